@@ -1,0 +1,7 @@
+//! The Librecast protocol as pure, deterministic state machines.
+#![forbid(unsafe_code)]
+
+pub mod name;
+pub mod time;
+pub mod value;
+pub mod variable;

@@ -1,0 +1,147 @@
+//! Values of variables, and the names that they go by.
+//!
+//! A [`Value`] is what a variable holds; it travels as CBOR (see `wire`) and prints as JSON in the
+//! command line. Names are in [`name`](crate::name).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Known to be without a value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A signed 64-bit integer.
+    Int(i64),
+    /// An IEEE 754 double.
+    Float(f64),
+    /// UTF-8 text.
+    Text(String),
+    /// Bytes without a meaning of their own.
+    Bytes(Vec<u8>),
+    /// A point in wall-clock time.
+    Timestamp(Timestamp),
+    /// Values in order.
+    List(Vec<Value>),
+    /// Values by key.
+    Map(BTreeMap<String, Value>),
+}
+
+/// The type of a variable's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Type {
+    /// [`Value::Null`].
+    Null,
+    /// [`Value::Bool`].
+    Bool,
+    /// [`Value::Int`].
+    Int,
+    /// [`Value::Float`].
+    Float,
+    /// [`Value::Text`].
+    Text,
+    /// [`Value::Bytes`].
+    Bytes,
+    /// [`Value::Timestamp`].
+    Timestamp,
+    /// [`Value::List`].
+    List,
+    /// [`Value::Map`].
+    Map,
+}
+
+impl Value {
+    /// The deepest nesting of lists and maps that a value may have.
+    pub const DEPTH_MAX: usize = 8;
+
+    /// The type of this value.
+    pub fn kind(&self) -> Type {
+        match self {
+            Self::Null => Type::Null,
+            Self::Bool(_) => Type::Bool,
+            Self::Int(_) => Type::Int,
+            Self::Float(_) => Type::Float,
+            Self::Text(_) => Type::Text,
+            Self::Bytes(_) => Type::Bytes,
+            Self::Timestamp(_) => Type::Timestamp,
+            Self::List(_) => Type::List,
+            Self::Map(_) => Type::Map,
+        }
+    }
+}
+
+impl Type {
+    /// Every type, in the order of their codes on the wire.
+    pub const ALL: [Self; 9] = [
+        Self::Null,
+        Self::Bool,
+        Self::Int,
+        Self::Float,
+        Self::Text,
+        Self::Bytes,
+        Self::Timestamp,
+        Self::List,
+        Self::Map,
+    ];
+
+    /// The word for this type in schemas, configuration and error messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+            Self::Timestamp => "timestamp",
+            Self::List => "list",
+            Self::Map => "map",
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        Self::Timestamp(value)
+    }
+}

@@ -1,0 +1,453 @@
+//! Variables: what a node owns, names, types and keeps current.
+//!
+//! A [`Definition`] says what a variable is, a [`Schema`] is all definitions of a node with their
+//! hash, and a [`Table`] holds the present values. The table is the one snapshot from which
+//! predicates and replies are read. Matching names by pattern is in `select`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::name::{Name, Step};
+use crate::time::{Instant, Now, Timestamp};
+use crate::value::{Type, Value};
+
+/// What a variable is: everything about it but its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    /// The name with `[*]` in place of keys, like `system.filesystem[*].usage`.
+    pub template: String,
+    /// The type of its values.
+    pub value_type: Type,
+    /// The unit, as UCUM writes it; empty where there is none.
+    pub unit: String,
+    /// One line for people; at most [`Definition::DESCRIPTION_MAX`] bytes.
+    pub description: String,
+    /// How the value behaves over time.
+    pub kind: Kind,
+    /// What a settable variable accepts; `None` where it cannot be set.
+    pub setting: Option<Constraint>,
+}
+
+/// How a value behaves over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Changes seldom: a name, a version.
+    Info,
+    /// Goes up and down.
+    Gauge,
+    /// Only grows while the node runs.
+    Counter,
+    /// Set by people or programs, kept over restarts.
+    Setting,
+}
+
+/// What a setting accepts besides its type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Constraint {
+    /// Longest text or bytes, in bytes.
+    pub length_max: Option<u32>,
+    /// Smallest number.
+    pub min: Option<f64>,
+    /// Largest number.
+    pub max: Option<f64>,
+    /// The only texts accepted; empty for any.
+    pub choices: Vec<String>,
+}
+
+/// Which write of a variable a value is from: (start of the node, count within it).
+///
+/// Versions of one variable only grow. The incarnation is counted up at each start of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Which start of the node.
+    pub incarnation: u64,
+    /// Which write since that start.
+    pub counter: u64,
+}
+
+/// Text that is no version.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no version; copy one from a reply, like 3.7")]
+pub struct VersionError(pub String);
+
+/// A new value for a variable, from the shell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// Which variable.
+    pub name: Name,
+    /// Its value.
+    pub value: Value,
+    /// When the value was read, if not at the moment of the update.
+    pub time: Option<Timestamp>,
+    /// The version to show, for settings whose version is kept on disk; else the table counts.
+    pub version: Option<Version>,
+}
+
+/// The present value of one variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The value.
+    pub value: Value,
+    /// When it was read, by the node's wall clock.
+    pub time: Timestamp,
+    /// When it was read, by the node's monotonic clock: gives an age without clock skew.
+    pub read_at: Instant,
+    /// Which write it is from.
+    pub version: Version,
+}
+
+/// All definitions of a node, in order of template, with the hash that names them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Schema {
+    definitions: Vec<Definition>,
+}
+
+/// The variables of one node: definitions and present values.
+#[derive(Debug, Default)]
+pub struct Table {
+    definitions: BTreeMap<String, Definition>,
+    entries: BTreeMap<Name, Entry>,
+    incarnation: u64,
+    counter: u64,
+}
+
+/// Why a definition or an update was not taken. Nothing is changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The name is an ancestor or a descendant of a variable that exists.
+    #[error("'{template}' and '{existing}' cannot both be variables: one is part of the other")]
+    Nested {
+        /// The template to be defined.
+        template: String,
+        /// The one that exists.
+        existing: String,
+    },
+    /// A map would have both keys and named children.
+    #[error(
+        "'{template}' and '{existing}' cannot both be variables: a map has keys or named \
+         children, never both"
+    )]
+    KeysAndChildren {
+        /// The template to be defined.
+        template: String,
+        /// The one that exists.
+        existing: String,
+    },
+    /// A value for a name without a definition.
+    #[error("no variable '{0}' is defined here")]
+    Undefined(String),
+    /// The node has as many definitions or values as it may have.
+    #[error("'{name}': a node has at most {max} variables")]
+    Full {
+        /// The variable that found no place.
+        name: String,
+        /// The limit.
+        max: usize,
+    },
+    /// A value of another type than the definition says.
+    #[error("'{name}' holds {expected}, not {found}")]
+    Type {
+        /// The variable.
+        name: String,
+        /// The type of its definition.
+        expected: Type,
+        /// The type of the value.
+        found: Type,
+    },
+}
+
+impl Definition {
+    /// Longest description in bytes.
+    pub const DESCRIPTION_MAX: usize = 200;
+}
+
+impl Schema {
+    /// A schema of the given definitions, in any order.
+    pub fn new(mut definitions: Vec<Definition>) -> Self {
+        definitions.sort_by(|left, right| left.template.cmp(&right.template));
+        Self { definitions }
+    }
+
+    /// The definitions, in order of template.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// The definition of the variable with this name, if there is one.
+    pub fn definition(&self, template: &str) -> Option<&Definition> {
+        let place = self.definitions.binary_search_by(|it| it.template.as_str().cmp(template));
+        place.ok().and_then(|index| self.definitions.get(index))
+    }
+}
+
+impl Table {
+    /// Most definitions of a node.
+    pub const DEFINITIONS_MAX: usize = 4096;
+    /// Most values of a node, instances counted one by one.
+    pub const ENTRIES_MAX: usize = 65_536;
+
+    /// An empty table of a node's `incarnation`-th start.
+    pub fn new(incarnation: u64) -> Self {
+        Self { incarnation, ..Self::default() }
+    }
+
+    /// Defines a variable, or defines it anew under the same template.
+    ///
+    /// # Errors
+    /// When the template clashes with an existing one or the table is full.
+    pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
+        let template = &definition.template;
+        if !self.definitions.contains_key(template) {
+            if self.definitions.len() >= Self::DEFINITIONS_MAX {
+                let name = template.clone();
+                return Err(TableError::Full { name, max: Self::DEFINITIONS_MAX });
+            }
+            self.check_clash(template)?;
+        }
+        self.definitions.insert(template.clone(), definition);
+        Ok(())
+    }
+
+    /// Refuses a template that is part of another, or that gives a map both keys and children.
+    fn check_clash(&self, template: &str) -> Result<(), TableError> {
+        let ours = template_steps(template);
+        for existing in self.definitions.keys() {
+            let theirs = template_steps(existing);
+            let shared = ours.iter().zip(&theirs).take_while(|(left, right)| left == right).count();
+            let names = || (template.to_owned(), existing.clone());
+            if shared == ours.len() || shared == theirs.len() {
+                let (template, existing) = names();
+                return Err(TableError::Nested { template, existing });
+            }
+            if (ours.get(shared) == Some(&"*")) != (theirs.get(shared) == Some(&"*")) {
+                let (template, existing) = names();
+                return Err(TableError::KeysAndChildren { template, existing });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a value. Its version grows only when the value differs from the present one.
+    ///
+    /// # Errors
+    /// When the variable is not defined, the type differs (null always fits) or the table is full.
+    pub fn update(&mut self, now: Now, update: Update) -> Result<(), TableError> {
+        let Update { name, value, time, version } = update;
+        let template = name.template();
+        let Some(definition) = self.definitions.get(&template) else {
+            return Err(TableError::Undefined(name.to_string()));
+        };
+        let (expected, found) = (definition.value_type, value.kind());
+        if found != expected && found != Type::Null {
+            return Err(TableError::Type { name: name.to_string(), expected, found });
+        }
+        let time = time.unwrap_or(now.wall);
+        let next = Version { incarnation: self.incarnation, counter: self.counter + 1 };
+        if let Some(entry) = self.entries.get_mut(&name) {
+            let same = entry.value == value;
+            let kept = if same { entry.version } else { next };
+            let shown = version.unwrap_or(kept);
+            if shown == next {
+                self.counter += 1;
+            }
+            *entry = Entry { value, time, read_at: now.instant, version: shown };
+            return Ok(());
+        }
+        if self.entries.len() >= Self::ENTRIES_MAX {
+            return Err(TableError::Full { name: name.to_string(), max: Self::ENTRIES_MAX });
+        }
+        if version.is_none() {
+            self.counter += 1;
+        }
+        let version = version.unwrap_or(next);
+        self.entries.insert(name, Entry { value, time, read_at: now.instant, version });
+        Ok(())
+    }
+
+    /// Forgets the values of all names below `prefix` (an unmounted file system, say).
+    pub fn remove(&mut self, prefix: &[Step]) {
+        self.entries.retain(|name, _| !name.starts_with(prefix));
+    }
+
+    /// Removes a definition and the values under it; whether there was one.
+    pub fn undefine(&mut self, template: &str) -> bool {
+        self.entries.retain(|name, _| name.template() != template);
+        self.definitions.remove(template).is_some()
+    }
+
+    /// The value of one variable.
+    pub fn entry(&self, name: &Name) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// The value at exactly these steps, if they are the full name of a variable with a value.
+    pub fn leaf(&self, steps: &[Step]) -> Option<&Entry> {
+        let (name, entry) = self.below(steps).next()?;
+        (name.steps().len() == steps.len()).then_some(entry)
+    }
+
+    /// The values of the variable at these steps and of all below it, in order of name.
+    pub fn below<'a>(&'a self, steps: &[Step]) -> impl Iterator<Item = (&'a Name, &'a Entry)> {
+        let prefix = steps.to_vec();
+        let from = Name::unchecked(prefix.clone());
+        self.entries.range(from..).take_while(move |(name, _)| name.starts_with(&prefix))
+    }
+
+    /// Every value, in order of name.
+    pub fn entries(&self) -> impl Iterator<Item = (&Name, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// The definition of the variable with this name.
+    pub fn definition(&self, name: &Name) -> Option<&Definition> {
+        self.definitions.get(&name.template())
+    }
+
+    /// The definitions as a schema.
+    pub fn schema(&self) -> Schema {
+        Schema { definitions: self.definitions.values().cloned().collect() }
+    }
+}
+
+/// `a.b[*].c` as `["a", "b", "*", "c"]`.
+fn template_steps(template: &str) -> Vec<&str> {
+    template.split(['.', '[']).map(|step| step.trim_end_matches(']')).collect()
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.incarnation, self.counter)
+    }
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (incarnation, counter) = text.split_once('.')?;
+            Some(Self { incarnation: incarnation.parse().ok()?, counter: counter.parse().ok()? })
+        };
+        parse().ok_or_else(|| VersionError(text.to_owned()))
+    }
+}
+
+impl Constraint {
+    /// Whether a value of the right type fits.
+    ///
+    /// # Errors
+    /// A sentence that says what would fit.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Text(text) => {
+                self.check_length(text.len())?;
+                if !self.choices.is_empty() && !self.choices.contains(text) {
+                    return Err(format!("'{text}' is none of {}", self.choices.join(", ")));
+                }
+                Ok(())
+            }
+            Value::Bytes(bytes) => self.check_length(bytes.len()),
+            #[allow(clippy::cast_precision_loss)]
+            Value::Int(number) => self.check_range(*number as f64),
+            Value::Float(number) => self.check_range(*number),
+            Value::Null | Value::Bool(_) | Value::Timestamp(_) | Value::List(_) | Value::Map(_) => {
+                Ok(())
+            }
+        }
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), String> {
+        match self.length_max {
+            Some(max) if length > max as usize => {
+                Err(format!("{length} bytes are more than max_len = {max}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_range(&self, number: f64) -> Result<(), String> {
+        let bounded = self.min.is_some() || self.max.is_some();
+        if bounded && number.is_nan() {
+            return Err("NaN is outside every range".to_owned());
+        }
+        match (self.min, self.max) {
+            (Some(min), _) if number < min => Err(format!("{number} is less than min = {min}")),
+            (_, Some(max)) if number > max => Err(format!("{number} is more than max = {max}")),
+            (_, _) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(template: &str, value_type: Type) -> Definition {
+        Definition {
+            template: template.to_owned(),
+            value_type,
+            unit: String::new(),
+            description: String::new(),
+            kind: Kind::Gauge,
+            setting: None,
+        }
+    }
+
+    fn update(name: &str, value: Value) -> Update {
+        Update { name: name.parse().unwrap(), value, time: None, version: None }
+    }
+
+    #[test]
+    fn clashing_templates_are_refused_and_both_named() {
+        let mut table = Table::new(1);
+        for template in ["app.load", "app.disk[*].usage"] {
+            table.define(definition(template, Type::Int)).unwrap();
+        }
+        for (template, part) in [
+            ("app.load.one", "part of the other"),
+            ("app.disk", "part of the other"),
+            ("app.disk[*]", "part of the other"),
+            ("app.disk.total", "keys or named children"),
+        ] {
+            let error = table.define(definition(template, Type::Int)).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains(template), "{template}: {error}");
+        }
+        table.define(definition("app.disk[*].free", Type::Int)).unwrap();
+        table.define(definition("app.load2", Type::Int)).unwrap();
+    }
+
+    #[test]
+    fn versions_grow_only_when_the_value_changes() {
+        let mut table = Table::new(3);
+        table.define(definition("app.load", Type::Int)).unwrap();
+        let name: Name = "app.load".parse().unwrap();
+        let mut seen = Vec::new();
+        for value in [1, 1, 2] {
+            table.update(Now::default(), update("app.load", Value::Int(value))).unwrap();
+            seen.push(table.entry(&name).unwrap().version.to_string());
+        }
+        assert_eq!(seen, ["3.1", "3.1", "3.2"]);
+        let wrong = table.update(Now::default(), update("app.load", Value::from("x")));
+        assert_eq!(wrong.unwrap_err().to_string(), "'app.load' holds int, not text");
+        let missing = table.update(Now::default(), update("app.other", Value::Int(1)));
+        assert!(matches!(missing, Err(TableError::Undefined(_))));
+    }
+
+    #[test]
+    fn leaves_and_branches_are_told_apart() {
+        let mut table = Table::new(1);
+        table.define(definition("app.disk[*].usage", Type::Int)).unwrap();
+        for key in ["a", "b"] {
+            let name = format!("app.disk[\"{key}\"].usage");
+            table.update(Now::default(), update(&name, Value::Int(1))).unwrap();
+        }
+        let steps = |text: &str| text.parse::<Name>().unwrap().steps().to_vec();
+        assert!(table.leaf(&steps("app.disk")).is_none());
+        assert_eq!(table.below(&steps("app.disk")).count(), 2);
+        assert!(table.leaf(&steps("app.disk[\"a\"].usage")).is_some());
+        table.remove(&steps("app.disk[\"a\"]"));
+        assert_eq!(table.entries().count(), 1);
+    }
+}
