@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod name;
+pub mod question;
 pub mod time;
 pub mod value;
 pub mod variable;
