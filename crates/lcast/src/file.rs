@@ -1,0 +1,218 @@
+//! Files that are written whole or not at all, folders that only their owner can enter.
+//!
+//! For the few small files a node keeps: credentials, member lists, the roster cache. Settings
+//! are in [`store`](crate::store), which needs transactions.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The mode of files that hold secrets.
+pub const SECRET_MODE: u32 = 0o600;
+
+/// How sure a write must be when the call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk, name and content: survives a power cut.
+    Durable,
+    /// Whole or absent, but a power cut may bring back the old content: for caches.
+    Cached,
+}
+
+/// A file written beside its destination, waiting to take its name. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Pending {
+    temporary: PathBuf,
+    destination: PathBuf,
+    durability: Durability,
+    placed: bool,
+}
+
+impl Pending {
+    /// Writes `bytes` to a temporary file with mode 0600 in the folder of `destination`.
+    ///
+    /// # Errors
+    /// What the file system says; nothing is left behind.
+    pub fn write(
+        destination: &Path,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<Self, io::Error> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(destination.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
+        name.push(unique_suffix());
+        let temporary = folder_of(destination).join(name);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(SECRET_MODE).open(&temporary)?;
+        let destination = destination.to_owned();
+        let pending = Self { temporary, destination, durability, placed: false };
+        fill(file, bytes, durability)?;
+        Ok(pending)
+    }
+
+    /// Gives the file its name, replacing what is there.
+    ///
+    /// # Errors
+    /// What the file system says; the old file is then kept.
+    pub fn replace(mut self) -> Result<(), io::Error> {
+        fs::rename(&self.temporary, &self.destination)?;
+        self.placed = true;
+        self.sync_folder()
+    }
+
+    /// Gives the file its name, unless something has it already.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`], or what else the file system says.
+    pub fn create(self) -> Result<(), io::Error> {
+        // A hard link, unlike a rename, never replaces; and unlike RENAME_NOREPLACE it works on
+        // every file system that a credential can live on, save FAT.
+        fs::hard_link(&self.temporary, &self.destination)?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> Result<(), io::Error> {
+        match self.durability {
+            Durability::Durable => File::open(folder_of(&self.destination))?.sync_all(),
+            Durability::Cached => Ok(()),
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.placed {
+            // The name is ours alone; when removing it fails there is nothing better to do.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Replaces the content of a file at once: readers see the old bytes or the new, never a part.
+///
+/// # Errors
+/// What the file system says; the old content is then kept.
+pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), io::Error> {
+    Pending::write(path, bytes, durability)?.replace()
+}
+
+/// Makes a folder with mode 0700, and the missing ones above it likewise.
+///
+/// # Errors
+/// What the file system says; a folder that exists is no error.
+pub fn create_private_folder(path: &Path) -> Result<(), io::Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The permission bits of a file, links followed.
+///
+/// # Errors
+/// What the file system says.
+pub fn mode(path: &Path) -> Result<u32, io::Error> {
+    Ok(fs::metadata(path)?.mode() & 0o7777)
+}
+
+/// Reads a file of at most `length_max` bytes.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`], or what the file system says.
+pub fn read_at_most(path: &Path, length_max: u64) -> Result<Vec<u8>, io::Error> {
+    use io::Read;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(length_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > length_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn fill(mut file: File, bytes: &[u8], durability: Durability) -> Result<(), io::Error> {
+    file.write_all(bytes)?;
+    match durability {
+        Durability::Durable => file.sync_all(),
+        Durability::Cached => Ok(()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+/// Different for every call of every process that is alive.
+fn unique_suffix() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    format!(".{}.{}.tmp", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A folder under the target folder's temporary place, removed at the end of the test.
+    pub(crate) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("lcast-{name}{}", unique_suffix()));
+            create_private_folder(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+
+        pub(crate) fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<String> =
+                entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn files_are_private_and_nothing_else_is_left() {
+        let folder = Folder::new("file");
+        let path = folder.path().join("credential");
+        for durability in [Durability::Durable, Durability::Cached] {
+            write(&path, b"new", durability).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+            assert_eq!(mode(&path).unwrap(), SECRET_MODE);
+            assert_eq!(folder.names(), ["credential"]);
+        }
+    }
+
+    #[test]
+    fn creating_never_replaces() {
+        let folder = Folder::new("file");
+        let path = folder.path().join("credential");
+        let create = |bytes: &[u8]| Pending::write(&path, bytes, Durability::Durable)?.create();
+        create(b"first").unwrap();
+        assert_eq!(create(b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        drop(Pending::write(&path, b"third", Durability::Cached).unwrap());
+        assert_eq!(folder.names(), ["credential"]);
+    }
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        let folder = Folder::new("file");
+        let path = folder.path().join("list");
+        write(&path, &[7; 100], Durability::Cached).unwrap();
+        assert_eq!(read_at_most(&path, 100).unwrap().len(), 100);
+        assert_eq!(read_at_most(&path, 99).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

@@ -1,0 +1,245 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::file::tests::Folder;
+
+fn request(id: u64, operations: &[(&str, &str, Option<Version>)]) -> SetRequest {
+    let operation = |(name, value, if_version): &(&str, &str, Option<Version>)| SetOperation {
+        name: (*name).to_owned(),
+        value: value.as_bytes().to_vec(),
+        if_version: *if_version,
+    };
+    SetRequest {
+        key: RequestKey { sender: [7; 12], request: id },
+        operations: operations.iter().map(operation).collect(),
+        dry_run: false,
+        wall: Timestamp::from_millis(1_000_000_000),
+    }
+}
+
+fn apply(store: &mut Store, request: &SetRequest) -> Vec<(Effect, String)> {
+    let outcome = store.apply(request).unwrap();
+    outcome.applied.iter().map(|it| (it.effect, it.version.to_string())).collect()
+}
+
+fn version(text: &str) -> Option<Version> {
+    Some(text.parse().unwrap())
+}
+
+fn values(store: &Store) -> Vec<(String, String, String)> {
+    let settings = store.settings().unwrap();
+    let text =
+        |it: Setting| (it.name, String::from_utf8(it.value).unwrap(), it.version.to_string());
+    settings.into_iter().map(text).collect()
+}
+
+fn expected(name: &str, value: &str, version: &str) -> Vec<(String, String, String)> {
+    vec![(name.to_owned(), value.to_owned(), version.to_owned())]
+}
+
+#[test]
+fn settings_and_their_versions_survive_a_restart() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.incarnation(), 1);
+    let first = request(1, &[("app.a", "x", None)]);
+    assert_eq!(apply(&mut store, &first), [(Effect::Applied, "1.1".to_owned())]);
+    drop(store);
+    let mut store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.incarnation(), 2);
+    assert_eq!(values(&store), expected("app.a", "x", "1.1"));
+    let second = request(2, &[("app.a", "y", None)]);
+    assert_eq!(apply(&mut store, &second), [(Effect::Applied, "2.1".to_owned())]);
+    assert_eq!(file::mode(&folder.path().join(Store::FILE)).unwrap(), 0o600);
+}
+
+#[test]
+fn effects_follow_value_and_version() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let steps = [
+        ("x", version("0.1"), Effect::Conflict, "0.0"),
+        ("x", version("0.0"), Effect::Applied, "1.1"),
+        ("x", None, Effect::Unchanged, "1.1"),
+        ("x", version("1.1"), Effect::Unchanged, "1.1"),
+        ("x", version("0.0"), Effect::Conflict, "1.1"),
+        ("y", version("1.1"), Effect::Applied, "1.2"),
+        ("x", None, Effect::Applied, "1.3"),
+    ];
+    for (id, (value, if_version, effect, held)) in steps.into_iter().enumerate() {
+        let request = request(id as u64, &[("app.a", value, if_version)]);
+        assert_eq!(apply(&mut store, &request), [(effect, held.to_owned())], "step {id}");
+    }
+}
+
+#[test]
+fn a_request_is_applied_once_also_across_a_restart() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let first = request(1, &[("app.a", "x", None), ("app.b", "z", None)]);
+    let said = apply(&mut store, &first);
+    assert_eq!(said.len(), 2);
+    apply(&mut store, &request(2, &[("app.a", "y", None)]));
+    drop(store);
+    let mut store = Store::open(folder.path()).unwrap();
+    assert_eq!(apply(&mut store, &first), said);
+    assert!(store.apply(&first).unwrap().repeated);
+    assert_eq!(values(&store)[0].1, "y");
+    let mut other = first.clone();
+    other.key.sender = [8; 12];
+    assert!(!store.apply(&other).unwrap().repeated);
+    assert_eq!(values(&store)[0].1, "x");
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_leaves_no_trace() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let real = request(1, &[("app.a", "x", None)]);
+    let dry = SetRequest { dry_run: true, ..real.clone() };
+    assert_eq!(apply(&mut store, &dry), [(Effect::Applied, "0.0".to_owned())]);
+    assert!(values(&store).is_empty());
+    assert_eq!(apply(&mut store, &real), [(Effect::Applied, "1.1".to_owned())]);
+    assert_eq!(apply(&mut store, &dry), [(Effect::Unchanged, "1.1".to_owned())]);
+}
+
+#[test]
+fn outcomes_are_forgotten_after_two_days() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let first = request(1, &[("app.a", "x", None)]);
+    store.apply(&first).unwrap();
+    for (days, repeated) in [(2, true), (3, false)] {
+        let mut later = request(10 + days, &[("app.b", "z", None)]);
+        later.wall = first.wall.saturating_add(Duration::from_secs(days * 24 * 60 * 60));
+        store.apply(&later).unwrap();
+        assert_eq!(store.apply(&first).unwrap().repeated, repeated, "after {days} days");
+    }
+}
+
+#[test]
+fn the_oldest_outcomes_make_room() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    store.apply(&request(1, &[("app.a", "x", None)])).unwrap();
+    let jump = "UPDATE outcome SET id = 1; \
+                INSERT INTO outcome SELECT 65536, x'00', 1, 0, 0, 0, 0, time FROM outcome";
+    store.connection.execute_batch(jump).unwrap();
+    assert!(store.apply(&request(1, &[("app.a", "x", None)])).unwrap().repeated);
+    store.apply(&request(2, &[("app.a", "x", None)])).unwrap();
+    assert!(!store.apply(&request(1, &[("app.a", "x", None)])).unwrap().repeated);
+}
+
+#[test]
+fn limits_hold_at_max_and_break_at_one_more() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let long = |length: usize| "v".repeat(length);
+    let mut check = |id, operations: &[(&str, &str, Option<Version>)], fits: bool| {
+        let outcome = store.apply(&request(id, operations));
+        assert_eq!(outcome.is_ok(), fits, "request {id}");
+        assert!(fits || matches!(outcome, Err(StoreError::Limit { .. })));
+    };
+    check(1, &[("app.a", &long(Store::VALUE_LENGTH_MAX), None)], true);
+    check(2, &[("app.a", &long(Store::VALUE_LENGTH_MAX + 1), None)], false);
+    check(3, &[("app.a", "x", None); Store::OPERATIONS_MAX], true);
+    check(4, &[("app.a", "x", None); Store::OPERATIONS_MAX + 1], false);
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4094) \
+                INSERT INTO setting SELECT 'app.n' || i, x'00', 1, 1, 0 FROM n";
+    store.connection.execute_batch(fill).unwrap();
+    let mut check = |id, name: &str, fits: bool| {
+        assert_eq!(store.apply(&request(id, &[(name, "x", None)])).is_ok(), fits, "{name}");
+    };
+    check(5, "app.last", true);
+    check(6, "app.one_more", false);
+    check(7, "app.last", true);
+    assert_eq!(store.settings().unwrap().len(), Store::SETTINGS_MAX);
+}
+
+/// Lets the database have this many pages and no more, as a full disk would.
+fn fill_disk(store: &Store, pages: u32) {
+    store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+}
+
+#[test]
+fn a_full_disk_keeps_the_old_value_and_room_brings_it_back() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    store.apply(&request(1, &[("app.a", "old", None)])).unwrap();
+    fill_disk(&store, 1);
+    let large = "x".repeat(40_000);
+    let refused = store.apply(&request(2, &[("app.a", &large, None)]));
+    assert!(matches!(refused, Err(StoreError::DiskFull { .. })), "{refused:?}");
+    assert_eq!(values(&store), expected("app.a", "old", "1.1"));
+    fill_disk(&store, 1_000_000);
+    assert_eq!(
+        apply(&mut store, &request(2, &[("app.a", &large, None)])),
+        [(Effect::Applied, "1.2".to_owned())]
+    );
+}
+
+#[test]
+fn damaged_foreign_and_newer_files_are_refused_untouched() {
+    let newer = |path: &Path| {
+        Store::open(path.parent().unwrap()).unwrap();
+        Connection::open(path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    };
+    let garbage = |path: &Path| std::fs::write(path, [b'z'; 5000]).unwrap();
+    let cut = |path: &Path| {
+        Store::open(path.parent().unwrap()).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let mut bytes = bytes[..bytes.len() / 2].to_vec();
+        bytes[1000..].fill(0xee);
+        std::fs::write(path, bytes).unwrap();
+    };
+    let cases: [(&dyn Fn(&Path), &str); 3] =
+        [(&newer, "later version"), (&garbage, "damaged"), (&cut, "damaged")];
+    for (spoil, part) in cases {
+        let folder = Folder::new("store");
+        let path = folder.path().join(Store::FILE);
+        spoil(&path);
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("settings.db"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = Folder::new("store");
+    let path = folder.path().join("file");
+    std::fs::write(&path, "").unwrap();
+    let error = Store::open(&path.join("state")).unwrap_err();
+    assert!(matches!(&error, StoreError::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("file/state"), "{error}");
+}
+
+#[test]
+fn of_many_writers_with_one_version_one_wins() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let mut effects = Vec::new();
+    for id in 0..20 {
+        let value = format!("writer {id}");
+        let request = request(id, &[("app.a", &value, version("0.0"))]);
+        effects.push(apply(&mut store, &request)[0].0);
+    }
+    assert_eq!(effects[0], Effect::Applied);
+    assert!(effects[1..].iter().all(|it| *it == Effect::Conflict));
+}
+
+#[test]
+fn a_second_agent_is_kept_off_and_told_the_pid() {
+    let folder = Folder::new("lock");
+    let state = folder.path().join("state");
+    let lock = StateLock::acquire(&state).unwrap();
+    let error = StateLock::acquire(&state).unwrap_err().to_string();
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    assert!(error.contains("--state"), "{error}");
+    assert_eq!(file::mode(&state).unwrap(), 0o700);
+    drop(lock);
+    StateLock::acquire(&state).unwrap();
+    let names: BTreeSet<String> = Folder::names(&folder).into_iter().collect();
+    assert_eq!(names, BTreeSet::from(["state".to_owned()]));
+}
