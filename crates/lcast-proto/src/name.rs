@@ -39,8 +39,8 @@ pub enum NameError {
     TooLong(String),
     /// A segment that is not `[a-z][a-z0-9_]*` or longer than 32 bytes.
     #[error(
-        "'{name}': the segment '{segment}' is not a lower-case letter followed by letters, digits or \
-         '_', 32 bytes at most"
+        "'{name}': the segment '{segment}' is not a lower-case letter followed by letters, digits \
+         or '_', 32 bytes at most"
     )]
     Segment {
         /// The whole text.
