@@ -1,8 +1,11 @@
 //! The Librecast protocol as pure, deterministic state machines.
 #![forbid(unsafe_code)]
 
+pub mod keys;
 pub mod name;
 pub mod question;
+pub mod random;
 pub mod time;
 pub mod value;
 pub mod variable;
+pub mod wire;

@@ -1,0 +1,428 @@
+//! The member list: what the realm's authority signs about all members.
+//!
+//! A list has a version, a signature and members in order of name; its format is in
+//! `docs/spec/security.md`, "Member list". It is fetched in pages ([`MemberList::page`],
+//! [`Assembler`]) and never replaced by one of a lower version: [SEC-33]. A [`MemberList`] that
+//! exists was verified. Not for presence: who was heard is the roster's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::key::{SIGNATURE_LEN, SigningKey, VerifyingKey};
+use super::subject::{Kind, Labels, NodeName, Roles, Subject};
+use crate::time::Timestamp;
+use crate::wire::cbor::{self, CborError, Fields, MapBuilder};
+use crate::wire::id::{NodeId, RealmId};
+
+/// One member of a realm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What its certificate says about it.
+    pub subject: Subject,
+    /// The id of its keys.
+    pub id: NodeId,
+    /// Decommissioned: not expected any more.
+    pub forgotten: bool,
+}
+
+/// A verified member list; cheap to clone.
+#[derive(Clone)]
+pub struct MemberList(Arc<Parts>);
+
+struct Parts {
+    version: u64,
+    members: Vec<Member>,
+    by_id: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+/// The next version of a member list, to be signed by the authority.
+#[derive(Clone, Debug)]
+pub struct MemberEdit {
+    version: u64,
+    members: BTreeMap<NodeName, Member>,
+}
+
+/// Why bytes are no member list of this realm, or an edit cannot be signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberListError {
+    /// Shorter or longer than a list may be.
+    #[error("{0} bytes: a member list has at most {max}", max = MemberList::LENGTH_MAX)]
+    Length(usize),
+    /// Not signed by the realm's authority for this realm.
+    #[error("not signed by the authority of this realm")]
+    Signature,
+    /// Member number N, counted from zero, is malformed.
+    #[error("member {index} is malformed: {error}")]
+    Member {
+        /// Which member.
+        index: usize,
+        /// What is wrong.
+        error: CborError,
+    },
+    /// Members that are not in order of name.
+    #[error("'{0}' is out of order")]
+    Order(NodeName),
+    /// More members than a realm may have.
+    #[error("a realm has at most {max} members", max = MemberList::MEMBERS_MAX)]
+    TooMany,
+    /// Another version than the one that was announced.
+    #[error("version {found} where version {announced} was announced")]
+    Version {
+        /// What the pages were said to hold.
+        announced: u64,
+        /// What they hold.
+        found: u64,
+    },
+    /// The name is no member's.
+    #[error("no member is named '{0}'")]
+    Unknown(String),
+}
+
+impl MemberList {
+    /// Most members of a realm, forgotten ones included.
+    pub const MEMBERS_MAX: usize = 16_384;
+    /// Longest encoded list in bytes: 512 bytes for each of the most members.
+    pub const LENGTH_MAX: usize = 8 * 1024 * 1024;
+    /// Bytes in a page; the last one may be shorter.
+    pub const PAGE_LEN: usize = 900;
+
+    /// The list in these bytes: [SEC-31]. Nothing is parsed before the signature is verified.
+    ///
+    /// # Errors
+    /// When they are no list that this authority signed for this realm.
+    pub fn verify(
+        bytes: Vec<u8>,
+        authority: &VerifyingKey,
+        realm: &RealmId,
+    ) -> Result<Self, MemberListError> {
+        let length = MemberListError::Length(bytes.len());
+        if bytes.len() > Self::LENGTH_MAX {
+            return Err(length);
+        }
+        let (version, rest) = bytes.split_first_chunk::<8>().ok_or(length.clone())?;
+        let (signature, body) = rest.split_first_chunk::<SIGNATURE_LEN>().ok_or(length)?;
+        let version = u64::from_be_bytes(*version);
+        if !authority.verifies(&signed_message(realm, version, body), signature) {
+            return Err(MemberListError::Signature);
+        }
+        let members = read_members(body)?;
+        Ok(Self::from_parts(version, members, bytes))
+    }
+
+    fn from_parts(version: u64, members: Vec<Member>, bytes: Vec<u8>) -> Self {
+        let count = u32::try_from(members.len()).expect("members are limited to MEMBERS_MAX");
+        let mut by_id: Vec<u32> = (0..count).collect();
+        by_id.sort_by_key(|index| members[*index as usize].id);
+        Self(Arc::new(Parts { version, members, by_id, bytes }))
+    }
+
+    /// Its version; every change makes a higher one.
+    pub fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    /// All members in order of name, forgotten ones included.
+    pub fn members(&self) -> &[Member] {
+        &self.0.members
+    }
+
+    /// The member of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Member> {
+        self.index_of(name).map(|index| &self.0.members[index])
+    }
+
+    /// The place of the member of this name in [`Self::members`].
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.0.members.binary_search_by(|member| member.subject.name.as_str().cmp(name)).ok()
+    }
+
+    /// The member with these keys.
+    pub fn by_id(&self, id: &NodeId) -> Option<&Member> {
+        let member = |index: u32| &self.0.members[index as usize];
+        let place = self.0.by_id.binary_search_by_key(id, |index| member(*index).id).ok()?;
+        Some(member(self.0.by_id[place]))
+    }
+
+    /// The list as it is stored and travels.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// How many pages the list is fetched in.
+    pub fn page_count(&self) -> u32 {
+        page_count(self.0.bytes.len())
+    }
+
+    /// One page of the list.
+    pub fn page(&self, index: u32) -> Option<&[u8]> {
+        self.0.bytes.chunks(Self::PAGE_LEN).nth(usize::try_from(index).ok()?)
+    }
+
+    /// The next version, so far with the same members.
+    pub fn edit(&self) -> MemberEdit {
+        let pair = |member: &Member| (member.subject.name.clone(), member.clone());
+        let members = self.0.members.iter().map(pair).collect();
+        MemberEdit { version: self.0.version.saturating_add(1), members }
+    }
+}
+
+impl fmt::Debug for MemberList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemberList(version {}, {} members)", self.0.version, self.0.members.len())
+    }
+}
+
+impl PartialEq for MemberList {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.bytes == other.0.bytes
+    }
+}
+
+impl Eq for MemberList {}
+
+impl MemberEdit {
+    /// The first version of a realm's list, without members.
+    pub fn first() -> Self {
+        Self { version: 1, members: BTreeMap::new() }
+    }
+
+    /// Adds a member or replaces the one of that name; undoes its being forgotten.
+    ///
+    /// # Errors
+    /// When there are as many members as a realm may have.
+    pub fn issue(&mut self, subject: Subject, id: NodeId) -> Result<(), MemberListError> {
+        let known = self.members.contains_key(&subject.name);
+        if !known && self.members.len() >= MemberList::MEMBERS_MAX {
+            return Err(MemberListError::TooMany);
+        }
+        let name = subject.name.clone();
+        self.members.insert(name, Member { subject, id, forgotten: false });
+        Ok(())
+    }
+
+    /// Marks a member as decommissioned.
+    ///
+    /// # Errors
+    /// When no member has this name.
+    pub fn forget(&mut self, name: &str) -> Result<(), MemberListError> {
+        let unknown = || MemberListError::Unknown(name.to_owned());
+        self.members.get_mut(name).ok_or_else(unknown)?.forgotten = true;
+        Ok(())
+    }
+
+    /// Signs the list.
+    pub(super) fn sign(
+        self,
+        key: &SigningKey,
+        realm: &RealmId,
+    ) -> Result<MemberList, MemberListError> {
+        let members: Vec<Member> = self.members.into_values().map(in_whole_seconds).collect();
+        let mut bytes = vec![0; 8 + SIGNATURE_LEN];
+        for member in &members {
+            cbor::encode_into(&write_member(member), &mut bytes);
+        }
+        if bytes.len() > MemberList::LENGTH_MAX {
+            return Err(MemberListError::Length(bytes.len()));
+        }
+        let body = &bytes[8 + SIGNATURE_LEN..];
+        let signature = key.sign(&signed_message(realm, self.version, body));
+        bytes[..8].copy_from_slice(&self.version.to_be_bytes());
+        bytes[8..8 + SIGNATURE_LEN].copy_from_slice(&signature);
+        Ok(MemberList::from_parts(self.version, members, bytes))
+    }
+}
+
+/// Collects the pages of a list that a peer announced: [SEC-33].
+#[derive(Debug)]
+pub struct Assembler {
+    version: u64,
+    length: usize,
+    pages: BTreeMap<u32, Box<[u8]>>,
+}
+
+/// Why pages are not collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssemblyError {
+    /// The announced list is not newer than the one held.
+    #[error("version {announced} is not newer than version {held}")]
+    NotNewer {
+        /// The version announced.
+        announced: u64,
+        /// The version held.
+        held: u64,
+    },
+    /// The announced list is longer than a list may be, or empty.
+    #[error("a list of {0} bytes was announced")]
+    Length(u64),
+    /// A page that the announced list does not have, or of another length.
+    #[error("page {0} does not belong to the announced list")]
+    Page(u32),
+}
+
+impl Assembler {
+    /// Begins to collect the list that was announced with this version and total length.
+    ///
+    /// # Errors
+    /// When it is not newer than the held version, or of impossible length.
+    pub fn new(version: u64, length: u64, held: u64) -> Result<Self, AssemblyError> {
+        if version <= held {
+            return Err(AssemblyError::NotNewer { announced: version, held });
+        }
+        let fits = (1..=MemberList::LENGTH_MAX as u64).contains(&length);
+        let known = usize::try_from(length).ok().filter(|_| fits);
+        let length = known.ok_or(AssemblyError::Length(length))?;
+        Ok(Self { version, length, pages: BTreeMap::new() })
+    }
+
+    /// The version that is collected.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The total length in bytes.
+    pub fn total_len(&self) -> usize {
+        self.length
+    }
+
+    /// The pages that are not there yet, in order.
+    pub fn missing(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..page_count(self.length)).filter(|index| !self.pages.contains_key(index))
+    }
+
+    /// Whether every page is there.
+    pub fn is_complete(&self) -> bool {
+        self.pages.len() == page_count(self.length) as usize
+    }
+
+    /// Takes a page. One that is there already is kept.
+    ///
+    /// # Errors
+    /// When the list has no such page, or of another length.
+    pub fn insert(&mut self, index: u32, page: &[u8]) -> Result<(), AssemblyError> {
+        let start = (index as usize).saturating_mul(MemberList::PAGE_LEN);
+        let expected = self.length.saturating_sub(start).min(MemberList::PAGE_LEN);
+        if expected == 0 || page.len() != expected {
+            return Err(AssemblyError::Page(index));
+        }
+        self.pages.entry(index).or_insert_with(|| page.into());
+        Ok(())
+    }
+
+    /// The list, verified. When it is not the authority's, a member lied about a page: begin again
+    /// with another.
+    ///
+    /// # Errors
+    /// When pages are missing or their content is not the announced list.
+    pub fn finish(
+        self,
+        authority: &VerifyingKey,
+        realm: &RealmId,
+    ) -> Result<MemberList, MemberListError> {
+        let mut bytes = Vec::with_capacity(self.pages.values().map(|page| page.len()).sum());
+        self.pages.values().for_each(|page| bytes.extend_from_slice(page));
+        if bytes.len() != self.length {
+            return Err(MemberListError::Length(bytes.len()));
+        }
+        let list = MemberList::verify(bytes, authority, realm)?;
+        if list.version() != self.version {
+            let found = list.version();
+            return Err(MemberListError::Version { announced: self.version, found });
+        }
+        Ok(list)
+    }
+}
+
+const CONTEXT: &[u8] = b"librecast 1 member list";
+
+const FIELD_NAME: i64 = 1;
+const FIELD_ID: i64 = 2;
+const FIELD_KIND: i64 = 3;
+const FIELD_NOT_BEFORE: i64 = 4;
+const FIELD_NOT_AFTER: i64 = 5;
+const FIELD_LABELS: i64 = 6;
+const FIELD_ROLES: i64 = 7;
+const FIELD_FORGOTTEN: i64 = 8;
+
+/// What the authority signs: context, realm, version, BLAKE3 of the members.
+fn signed_message(realm: &RealmId, version: u64, body: &[u8]) -> Vec<u8> {
+    let hash = blake3::hash(body);
+    [CONTEXT, &realm.0, &version.to_be_bytes(), hash.as_bytes()].concat()
+}
+
+fn page_count(length: usize) -> u32 {
+    u32::try_from(length.div_ceil(MemberList::PAGE_LEN)).unwrap_or(u32::MAX)
+}
+
+/// Times travel as seconds; a list that was just signed equals the one that is read.
+fn in_whole_seconds(mut member: Member) -> Member {
+    for time in [&mut member.subject.not_before, &mut member.subject.not_after] {
+        *time = Timestamp::from_millis(time.as_millis().div_euclid(1000).saturating_mul(1000));
+    }
+    member
+}
+
+fn write_member(member: &Member) -> cbor::Cbor {
+    let subject = &member.subject;
+    let mut map = MapBuilder::new()
+        .field(FIELD_NAME, subject.name.as_str())
+        .bytes(FIELD_ID, &member.id.0)
+        .field(FIELD_KIND, subject.kind.code())
+        .field(FIELD_NOT_BEFORE, subject.not_before.as_millis().div_euclid(1000))
+        .field(FIELD_NOT_AFTER, subject.not_after.as_millis().div_euclid(1000));
+    if !subject.labels.is_empty() {
+        map = map.field(FIELD_LABELS, subject.labels.to_cbor());
+    }
+    if !subject.roles.is_empty() {
+        map = map.field(FIELD_ROLES, subject.roles.to_cbor());
+    }
+    if member.forgotten {
+        map = map.field(FIELD_FORGOTTEN, true);
+    }
+    map.build()
+}
+
+/// The members of a verified body: a CBOR sequence (RFC 8742), read one by one.
+fn read_members(mut body: &[u8]) -> Result<Vec<Member>, MemberListError> {
+    let mut members: Vec<Member> = Vec::new();
+    while !body.is_empty() {
+        let index = members.len();
+        if index >= MemberList::MEMBERS_MAX {
+            return Err(MemberListError::TooMany);
+        }
+        let member = cbor::parse_prefix(&mut body).and_then(read_member);
+        let member = member.map_err(|error| MemberListError::Member { index, error })?;
+        if members.last().is_some_and(|last| last.subject.name >= member.subject.name) {
+            return Err(MemberListError::Order(member.subject.name));
+        }
+        members.push(member);
+    }
+    Ok(members)
+}
+
+fn read_member(item: cbor::Cbor) -> Result<Member, CborError> {
+    let mut fields = Fields::from_item(item)?;
+    let wrong = CborError::Type;
+    let name = fields.text(FIELD_NAME)?.parse().map_err(|_| wrong(FIELD_NAME))?;
+    let id = NodeId(fields.fixed(FIELD_ID)?);
+    let kind = Kind::from_code(fields.uint(FIELD_KIND)?).ok_or(wrong(FIELD_KIND))?;
+    let mut time = |key| {
+        let millis = fields.int(key)?.checked_mul(1000).ok_or(wrong(key))?;
+        Ok(Timestamp::from_millis(millis))
+    };
+    let (not_before, not_after) = (time(FIELD_NOT_BEFORE)?, time(FIELD_NOT_AFTER)?);
+    let labels = match fields.take(FIELD_LABELS) {
+        Some(item) => Labels::from_cbor(item).ok_or(wrong(FIELD_LABELS))?,
+        None => Labels::default(),
+    };
+    let roles = match fields.take(FIELD_ROLES) {
+        Some(item) => Roles::from_cbor(item).ok_or(wrong(FIELD_ROLES))?,
+        None => Roles::default(),
+    };
+    let forgotten = fields.flag(FIELD_FORGOTTEN)?;
+    let subject = Subject { name, kind, labels, roles, not_before, not_after };
+    Ok(Member { subject, id, forgotten })
+}

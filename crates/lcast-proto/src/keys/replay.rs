@@ -1,0 +1,199 @@
+//! Replay windows: which packet numbers of a sender were taken.
+//!
+//! [`ReplayWindows::check`] asks, [`ReplayWindows::commit`] moves. Commit only after the packet's
+//! origin is verified ([SEC-41]): otherwise a member could close another's window with a forged
+//! number. Not a memory of questions: request ids are the endpoint's.
+
+use super::lru::Lru;
+use crate::wire::id::SenderId;
+
+/// The replay windows of all senders; the longest idle is forgotten.
+pub struct ReplayWindows {
+    windows: Lru<SenderId, Window>,
+}
+
+/// Why a packet number is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The number was taken before.
+    #[error("a packet that was received before")]
+    Replayed,
+    /// The number lies before the window: it cannot be told whether it was taken.
+    #[error("a packet too old to be told from a replay")]
+    TooOld,
+}
+
+/// The numbers `highest - 1023 ..= highest`: a bit for each, at its number modulo 1024.
+struct Window {
+    highest: u64,
+    taken: [u64; WORDS],
+}
+
+const WORDS: usize = (ReplayWindows::WINDOW / 64) as usize;
+
+impl ReplayWindows {
+    /// How many numbers back from the highest a window reaches.
+    pub const WINDOW: u64 = 1024;
+    /// Most senders that a window is kept for, about 0.25 KB each.
+    pub const SENDERS_MAX: usize = 4096;
+
+    /// No windows.
+    pub fn new() -> Self {
+        Self::with_capacity(Self::SENDERS_MAX)
+    }
+
+    /// No windows, for at most `senders`.
+    pub fn with_capacity(senders: usize) -> Self {
+        Self { windows: Lru::new(senders.min(Self::SENDERS_MAX)) }
+    }
+
+    /// Whether the number would be taken. Changes nothing.
+    ///
+    /// # Errors
+    /// When it was taken, or cannot be told.
+    pub fn check(&self, sender: &SenderId, number: u64) -> Result<(), ReplayError> {
+        self.windows.peek(sender).map_or(Ok(()), |window| window.check(number))
+    }
+
+    /// Whether the sender has a window: one of its packets was verified and taken.
+    pub fn contains(&self, sender: &SenderId) -> bool {
+        self.windows.peek(sender).is_some()
+    }
+
+    /// Takes the number of a verified packet; makes a window for a sender that has none.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; then nothing is changed.
+    pub fn commit(&mut self, sender: &SenderId, number: u64) -> Result<(), ReplayError> {
+        if let Some(window) = self.windows.get(sender) {
+            window.check(number)?;
+            window.take(number);
+            return Ok(());
+        }
+        let mut window = Window { highest: number, taken: [0; WORDS] };
+        window.take(number);
+        self.windows.insert(*sender, window);
+        Ok(())
+    }
+
+    /// Forgets a sender that is known to have ended.
+    pub fn remove(&mut self, sender: &SenderId) {
+        self.windows.remove(sender);
+    }
+
+    /// How many senders have a window.
+    pub fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Whether no sender has a window.
+    pub fn is_empty(&self) -> bool {
+        self.windows.len() == 0
+    }
+}
+
+impl Default for ReplayWindows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Window {
+    fn check(&self, number: u64) -> Result<(), ReplayError> {
+        if number > self.highest {
+            return Ok(());
+        }
+        if self.highest - number >= ReplayWindows::WINDOW {
+            return Err(ReplayError::TooOld);
+        }
+        let (word, bit) = place(number);
+        if self.taken[word] & bit != 0 { Err(ReplayError::Replayed) } else { Ok(()) }
+    }
+
+    fn take(&mut self, number: u64) {
+        if number > self.highest {
+            let steps = (number - self.highest).min(ReplayWindows::WINDOW);
+            for cleared in (number - steps + 1)..=number {
+                let (word, bit) = place(cleared);
+                self.taken[word] &= !bit;
+            }
+            self.highest = number;
+        }
+        let (word, bit) = place(number);
+        self.taken[word] |= bit;
+    }
+}
+
+/// The word and bit of a number.
+fn place(number: u64) -> (usize, u64) {
+    let index = number % ReplayWindows::WINDOW;
+    ((index / 64) as usize, 1 << (index % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENDER: SenderId = SenderId([1; 12]);
+
+    fn check(taken: &[u64], number: u64, expected: Result<(), ReplayError>) {
+        let mut windows = ReplayWindows::new();
+        for number in taken {
+            windows.commit(&SENDER, *number).unwrap();
+        }
+        assert_eq!(windows.check(&SENDER, number), expected, "{taken:?} then {number}");
+        assert_eq!(windows.commit(&SENDER, number), expected, "{taken:?} then {number}");
+    }
+
+    #[test]
+    fn numbers_are_taken_once_and_within_the_window() {
+        let max = u64::MAX;
+        check(&[], 0, Ok(()));
+        check(&[], max, Ok(()));
+        check(&[0], 0, Err(ReplayError::Replayed));
+        check(&[5], 4, Ok(()));
+        check(&[5, 4], 4, Err(ReplayError::Replayed));
+        check(&[5, 4], 5, Err(ReplayError::Replayed));
+        check(&[1023], 0, Ok(()));
+        check(&[1024], 0, Err(ReplayError::TooOld));
+        check(&[0, 1024], 1, Ok(()));
+        check(&[0, 1, 1024], 1, Err(ReplayError::Replayed));
+        check(&[3, 3 + 1024], 3 + 2048, Ok(()));
+        check(&[3, 1_000_000], 1_000_000 - 1023, Ok(()));
+        check(&[3, 1_000_000], 1_000_000 - 1024, Err(ReplayError::TooOld));
+        check(&[max], max - 1023, Ok(()));
+        check(&[max], max - 1024, Err(ReplayError::TooOld));
+        check(&[0, max], max, Err(ReplayError::Replayed));
+    }
+
+    /// [SEC-41]: asking moves nothing.
+    #[test]
+    fn asking_moves_no_window() {
+        let mut windows = ReplayWindows::new();
+        windows.check(&SENDER, 9).unwrap();
+        assert!(windows.is_empty());
+        windows.commit(&SENDER, 9).unwrap();
+        windows.check(&SENDER, u64::MAX).unwrap();
+        windows.check(&SENDER, 10).unwrap();
+        windows.commit(&SENDER, 8).unwrap();
+    }
+
+    #[test]
+    fn the_longest_idle_sender_is_forgotten() {
+        let mut windows = ReplayWindows::new();
+        let sender = |index: usize| {
+            let mut id = [0; 12];
+            id[..8].copy_from_slice(&(index as u64).to_be_bytes());
+            SenderId(id)
+        };
+        for index in 0..ReplayWindows::SENDERS_MAX {
+            windows.commit(&sender(index), 1).unwrap();
+        }
+        assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
+        windows.commit(&sender(0), 2).unwrap();
+        windows.commit(&sender(ReplayWindows::SENDERS_MAX), 1).unwrap();
+        assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
+        assert!(windows.contains(&sender(0)) && !windows.contains(&sender(1)));
+    }
+}
