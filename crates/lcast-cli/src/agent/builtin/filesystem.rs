@@ -1,0 +1,333 @@
+//! Mounted file systems, by `/proc/self/mountinfo` and statvfs.
+//!
+//! statvfs on a dead network mount does not return. So file systems are asked on threads of their
+//! own: one for all local ones, one for each of another host. What has not answered within
+//! [`LOCAL_WAIT`] keeps its last value, and is not asked again before it has answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::Roots;
+use super::glob::{Glob, any};
+use super::memory::part;
+use super::roots::text;
+use super::sampler::{Options, Output};
+
+/// The numbers of one file system, in bytes and inodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The size.
+    pub limit: u64,
+    /// What is free, root's reserve counted.
+    pub free: u64,
+    /// What users can still fill.
+    pub available: u64,
+    /// The number of inodes; zero where they are made as needed.
+    pub inodes: u64,
+    /// Inodes that are free.
+    pub inodes_free: u64,
+}
+
+/// The readers of file systems, with what they saw before.
+#[derive(Debug)]
+pub(super) struct Filesystems {
+    include: Vec<Glob>,
+    exclude: Vec<Glob>,
+    usage: fn(&Path) -> Option<Usage>,
+    /// What threads are still to say, by mount point; local ones together under "".
+    pending: BTreeMap<String, Receiver<Answer>>,
+    known: BTreeSet<String>,
+}
+
+/// One line of the table of mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mount {
+    device_number: String,
+    root: String,
+    point: String,
+    mode: &'static str,
+    kind: String,
+    device: String,
+}
+
+/// What a thread says of a mount point; without usage when it cannot be had.
+type Answer = (String, Option<Usage>);
+
+/// The longest that a reading waits for local file systems.
+const LOCAL_WAIT: Duration = Duration::from_millis(20);
+
+/// The longest that a reading waits for file systems of other hosts.
+const REMOTE_WAIT: Duration = Duration::from_millis(5);
+
+/// Most file systems shown.
+const MOUNTS_MAX: usize = 512;
+
+/// Most threads that wait for file systems of other hosts.
+const REMOTE_MAX: usize = 16;
+
+/// Stack of a thread that does one system call after another.
+const STACK: usize = 64 * 1024;
+
+/// File systems without storage of their own, or shown elsewhere.
+const PSEUDO: [&str; 38] = [
+    "autofs",
+    "bdev",
+    "binder",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cpuset",
+    "debugfs",
+    "devfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fuse.gvfsd-fuse",
+    "fuse.lxcfs",
+    "fuse.portal",
+    "fuse.snapfuse",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nsfs",
+    "overlay",
+    "pipefs",
+    "proc",
+    "pstore",
+    "ramfs",
+    "resctrl",
+    "rootfs",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "sockfs",
+    "squashfs",
+    "sysfs",
+    "tmpfs",
+    "tracefs",
+];
+
+/// Kinds of file systems that may wait for another host, by prefix.
+const REMOTE: [&str; 12] = [
+    "nfs",
+    "cifs",
+    "smb",
+    "fuse",
+    "9p",
+    "ceph",
+    "glusterfs",
+    "afs",
+    "lustre",
+    "gfs2",
+    "ocfs2",
+    "virtiofs",
+];
+
+impl Usage {
+    /// Asks the kernel; may wait for ever on a dead network mount.
+    pub fn read(path: &Path) -> Option<Self> {
+        let stat = rustix::fs::statvfs(path).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Some(Self {
+            limit: bytes(stat.f_blocks),
+            free: bytes(stat.f_bfree),
+            available: bytes(stat.f_bavail),
+            inodes: stat.f_files,
+            inodes_free: stat.f_ffree,
+        })
+    }
+}
+
+impl Filesystems {
+    /// A reader that shows what the options say.
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            include: options.filesystem_include.clone(),
+            exclude: options.filesystem_exclude.clone(),
+            usage: options.usage,
+            pending: BTreeMap::new(),
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// Asks every file system shown, and reports those that answer in time.
+    pub(super) fn read(&mut self, roots: &Roots, output: &mut Output) {
+        const MAP: &str = "system.filesystem";
+        let Some(table) = text(&roots.proc.join("self/mountinfo")) else { return };
+        let mounts = self.shown(parse(&table));
+        let mut present = BTreeSet::new();
+        for mount in &mounts {
+            output.put_at(MAP, &mount.point, "type", mount.kind.as_str());
+            output.put_at(MAP, &mount.point, "device", mount.device.as_str());
+            output.put_at(MAP, &mount.point, "mode", mount.mode);
+            present.insert(mount.point.clone());
+        }
+        self.ask(&mounts);
+        for (point, usage) in self.collect() {
+            if let Some(usage) = usage
+                && present.contains(&point)
+            {
+                report(&point, &usage, output);
+            }
+        }
+        output.retire(MAP, &mut self.known, present);
+    }
+
+    /// The mounts to show: of one device one, the one mounted at its root or nearest to it.
+    fn shown(&self, mounts: Vec<Mount>) -> Vec<Mount> {
+        let mut by_point: BTreeMap<String, Mount> = BTreeMap::new();
+        for mount in mounts {
+            by_point.insert(mount.point.clone(), mount);
+        }
+        let mut shown: Vec<Mount> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut candidates: Vec<Mount> = by_point.into_values().collect();
+        candidates.sort_by_key(|mount| (mount.root != "/", mount.point.len()));
+        for mount in candidates {
+            let named = |globs: &[Glob]| any(globs, &mount.point) || any(globs, &mount.kind);
+            let included = named(&self.include);
+            let pseudo = PSEUDO.contains(&mount.kind.as_str());
+            if named(&self.exclude) || (pseudo && !included) || is_file(&mount) {
+                continue;
+            }
+            // Subvolumes of btrfs share a device and are file systems of their own to people.
+            let root = if mount.kind == "btrfs" { mount.root.clone() } else { String::new() };
+            if seen.insert((mount.device_number.clone(), root)) || included {
+                shown.push(mount);
+            }
+        }
+        shown.sort_by(|left, right| left.point.cmp(&right.point));
+        shown.truncate(MOUNTS_MAX);
+        shown
+    }
+
+    /// Starts threads for the file systems of which no answer is awaited.
+    fn ask(&mut self, mounts: &[Mount]) {
+        let (remote, local): (Vec<&Mount>, Vec<&Mount>) =
+            mounts.iter().partition(|mount| is_remote(mount));
+        let points = |mounts: &[&Mount]| mounts.iter().map(|it| it.point.clone()).collect();
+        if !local.is_empty() {
+            self.start("", points(&local));
+        }
+        for mount in remote {
+            if self.pending.len() <= REMOTE_MAX {
+                self.start(&mount.point, points(&[mount]));
+            }
+        }
+    }
+
+    fn start(&mut self, task: &str, points: Vec<String>) {
+        if self.pending.contains_key(task) {
+            return;
+        }
+        let (sender, receiver) = sync_channel(points.len());
+        let usage = self.usage;
+        let thread = std::thread::Builder::new().name("statvfs".to_owned()).stack_size(STACK);
+        if thread.spawn(move || answer(&points, usage, &sender)).is_ok() {
+            self.pending.insert(task.to_owned(), receiver);
+        }
+    }
+
+    /// What has been answered, after the time that a reading may wait.
+    fn collect(&mut self) -> Vec<Answer> {
+        let start = Instant::now();
+        let mut answers = Vec::new();
+        self.pending.retain(|task, receiver| {
+            let wait = if task.is_empty() { LOCAL_WAIT } else { REMOTE_WAIT };
+            !drain(receiver, start + wait, &mut answers)
+        });
+        answers
+    }
+}
+
+/// Whether asking may wait for another host.
+fn is_remote(mount: &Mount) -> bool {
+    REMOTE.iter().any(|kind| mount.kind.starts_with(kind))
+}
+
+/// Whether a single file is mounted, as container engines do with `/etc/hosts`.
+fn is_file(mount: &Mount) -> bool {
+    mount.root != "/" && !is_remote(mount) && Path::new(&mount.point).is_file()
+}
+
+/// Takes answers until `deadline`; whether the thread has said all it has to say.
+fn drain(receiver: &Receiver<Answer>, deadline: Instant, answers: &mut Vec<Answer>) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let next = if left.is_zero() {
+            receiver.try_recv().map_err(|error| error == TryRecvError::Disconnected)
+        } else {
+            receiver.recv_timeout(left).map_err(|it| it == RecvTimeoutError::Disconnected)
+        };
+        match next {
+            Ok(answer) => answers.push(answer),
+            Err(ended) => return ended,
+        }
+    }
+}
+
+/// Runs on a thread: asks one mount point after another.
+fn answer(points: &[String], usage: fn(&Path) -> Option<Usage>, sender: &SyncSender<Answer>) {
+    for point in points {
+        if sender.send((point.clone(), usage(&PathBuf::from(point)))).is_err() {
+            return;
+        }
+    }
+}
+
+fn report(point: &str, usage: &Usage, output: &mut Output) {
+    const MAP: &str = "system.filesystem";
+    let used = usage.limit.saturating_sub(usage.free);
+    output.count_at(MAP, point, "limit", usage.limit);
+    output.count_at(MAP, point, "usage", used);
+    output.count_at(MAP, point, "free", usage.available);
+    output.count_at(MAP, point, "reserved", usage.free.saturating_sub(usage.available));
+    if let Some(part) = part(used, used.saturating_add(usage.available)) {
+        output.put_at(MAP, point, "utilization", part);
+    }
+    let inodes_used = usage.inodes.saturating_sub(usage.inodes_free);
+    if let Some(part) = part(inodes_used, usage.inodes) {
+        output.put_at(MAP, point, "inode.utilization", part);
+    }
+}
+
+/// Reads `id parent device root point options ... - kind source options`, line by line.
+fn parse(table: &str) -> Vec<Mount> {
+    let mount = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let mut before = before.split(' ').skip(2);
+        let (device_number, root) = (before.next()?.to_owned(), unescape(before.next()?));
+        let point = unescape(before.next()?);
+        let mode = if before.next()?.split(',').any(|it| it == "ro") { "ro" } else { "rw" };
+        let mut after = after.split(' ');
+        let (kind, device) = (after.next()?.to_owned(), unescape(after.next()?));
+        Some(Mount { device_number, root, point, mode, kind, device })
+    };
+    table.lines().filter_map(mount).collect()
+}
+
+/// Replaces `\040` and the like, by which the kernel keeps white space out of its fields.
+fn unescape(field: &str) -> String {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = rest.get(1..4).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code.filter(|_| byte == b'\\') {
+            Some(code) => {
+                bytes.push(code);
+                rest = &rest[4..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
