@@ -5,6 +5,7 @@ pub mod keys;
 pub mod name;
 pub mod question;
 pub mod random;
+pub mod select;
 pub mod time;
 pub mod value;
 pub mod variable;

@@ -289,7 +289,10 @@ impl Table {
     }
 
     /// The values of the variable at these steps and of all below it, in order of name.
-    pub fn below<'a>(&'a self, steps: &[Step]) -> impl Iterator<Item = (&'a Name, &'a Entry)> {
+    pub fn below<'a>(
+        &'a self,
+        steps: &[Step],
+    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> + use<'a> {
         let prefix = steps.to_vec();
         let from = Name::unchecked(prefix.clone());
         self.entries.range(from..).take_while(move |(name, _)| name.starts_with(&prefix))
