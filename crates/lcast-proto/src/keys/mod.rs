@@ -20,13 +20,17 @@ pub mod subject;
 mod lru;
 
 pub use crate::wire::id::{ChannelId, NodeId, RealmId, SenderId};
-pub use authority::{Authority, Enrolled};
+pub use authority::{Authority, EnrollError, Enrolled};
 pub use cache::CertificateCache;
-pub use certificate::{Certificate, CertificateError, Validity};
-pub use credential::{Credential, CredentialError, Network, Scope};
+pub use certificate::{Certificate, CertificateError, IssueError, Validity};
+pub use credential::{Credential, CredentialError, Epoch, Network, Scope};
 pub use key::{AgreementKey, SessionKey, SigningKey, VerifyingKey};
-pub use members::{Assembler, Member, MemberEdit, MemberList, MemberListError};
+pub use members::{Assembler, AssemblyError, Member, MemberEdit, MemberList, MemberListError};
 pub use policy::{Narrowing, Policy, Verb};
 pub use replay::{ReplayError, ReplayWindows};
-pub use seal::{EpochSecret, GroupKeys, PacketNumbers, Pair, PairCache, PairRole, SealError};
+pub use seal::{
+    EpochSecret, GroupKeys, OpenError, PacketNumbers, Pair, PairCache, PairRole, PairSenders,
+    SealError,
+};
+pub use sign::{SignatureContext, SignatureError};
 pub use subject::{Kind, Labels, NodeName, Roles, Subject, SubjectError};

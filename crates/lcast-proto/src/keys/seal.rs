@@ -151,13 +151,19 @@ impl GroupKeys {
     ///
     /// # Errors
     /// When the packet is too long or its number was used: then nothing is changed.
+    ///
+    /// # Panics
+    /// When the header names another sender or key.
     pub fn seal(
         &mut self,
         header: &Header,
         channel: &ChannelId,
         packet: &mut Vec<u8>,
     ) -> Result<(), SealError> {
-        debug_assert!(header.sender == self.own && header.key_id == self.key_id);
+        assert!(
+            header.sender == self.own && header.key_id == self.key_id,
+            "a process seals under its own sender id and the epoch's key id"
+        );
         let generation = header.number >> GENERATION_BITS;
         check_number(self.sealed, header.number)?;
         if self.sealing.as_ref().is_none_or(|(current, _)| *current != generation) {

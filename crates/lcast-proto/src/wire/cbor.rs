@@ -16,10 +16,9 @@ use crate::value::Value;
 
 /// Deepest nesting of arrays, maps and tags that is read.
 pub const DEPTH_MAX: usize = 16;
-/// Most memory that parsing takes, in bytes per byte of input (plus a constant): an item of one
-/// byte becomes a [`Cbor`] of 32 in a vector that may be twice as large as needed and, while it
-/// grows, exists twice.
-pub const EXPANSION_MAX: usize = 96;
+/// Most memory that a parsed item takes, in bytes per byte of input: an item of one byte becomes
+/// a [`Cbor`] of 32 bytes, and a vector has room for at least four.
+pub const EXPANSION_MAX: usize = 160;
 
 /// Tag of a timestamp: RFC 9581, extended time.
 const TAG_TIME: u64 = 1001;
@@ -145,7 +144,7 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// Takes a field of any type out, if it is there.
+    /// Takes a field of any type out, if it is there. Null counts as not there.
     pub fn take(&mut self, key: i64) -> Option<Cbor> {
         let index = self.0.binary_search_by_key(&key, |(key, _)| *key).ok()?;
         let item = std::mem::replace(&mut self.0[index].1, Cbor::Null);

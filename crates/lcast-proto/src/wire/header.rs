@@ -55,6 +55,9 @@ pub enum HeaderError {
     /// A type that this version does not have.
     #[error("a packet of unknown type {0}")]
     Kind(u8),
+    /// Flags that this version does not have.
+    #[error("a packet with unknown flags {0:#04x}")]
+    Flags(u8),
 }
 
 impl PacketKind {
@@ -79,11 +82,10 @@ impl Header {
         bytes
     }
 
-    /// The header of a packet. Flags that this version does not know are ignored: the seal covers
-    /// the bytes as they came.
+    /// The header of a packet, in its only form: [SEC-1].
     ///
     /// # Errors
-    /// When the length, version or type is none that a packet may have.
+    /// When the length, version, type or flags are none that a packet may have.
     pub fn parse(packet: &[u8]) -> Result<Self, HeaderError> {
         if packet.len() > PACKET_MAX {
             return Err(HeaderError::Length(packet.len()));
@@ -102,9 +104,13 @@ impl Header {
             2 => PacketKind::Intro,
             unknown => return Err(HeaderError::Kind(unknown)),
         };
+        let pairwise = matches!(kind, PacketKind::Pair | PacketKind::Intro);
+        if bytes[1] > u8::from(pairwise) {
+            return Err(HeaderError::Flags(bytes[1]));
+        }
         Ok(Self {
             kind,
-            announcer_is_sender: bytes[1] & 1 == 1,
+            announcer_is_sender: bytes[1] == 1,
             key_id: u32::from_be_bytes(std::array::from_fn(|index| bytes[2 + index])),
             sender: SenderId(std::array::from_fn(|index| bytes[6 + index])),
             number: u64::from_be_bytes(std::array::from_fn(|index| bytes[18 + index])),
@@ -143,6 +149,7 @@ mod tests {
         assert_eq!(Header::parse(&packet), Err(expected));
     }
 
+    /// [SEC-1]
     #[test]
     fn what_is_no_packet_is_refused() {
         check(|packet| packet.truncate(25), HeaderError::Length(25));
@@ -151,6 +158,8 @@ mod tests {
         check(|packet| packet[0] = 0x20, HeaderError::NewerVersion(2));
         check(|packet| packet[0] = 0x00, HeaderError::Version);
         check(|packet| packet[0] = 0x13, HeaderError::Kind(3));
+        check(|packet| packet[1] = 0x01, HeaderError::Flags(1));
+        check(|packet| packet[..2].copy_from_slice(&[0x11, 0x02]), HeaderError::Flags(2));
         let mut longest = header(PacketKind::Group).encode().to_vec();
         longest.resize(PACKET_MAX, 0);
         assert!(Header::parse(&longest).is_ok());

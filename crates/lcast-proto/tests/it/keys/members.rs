@@ -1,0 +1,162 @@
+//! Member lists: versions, signatures, pages.
+
+use lcast_proto::keys::members::AssemblyError;
+use lcast_proto::keys::{Assembler, Authority, MemberEdit, MemberList, MemberListError, NodeId};
+
+use super::{authority, random, subject};
+
+fn list(authority: &Authority, count: u32) -> MemberList {
+    let mut edit = MemberEdit::first();
+    for index in 0..count {
+        edit.issue(subject(&format!("n{index:05}")), id(index)).unwrap();
+    }
+    authority.sign_members(edit).unwrap()
+}
+
+fn id(index: u32) -> NodeId {
+    NodeId(*blake3::hash(&index.to_be_bytes()).as_bytes().first_chunk().unwrap())
+}
+
+#[test]
+fn a_list_is_read_as_it_was_signed() {
+    let authority = authority();
+    let list = list(&authority, 100);
+    let bytes = list.bytes().to_vec();
+    let read = MemberList::verify(bytes, authority.public(), authority.realm()).unwrap();
+    assert_eq!(read.members(), list.members());
+    assert_eq!((read.version(), read.members().len()), (1, 100));
+    for index in 0..100 {
+        let by_name = read.by_name(&format!("n{index:05}")).unwrap();
+        assert_eq!(by_name.id, id(index));
+        assert_eq!(read.by_id(&id(index)), Some(by_name));
+    }
+    assert_eq!((read.by_name("n00100"), read.by_id(&id(100))), (None, None));
+}
+
+#[test]
+fn issuing_and_forgetting_make_the_next_version() {
+    let authority = authority();
+    let first = list(&authority, 2);
+    let mut edit = first.edit();
+    edit.forget("n00001").unwrap();
+    let unknown = MemberListError::Unknown("n9".to_owned());
+    assert_eq!(edit.forget("n9"), Err(unknown));
+    let second = authority.sign_members(edit).unwrap();
+    assert_eq!((second.version(), second.by_name("n00001").unwrap().forgotten), (2, true));
+    let mut edit = second.edit();
+    edit.issue(subject("n00001"), id(7)).unwrap();
+    let third = authority.sign_members(edit).unwrap();
+    let again = third.by_name("n00001").unwrap();
+    assert_eq!((third.version(), again.forgotten, again.id), (3, false, id(7)));
+    assert_eq!(first.version(), 1);
+}
+
+/// [SEC-31]
+#[test]
+fn a_list_changed_at_any_place_or_of_another_realm_is_refused() {
+    let authority = authority();
+    let bytes = list(&authority, 2).bytes().to_vec();
+    let verify = |bytes: Vec<u8>| MemberList::verify(bytes, authority.public(), authority.realm());
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1;
+        assert_eq!(verify(changed), Err(MemberListError::Signature), "byte {place}");
+        assert!(verify(bytes[..place].to_vec()).is_err(), "cut at {place}");
+    }
+    let other = Authority::create("prod", &mut random(9)).unwrap();
+    let verdict = MemberList::verify(bytes.clone(), other.public(), authority.realm());
+    assert_eq!(verdict, Err(MemberListError::Signature));
+    let verdict = MemberList::verify(bytes, authority.public(), other.realm());
+    assert_eq!(verdict, Err(MemberListError::Signature));
+}
+
+/// [SEC-32]
+#[test]
+fn a_realm_has_at_most_as_many_members_as_it_may() {
+    let authority = authority();
+    let max = u32::try_from(MemberList::MEMBERS_MAX).unwrap();
+    let full = list(&authority, max);
+    let bytes = full.bytes().to_vec();
+    let read = MemberList::verify(bytes, authority.public(), authority.realm()).unwrap();
+    assert_eq!(read.members().len(), MemberList::MEMBERS_MAX);
+    let mut edit = full.edit();
+    assert_eq!(edit.issue(subject("one-more"), id(max)), Err(MemberListError::TooMany));
+    edit.issue(subject("n00000"), id(max)).unwrap();
+}
+
+/// [SEC-33]
+#[test]
+fn pages_make_the_list_again_in_any_order() {
+    let authority = authority();
+    let list = list(&authority, 300);
+    let length = list.bytes().len() as u64;
+    let mut assembler = Assembler::new(list.version(), length, 0).unwrap();
+    assert_eq!(assembler.missing().count(), list.page_count() as usize);
+    for index in (0..list.page_count()).rev() {
+        assert!(!assembler.is_complete());
+        let page = list.page(index).unwrap();
+        assert!(page.len() <= MemberList::PAGE_LEN);
+        assembler.insert(index, page).unwrap();
+        assembler.insert(index, page).unwrap();
+    }
+    assert!(assembler.is_complete() && list.page(list.page_count()).is_none());
+    let read = assembler.finish(authority.public(), authority.realm()).unwrap();
+    assert_eq!(read, list);
+}
+
+fn refused(version: u64, length: u64, held: u64, expected: AssemblyError) {
+    assert_eq!(Assembler::new(version, length, held).unwrap_err(), expected);
+}
+
+/// [SEC-33]
+#[test]
+fn never_a_lower_version_and_no_hostile_length() {
+    refused(3, 100, 3, AssemblyError::NotNewer { announced: 3, held: 3 });
+    refused(2, 100, 3, AssemblyError::NotNewer { announced: 2, held: 3 });
+    let max = MemberList::LENGTH_MAX as u64;
+    refused(4, max + 1, 3, AssemblyError::Length(max + 1));
+    refused(4, u64::MAX, 3, AssemblyError::Length(u64::MAX));
+    refused(4, 0, 3, AssemblyError::Length(0));
+    assert!(Assembler::new(4, max, 3).is_ok());
+    assert!(Assembler::new(u64::MAX, 1, u64::MAX - 1).is_ok());
+}
+
+#[test]
+fn pages_that_do_not_belong_are_refused() {
+    let mut assembler = Assembler::new(1, 1000, 0).unwrap();
+    for (index, length, fits) in [
+        (0, 900, true),
+        (0, 899, false),
+        (0, 901, false),
+        (1, 100, true),
+        (1, 101, false),
+        (2, 0, false),
+        (2, 900, false),
+        (u32::MAX, 900, false),
+    ] {
+        let outcome = assembler.insert(index, &vec![0; length]);
+        assert_eq!(outcome.is_ok(), fits, "page {index} of {length}");
+    }
+}
+
+#[test]
+fn a_lie_about_pages_or_version_is_noticed() {
+    let authority = authority();
+    let list = list(&authority, 20);
+    let length = list.bytes().len() as u64;
+    let assemble = |version, change: u8| {
+        let mut assembler = Assembler::new(version, length, 0).unwrap();
+        for index in 0..list.page_count() {
+            let mut page = list.page(index).unwrap().to_vec();
+            *page.last_mut().unwrap() ^= change;
+            assembler.insert(index, &page).unwrap();
+        }
+        assembler.finish(authority.public(), authority.realm())
+    };
+    assert_eq!(assemble(1, 1), Err(MemberListError::Signature));
+    let error = MemberListError::Version { announced: 2, found: 1 };
+    assert_eq!(assemble(2, 0), Err(error));
+    let unfinished = Assembler::new(1, length, 0).unwrap();
+    let verdict = unfinished.finish(authority.public(), authority.realm());
+    assert_eq!(verdict, Err(MemberListError::Length(0)));
+}

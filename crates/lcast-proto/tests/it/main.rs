@@ -1,0 +1,5 @@
+//! Scenarios through the public API of the protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
+
+mod keys;
