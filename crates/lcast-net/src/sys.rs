@@ -1,0 +1,163 @@
+//! The system calls that no safe crate offers, and all unsafe code of this crate.
+//!
+//! For `recvmmsg` with control data, a few integer socket options and tokio's watching of a
+//! descriptor. Not for anything that
+//! `rustix` or `socket2` have.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
+
+use libc::c_int;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::batch::{DATAGRAM_LEN_MAX, DATAGRAMS_MAX};
+
+/// What the kernel said about one received datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// The bytes that were written.
+    pub(crate) len: usize,
+    /// Whether the datagram was longer than the buffer.
+    pub(crate) truncated: bool,
+    /// The sender.
+    pub(crate) source: SocketAddrV6,
+    /// The interface it came in by, when the socket asks for it.
+    pub(crate) interface: Option<u32>,
+    /// The socket's count of datagrams lost to a full buffer so far, once there is one.
+    pub(crate) overflow: Option<u32>,
+}
+
+/// Has the current tokio runtime watch a descriptor for input.
+pub(crate) fn watch_for_input(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is a valid open descriptor, is always the same one, and the AsyncFd keeps
+    // it open until it is dropped itself.
+    let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+    Ok(watched?)
+}
+
+/// Turns on the control message that tells the ingress interface.
+pub(crate) fn set_receive_packet_info(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+}
+
+/// Turns on the control message that counts datagrams lost to a full buffer.
+pub(crate) fn set_receive_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    let length = mem::size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and length describe `value`, which lives over the call; the kernel only
+    // reads it.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), length)
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Room for the control messages of one datagram, aligned as the kernel writes them.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_LEN]);
+
+/// More than an overflow count (a header and 4 bytes) and a packet info (a header and 20).
+const CONTROL_LEN: usize = 96;
+
+/// Receives what is queued, one datagram a buffer, without waiting; `found` is told each.
+///
+/// Returns how many came: fewer than `buffers` means that the queue is empty.
+pub(crate) fn receive(
+    socket: BorrowedFd<'_>,
+    buffers: &mut [[u8; DATAGRAM_LEN_MAX]],
+    mut found: impl FnMut(usize, Received),
+) -> io::Result<usize> {
+    let wanted = buffers.len().min(DATAGRAMS_MAX);
+    // SAFETY: these C structures hold integers and pointers; all zero is a valid value of each.
+    let (mut names, mut vectors, mut messages) = unsafe {
+        (
+            mem::zeroed::<[libc::sockaddr_in6; DATAGRAMS_MAX]>(),
+            mem::zeroed::<[libc::iovec; DATAGRAMS_MAX]>(),
+            mem::zeroed::<[libc::mmsghdr; DATAGRAMS_MAX]>(),
+        )
+    };
+    let mut controls = [Control([0; CONTROL_LEN]); DATAGRAMS_MAX];
+    for (index, buffer) in buffers.iter_mut().enumerate().take(wanted) {
+        vectors[index].iov_base = buffer.as_mut_ptr().cast();
+        vectors[index].iov_len = buffer.len();
+        let header = &mut messages[index].msg_hdr;
+        header.msg_name = ptr::from_mut(&mut names[index]).cast();
+        header.msg_namelen = mem::size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+        header.msg_iov = ptr::from_mut(&mut vectors[index]);
+        header.msg_iovlen = 1;
+        header.msg_control = controls[index].0.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL_LEN as _;
+    }
+    // SAFETY: the first `wanted` headers point at names, vectors, buffers and controls that are
+    // distinct, live over the call and have the lengths given; nothing else touches them.
+    let count = unsafe {
+        libc::recvmmsg(
+            socket.as_raw_fd(),
+            messages.as_mut_ptr(),
+            wanted as libc::c_uint,
+            libc::MSG_DONTWAIT as _,
+            ptr::null_mut(),
+        )
+    };
+    if count < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let count = (count as usize).min(wanted);
+    for (index, message) in messages.iter().enumerate().take(count) {
+        let (interface, overflow) = control_of(&message.msg_hdr);
+        let received = Received {
+            len: (message.msg_len as usize).min(DATAGRAM_LEN_MAX),
+            truncated: message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            source: address_of(&names[index]),
+            interface,
+            overflow,
+        };
+        found(index, received);
+    }
+    Ok(count)
+}
+
+fn address_of(name: &libc::sockaddr_in6) -> SocketAddrV6 {
+    SocketAddrV6::new(
+        Ipv6Addr::from(name.sin6_addr.s6_addr),
+        u16::from_be(name.sin6_port),
+        0,
+        name.sin6_scope_id,
+    )
+}
+
+/// Reads the ingress interface and the overflow count from a header that `recvmmsg` filled.
+fn control_of(header: &libc::msghdr) -> (Option<u32>, Option<u32>) {
+    let (mut interface, mut overflow) = (None, None);
+    // SAFETY: the kernel set msg_controllen to what it wrote at msg_control, which is still live
+    // and aligned for cmsghdr.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !next.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a header that lies whole within
+        // the control data; the data of these two messages has the type the kernel documents for
+        // them, and is read without assuming its alignment.
+        unsafe {
+            let (level, kind) = ((*next).cmsg_level, (*next).cmsg_type);
+            if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_PKTINFO {
+                let info = libc::CMSG_DATA(next).cast::<libc::in6_pktinfo>().read_unaligned();
+                interface = Some(info.ipi6_ifindex as u32);
+            } else if level == libc::SOL_SOCKET && kind == libc::SO_RXQ_OVFL {
+                overflow = Some(libc::CMSG_DATA(next).cast::<u32>().read_unaligned());
+            }
+            next = libc::CMSG_NXTHDR(header, next);
+        }
+    }
+    (interface, overflow)
+}
