@@ -1,2 +1,8 @@
-//! The command.
-fn main() {}
+//! The `librecast` command; everything is in the library beside it.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lcast_cli::run()
+}

@@ -105,6 +105,11 @@ fn is_allowed(files: &[SourceFile], finding: &Finding) -> bool {
     lines.any(|line| line.split_once(&marker).is_some_and(|(_, why)| why.trim().len() >= 8))
 }
 
+/// Whether a file holds nothing but tests.
+fn is_test_file(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
 /// The file of that path.
 fn find<'a>(files: &'a [SourceFile], path: &str) -> Option<&'a SourceFile> {
     files.iter().find(|file| file.path == path)

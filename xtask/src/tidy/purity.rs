@@ -3,8 +3,8 @@
 //! `crates/lcast-proto/clippy.toml` bans the same by type; this check also sees imports, macros,
 //! other crates and `async`.
 
-use super::Finding;
 use super::uses::{self, UsedPath};
+use super::{Finding, is_test_file};
 use crate::lexer;
 use crate::repo::SourceFile;
 
@@ -50,7 +50,8 @@ const LOUD: [&str; 3] = ["tracing::info", "tracing::warn", "tracing::error"];
 /// The check over all files of the pure crates.
 pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let pure = |file: &&SourceFile| {
-        file.extension() == "rs" && PURE.iter().any(|folder| file.path.starts_with(folder))
+        let source = file.extension() == "rs" && !is_test_file(&file.path);
+        source && PURE.iter().any(|folder| file.path.starts_with(folder))
     };
     files.iter().filter(pure).flat_map(check_file).collect()
 }

@@ -1,6 +1,6 @@
 //! Rules for Rust files: sizes, what tests may not do, names that say nothing.
 
-use super::Finding;
+use super::{Finding, is_test_file};
 use crate::lexer::{self, Masked};
 use crate::repo::SourceFile;
 
@@ -58,7 +58,8 @@ fn function_name(line: &str) -> Option<&str> {
 }
 
 fn check_tests(file: &SourceFile, code: &str, tests: &[bool]) -> Vec<Finding> {
-    let whole = ["/tests/", "lcast-sim/", "lcast-lab/"].iter().any(|part| file.path.contains(part));
+    let whole = is_test_file(&file.path)
+        || ["lcast-sim/", "lcast-lab/"].iter().any(|part| file.path.contains(part));
     let mut findings = Vec::new();
     for (index, line) in code.lines().enumerate() {
         let in_test = whole || tests.get(index).copied().unwrap_or(false);
@@ -86,7 +87,7 @@ fn check_names(file: &SourceFile, code: &str, tests: &[bool]) -> Vec<Finding> {
     const EMPTY: [&str; 6] = ["Manager", "Helper", "Helpers", "Util", "Utils", "Misc"];
     let mut findings = Vec::new();
     for (index, line) in code.lines().enumerate() {
-        if file.path.contains("/tests/") || tests.get(index).copied().unwrap_or(false) {
+        if is_test_file(&file.path) || tests.get(index).copied().unwrap_or(false) {
             continue;
         }
         if let Some(name) = function_name(line).filter(|name| name.starts_with("get_")) {
@@ -108,7 +109,7 @@ fn check_names(file: &SourceFile, code: &str, tests: &[bool]) -> Vec<Finding> {
 /// Every file of source begins by saying what it is for.
 fn check_module_doc(file: &SourceFile, masked: &Masked) -> Vec<Finding> {
     let first = masked.comments.lines().next().unwrap_or_default();
-    if first.starts_with("//!") || !file.path.contains("src/") {
+    if first.starts_with("//!") || !file.path.contains("src/") || is_test_file(&file.path) {
         return Vec::new();
     }
     vec![Finding::new(file, 1, "module-doc", "begin with //! and what the module is for")]

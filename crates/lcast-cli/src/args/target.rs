@@ -1,0 +1,148 @@
+//! Which nodes: the options that are the same for every verb that reaches nodes.
+
+use std::io::Read;
+
+use clap::Args;
+
+use crate::failure::Failure;
+
+/// The options; all together: and. None: every agent of the realm.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which nodes")]
+pub(crate) struct TargetArgs {
+    /// Only nodes whose name matches; `*` and `?` are wildcards.
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) on: Vec<String>,
+    /// No nodes whose name matches.
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) not: Vec<String>,
+    /// Only nodes with this certified label.
+    #[arg(long = "label", value_name = "K=V")]
+    pub(crate) labels: Vec<String>,
+    /// Only nodes where this holds, like 'system.memory.usage > 0 && labels.role == "web"'.
+    #[arg(long = "where", value_name = "PREDICATE")]
+    pub(crate) predicate: Option<String>,
+    /// Only the nodes named in this file, one a line.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) nodes_from: Option<String>,
+    /// The nodes named in this file must answer, known or not.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) expect: Option<String>,
+}
+
+/// The options with their files read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) on: Vec<String>,
+    pub(crate) not: Vec<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) predicate: Option<String>,
+    pub(crate) nodes_from: Option<Vec<String>>,
+    pub(crate) expect: Option<Vec<String>>,
+}
+
+/// Most names in a file of nodes.
+const NAMES_MAX: usize = 100_000;
+/// Longest file of nodes in bytes.
+const FILE_LENGTH_MAX: u64 = 16 << 20;
+
+impl TargetArgs {
+    /// Splits labels and reads the files of names.
+    pub(crate) fn resolve(&self) -> Result<Target, Failure> {
+        if self.nodes_from.as_deref() == Some("-") && self.expect.as_deref() == Some("-") {
+            let message = "--nodes-from and --expect cannot both read standard input";
+            return Err(Failure::usage(message));
+        }
+        let label = |text: &String| match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            Some(_) | None => {
+                Err(Failure::usage(format!("--label '{text}': write it like role=web")))
+            }
+        };
+        Ok(Target {
+            on: self.on.clone(),
+            not: self.not.clone(),
+            labels: self.labels.iter().map(label).collect::<Result<_, _>>()?,
+            predicate: self.predicate.clone(),
+            nodes_from: self.nodes_from.as_deref().map(read_names).transpose()?,
+            expect: self.expect.as_deref().map(read_names).transpose()?,
+        })
+    }
+}
+
+fn read_names(source: &str) -> Result<Vec<String>, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("'{source}': {why}"));
+    let mut text = String::new();
+    let reader: Box<dyn Read> = match source {
+        "-" => Box::new(std::io::stdin()),
+        path => Box::new(std::fs::File::open(path).map_err(|error| wrong(&error))?),
+    };
+    let mut reader = reader.take(FILE_LENGTH_MAX + 1);
+    reader.read_to_string(&mut text).map_err(|error| wrong(&error))?;
+    if text.len() as u64 > FILE_LENGTH_MAX {
+        return Err(wrong(&"longer than 16 MiB"));
+    }
+    parse_names(&text).map_err(|why| wrong(&why))
+}
+
+/// Names one a line; empty lines and lines that begin with '#' do not count.
+fn parse_names(text: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let name = line.trim();
+        if name.is_empty() || name.starts_with('#') {
+            continue;
+        }
+        if name.contains(|char: char| char.is_whitespace() || char.is_control()) {
+            let number = index + 1;
+            return Err(format!("line {number}: '{}' is no name of a node", name.escape_debug()));
+        }
+        names.push(name.to_owned());
+    }
+    match names.len() {
+        0 => Err("no names in it; put one a line".to_owned()),
+        count if count > NAMES_MAX => Err(format!("{count} names are more than {NAMES_MAX}")),
+        _ => Ok(names),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_one_a_line() {
+        assert_eq!(parse_names("a\n\n# no\n  b \r\n").unwrap(), ["a", "b"]);
+        for (text, part) in [
+            (String::new(), "no names"),
+            ("a\nb c\n".to_owned(), "line 2"),
+            ("a\x1bb\n".to_owned(), "line 1"),
+            ("a\n".repeat(NAMES_MAX + 1), "more than"),
+        ] {
+            assert!(parse_names(&text).unwrap_err().contains(part), "{part}");
+        }
+        assert_eq!(parse_names(&"a\n".repeat(NAMES_MAX)).unwrap().len(), NAMES_MAX);
+    }
+
+    #[test]
+    fn files_and_labels_are_resolved() {
+        let check = |args: TargetArgs, part: &str| {
+            let error = args.resolve().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        let stdin = || Some("-".to_owned());
+        check(
+            TargetArgs { nodes_from: stdin(), expect: stdin(), ..TargetArgs::default() },
+            "cannot both",
+        );
+        for label in ["role", "=web"] {
+            let labels = vec![label.to_owned()];
+            check(TargetArgs { labels, ..TargetArgs::default() }, "role=web");
+        }
+        let missing = Some("/no/such/file".to_owned());
+        check(TargetArgs { expect: missing, ..TargetArgs::default() }, "/no/such/file");
+        let labels = vec!["role=web=1".to_owned()];
+        let target = TargetArgs { labels, ..TargetArgs::default() }.resolve().unwrap();
+        assert_eq!(target.labels, [("role".to_owned(), "web=1".to_owned())]);
+    }
+}

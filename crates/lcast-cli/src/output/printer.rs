@@ -1,0 +1,275 @@
+//! What a question prints while replies come in, and at its end.
+
+use lcast_proto::question::report::{Class, Outcome, Reply, Report};
+use lcast_proto::time::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::aggregate::Aggregates;
+use super::{Format, Output, human, replies, report, tally};
+use crate::args::Aggregate;
+use crate::failure::Failure;
+use crate::json;
+use crate::text::sanitise;
+
+/// Which data of the replies to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// The replies themselves.
+    Replies,
+    /// The names of the nodes that answered.
+    Names,
+    /// Node and value of one variable.
+    Value,
+    /// How many nodes have which value.
+    Tally,
+    /// Functions over all nodes, for each value of a label.
+    Aggregate {
+        /// What to compute.
+        functions: Vec<Aggregate>,
+        /// The label.
+        by: Option<String>,
+    },
+}
+
+/// Prints the replies to one question.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    output: Output,
+    show: Show,
+    /// What is printed at the end only.
+    kept: Vec<Reply>,
+}
+
+impl Printer {
+    /// A printer for one question.
+    pub(crate) fn new(output: Output, show: Show) -> Self {
+        Self { output, show, kept: Vec::new() }
+    }
+
+    /// Takes a reply, and prints it if its place in the output is known.
+    pub(crate) fn reply(&mut self, reply: Reply) -> Result<(), Failure> {
+        match self.line(&reply)? {
+            Some(line) => self.output.text(&(line + "\n")),
+            None => {
+                self.kept.push(reply);
+                Ok(())
+            }
+        }
+    }
+
+    /// The line that this reply prints at once; none when it is kept for the end.
+    fn line(&self, reply: &Reply) -> Result<Option<String>, Failure> {
+        let answered = reply.outcome.class() == Class::Answered;
+        match self.show {
+            Show::Names if answered => Ok(Some(sanitise(&reply.node))),
+            Show::Value => match &reply.outcome {
+                Outcome::Values(values) => match values.as_slice() {
+                    [it] => {
+                        let value = sanitise(&human::value(&it.value, &it.unit, false));
+                        Ok(Some(format!("{}\t{value}", sanitise(&reply.node))))
+                    }
+                    several => Err(Failure::usage(format!(
+                        "--value prints one variable, and {} has {} here; name one of them",
+                        sanitise(&reply.node),
+                        several.len()
+                    ))),
+                },
+                Outcome::Empty(_) | Outcome::Error(_) => Ok(None),
+                Outcome::Refused(_) | Outcome::Set(_) => Ok(None),
+            },
+            Show::Replies if self.output.format == Format::JsonLines => {
+                let line = json::reply(reply).map(|it| json_line("reply", it));
+                Ok(line)
+            }
+            Show::Replies | Show::Names | Show::Tally | Show::Aggregate { .. } => Ok(None),
+        }
+    }
+
+    /// Prints what is left, and the report; `label` gives a node's value of a label.
+    pub(crate) fn finish(
+        self,
+        report: &Report,
+        now: Timestamp,
+        label: &dyn Fn(&str, &str) -> Option<String>,
+    ) -> Result<(), Failure> {
+        match self.output.format {
+            Format::Json => self.output.json(&self.document(report, label))?,
+            Format::JsonLines => {
+                for (kind, object) in self.derived(label) {
+                    self.output.text(&(json_line(kind, object) + "\n"))?;
+                }
+                self.output.text(&(json_line("report", json::report(report)) + "\n"))?;
+            }
+            Format::Text => self.tables(label)?,
+        }
+        for line in report::lines(report, now) {
+            self.output.note(&line);
+        }
+        Ok(())
+    }
+
+    fn document(&self, report: &Report, label: &dyn Fn(&str, &str) -> Option<String>) -> Json {
+        let report = json::report(report);
+        match &self.show {
+            Show::Tally => {
+                json!({ "tally": tally::to_json(&tally::tally(&self.kept)), "report": report })
+            }
+            Show::Aggregate { functions, by } => {
+                let aggregates = self.aggregates(by.as_deref(), label);
+                let rows = aggregates.to_json(functions, by.as_deref());
+                json!({ "aggregates": rows, "report": report })
+            }
+            Show::Replies | Show::Names | Show::Value => {
+                let mut replies: Vec<&Reply> = self.kept.iter().collect();
+                replies.sort_by(|left, right| left.node.cmp(&right.node));
+                let replies: Json = replies.into_iter().filter_map(json::reply).collect();
+                json!({ "replies": replies, "report": report })
+            }
+        }
+    }
+
+    /// What is computed from the replies, as objects for `--jsonl`.
+    fn derived(&self, label: &dyn Fn(&str, &str) -> Option<String>) -> Vec<(&'static str, Json)> {
+        let objects = |kind, rows: Json| match rows {
+            Json::Array(rows) => rows.into_iter().map(|row| (kind, row)).collect(),
+            _ => Vec::new(),
+        };
+        match &self.show {
+            Show::Tally => objects("tally", tally::to_json(&tally::tally(&self.kept))),
+            Show::Aggregate { functions, by } => {
+                let aggregates = self.aggregates(by.as_deref(), label);
+                objects("aggregate", aggregates.to_json(functions, by.as_deref()))
+            }
+            Show::Replies | Show::Names | Show::Value => Vec::new(),
+        }
+    }
+
+    fn tables(&self, label: &dyn Fn(&str, &str) -> Option<String>) -> Result<(), Failure> {
+        let terminal = self.output.terminal();
+        match &self.show {
+            Show::Names | Show::Value => Ok(()),
+            Show::Tally => self.output.table(&tally::table(&tally::tally(&self.kept), terminal)),
+            Show::Aggregate { functions, by } => {
+                let aggregates = self.aggregates(by.as_deref(), label);
+                self.output.table(&aggregates.table(functions, by.as_deref(), terminal))?;
+                if aggregates.left_out > 0 {
+                    let count = aggregates.left_out;
+                    self.output.note(&format!("{count} values are no numbers and left out"));
+                }
+                Ok(())
+            }
+            Show::Replies => {
+                let is_set = |it: &Reply| matches!(it.outcome, Outcome::Set(_));
+                let is_values = |it: &Reply| matches!(it.outcome, Outcome::Values(_));
+                if self.kept.iter().any(is_set) {
+                    return self.output.table(&replies::outcomes(&self.kept));
+                }
+                if self.kept.iter().any(is_values) {
+                    return self.output.table(&replies::values(&self.kept, terminal));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn aggregates(
+        &self,
+        by: Option<&str>,
+        label: &dyn Fn(&str, &str) -> Option<String>,
+    ) -> Aggregates {
+        let key = by.map(|by| by.strip_prefix("labels.").unwrap_or(by));
+        let group = |node: &str| match key {
+            Some(key) => label(node, key).unwrap_or_else(|| "-".to_owned()),
+            None => String::new(),
+        };
+        Aggregates::of(&self.kept, group)
+    }
+}
+
+/// One object on one line, with its kind first.
+fn json_line(kind: &str, object: Json) -> String {
+    let mut line = serde_json::Map::new();
+    line.insert("kind".to_owned(), Json::from(kind));
+    if let Json::Object(object) = object {
+        line.extend(object);
+    }
+    crate::text::escape_json(&Json::Object(line).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::question::report::EmptyReason;
+    use lcast_proto::value::Value;
+
+    use super::*;
+    use crate::output::tests::{report, values};
+
+    fn printer(show: Show, format: Format) -> Printer {
+        let output = Output { format, screen: None, quiet: true };
+        Printer::new(output, show)
+    }
+
+    fn empty(node: &str) -> Reply {
+        Reply { node: node.to_owned(), outcome: Outcome::Empty(EmptyReason::NoMatch) }
+    }
+
+    #[test]
+    fn lines_for_programs_come_at_once() {
+        let reply = values("web1", &[("app.x", Value::from("a\tb\x1b"))]);
+        let line = |show, format| printer(show, format).line(&reply).unwrap();
+        assert_eq!(line(Show::Names, Format::Text).as_deref(), Some("web1"));
+        assert_eq!(line(Show::Value, Format::Text).as_deref(), Some("web1\ta b"));
+        assert_eq!(line(Show::Replies, Format::Text), None);
+        assert_eq!(line(Show::Tally, Format::JsonLines), None);
+        let json = line(Show::Replies, Format::JsonLines).unwrap();
+        assert!(json.starts_with(r#"{"kind":"reply","node":"web1","variables":{"app.x":{"#));
+        assert!(!json.contains('\x1b'), "{json}");
+    }
+
+    #[test]
+    fn nodes_with_nothing_to_say_are_in_the_report_only() {
+        for (show, format) in [
+            (Show::Names, Format::Text),
+            (Show::Value, Format::Text),
+            (Show::Replies, Format::JsonLines),
+        ] {
+            assert_eq!(printer(show, format).line(&empty("web1")).unwrap(), None);
+        }
+        let mut printer = printer(Show::Replies, Format::Json);
+        for reply in [values("b", &[("a.b", Value::Null)]), empty("c"), values("a", &[])] {
+            printer.reply(reply).unwrap();
+        }
+        let document = printer.document(&report([2, 1, 0, 0, 0, 0]), &|_, _| None);
+        let nodes: Vec<&Json> =
+            document["replies"].as_array().unwrap().iter().map(|it| &it["node"]).collect();
+        assert_eq!(nodes, ["a", "b"]);
+        assert_eq!(document["report"]["expected"], 3);
+    }
+
+    #[test]
+    fn several_variables_are_too_many_for_value() {
+        let reply = values("web1", &[("a.b", Value::Int(1)), ("a.c", Value::Int(2))]);
+        let error = printer(Show::Value, Format::Text).line(&reply).unwrap_err();
+        assert_eq!(error.exit, crate::exit::Exit::Usage);
+        assert!(error.message.contains("web1 has 2"), "{error}");
+    }
+
+    #[test]
+    fn aggregates_are_grouped_by_label() {
+        let functions = vec![Aggregate::Max];
+        let by = Some("labels.role".to_owned());
+        let mut printer = printer(Show::Aggregate { functions, by }, Format::Json);
+        for (node, number) in [("web1", 1), ("web2", 5), ("db1", 3)] {
+            printer.reply(values(node, &[("app.x", Value::Int(number))])).unwrap();
+        }
+        let label = |node: &str, key: &str| {
+            (key == "role" && node.starts_with("web")).then(|| "web".to_owned())
+        };
+        let document = printer.document(&report([3, 0, 0, 0, 0, 0]), &label);
+        let expected = json!([
+            {"by": "-", "variable": "app.x", "unit": "", "max": 3.0},
+            {"by": "web", "variable": "app.x", "unit": "", "max": 5.0},
+        ]);
+        assert_eq!(document["aggregates"], expected);
+    }
+}

@@ -1,0 +1,124 @@
+//! The replies of `get` and `set` as tables.
+
+use std::collections::BTreeMap;
+
+use lcast_proto::question::report::{Outcome, Reply, ReplyValue};
+
+use super::human;
+use super::table::Table;
+
+/// Most variables that get a column each; more get a row each.
+const COLUMNS_MAX: usize = 4;
+
+/// The answers of `get`: a column for each variable while there are few, else a row.
+pub(crate) fn values(replies: &[Reply], terminal: bool) -> Table {
+    let answers = answers(replies);
+    let mut units: BTreeMap<&str, &str> = BTreeMap::new();
+    for (_, values) in &answers {
+        units.extend(values.iter().map(|it| (it.name.as_str(), it.unit.as_str())));
+    }
+    if units.len() > COLUMNS_MAX {
+        tall(&answers, terminal)
+    } else {
+        wide(&answers, &units, terminal)
+    }
+}
+
+fn answers(replies: &[Reply]) -> Vec<(&str, &[ReplyValue])> {
+    let mut answers: Vec<(&str, &[ReplyValue])> = Vec::new();
+    for reply in replies {
+        if let Outcome::Values(values) = &reply.outcome {
+            answers.push((&reply.node, values));
+        }
+    }
+    answers.sort_by(|left, right| left.0.cmp(right.0));
+    answers
+}
+
+fn wide(answers: &[(&str, &[ReplyValue])], units: &BTreeMap<&str, &str>, terminal: bool) -> Table {
+    let title = |(name, unit): (&&str, &&str)| match *unit {
+        "" | "1" => (*name).to_owned(),
+        "By" if terminal => (*name).to_owned(),
+        unit => format!("{name} [{unit}]"),
+    };
+    let titles = std::iter::once("node".to_owned()).chain(units.iter().map(title));
+    let mut table = Table::new(titles);
+    for (node, values) in answers {
+        let cell = |name: &&str| {
+            let value = values.iter().find(|it| it.name == *name);
+            value.map_or_else(|| "-".to_owned(), |it| human::value(&it.value, &it.unit, terminal))
+        };
+        let cells = units.keys().map(cell);
+        table.push(std::iter::once((*node).to_owned()).chain(cells).collect());
+    }
+    table
+}
+
+fn tall(answers: &[(&str, &[ReplyValue])], terminal: bool) -> Table {
+    let mut table = Table::new(["node", "variable", "value", "unit"]);
+    for (node, values) in answers {
+        for it in *values {
+            let value = human::value(&it.value, &it.unit, terminal);
+            let unit = if terminal && it.unit == "By" { "" } else { &it.unit };
+            table.push(vec![(*node).to_owned(), it.name.clone(), value, unit.to_owned()]);
+        }
+    }
+    table
+}
+
+/// The outcomes of `set`, one row for each node and setting.
+pub(crate) fn outcomes(replies: &[Reply]) -> Table {
+    let mut table = Table::new(["node", "variable", "result", "version", "message"]);
+    for reply in replies {
+        let Outcome::Set(results) = &reply.outcome else {
+            continue;
+        };
+        for it in results {
+            let version = it.version.map_or_else(|| "-".to_owned(), |it| it.to_string());
+            table.push(vec![
+                reply.node.clone(),
+                it.name.clone(),
+                it.outcome.as_str().to_owned(),
+                version,
+                it.message.clone(),
+            ]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::question::report::{SetOutcome, SetResult};
+    use lcast_proto::value::Value;
+
+    use super::*;
+    use crate::output::tests;
+
+    #[test]
+    fn few_variables_get_columns_and_many_get_rows() {
+        let replies = [
+            tests::values("b", &[("host.name", Value::from("b"))]),
+            tests::values("a", &[("host.name", Value::from("a")), ("x.y {t}", Value::Int(3))]),
+        ];
+        let printed = values(&replies, false).render(None);
+        assert_eq!(printed, "node\thost.name\tx.y [{t}]\na\ta\t3\nb\tb\t-\n");
+        let names = ["x.a By", "x.b", "x.c", "x.d", "x.e"];
+        let many = names.map(|name| (name, Value::Int(1)));
+        let printed = values(&[tests::values("a", &many)], false).render(None);
+        assert!(printed.starts_with("node\tvariable\tvalue\tunit\na\tx.a\t1\tBy\na\tx.b\t1\t\n"));
+    }
+
+    #[test]
+    fn sets_have_a_row_for_each_setting() {
+        let result = SetResult {
+            name: "app.greeting".to_owned(),
+            outcome: SetOutcome::Applied,
+            message: String::new(),
+            version: Some("3.7".parse().unwrap()),
+        };
+        let reply = Reply { node: "web1".to_owned(), outcome: Outcome::Set(vec![result]) };
+        let printed = outcomes(&[reply]).render(None);
+        assert!(printed.ends_with("\nweb1\tapp.greeting\tapplied\t3.7\t\n"), "{printed}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Tables: drawn for people on a terminal; the same columns, separated by tabs, when piped.
+
+use std::fmt::Write;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Drawn, presets};
+
+use crate::text::sanitise;
+
+/// The terminal that a table is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// How many characters fit a line, when that is known.
+    pub(crate) width: Option<u16>,
+    /// Whether colours are wanted.
+    pub(crate) color: bool,
+}
+
+/// Rows under a header. Cells may hold text from other nodes: rendering makes it safe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    header: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Column {
+    title: String,
+    numeric: bool,
+}
+
+impl Table {
+    /// An empty table. A title that begins with '>' names a column of numbers.
+    pub(crate) fn new<T: AsRef<str>>(titles: impl IntoIterator<Item = T>) -> Self {
+        let column = |title: T| {
+            let (title, numeric) = match title.as_ref().strip_prefix('>') {
+                Some(title) => (title, true),
+                None => (title.as_ref(), false),
+            };
+            Column { title: sanitise(title), numeric }
+        };
+        Self { header: titles.into_iter().map(column).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row with a cell for every column.
+    pub(crate) fn push(&mut self, row: Vec<String>) {
+        assert_eq!(row.len(), self.header.len(), "a row has a cell for every column");
+        self.rows.push(row);
+    }
+
+    /// The text to print, for a terminal or (no screen) for a pipe.
+    pub(crate) fn render(&self, screen: Option<Screen>) -> String {
+        screen.map_or_else(|| self.plain(), |screen| self.draw(screen))
+    }
+
+    fn plain(&self) -> String {
+        let titles: Vec<&str> = self.header.iter().map(|it| it.title.as_str()).collect();
+        let mut text = titles.join("\t") + "\n";
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().map(|cell| sanitise(cell)).collect();
+            let _ = writeln!(text, "{}", cells.join("\t"));
+        }
+        text
+    }
+
+    fn draw(&self, screen: Screen) -> String {
+        let mut drawn = Drawn::new();
+        drawn.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if let Some(width) = screen.width {
+            drawn.set_width(width);
+        }
+        let cell = |text: &str, column: &Column| {
+            let cell = Cell::new(text);
+            if column.numeric { cell.set_alignment(CellAlignment::Right) } else { cell }
+        };
+        drawn.set_header(self.header.iter().map(|it| cell(&it.title, it)));
+        for row in &self.rows {
+            let cells = row.iter().zip(&self.header);
+            drawn.add_row(cells.map(|(text, column)| cell(&sanitise(text), column)));
+        }
+        let bold = |(index, line): (usize, String)| match line.trim_end() {
+            line if screen.color && index == 0 => format!("\x1b[1m{line}\x1b[0m\n"),
+            line => format!("{line}\n"),
+        };
+        drawn.lines().enumerate().map(bold).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(["node", ">load"]);
+        table.push(vec!["web1".to_owned(), "0.42".to_owned()]);
+        table.push(vec!["db\x1b[31m\t1".to_owned(), "12".to_owned()]);
+        table
+    }
+
+    #[test]
+    fn a_pipe_gets_tabs_and_a_terminal_columns() {
+        assert_eq!(table().render(None), "node\tload\nweb1\t0.42\ndb[31m 1\t12\n");
+        let drawn = table().render(Some(Screen { width: None, color: false }));
+        assert!(!drawn.contains('\x1b') && !drawn.contains('\t'), "{drawn:?}");
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert_eq!(lines.len(), 3, "{drawn:?}");
+        assert!(lines[1].ends_with(" 0.42") && lines[2].ends_with("   12"), "{drawn:?}");
+    }
+}

@@ -1,0 +1,59 @@
+//! Text from other nodes, made safe to print.
+//!
+//! A terminal obeys control characters, and bidirectional overrides make text look like other text:
+//! what a node says must not be able to do either.
+
+use std::fmt::Write;
+
+/// The text without what a terminal would obey; line ends and tabs become spaces.
+pub(crate) fn sanitise(text: &str) -> String {
+    let safe = |char: char| match char {
+        '\n' | '\r' | '\t' => Some(' '),
+        _ if is_unsafe(char) => None,
+        _ => Some(char),
+    };
+    text.chars().filter_map(safe).collect()
+}
+
+/// JSON text with what a terminal would obey escaped: the same document, safe to print.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        // Line ends stand between the lines of a document; within strings they are escaped.
+        if char != '\n' && is_unsafe(char) {
+            // All characters in question are below U+10000: one escape each.
+            let _ = write!(text, "\\u{:04x}", u32::from(char));
+        } else {
+            text.push(char);
+        }
+    }
+    text
+}
+
+fn is_unsafe(char: char) -> bool {
+    let reorders = matches!(
+        char,
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    );
+    char.is_control() || reorders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        for (text, printed, json) in [
+            ("plain, gr\u{fc}n", "plain, gr\u{fc}n", "plain, gr\u{fc}n"),
+            ("a\x1b[31mb\x07", "a[31mb", r"a\u001b[31mb\u0007"),
+            ("a\u{9b}31mb\x7f", "a31mb", r"a\u009b31mb\u007f"),
+            ("a\u{202e}b\u{2066}c\u{feff}", "abc", r"a\u202eb\u2066c\ufeff"),
+        ] {
+            assert_eq!(sanitise(text), printed);
+            assert_eq!(escape_json(text), json);
+        }
+        assert_eq!(sanitise("a\tb\r\nc"), "a b  c");
+    }
+}

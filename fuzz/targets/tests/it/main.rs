@@ -1,0 +1,63 @@
+//! Replays the committed corpora through every fuzz target, each file with seeded mutations.
+//!
+//! `LCAST_FUZZ_ROUNDS` sets the mutations of each file (default 20). A failure names the target,
+//! the file and the seed.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use lcast_fuzz_targets::{TARGETS, mutate};
+
+fn fuzz_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The corpus of a target, by file name.
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = fuzz_folder().join("corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|_| panic!("no corpus for '{target}'"));
+    let mut files: Vec<(String, Vec<u8>)> = entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn replay(target: &str, run: fn(&[u8]), what: &str, input: &[u8]) {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(input)));
+    assert!(outcome.is_ok(), "fuzz target '{target}' fails on {what}");
+}
+
+#[test]
+fn corpora_and_their_neighbours_hold() {
+    let rounds = env::var("LCAST_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let rounds: u64 = rounds.unwrap_or(20);
+    for target in TARGETS {
+        let files = corpus(target.name);
+        for (index, (file, input)) in files.iter().enumerate() {
+            replay(target.name, target.run, file, input);
+            for seed in 0..rounds {
+                let other = &files[(index + 1 + seed as usize) % files.len()].1;
+                let input = mutate::mutated(input, other, seed);
+                replay(target.name, target.run, &format!("{file}, seed {seed}"), &input);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_target_has_a_binary_and_a_corpus() {
+    let manifest = fs::read_to_string(fuzz_folder().join("Cargo.toml")).unwrap();
+    for target in TARGETS {
+        assert!(manifest.contains(&format!("name = \"{}\"", target.name)), "{}", target.name);
+        let binary = fuzz_folder().join("fuzz_targets").join(format!("{}.rs", target.name));
+        let text = fs::read_to_string(&binary).unwrap();
+        assert!(text.contains(&format!("run(\"{}\", data)", target.name)), "{}", target.name);
+        assert!(corpus(target.name).len() >= 4, "'{}' has hardly a corpus", target.name);
+    }
+}
