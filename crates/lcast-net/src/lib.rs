@@ -32,6 +32,7 @@
 //! ```
 
 mod batch;
+pub mod clock;
 mod group;
 pub mod interfaces;
 mod link;
