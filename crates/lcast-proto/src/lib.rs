@@ -6,6 +6,7 @@ pub mod name;
 pub mod question;
 pub mod random;
 pub mod select;
+pub mod setting;
 pub mod time;
 pub mod value;
 pub mod variable;

@@ -5,6 +5,8 @@
 //! the host's own numbers.
 
 pub mod builtin;
+pub mod config;
+pub mod formats;
 
 use lcast_proto::name::Step;
 use lcast_proto::time::Now;
