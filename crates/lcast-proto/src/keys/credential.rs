@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::certificate::Certificate;
 use super::key::{AgreementKey, SigningKey, VerifyingKey};
-use super::members::MemberList;
+use super::members::{MemberList, MemberListError};
 use super::seal::EpochSecret;
 use super::subject::{NodeName, SubjectError};
 use crate::wire::cbor::{self, Cbor, CborError, Fields, MapBuilder};
@@ -143,6 +143,19 @@ impl Credential {
     /// The newest member list at the time of issue.
     pub fn members(&self) -> &MemberList {
         &self.members
+    }
+
+    /// Takes the member list in these bytes when it is newer than the one held: whether it is.
+    ///
+    /// # Errors
+    /// When the authority did not sign it for this realm.
+    pub fn adopt_members(&mut self, bytes: Vec<u8>) -> Result<bool, MemberListError> {
+        let list = MemberList::verify(bytes, &self.authority, self.certificate.realm())?;
+        let newer = list.version() > self.members.version();
+        if newer {
+            self.members = list;
+        }
+        Ok(newer)
     }
 
     /// The complete content of a credential file.

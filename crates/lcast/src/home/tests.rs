@@ -1,0 +1,152 @@
+use super::*;
+use crate::file::tests::Folder;
+
+fn environment(folder: &Folder) -> Environment {
+    Environment {
+        librecast_home: Some(folder.path().join("home")),
+        system_config: folder.path().join("etc"),
+        system_state: folder.path().join("var"),
+        host: "web1.example".to_owned(),
+        ..Environment::default()
+    }
+}
+
+fn home(folder: &Folder) -> Home {
+    Home::of(environment(folder)).unwrap()
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+fn make(folder: &RealmFolder) {
+    realm::create(folder, Network::default(), NOW).unwrap();
+}
+
+fn selected(home: &Home, name: Option<&str>) -> Result<(String, Owner), String> {
+    match home.select(name, Purpose::Ask, NOW) {
+        Ok(selected) => Ok((selected.folder.name().to_owned(), selected.folder.owner())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn user(name: &str) -> Result<(String, Owner), String> {
+    Ok((name.to_owned(), Owner::User))
+}
+
+#[test]
+fn folders_follow_the_environment() {
+    let path = |text: &str| Some(PathBuf::from(text));
+    let base = Environment {
+        system_config: PathBuf::from("/etc/librecast"),
+        system_state: PathBuf::from("/var/lib/librecast"),
+        ..Environment::default()
+    };
+    let check = |environment: Environment, config: &str, state: &str| {
+        let home = Home::of(environment).unwrap();
+        let name = "web1".parse().unwrap();
+        assert_eq!(home.folder("prod").path(), Path::new(config));
+        assert_eq!(home.state_folder("prod", &name), Path::new(state));
+    };
+    check(
+        Environment { librecast_home: path("/lc"), home: path("/h"), ..base.clone() },
+        "/lc/realms/prod",
+        "/lc/state/prod/web1",
+    );
+    check(
+        Environment { home: path("/h"), ..base.clone() },
+        "/h/.config/librecast/realms/prod",
+        "/h/.local/state/librecast/prod/web1",
+    );
+    let xdg = Environment { config_home: path("/c"), state_home: path("/s"), ..base.clone() };
+    check(xdg, "/c/librecast/realms/prod", "/s/librecast/prod/web1");
+    check(
+        Environment { is_system: true, home: path("/h"), ..base.clone() },
+        "/etc/librecast/realms/prod",
+        "/var/lib/librecast/prod/web1",
+    );
+    assert!(matches!(Home::of(base), Err(HomeError::NoHome)));
+}
+
+#[test]
+fn without_a_realm_local_is_made() {
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    assert!(home.realms().unwrap().is_empty());
+    assert_eq!(selected(&home, None), user("local"));
+    let local = home.folder(LOCAL);
+    let credential = local.credential(Purpose::Ask, &home.host_name(), NOW).unwrap();
+    assert_eq!(credential.network().scope, Scope::Host);
+    assert_eq!(selected(&home, Some("local")), user("local"));
+    let agent = local.credential(Purpose::Answer, &home.host_name(), NOW).unwrap();
+    assert_eq!(agent.certificate().name().as_str(), "web1.example");
+    let again = local.credential(Purpose::Answer, &home.host_name(), NOW).unwrap();
+    assert_eq!(agent.certificate().id(), again.certificate().id());
+    let client = local.credential(Purpose::Ask, &home.host_name(), NOW).unwrap();
+    assert!(client.members().by_name("web1.example").is_some());
+}
+
+#[test]
+fn the_only_realm_is_meant_and_several_must_be_named() {
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    selected(&home, None).unwrap();
+    make(&home.folder("prod"));
+    assert_eq!(selected(&home, None), user("prod"));
+    make(&home.folder("test"));
+    let error = selected(&home, None).unwrap_err();
+    assert!(error.contains("prod, test") && error.contains("--realm"), "{error}");
+    assert_eq!(selected(&home, Some("test")), user("test"));
+    let error = selected(&home, Some("none")).unwrap_err();
+    assert!(error.contains("'none'") && error.contains("local, prod, test"), "{error}");
+}
+
+#[test]
+fn the_system_s_realm_comes_second() {
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    make(&home.system_folder("prod"));
+    assert_eq!(selected(&home, None), Ok(("prod".to_owned(), Owner::System)));
+    assert_eq!(selected(&home, Some("prod")), Ok(("prod".to_owned(), Owner::System)));
+    make(&home.folder("mine"));
+    assert_eq!(selected(&home, None), user("mine"));
+}
+
+#[test]
+fn an_unreadable_realm_of_the_system_is_told() {
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    make(&home.system_folder("prod"));
+    // Root may open any file, so the test makes the file something that nobody can open.
+    let credential = home.system_folder("prod").path().join("credential");
+    std::fs::remove_file(&credential).unwrap();
+    std::os::unix::fs::symlink("credential", &credential).unwrap();
+    let chosen = home.select(None, Purpose::Ask, NOW).unwrap();
+    assert_eq!(chosen.folder.name(), "local");
+    let told = chosen.seen.first().unwrap().to_string();
+    let expected = "an agent of realm 'prod' runs here; its credential is readable by group \
+                    librecast";
+    assert_eq!(told, expected);
+    assert_eq!(selected(&home, Some("prod")), Err(expected.to_owned()));
+}
+
+#[test]
+fn host_names_become_names_of_members() {
+    for (host, expected) in [
+        ("web1.example", "web1.example"),
+        ("my host!", "my-host-"),
+        ("-x", "x"),
+        ("", "host"),
+        ("...", "host"),
+        ("\u{fc}ber", "ber"),
+    ] {
+        assert_eq!(host_name(host).as_str(), expected, "{host}");
+    }
+    assert_eq!(host_name(&"h".repeat(64)).as_str().len(), 63);
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_named() {
+    let folder = Folder::new("home");
+    std::fs::write(folder.path().join("home"), "a file").unwrap();
+    let error = selected(&home(&folder), None).unwrap_err();
+    assert!(error.contains("LIBRECAST_HOME") && error.contains("home"), "{error}");
+}

@@ -1,0 +1,458 @@
+//! Realms in folders: the authority's key, credentials, member lists.
+//!
+//! A realm's folder holds `credential` (a client's), `agents/NAME` (agents'), `members` (the newest
+//! member list) and, where the realm was created, `authority`. Folders have mode 0700, files 0600;
+//! files are replaced at once or not at all, and what could be lost is never overwritten. Nothing
+//! here touches the network. What is in the files is the core's affair (`lcast_proto::keys`).
+
+pub mod hosts;
+
+mod error;
+mod issue;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lcast_proto::keys::{
+    Authority, Credential, Kind, Labels, MemberEdit, MemberList, Network, NodeName, RealmId, Roles,
+    Subject,
+};
+use lcast_proto::time::Timestamp;
+use zeroize::Zeroizing;
+
+pub use self::error::RealmError;
+pub use self::issue::{Issued, Request, forget, issue};
+use crate::file::{self, Durability, Pending};
+use crate::home::{Home, LOCAL, Owner, Purpose};
+
+/// The folder of realms below a home.
+pub(crate) const REALMS: &str = "realms";
+/// How long a credential is valid unless told otherwise: until there is renewal, ten years.
+pub const VALIDITY: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
+/// Longest credential or authority file: a full member list and its company.
+const FILE_LENGTH_MAX: u64 = (MemberList::LENGTH_MAX + 65_536) as u64;
+
+const CREDENTIAL: &str = "credential";
+const AUTHORITY: &str = "authority";
+const MEMBERS: &str = "members";
+const AGENTS: &str = "agents";
+const LOCK: &str = "lock";
+
+/// The folder of one realm, whether it exists or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmFolder {
+    path: PathBuf,
+    name: String,
+    owner: Owner,
+    /// The group that may read credentials of the system.
+    group: Option<u32>,
+}
+
+/// Whether the credential for a purpose can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// There is one, and it can be opened.
+    Readable,
+    /// There is one, and it cannot be opened.
+    Unreadable,
+    /// There is none.
+    Absent,
+}
+
+/// What a realm's folder says about the realm.
+#[derive(Debug)]
+pub struct Overview {
+    /// The realm's name.
+    pub name: String,
+    /// Whose folder it is.
+    pub owner: Owner,
+    /// What tells this realm from any other of the same name.
+    pub id: RealmId,
+    /// The number of the epoch.
+    pub epoch: u64,
+    /// Where the realm lives.
+    pub network: Network,
+    /// The newest member list here.
+    pub members: MemberList,
+    /// Whether the authority's key is here.
+    pub has_authority: bool,
+    /// The client's name, when its credential is here.
+    pub client: Option<NodeName>,
+    /// The names of the agents whose credentials are here.
+    pub agents: Vec<NodeName>,
+}
+
+/// What joining made of a credential.
+#[derive(Debug)]
+pub struct Joined {
+    /// The realm.
+    pub folder: RealmFolder,
+    /// The credential.
+    pub credential: Credential,
+    /// Where it is kept.
+    pub path: PathBuf,
+    /// Whether it was there before.
+    pub already: bool,
+}
+
+/// Makes a realm: its authority, its first member list, and the client `admin`. The folder appears
+/// complete or not at all.
+///
+/// # Errors
+/// [`RealmError`]; nothing is made then.
+pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result<(), RealmError> {
+    if folder.path.exists() {
+        return Err(RealmError::Exists { name: folder.name.clone(), path: folder.path.clone() });
+    }
+    let mut random = crate::entropy::random();
+    let authority = Authority::create(&folder.name, &mut random)?;
+    let subject = Subject {
+        name: "admin".parse().expect("'admin' is a name"),
+        kind: Kind::Client,
+        labels: Labels::default(),
+        roles: Roles::new([Roles::ADMIN.to_owned()])?,
+        not_before: wall,
+        not_after: wall.saturating_add(VALIDITY),
+    };
+    let subjects = [subject];
+    let enrolled = authority.enroll(MemberEdit::first(), &subjects, &network, wall, &mut random)?;
+    let parent = folder.path.parent().unwrap_or(Path::new("/"));
+    file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
+    let unfinished = parent.join(format!(".{}.{}", folder.name, std::process::id()));
+    let finished = fill(&unfinished, &authority, &enrolled.credentials, &enrolled.members)
+        .and_then(|()| match fs::rename(&unfinished, &folder.path) {
+            Err(error) if folder.path.exists() => {
+                tracing::debug!(%error, "another process made the realm first");
+                Err(RealmError::Exists { name: folder.name.clone(), path: folder.path.clone() })
+            }
+            renamed => renamed.map_err(|source| RealmError::io(&folder.path, source)),
+        });
+    if finished.is_err() {
+        // Its name is this process's own; when removing it fails there is nothing better to do.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    finished?;
+    let synced = File::open(parent).and_then(|parent| parent.sync_all());
+    synced.map_err(|source| RealmError::io(parent, source))
+}
+
+fn fill(
+    path: &Path,
+    authority: &Authority,
+    credentials: &[Credential],
+    members: &MemberList,
+) -> Result<(), RealmError> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = path.join(name);
+        file::write(&path, bytes, Durability::Durable)
+            .map_err(|source| RealmError::io(&path, source))
+    };
+    file::create_private_folder(path).map_err(|source| RealmError::io(path, source))?;
+    write(AUTHORITY, &authority.encode())?;
+    write(MEMBERS, members.bytes())?;
+    for credential in credentials {
+        write(CREDENTIAL, &credential.encode())?;
+    }
+    Ok(())
+}
+
+/// Takes a credential into the keeping of the user or of the system.
+///
+/// # Errors
+/// [`RealmError`]; what is there stays as it is.
+pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmError> {
+    let credential = read_credential(source, None)?;
+    let folder = match owner {
+        Owner::User => home.folder(credential.realm_name()),
+        Owner::System => home.system_folder(credential.realm_name()),
+    };
+    folder.check_same_realm(&credential)?;
+    let path = match credential.certificate().kind() {
+        Kind::Client => folder.path.join(CREDENTIAL),
+        Kind::Agent => folder.path.join(AGENTS).join(credential.certificate().name().as_str()),
+    };
+    let parent = path.parent().unwrap_or(&folder.path);
+    file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
+    let _lock = folder.lock()?;
+    let bytes = credential.encode();
+    let created = Pending::write(&path, &bytes, Durability::Durable).and_then(Pending::create);
+    let already = match created {
+        Ok(()) => false,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let held = Zeroizing::new(read_file(&path)?);
+            if *held != *bytes {
+                let node = credential.certificate().name().clone();
+                return Err(RealmError::Held { path, node, realm: folder.name });
+            }
+            true
+        }
+        Err(source) => return Err(RealmError::io(&path, source)),
+    };
+    if owner == Owner::System {
+        folder.open_to_group(&path, credential.certificate().kind())?;
+    }
+    folder.keep_members(credential.members())?;
+    Ok(Joined { folder, credential, path, already })
+}
+
+/// Reads a credential file that only its owner can read; `group` may read it as well.
+///
+/// # Errors
+/// [`RealmError`]: unreadable, readable by others, or no credential.
+pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, RealmError> {
+    let metadata = fs::metadata(path).map_err(|source| RealmError::io(path, source))?;
+    let mode = metadata.mode() & 0o777;
+    let by_group = mode & 0o037 == 0 && group.is_some_and(|group| group == metadata.gid());
+    if mode & 0o077 != 0 && !by_group {
+        return Err(RealmError::Mode { path: path.to_owned(), mode });
+    }
+    let bytes = Zeroizing::new(read_file(path)?);
+    Credential::decode(&bytes)
+        .map_err(|source| RealmError::Content { path: path.to_owned(), source })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, RealmError> {
+    file::read_at_most(path, FILE_LENGTH_MAX).map_err(|source| RealmError::io(path, source))
+}
+
+impl RealmFolder {
+    pub(crate) fn new(config: &Path, name: &str, owner: Owner, group: Option<u32>) -> Self {
+        let path = config.join(REALMS).join(name);
+        Self { path, name: name.to_owned(), owner, group }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The realm's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Where the configuration of the realm's agent is looked for.
+    pub fn agent_config(&self) -> PathBuf {
+        match (self.owner, self.path.ancestors().nth(2)) {
+            (Owner::System, Some(config)) => config.join("agent.toml"),
+            (Owner::User | Owner::System, _) => self.path.join("agent.toml"),
+        }
+    }
+
+    /// Whether the credential for this purpose can be read.
+    pub fn access(&self, purpose: Purpose) -> Access {
+        let file = match purpose {
+            Purpose::Ask => self.path.join(CREDENTIAL),
+            Purpose::Answer => match self.agent_files().as_deref() {
+                Ok([first, ..]) => first.clone(),
+                Ok([]) => return Access::Absent,
+                Err(_) => return Access::Unreadable,
+            },
+        };
+        match File::open(file) {
+            Ok(_) => Access::Readable,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Access::Absent,
+            Err(_) => Access::Unreadable,
+        }
+    }
+
+    /// The credential for this purpose, with the newest member list of the folder.
+    ///
+    /// In `local` an agent's credential is made for `host` on first use. Elsewhere there must be
+    /// one that was joined.
+    ///
+    /// # Errors
+    /// [`RealmError`].
+    pub fn credential(
+        &self,
+        purpose: Purpose,
+        host: &NodeName,
+        wall: Timestamp,
+    ) -> Result<Credential, RealmError> {
+        let path = match purpose {
+            Purpose::Ask => self.path.join(CREDENTIAL),
+            Purpose::Answer => self.agent_file(host, wall)?,
+        };
+        if !path.exists() {
+            return Err(RealmError::NoClient { realm: self.name.clone() });
+        }
+        let mut credential = read_credential(&path, self.group)?;
+        match read_file(&self.path.join(MEMBERS)) {
+            Ok(bytes) => {
+                let path = self.path.join(MEMBERS);
+                let adopted = credential.adopt_members(bytes);
+                adopted.map_err(|source| RealmError::MembersFile { path, source })?;
+            }
+            // A credential is complete: it brings a list of its own.
+            Err(RealmError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(credential)
+    }
+
+    fn agent_file(&self, host: &NodeName, wall: Timestamp) -> Result<PathBuf, RealmError> {
+        if self.name == LOCAL && self.owner == Owner::User {
+            let path = self.path.join(AGENTS).join(host.as_str());
+            if !path.exists() {
+                self.issue_local(host, &path, wall)?;
+            }
+            return Ok(path);
+        }
+        let mut files = self.agent_files()?;
+        match (files.pop(), files.len()) {
+            (Some(only), 0) => Ok(only),
+            (None, _) => Err(RealmError::NoAgent { realm: self.name.clone() }),
+            (Some(last), _) => {
+                let name = |path: &PathBuf| path.file_name().map(|it| it.to_string_lossy().into());
+                let names = files.iter().chain([&last]).filter_map(name).collect();
+                Err(RealmError::SeveralAgents { realm: self.name.clone(), names })
+            }
+        }
+    }
+
+    /// Makes the agent of this host a member of `local`, unless another process does it first.
+    fn issue_local(&self, host: &NodeName, path: &Path, wall: Timestamp) -> Result<(), RealmError> {
+        let folder = self.path.join(AGENTS);
+        file::create_private_folder(&folder).map_err(|source| RealmError::io(&folder, source))?;
+        let request = Request {
+            name: host.as_str().to_owned(),
+            kind: Kind::Agent,
+            roles: Vec::new(),
+            labels: Vec::new(),
+            days: None,
+            out: path.to_owned(),
+        };
+        match issue(self, &[request], wall) {
+            Err(RealmError::OutExists { .. } | RealmError::Member { .. }) if path.exists() => {
+                Ok(())
+            }
+            issued => issued.map(|_| ()),
+        }
+    }
+
+    /// The files of agents' credentials, in order of name.
+    fn agent_files(&self) -> Result<Vec<PathBuf>, RealmError> {
+        let path = self.path.join(AGENTS);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(RealmError::io(&path, source)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| RealmError::io(&path, source))?;
+            let is_name = |name: &str| name.parse::<NodeName>().is_ok();
+            if entry.file_name().to_str().is_some_and(is_name) {
+                files.push(entry.path());
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// What the folder says about the realm.
+    ///
+    /// # Errors
+    /// [`RealmError`]; [`RealmError::NoClient`] when there is no credential at all.
+    pub fn overview(&self) -> Result<Overview, RealmError> {
+        let client = self.path.join(CREDENTIAL);
+        let mut files = self.agent_files()?;
+        files.extend(client.exists().then_some(client.clone()));
+        let mut by_path = BTreeMap::new();
+        for path in files {
+            by_path.insert(path.clone(), read_credential(&path, self.group)?);
+        }
+        let names = |kind| {
+            let certificates = by_path.values().map(Credential::certificate);
+            let of_kind = certificates.filter(move |it| it.kind() == kind);
+            of_kind.map(|it| it.name().clone()).collect::<Vec<NodeName>>()
+        };
+        let (agents, client_name) = (names(Kind::Agent), names(Kind::Client).pop());
+        let newest = by_path.into_values().max_by_key(|it| it.members().version());
+        let none = || RealmError::NoClient { realm: self.name.clone() };
+        let mut credential = newest.ok_or_else(none)?;
+        if let Ok(bytes) = read_file(&self.path.join(MEMBERS)) {
+            let path = self.path.join(MEMBERS);
+            let adopted = credential.adopt_members(bytes);
+            adopted.map_err(|source| RealmError::MembersFile { path, source })?;
+        }
+        Ok(Overview {
+            name: self.name.clone(),
+            owner: self.owner,
+            id: *credential.realm(),
+            epoch: credential.epoch().number,
+            network: credential.network().clone(),
+            members: credential.members().clone(),
+            has_authority: self.path.join(AUTHORITY).exists(),
+            client: client_name,
+            agents,
+        })
+    }
+
+    /// Keeps a newer member list; an older one changes nothing.
+    ///
+    /// # Errors
+    /// What the file system says; the list that was kept stays.
+    pub fn keep_members(&self, members: &MemberList) -> Result<(), RealmError> {
+        let path = self.path.join(MEMBERS);
+        let held = match file::read_at_most(&path, FILE_LENGTH_MAX) {
+            // The version stands first; a damaged file is told where its content is needed.
+            Ok(bytes) => bytes.first_chunk::<8>().map_or(0, |it| u64::from_be_bytes(*it)),
+            Err(_) => 0,
+        };
+        if held >= members.version() {
+            return Ok(());
+        }
+        file::write(&path, members.bytes(), Durability::Durable)
+            .map_err(|source| RealmError::io(&path, source))
+    }
+
+    /// Refuses a credential of another realm that has the same name.
+    fn check_same_realm(&self, credential: &Credential) -> Result<(), RealmError> {
+        match self.overview() {
+            Ok(overview) if overview.id != *credential.realm() => {
+                Err(RealmError::OtherRealm { realm: self.name.clone(), path: self.path.clone() })
+            }
+            Ok(_) | Err(RealmError::NoClient { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the group `librecast` its right to read a client's credential of the system.
+    fn open_to_group(&self, path: &Path, kind: Kind) -> Result<(), RealmError> {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let set = |path: &Path, mode: u32| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+                .map_err(|source| RealmError::io(path, source))
+        };
+        for folder in self.path.ancestors().take(3) {
+            set(folder, 0o755)?;
+        }
+        if let (Kind::Client, Some(group)) = (kind, self.group) {
+            chown(path, None, Some(group)).map_err(|source| RealmError::io(path, source))?;
+            set(path, 0o640)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the lock that one process at a time holds while it changes the folder.
+    fn lock(&self) -> Result<File, RealmError> {
+        let path = self.path.join(LOCK);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(file::SECRET_MODE);
+        let locked = options.open(&path).and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|source| RealmError::io(&path, source))
+    }
+}
+
+#[cfg(test)]
+mod tests;

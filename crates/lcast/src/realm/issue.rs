@@ -1,0 +1,176 @@
+//! Issuing credentials and forgetting members: what needs the authority's key.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lcast_proto::keys::{
+    Authority, Credential, Kind, Labels, MemberList, NodeId, NodeName, Roles, Subject,
+};
+use lcast_proto::time::Timestamp;
+use zeroize::Zeroizing;
+
+use super::{AUTHORITY, CREDENTIAL, MEMBERS, RealmError, RealmFolder, VALIDITY, read_credential};
+use crate::file::{self, Durability, Pending};
+
+/// One credential to be issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The member's name.
+    pub name: String,
+    /// What the member is for.
+    pub kind: Kind,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+    /// How many days it is valid; [`VALIDITY`] when not said.
+    pub days: Option<u32>,
+    /// Where to write the credential; nothing may be there.
+    pub out: PathBuf,
+}
+
+/// A credential that was issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The member's name.
+    pub name: NodeName,
+    /// The id of its keys.
+    pub id: NodeId,
+    /// Where the credential is.
+    pub out: PathBuf,
+}
+
+/// Issues credentials and makes the next version of the member list: all of them or none.
+///
+/// Runs at the same time wait for each other. The list is on the disk before any credential that
+/// holds it has its name, so that no two lists can have one version.
+///
+/// # Errors
+/// [`RealmError`].
+pub fn issue(
+    folder: &RealmFolder,
+    requests: &[Request],
+    wall: Timestamp,
+) -> Result<Vec<Issued>, RealmError> {
+    let authority = read_authority(folder)?;
+    let _lock = folder.lock()?;
+    let (members, network) = (read_members(folder, &authority)?, read_network(folder)?);
+    let subjects = check(folder, &members, requests, wall)?;
+    let mut random = crate::entropy::random();
+    let enrolled = authority.enroll(members.edit(), &subjects, &network, wall, &mut random)?;
+    let mut pending = Vec::new();
+    for (request, credential) in requests.iter().zip(&enrolled.credentials) {
+        let written = Pending::write(&request.out, &credential.encode(), Durability::Durable);
+        pending.push(written.map_err(|source| RealmError::io(&request.out, source))?);
+    }
+    folder.keep_members(&enrolled.members)?;
+    for (request, pending) in requests.iter().zip(pending) {
+        pending.create().map_err(|source| RealmError::io(&request.out, source))?;
+    }
+    let issued = |(request, credential): (&Request, &Credential)| Issued {
+        name: credential.certificate().name().clone(),
+        id: credential.certificate().id(),
+        out: request.out.clone(),
+    };
+    Ok(requests.iter().zip(&enrolled.credentials).map(issued).collect())
+}
+
+/// Makes the next version of the member list, in which this member is no longer expected; whether
+/// that changed anything.
+///
+/// # Errors
+/// [`RealmError`].
+pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
+    let authority = read_authority(folder)?;
+    let _lock = folder.lock()?;
+    let members = read_members(folder, &authority)?;
+    let Some(member) = members.by_name(name) else {
+        let realm = folder.name().to_owned();
+        let nearest = nearest(&members, name);
+        return Err(RealmError::NoMember { name: name.to_owned(), realm, nearest });
+    };
+    if member.forgotten {
+        return Ok(false);
+    }
+    let mut edit = members.edit();
+    edit.forget(name)?;
+    folder.keep_members(&authority.sign_members(edit)?)?;
+    Ok(true)
+}
+
+/// The subjects of well-formed requests that take no name and no file that is taken.
+fn check(
+    folder: &RealmFolder,
+    members: &MemberList,
+    requests: &[Request],
+    wall: Timestamp,
+) -> Result<Vec<Subject>, RealmError> {
+    let mut names = BTreeSet::new();
+    let mut outs = BTreeSet::new();
+    let mut subjects = Vec::with_capacity(requests.len());
+    for request in requests {
+        let subject = subject(request, wall)?;
+        let name = || subject.name.as_str().to_owned();
+        if members.by_name(subject.name.as_str()).is_some_and(|member| !member.forgotten) {
+            return Err(RealmError::Member { name: name(), realm: folder.name().to_owned() });
+        }
+        if !names.insert(name()) || !outs.insert(&request.out) {
+            return Err(RealmError::Twice { name: name() });
+        }
+        if request.out.symlink_metadata().is_ok() {
+            return Err(RealmError::OutExists { path: request.out.clone() });
+        }
+        subjects.push(subject);
+    }
+    Ok(subjects)
+}
+
+fn subject(request: &Request, wall: Timestamp) -> Result<Subject, RealmError> {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let validity = request.days.map_or(VALIDITY, |days| day.saturating_mul(days));
+    Ok(Subject {
+        name: request.name.parse()?,
+        kind: request.kind,
+        labels: Labels::new(request.labels.iter().cloned())?,
+        roles: Roles::new(request.roles.iter().cloned())?,
+        not_before: wall,
+        not_after: wall.saturating_add(validity),
+    })
+}
+
+fn read_authority(folder: &RealmFolder) -> Result<Authority, RealmError> {
+    let path = folder.path().join(AUTHORITY);
+    if !path.exists() {
+        return Err(RealmError::NoAuthority { realm: folder.name().to_owned(), path });
+    }
+    let mode = file::mode(&path).map_err(|source| RealmError::io(&path, source))? & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(RealmError::Mode { path, mode });
+    }
+    let bytes = Zeroizing::new(super::read_file(&path)?);
+    Authority::decode(&bytes).map_err(|source| RealmError::Content { path, source })
+}
+
+fn read_members(folder: &RealmFolder, authority: &Authority) -> Result<MemberList, RealmError> {
+    let path = folder.path().join(MEMBERS);
+    let list = MemberList::verify(super::read_file(&path)?, authority.public(), authority.realm());
+    list.map_err(|source| RealmError::MembersFile { path, source })
+}
+
+/// Where the realm lives, as the credential of its founder says.
+fn read_network(folder: &RealmFolder) -> Result<lcast_proto::keys::Network, RealmError> {
+    let path = folder.path().join(CREDENTIAL);
+    Ok(read_credential(&path, None)?.network().clone())
+}
+
+/// The member whose name is most like this one, if any is much like it.
+fn nearest(members: &MemberList, name: &str) -> Option<String> {
+    let names = members.members().iter().map(|it| it.subject.name.as_str());
+    let distance = |other: &str| {
+        let shared = other.bytes().zip(name.bytes()).take_while(|(left, right)| left == right);
+        name.len().max(other.len()) - shared.count()
+    };
+    let best = names.min_by_key(|other| distance(other))?;
+    (distance(best) <= 2).then(|| best.to_owned())
+}

@@ -1,0 +1,264 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::file::tests::Folder;
+use crate::home::Environment;
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+struct Fixture {
+    folder: Folder,
+    home: Home,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = Folder::new("realm");
+        let home = Self::home_in(&folder, "home");
+        create(&home.folder("prod"), Network::default(), NOW).unwrap();
+        Self { folder, home }
+    }
+
+    fn home_in(folder: &Folder, name: &str) -> Home {
+        let environment = Environment {
+            librecast_home: Some(folder.path().join(name)),
+            system_config: folder.path().join("etc"),
+            ..Environment::default()
+        };
+        Home::of(environment).unwrap()
+    }
+
+    fn prod(&self) -> RealmFolder {
+        self.home.folder("prod")
+    }
+
+    fn request(&self, name: &str) -> Request {
+        Request {
+            name: name.to_owned(),
+            kind: Kind::Agent,
+            roles: Vec::new(),
+            labels: Vec::new(),
+            days: None,
+            out: self.folder.path().join(format!("{name}.credential")),
+        }
+    }
+
+    fn issue(&self, names: &[&str]) -> Result<Vec<Issued>, RealmError> {
+        let requests: Vec<Request> = names.iter().map(|name| self.request(name)).collect();
+        issue(&self.prod(), &requests, NOW)
+    }
+
+    fn version(&self) -> u64 {
+        self.prod().overview().unwrap().members.version()
+    }
+}
+
+fn names_in(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn fails<T>(outcome: Result<T, RealmError>, parts: &[&str]) {
+    let error = outcome.err().expect("it must fail").to_string();
+    for part in parts {
+        assert!(error.contains(part), "'{part}' is not in: {error}");
+    }
+}
+
+#[test]
+fn a_realm_is_made_private_and_whole() {
+    let fixture = Fixture::new();
+    let prod = fixture.prod();
+    assert_eq!(names_in(prod.path()), ["authority", "credential", "members"]);
+    assert_eq!(file::mode(prod.path()).unwrap(), 0o700);
+    for name in names_in(prod.path()) {
+        assert_eq!(file::mode(&prod.path().join(&name)).unwrap(), 0o600, "{name}");
+    }
+    assert_eq!(names_in(prod.path().parent().unwrap()), ["prod"]);
+    let overview = prod.overview().unwrap();
+    assert_eq!(overview.client.unwrap().as_str(), "admin");
+    assert!(overview.has_authority && overview.agents.is_empty());
+    fails(create(&prod, Network::default(), NOW), &["'prod' exists already", "another name"]);
+    fails(create(&fixture.home.folder("a b"), Network::default(), NOW), &["a b"]);
+}
+
+#[test]
+fn issued_credentials_are_members_and_complete() {
+    let fixture = Fixture::new();
+    let mut request = fixture.request("web1");
+    request.labels = vec![("role".to_owned(), "web".to_owned())];
+    request.days = Some(30);
+    let issued = issue(&fixture.prod(), &[request], NOW).unwrap();
+    let credential = read_credential(&issued[0].out, None).unwrap();
+    assert_eq!(file::mode(&issued[0].out).unwrap(), 0o600);
+    assert_eq!(credential.certificate().labels().get("role"), Some("web"));
+    assert_eq!(credential.members().version(), 2);
+    assert_eq!(credential.realm_name(), "prod");
+    assert_eq!(
+        credential.certificate().subject().not_after,
+        NOW.saturating_add(Duration::from_secs(30 * 86_400))
+    );
+    fixture.issue(&["web2", "web3"]).unwrap();
+    assert_eq!(fixture.version(), 3);
+    let host = "any".parse().unwrap();
+    let admin = fixture.prod().credential(Purpose::Ask, &host, NOW).unwrap();
+    assert_eq!(admin.members().version(), 3);
+}
+
+#[test]
+fn a_failed_issue_changes_nothing() {
+    let fixture = Fixture::new();
+    fixture.issue(&["web1"]).unwrap();
+    let before = names_in(fixture.folder.path());
+    fails(fixture.issue(&["web1"]), &["'web1' is a member", "forget web1"]);
+    fails(fixture.issue(&["web2", "web2"]), &["'web2' is named twice"]);
+    fails(fixture.issue(&["web2", "web/3"]), &["'web/3' is no name"]);
+    fs::write(fixture.folder.path().join("web2.credential"), "mine").unwrap();
+    fails(fixture.issue(&["web3", "web2"]), &["web2.credential' exists already"]);
+    fs::remove_file(fixture.folder.path().join("web2.credential")).unwrap();
+    let mut request = fixture.request("web2");
+    request.out = fixture.folder.path().join("no/such/folder");
+    fails(issue(&fixture.prod(), &[request], NOW), &["no/such/folder"]);
+    let mut request = fixture.request("web2");
+    request.roles = vec!["Web Master".to_owned()];
+    fails(issue(&fixture.prod(), &[request], NOW), &["'Web Master' is no role"]);
+    assert_eq!(names_in(fixture.folder.path()), before);
+    assert_eq!(fixture.version(), 2);
+}
+
+#[test]
+fn issues_at_the_same_time_wait_for_each_other() {
+    let fixture = Fixture::new();
+    let names: Vec<String> = (0..8).map(|index| format!("web{index}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| fixture.issue(&[name]).unwrap());
+        }
+    });
+    let overview = fixture.prod().overview().unwrap();
+    assert_eq!(overview.members.version(), 9);
+    for name in &names {
+        assert!(overview.members.by_name(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn forgetting_makes_the_next_list_and_issuing_undoes_it() {
+    let fixture = Fixture::new();
+    fixture.issue(&["web1"]).unwrap();
+    assert!(forget(&fixture.prod(), "web1").unwrap());
+    assert!(!forget(&fixture.prod(), "web1").unwrap());
+    assert_eq!(fixture.version(), 3);
+    let forgotten =
+        |name: &str| fixture.prod().overview().unwrap().members.by_name(name).unwrap().forgotten;
+    assert!(forgotten("web1"));
+    fs::remove_file(fixture.folder.path().join("web1.credential")).unwrap();
+    fixture.issue(&["web1"]).unwrap();
+    assert!(!forgotten("web1"));
+    fails(forget(&fixture.prod(), "web2"), &["no member 'web2'", "did you mean 'web1'"]);
+    fails(forget(&fixture.prod(), "database"), &["no member 'database'", "realm show"]);
+}
+
+#[test]
+fn what_needs_the_authority_says_where_it_is_missing() {
+    let fixture = Fixture::new();
+    fs::rename(fixture.prod().path().join("authority"), fixture.folder.path().join("a")).unwrap();
+    fails(fixture.issue(&["web1"]), &["authority key of realm 'prod' is not here"]);
+    fails(forget(&fixture.prod(), "admin"), &["authority key"]);
+}
+
+#[test]
+fn joining_keeps_what_is_there() {
+    let fixture = Fixture::new();
+    let mut client = fixture.request("ann");
+    client.kind = Kind::Client;
+    let requests = [client.clone(), fixture.request("web1")];
+    issue(&fixture.prod(), &requests, NOW).unwrap();
+    let home = Fixture::home_in(&fixture.folder, "other");
+    for (request, already) in requests.iter().flat_map(|it| [(it, false), (it, true)]) {
+        let joined = join(&home, &request.out, Owner::User).unwrap();
+        assert_eq!(joined.already, already, "{}", request.name);
+        assert_eq!(file::mode(&joined.path).unwrap(), 0o600);
+    }
+    let host = "elsewhere".parse().unwrap();
+    let folder = home.folder("prod");
+    let agent = folder.credential(Purpose::Answer, &host, NOW).unwrap();
+    assert_eq!(agent.certificate().name().as_str(), "web1");
+    assert_eq!(folder.overview().unwrap().members.version(), 2);
+    assert!(!folder.overview().unwrap().has_authority);
+    fails(join(&fixture.home, &client.out, Owner::User), &["another credential", "'ann'"]);
+    fixture.issue(&["web2"]).unwrap();
+    join(&home, &fixture.request("web2").out, Owner::User).unwrap();
+    assert_eq!(folder.overview().unwrap().members.version(), 3);
+    let several = folder.credential(Purpose::Answer, &host, NOW);
+    fails(several, &["several agents", "web1, web2", "--credential"]);
+}
+
+#[test]
+fn another_realm_of_the_same_name_is_refused() {
+    let fixture = Fixture::new();
+    fixture.issue(&["web1"]).unwrap();
+    let home = Fixture::home_in(&fixture.folder, "other");
+    create(&home.folder("prod"), Network::default(), NOW).unwrap();
+    let joined = join(&home, &fixture.request("web1").out, Owner::User);
+    fails(joined, &["another realm", "'prod'", "move that folder away"]);
+}
+
+#[test]
+fn credentials_that_others_can_read_are_refused() {
+    let fixture = Fixture::new();
+    let path = fixture.prod().path().join("credential");
+    let own_group = fs::metadata(&path).unwrap().gid();
+    let check = |mode: u32, group: Option<u32>, readable: bool| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let outcome = read_credential(&path, group);
+        assert_eq!(outcome.is_ok(), readable, "{mode:o} {group:?}");
+        if !readable {
+            fails(outcome, &[&format!("mode {mode:04o}"), "chmod 600 '"]);
+        }
+    };
+    check(0o600, None, true);
+    check(0o400, None, true);
+    check(0o640, None, false);
+    check(0o644, None, false);
+    check(0o601, None, false);
+    check(0o640, Some(own_group), true);
+    check(0o640, Some(own_group + 1), false);
+    check(0o660, Some(own_group), false);
+    check(0o644, Some(own_group), false);
+}
+
+#[test]
+fn damaged_files_are_named_with_what_is_wrong() {
+    let fixture = Fixture::new();
+    let prod = fixture.prod();
+    let host = "any".parse().unwrap();
+    let spoil = |name: &str, bytes: &[u8]| {
+        file::write(&prod.path().join(name), bytes, Durability::Cached).unwrap();
+    };
+    let members = fs::read(prod.path().join("members")).unwrap();
+    spoil("members", &members[..members.len() - 1]);
+    fails(prod.credential(Purpose::Ask, &host, NOW), &["members'", "not signed", "remove it"]);
+    fails(fixture.issue(&["web1"]), &["members'", "not signed"]);
+    spoil("members", &members);
+    spoil("authority", b"nonsense");
+    fails(fixture.issue(&["web1"]), &["authority'", "not a"]);
+    spoil("credential", b"");
+    fails(prod.credential(Purpose::Ask, &host, NOW), &["credential'", "not a", "anew"]);
+    fs::remove_file(prod.path().join("credential")).unwrap();
+    fails(prod.credential(Purpose::Ask, &host, NOW), &["no client's credential", "join"]);
+    fails(prod.credential(Purpose::Answer, &host, NOW), &["no agent's credential"]);
+}
+
+#[test]
+fn member_lists_never_go_back() {
+    let fixture = Fixture::new();
+    let prod = fixture.prod();
+    let old = prod.overview().unwrap().members;
+    fixture.issue(&["web1"]).unwrap();
+    prod.keep_members(&old).unwrap();
+    assert_eq!(fixture.version(), 2);
+}
