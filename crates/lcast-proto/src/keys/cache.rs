@@ -16,8 +16,8 @@ pub struct CertificateCache {
 }
 
 impl CertificateCache {
-    /// Most certificates that a cache holds unless told otherwise: about 1.5 KB each, 24 MB in all
-    /// in the largest realm, and no more than there are members.
+    /// Most certificates that a cache holds unless told otherwise: about 1 KB each, so 17 MB in
+    /// the largest realm, and no more than there are members.
     pub const CAPACITY_MAX: usize = 16_384;
 
     /// An empty cache of the certificates of one realm, of at most `capacity` and

@@ -3,7 +3,8 @@
 //! For certificates, member lists, credentials, the sealing and signing of packets, replay windows
 //! and policy; `docs/spec/security.md` is the specification. Pure: files and sockets are the
 //! shell's, randomness comes in as [`Random`](crate::random::Random). Not for the order in which a
-//! packet passes these checks: that is the endpoint's. Start at [`credential`], then [`seal`].
+//! packet passes these checks, [SEC-40]: that is the endpoint's. Start at [`credential`], then
+//! [`seal`].
 
 pub mod authority;
 pub mod cache;

@@ -35,7 +35,7 @@ const WORDS: usize = (ReplayWindows::WINDOW / 64) as usize;
 impl ReplayWindows {
     /// How many numbers back from the highest a window reaches.
     pub const WINDOW: u64 = 1024;
-    /// Most senders that a window is kept for, about 0.25 KB each.
+    /// Most senders that a window is kept for, about 0.3 KB each.
     pub const SENDERS_MAX: usize = 4096;
 
     /// No windows.

@@ -3,7 +3,6 @@
 //! Parsed once into types that keep the limits; certificates and member lists are built of them.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -25,13 +24,13 @@ pub enum Kind {
     Client,
 }
 
-/// The certified labels of a member.
+/// The certified labels of a member, in order of key; cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(BTreeMap<String, String>);
+pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
 
-/// The roles of a member.
+/// The roles of a member, in order; cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roles(BTreeSet<String>);
+pub struct Roles(Arc<[Box<str>]>);
 
 /// What a certificate is to say about a member; its keys come beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +172,7 @@ impl Labels {
     /// # Errors
     /// When one is malformed, given twice, or one too many.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SubjectError> {
-        let mut labels = BTreeMap::new();
+        let mut labels: Vec<(Box<str>, Box<str>)> = Vec::new();
         for (key, value) in pairs {
             if !is_segment(&key) {
                 return Err(SubjectError::LabelKey(key));
@@ -182,25 +181,25 @@ impl Labels {
             if !fits || value.chars().any(char::is_control) {
                 return Err(SubjectError::LabelValue(key));
             }
-            if labels.contains_key(&key) {
-                return Err(SubjectError::LabelTwice(key));
+            match labels.binary_search_by(|(known, _)| known.as_ref().cmp(key.as_str())) {
+                Ok(_) => return Err(SubjectError::LabelTwice(key)),
+                Err(place) => labels.insert(place, (key.into(), value.into())),
             }
-            labels.insert(key, value);
         }
         if labels.len() > Self::COUNT_MAX {
             return Err(SubjectError::LabelCount(labels.len()));
         }
-        Ok(Self(labels))
+        Ok(Self(labels.into()))
     }
 
     /// The value of a label.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
     /// All labels in order of key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
     /// Whether there are none.
@@ -209,9 +208,7 @@ impl Labels {
     }
 
     pub(super) fn to_cbor(&self) -> Cbor {
-        let pair =
-            |(key, value): (&String, &String)| (Cbor::Text(key.clone()), Cbor::Text(value.clone()));
-        Cbor::Map(self.0.iter().map(pair).collect())
+        Cbor::Map(self.iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 
     pub(super) fn from_cbor(item: Cbor) -> Option<Self> {
@@ -240,27 +237,30 @@ impl Roles {
     /// # Errors
     /// When one is malformed, or one too many.
     pub fn new(roles: impl IntoIterator<Item = String>) -> Result<Self, SubjectError> {
-        let mut set = BTreeSet::new();
+        let mut sorted: Vec<Box<str>> = Vec::new();
         for role in roles {
             if !is_segment(&role) {
                 return Err(SubjectError::Role(role));
             }
-            set.insert(role);
+            if let Err(place) = sorted.binary_search_by(|known| known.as_ref().cmp(&role)) {
+                sorted.insert(place, role.into());
+            }
         }
-        if set.len() > Self::COUNT_MAX {
-            return Err(SubjectError::RoleCount(set.len()));
+        if sorted.len() > Self::COUNT_MAX {
+            return Err(SubjectError::RoleCount(sorted.len()));
         }
-        Ok(Self(set))
+        Ok(Self(sorted.into()))
     }
 
     /// Whether the role is held, an admin holding `operator` as well.
     pub fn holds(&self, role: &str) -> bool {
-        self.0.contains(role) || (role == Self::OPERATOR && self.0.contains(Self::ADMIN))
+        let named = |role: &str| self.iter().any(|known| known == role);
+        named(role) || (role == Self::OPERATOR && named(Self::ADMIN))
     }
 
     /// The roles as named, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.iter().map(AsRef::as_ref)
     }
 
     /// Whether there are none.
@@ -269,7 +269,7 @@ impl Roles {
     }
 
     pub(super) fn to_cbor(&self) -> Cbor {
-        Cbor::Array(self.0.iter().map(|role| Cbor::Text(role.clone())).collect())
+        Cbor::Array(self.iter().map(Cbor::from).collect())
     }
 
     pub(super) fn from_cbor(item: Cbor) -> Option<Self> {

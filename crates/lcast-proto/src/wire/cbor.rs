@@ -77,22 +77,16 @@ impl CborError {
 /// # Errors
 /// When it is malformed, too deep or followed by more bytes.
 pub fn parse(mut bytes: &[u8]) -> Result<Cbor, CborError> {
-    let read = ciborium::de::from_reader_with_recursion_limit(&mut bytes, DEPTH_MAX);
-    let item = read.map_err(|error| match error {
-        ciborium::de::Error::RecursionLimitExceeded => CborError::Depth,
-        ciborium::de::Error::Io(_)
-        | ciborium::de::Error::Syntax(_)
-        | ciborium::de::Error::Semantic(_, _) => CborError::Malformed,
-    })?;
+    let item = parse_prefix(&mut bytes)?;
     if bytes.is_empty() { Ok(item) } else { Err(CborError::Trailing) }
 }
 
-/// Reads one item from the front of `bytes` and cuts it off.
+/// Reads one item from the front of `bytes` and cuts it off: [SEC-60].
 ///
 /// # Errors
 /// When it is malformed or too deep.
 pub fn parse_prefix(bytes: &mut &[u8]) -> Result<Cbor, CborError> {
-    let read = ciborium::de::from_reader_with_recursion_limit(&mut *bytes, DEPTH_MAX);
+    let read = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX);
     read.map_err(|error| match error {
         ciborium::de::Error::RecursionLimitExceeded => CborError::Depth,
         ciborium::de::Error::Io(_)
@@ -126,7 +120,7 @@ impl Fields {
         Self::from_item(parse(bytes)?)
     }
 
-    /// The fields of an item that must be a map.
+    /// The fields of an item that must be a map: [SEC-61].
     ///
     /// # Errors
     /// When it is no map with ascending integer keys.
