@@ -68,8 +68,8 @@ mod tests {
     use super::*;
 
     fn check(kind: Type, text: &str, expected: Result<Value, &str>) {
-        match (parse_text(kind, text), expected) {
-            (Ok(value), Ok(expected)) => assert_eq!(value, expected),
+        match (parse_text(kind, text), &expected) {
+            (Ok(value), Ok(expected)) => assert_eq!(value, *expected),
             (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
             (outcome, _) => panic!("{text}: {outcome:?}, expected {expected:?}"),
         }
