@@ -84,6 +84,15 @@ pub struct Update {
     pub version: Option<Version>,
 }
 
+/// The right side of an assignment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assigned {
+    /// Text that the node parses by the variable's declared type.
+    Text(String),
+    /// A typed value.
+    Value(Value),
+}
+
 /// The present value of one variable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -110,6 +119,7 @@ pub struct Table {
     entries: BTreeMap<Name, Entry>,
     incarnation: u64,
     counter: u64,
+    redefined: u64,
 }
 
 /// Why a definition or an update was not taken. Nothing is changed.
@@ -207,6 +217,7 @@ impl Table {
             self.check_clash(template)?;
         }
         self.definitions.insert(template.clone(), definition);
+        self.redefined += 1;
         Ok(())
     }
 
@@ -274,6 +285,7 @@ impl Table {
     /// Removes a definition and the values under it; whether there was one.
     pub fn undefine(&mut self, template: &str) -> bool {
         self.entries.retain(|name, _| name.template() != template);
+        self.redefined += 1;
         self.definitions.remove(template).is_some()
     }
 
@@ -306,6 +318,11 @@ impl Table {
     /// The definition of the variable with this name.
     pub fn definition(&self, name: &Name) -> Option<&Definition> {
         self.definitions.get(&name.template())
+    }
+
+    /// How often the definitions have changed: what was derived from them holds until it grows.
+    pub fn redefined(&self) -> u64 {
+        self.redefined
     }
 
     /// The definitions as a schema.

@@ -1,0 +1,139 @@
+//! Which nodes a round of a question still wants: a salted Bloom filter over node ids.
+//!
+//! A false positive costs one duplicate reply, never a missing one. When more nodes are wanted
+//! than the filter holds at a tenth of false positives, it speaks of one slice of them, told
+//! apart by hash, and later rounds speak of the others. See `docs/spec/questions.md`.
+
+use super::id::NodeId;
+
+/// A set of wanted nodes, small enough for a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Makes the false positives of each round different ones.
+    pub(crate) salt: u32,
+    /// Which slice of the nodes it speaks of.
+    pub(crate) slice: u16,
+    /// How many slices there are.
+    pub(crate) slices: u16,
+    /// The bits.
+    pub(crate) bits: Vec<u8>,
+}
+
+impl Filter {
+    /// Most bytes of bits. [QST-12]
+    pub const BYTES_MAX: usize = 150;
+    /// Most nodes that one filter holds. [QST-12]
+    pub const CAPACITY: usize = Self::BYTES_MAX * 8 / Self::BITS_PER_NODE;
+    /// Bits spent on each node for a tenth of false positives.
+    const BITS_PER_NODE: usize = 5;
+    /// Hash functions, the best number for that many bits.
+    const HASHES: usize = 3;
+
+    /// A filter of `nodes`, in at most `bytes_max` bytes; `turn` picks the slice when one filter
+    /// does not hold them all.
+    pub fn new<'a>(
+        nodes: impl ExactSizeIterator<Item = &'a NodeId> + Clone,
+        salt: u32,
+        turn: u16,
+        bytes_max: usize,
+    ) -> Self {
+        let capacity = (bytes_max.clamp(1, Self::BYTES_MAX) * 8 / Self::BITS_PER_NODE).max(1);
+        let slices = u16::try_from(nodes.len().div_ceil(capacity).max(1)).unwrap_or(u16::MAX);
+        let mut filter = Self { salt, slice: turn % slices, slices, bits: Vec::new() };
+        let in_slice = nodes.clone().filter(|node| filter.is_in_slice(node)).count();
+        let bytes = (in_slice * Self::BITS_PER_NODE).div_ceil(8).clamp(1, Self::BYTES_MAX);
+        let mut bits = vec![0; bytes];
+        for node in nodes.filter(|node| filter.is_in_slice(node)) {
+            for place in filter.places(node, bytes) {
+                if let Some(byte) = bits.get_mut(place / 8) {
+                    *byte |= 1 << (place % 8);
+                }
+            }
+        }
+        filter.bits = bits;
+        filter
+    }
+
+    /// Whether the filter says that `node` is wanted (rarely true although it is not).
+    pub fn contains(&self, node: &NodeId) -> bool {
+        self.is_in_slice(node)
+            && !self.bits.is_empty()
+            && self.places(node, self.bits.len()).iter().all(|place| {
+                self.bits.get(place / 8).is_some_and(|byte| byte & (1 << (place % 8)) != 0)
+            })
+    }
+
+    /// Whether the filter says anything about `node`.
+    pub fn is_in_slice(&self, node: &NodeId) -> bool {
+        let [.., high, low] = self.hash(node);
+        self.slices < 2 || u16::from_be_bytes([high, low]) % self.slices == self.slice
+    }
+
+    fn places(&self, node: &NodeId, bytes: usize) -> [usize; Self::HASHES] {
+        let hash = self.hash(node);
+        let mut places = [0; Self::HASHES];
+        for (place, chunk) in places.iter_mut().zip(hash.chunks_exact(4)) {
+            let word = chunk.iter().fold(0_usize, |word, byte| (word << 8) | usize::from(*byte));
+            *place = word % (bytes * 8);
+        }
+        places
+    }
+
+    fn hash(&self, node: &NodeId) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.salt.to_be_bytes());
+        hasher.update(&node.0);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(count: u32) -> Vec<NodeId> {
+        let id = |index: u32| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&index.to_be_bytes());
+            NodeId(bytes)
+        };
+        (0..count).map(id).collect()
+    }
+
+    #[test]
+    fn every_wanted_node_is_contained_in_one_of_the_slices() {
+        for count in [0_u32, 1, 20, 240, 241, 1000, 10_000] {
+            let wanted = nodes(count);
+            let slices = Filter::new(wanted.iter(), 7, 0, Filter::BYTES_MAX).slices;
+            let filters: Vec<Filter> = (0..slices)
+                .map(|turn| Filter::new(wanted.iter(), 7, turn, Filter::BYTES_MAX))
+                .collect();
+            assert!(filters.iter().all(|it| it.bits.len() <= Filter::BYTES_MAX), "{count}");
+            for node in &wanted {
+                let hits = filters.iter().filter(|filter| filter.contains(node)).count();
+                assert_eq!(hits, 1, "{count}: every node is in exactly one slice");
+            }
+        }
+    }
+
+    #[test]
+    fn one_filter_holds_240_nodes_and_not_241() {
+        let slices = |count| Filter::new(nodes(count).iter(), 1, 0, Filter::BYTES_MAX).slices;
+        assert_eq!((slices(240), slices(241)), (1, 2));
+    }
+
+    #[test]
+    fn a_tenth_of_the_others_are_false_positives_at_most() {
+        let all = nodes(10_240);
+        let (wanted, others) = all.split_at(240);
+        let filter = Filter::new(wanted.iter(), 99, 0, Filter::BYTES_MAX);
+        let wrong = others.iter().filter(|node| filter.contains(node)).count();
+        assert!(wrong < 1_200, "{wrong} of {}", others.len());
+    }
+
+    #[test]
+    fn an_empty_filter_wants_nobody() {
+        let filter = Filter::new([].iter(), 1, 0, Filter::BYTES_MAX);
+        assert!(nodes(100).iter().all(|node| !filter.contains(node)));
+    }
+}
