@@ -1,6 +1,146 @@
 //! Questions: what is asked of the nodes that a selector picks, and the account at the end.
 //!
-//! Start with [`report`]: the answers as the asker sees them and the report that ends every
-//! question. What a question looks like in bytes is in `wire`.
+//! [`asking`] is the asker's machine: rounds, the still-wanted filter, one class per expected node.
+//! [`answering`] is the node's: slots, one snapshot, results kept for repeats. [`pull`] fetches in
+//! pages what is larger than a packet. Start with [`report`]: the answers as the asker sees them
+//! and the report that ends every question. Not here: sealing and addressing, which the endpoint
+//! does; the bytes, which are in `wire`. The rules are in `docs/spec/questions.md`.
 
+pub mod answering;
+pub mod asking;
+pub mod pull;
 pub mod report;
+pub mod values;
+
+use std::time::Duration;
+
+use crate::name::Name;
+use crate::select::{Pattern, Predicate, Selector};
+use crate::value::Value;
+use crate::variable::{Assigned, Version};
+use crate::wire::id::SenderId;
+
+/// Names a question between shell and core; chosen by the shell, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// Names a request for fresh values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SampleId(pub u64);
+
+/// Names a write that the shell has been asked to store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetId(pub u64);
+
+/// What is asked, of whom, and for how long.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What the picked nodes shall do.
+    pub verb: Verb,
+    /// Which nodes.
+    pub selector: Selector,
+    /// Names that alone may answer (`--nodes-from`); `None` for all that the selector picks.
+    pub only: Option<Vec<String>>,
+    /// Names that must answer, known or not (`--expect`).
+    pub expect: Vec<String>,
+    /// How long to wait.
+    pub deadline: Deadline,
+}
+
+/// What a question wants of the nodes it picks.
+#[derive(Clone, Debug)]
+pub enum Verb {
+    /// The variables that any of these patterns matches.
+    Get(Vec<Pattern>),
+    /// The definitions of all variables.
+    Schema,
+    /// A sign of life.
+    Ping,
+    /// Write settings: all of them or none.
+    Set(SetRequest),
+}
+
+/// Settings to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetRequest {
+    /// Names and new values.
+    pub assignments: Vec<(Name, Assigned)>,
+    /// Write only when the variable still has this version (needs exactly one assignment).
+    pub if_version: Option<Version>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// How long a question may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When it ends if nothing more trickles in.
+    pub base: Duration,
+    /// When it ends in any case.
+    pub extended: Duration,
+}
+
+impl Default for Deadline {
+    /// One second, three while answers still trickle in.
+    fn default() -> Self {
+        Self { base: Duration::from_secs(1), extended: Duration::from_secs(3) }
+    }
+}
+
+/// Which values a question is going to read.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Patterns of the values to return.
+    pub patterns: Vec<Pattern>,
+    /// The predicate, which reads values too.
+    pub predicate: Option<Predicate>,
+}
+
+impl Wanted {
+    /// Whether any variable at or below this prefix, like `system.memory`, is going to be read.
+    pub fn touches(&self, prefix: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.touches(prefix))
+            || self.predicate.as_ref().is_some_and(|predicate| predicate.touches(prefix))
+    }
+}
+
+/// A verified, permitted and type-checked write for the shell to store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetOrder {
+    /// The asker's process and its request: the shell applies each such pair at most once.
+    pub request: (SenderId, u64),
+    /// The certified name of who asked.
+    pub asker: String,
+    /// Names and typed values, to be written all or none.
+    pub assignments: Vec<(Name, Value)>,
+    /// Write only when the setting has this version.
+    pub if_version: Option<Version>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// Why a question was not asked. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// As many questions are open as this process may have.
+    #[error("{max} questions are open already; wait for one to end")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+    /// Selector, patterns or values need more room than one packet has.
+    #[error("the question is too large: {found} bytes where {max} fit; ask for less at once")]
+    TooLarge {
+        /// Bytes needed.
+        found: usize,
+        /// Bytes there are.
+        max: usize,
+    },
+    /// There is no link to send on.
+    #[error("no interface of the realm is up")]
+    NoLink,
+    /// The process has sent as many packets as its keys allow.
+    #[error("this process has used up its packet numbers; start it again")]
+    Exhausted,
+}

@@ -305,7 +305,39 @@ impl SetOutcome {
     }
 }
 
+impl SetOutcome {
+    const ALL: [Self; 7] = [
+        Self::Applied,
+        Self::Unchanged,
+        Self::Invalid,
+        Self::Conflict,
+        Self::NoSuchVariable,
+        Self::Storage,
+        Self::Refused,
+    ];
+
+    /// Its code on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The outcome with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
 impl EmptyReason {
+    /// Its code on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
     /// Every reason, in the order of the report.
     pub const ALL: [Self; 3] = [Self::NoMatch, Self::Undefined, Self::NoVariable];
 
@@ -320,6 +352,25 @@ impl EmptyReason {
 }
 
 impl ErrorCode {
+    const ALL: [Self; 6] = [
+        Self::Predicate,
+        Self::Invalid,
+        Self::Conflict,
+        Self::NoSuchVariable,
+        Self::Storage,
+        Self::Limit,
+    ];
+
+    /// Its code on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with this code, [`Self::Unknown`] when a later version made it.
+    pub fn from_code(code: u8) -> Self {
+        Self::ALL.get(usize::from(code)).copied().unwrap_or(Self::Unknown)
+    }
+
     /// The word for this kind in output for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -335,6 +386,26 @@ impl ErrorCode {
 }
 
 impl RefusalReason {
+    const ALL: [Self; 7] = [
+        Self::Role,
+        Self::Expired,
+        Self::Clock,
+        Self::Forgotten,
+        Self::Policy,
+        Self::Selector,
+        Self::Busy,
+    ];
+
+    /// Its code on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The reason with this code, [`Self::Unknown`] when a later version made it.
+    pub fn from_code(code: u8) -> Self {
+        Self::ALL.get(usize::from(code)).copied().unwrap_or(Self::Unknown)
+    }
+
     /// The word for this reason in output for programs.
     pub const fn as_str(self) -> &'static str {
         match self {

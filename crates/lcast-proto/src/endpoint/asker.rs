@@ -1,0 +1,556 @@
+//! The asker's side: joins questions with replies, pulls and schemas.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Endpoint;
+use super::sending::{Copies, GROUP_ROOM};
+use crate::group;
+use crate::io::{Event, Output};
+use crate::keys::certificate::Certificate;
+use crate::keys::subject::Kind;
+use crate::question::answering::{Asked, Node, Way};
+use crate::question::asking::{Asking, Round, Send, Word};
+use crate::question::report::{
+    EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, ReplyValue, Report,
+    SetOutcome, SetResult,
+};
+use crate::question::values::{
+    REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
+};
+use crate::question::{Ask, AskError, QuestionId, Verb};
+use crate::stats::Dropped;
+use crate::time::{Instant, Now};
+use crate::variable::{Schema, Table, Version};
+use crate::wire::filter::Filter;
+use crate::wire::frame::{
+    Answer, Blob, GroupFrame, PairFrame, QuestionFrame, ReplyFrame, SetFrame, SetResultFrame,
+    VerbCode,
+};
+use crate::wire::id::{NodeId, SenderId};
+
+/// Replies of nodes that the member list does not know yet, per question. [QST-19]
+const STRANGERS_MAX: usize = 256;
+/// Room that a question must leave for the still-wanted filter.
+const FILTER_ROOM: usize = 60;
+/// Bytes of a filter on the wire beside its bits.
+const FILTER_OVERHEAD: usize = 20;
+/// Schemas remembered.
+const SCHEMAS_MAX: usize = 256;
+/// Processes remembered as sources of one schema.
+const SOURCES_MAX: usize = 8;
+
+/// A question of this process.
+pub(super) struct Question {
+    pub(super) asking: Asking,
+    frame: QuestionFrame,
+    held: Vec<HeldReply>,
+    pulling: BTreeMap<SenderId, Pulling>,
+    strangers: BTreeMap<NodeId, (SenderId, Certificate, ReplyFrame)>,
+    sources: BTreeMap<[u8; 16], Vec<SenderId>>,
+    in_reply_group: bool,
+}
+
+/// A reply that waits for the schema with its units.
+struct HeldReply {
+    node: String,
+    id: NodeId,
+    schema: [u8; 16],
+    values: Option<Vec<ReplyValue>>,
+}
+
+/// A reply whose values are being pulled.
+struct Pulling {
+    node: String,
+    id: NodeId,
+    schema: Option<[u8; 16]>,
+}
+
+/// The schemas that this process knows, and its own.
+pub(super) struct Schemas {
+    known: BTreeMap<[u8; 16], Arc<Schema>>,
+    own: Option<([u8; 16], Arc<[u8]>)>,
+    own_is_of: u64,
+}
+
+impl Schemas {
+    pub(super) fn new(known: &[Arc<Schema>]) -> Self {
+        let by_hash = |schema: &Arc<Schema>| (schema_hash(&encode_schema(schema)), schema.clone());
+        let known = known.iter().take(SCHEMAS_MAX).map(by_hash).collect();
+        Self { known, own: None, own_is_of: 0 }
+    }
+
+    /// The hash and the bytes of this node's own schema.
+    pub(super) fn own(&mut self, table: &Table) -> ([u8; 16], Arc<[u8]>) {
+        if self.own_is_of != table.redefined() {
+            self.own = None;
+            self.own_is_of = table.redefined();
+        }
+        let own = self.own.get_or_insert_with(|| {
+            let bytes: Arc<[u8]> = encode_schema(&table.schema()).into();
+            (schema_hash(&bytes), bytes)
+        });
+        (own.0, own.1.clone())
+    }
+
+    fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
+        if self.known.len() >= SCHEMAS_MAX {
+            self.known.pop_first();
+        }
+        self.known.insert(hash, schema);
+    }
+}
+
+impl Endpoint {
+    /// This process as a peer of itself: an agent that asks is among those that answer.
+    pub(super) fn meet_self(&mut self, now: Instant) {
+        let session = Some(*self.session.public());
+        let own = self.own.clone();
+        self.peers.meet(now, self.sender, &own, session, None);
+    }
+
+    /// Starts a question; its first round goes out at once.
+    pub(super) fn start_question(&mut self, now: Now, id: QuestionId, ask: Ask) {
+        let frame = match self.question_frame(now, &ask) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.event(Event::Failed(id, error));
+                return;
+            }
+        };
+        let asking = Asking::new(now, id, ask, &self.roster, self.config.reply_rate);
+        let question = Question {
+            asking,
+            held: Vec::new(),
+            pulling: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            in_reply_group: false,
+            frame,
+        };
+        self.questions.insert(question.frame.request, question);
+    }
+
+    fn question_frame(&mut self, now: Now, ask: &Ask) -> Result<QuestionFrame, AskError> {
+        if self.questions.len() >= self.config.questions_max {
+            return Err(AskError::TooMany { max: self.config.questions_max });
+        }
+        if self.links.is_empty() {
+            return Err(AskError::NoLink);
+        }
+        let (verb, patterns, set) = match &ask.verb {
+            Verb::Get(patterns) => {
+                let patterns = patterns.iter().map(ToString::to_string).collect();
+                (VerbCode::Get, patterns, None)
+            }
+            Verb::Schema => (VerbCode::Schema, Vec::new(), None),
+            Verb::Ping => (VerbCode::Ping, Vec::new(), None),
+            Verb::Set(request) => {
+                let named = |(name, value): &(crate::name::Name, _)| {
+                    (name.to_string(), Clone::clone(value))
+                };
+                let set = SetFrame {
+                    assignments: request.assignments.iter().map(named).collect(),
+                    if_version: request.if_version.map(|it| (it.incarnation, it.counter)),
+                    dry_run: request.dry_run,
+                };
+                (VerbCode::Set, Vec::new(), Some(set))
+            }
+        };
+        let frame = QuestionFrame {
+            announcement: self.announcement(now),
+            request: self.random.next_u64(),
+            round: 1,
+            verb,
+            selector: ask.selector.to_cbor(),
+            patterns,
+            set,
+            remaining: ask.deadline.extended,
+            window: Duration::from_secs(1),
+            wanted: None,
+            by_group: true,
+        };
+        let found = GroupFrame::Question(Box::new(frame.clone())).encode().len();
+        let max = GROUP_ROOM - self.own.bytes().len() - FILTER_ROOM;
+        if found > max { Err(AskError::TooLarge { found, max }) } else { Ok(frame) }
+    }
+
+    /// Gives up a question.
+    pub(super) fn cancel_question(&mut self, now: Now, id: QuestionId) {
+        let open = self.questions.iter_mut().find(|(_, it)| it.asking.id() == id);
+        if let Some((request, question)) = open {
+            let request = *request;
+            let report = question.asking.cancel(now, &self.roster);
+            self.end_question(request, report);
+        }
+    }
+
+    /// Lets every question do what is due.
+    pub(super) fn pump_questions(&mut self, now: Now) {
+        let requests: Vec<u64> = self.questions.keys().copied().collect();
+        for request in requests {
+            let Some(question) = self.questions.get_mut(&request) else { continue };
+            if let Some(report) = question.asking.handle_timeout(now, &self.roster) {
+                self.end_question(request, report);
+                continue;
+            }
+            while let Some(send) =
+                self.questions.get_mut(&request).and_then(|it| it.asking.poll_send())
+            {
+                self.carry_out_send(now, request, send);
+            }
+        }
+    }
+
+    fn end_question(&mut self, request: u64, report: Report) {
+        let Some(question) = self.questions.remove(&request) else { return };
+        let id = question.asking.id();
+        for held in question.held {
+            if let Some(values) = held.values {
+                let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
+                self.event(Event::Reply(id, reply));
+            }
+        }
+        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        let nobody_else = !self.questions.values().any(|it| it.in_reply_group);
+        if question.in_reply_group && nobody_else {
+            let group = self.reply_group();
+            self.outputs.push_back(Output::Leave(group));
+        }
+        self.event(Event::Done(id, report));
+    }
+
+    fn reply_group(&self) -> std::net::Ipv6Addr {
+        let scope = self.credential.network().scope;
+        group::reply_address(self.credential.realm(), scope, &self.sender)
+    }
+
+    fn carry_out_send(&mut self, now: Now, request: u64, send: Send) {
+        match send {
+            Send::Round(round) => self.send_round(now, request, round),
+            Send::RosterWanted(sender, filter) => {
+                self.send_pair(sender, &PairFrame::RosterWanted(filter), false, None);
+            }
+            Send::JoinReplyGroup => {
+                let joined = self.questions.values().any(|it| it.in_reply_group);
+                if let Some(question) = self.questions.get_mut(&request) {
+                    question.in_reply_group = true;
+                }
+                if !joined {
+                    let group = self.reply_group();
+                    self.outputs.push_back(Output::Join(group));
+                }
+            }
+        }
+    }
+
+    fn send_round(&mut self, now: Now, request: u64, round: Round) {
+        let announcement = self.announcement(now);
+        let Some(question) = self.questions.get_mut(&request) else { return };
+        let frame = &mut question.frame;
+        frame.announcement = announcement;
+        frame.round = round.number;
+        frame.window = round.window;
+        frame.remaining = round.remaining;
+        frame.by_group = round.by_group;
+        frame.wanted = None;
+        let used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
+        let room = (GROUP_ROOM - self.own.bytes().len()).saturating_sub(used + FILTER_OVERHEAD);
+        frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
+        let frame = frame.clone();
+        let copies = Copies { unicast: round.pokes, neighbours: round.neighbours };
+        self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
+        if self.own.kind() == Kind::Agent {
+            self.ask_self(now, frame);
+        }
+    }
+
+    /// An agent that asks is among those that answer.
+    fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
+        let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+        let way = Way { to: nowhere, from: nowhere };
+        let own = self.own.clone();
+        let asked = Asked { sender: self.sender, asker: &own, forgotten: false, way, frame };
+        let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
+        self.answering.handle_question(now, node, asked);
+    }
+
+    /// Takes the answer of a node to a question of this process.
+    pub(super) fn handle_reply(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        certificate: &Certificate,
+        reply: ReplyFrame,
+    ) -> Result<(), Dropped> {
+        let request = reply.request;
+        if !self.questions.contains_key(&request) {
+            return Err(Dropped::Unasked);
+        }
+        self.members_seen(now, sender, reply.members_version);
+        let own = self.sender;
+        let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
+        if sender != own {
+            question.asking.note_heard();
+            question.asking.note_replier(sender);
+        }
+        let id = certificate.id();
+        if self.roster.members().by_id(&id).is_none() {
+            if question.strangers.len() < STRANGERS_MAX {
+                question.strangers.insert(id, (sender, certificate.clone(), reply));
+            }
+            return Ok(());
+        }
+        if question.asking.word_of(&id) == Word::Unexpected {
+            return Ok(());
+        }
+        let node = certificate.name().as_str().to_owned();
+        self.take_answer(now, sender, (node, id), reply)
+    }
+
+    fn take_answer(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        (node, id): (String, NodeId),
+        reply: ReplyFrame,
+    ) -> Result<(), Dropped> {
+        let request = reply.request;
+        let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
+        let outcome = match reply.answer {
+            Answer::Pending => {
+                question.asking.pending(now.instant, &id);
+                return Ok(());
+            }
+            Answer::Announced(total) if total as usize <= REPLY_MAX => {
+                question.asking.pulling(now.instant, &id);
+                let pulling = Pulling { node, id, schema: reply.schema };
+                question.pulling.insert(sender, pulling);
+                let blob = Blob::Reply(request);
+                self.pulls.start(now.instant, sender, blob, Some(total), REPLY_MAX);
+                return Ok(());
+            }
+            Answer::Announced(total) => Outcome::Error(Failure {
+                code: ErrorCode::Limit,
+                message: format!("it announced {total} bytes of values, more than is allowed"),
+            }),
+            Answer::Values(bytes) => {
+                let values = decode_values(&bytes).map_err(|_| Dropped::Frame)?;
+                self.deliver_values(now, request, sender, (node, id), reply.schema, values);
+                return Ok(());
+            }
+            Answer::Here => {
+                if matches!(question.asking.ask().verb, Verb::Schema) {
+                    let hash = reply.schema.ok_or(Dropped::Frame)?;
+                    self.await_schema(now, request, sender, (node, id), hash, None);
+                    return Ok(());
+                }
+                Outcome::Values(Vec::new())
+            }
+            Answer::Empty(code) => {
+                Outcome::Empty(EmptyReason::from_code(code).ok_or(Dropped::Frame)?)
+            }
+            Answer::Error(code, message) => {
+                Outcome::Error(Failure { code: ErrorCode::from_code(code), message })
+            }
+            Answer::Refused(code, message) => {
+                Outcome::Refused(Refusal { reason: RefusalReason::from_code(code), message })
+            }
+            Answer::Set(results) => {
+                let results: Option<Vec<SetResult>> = results.into_iter().map(set_result).collect();
+                let results = results.filter(|it| !it.is_empty());
+                Outcome::Set(results.ok_or(Dropped::Frame)?)
+            }
+        };
+        self.deliver(now, request, node, &id, outcome);
+        Ok(())
+    }
+
+    /// Hands an outcome out and closes the account of the node.
+    fn deliver(&mut self, now: Now, request: u64, node: String, id: &NodeId, outcome: Outcome) {
+        let Some(question) = self.questions.get_mut(&request) else { return };
+        question.asking.answered(now.instant, id, &outcome);
+        let event = Event::Reply(question.asking.id(), Reply { node, outcome });
+        self.event(event);
+    }
+
+    /// Values with their units, as soon as the schema is known.
+    fn deliver_values(
+        &mut self,
+        now: Now,
+        request: u64,
+        sender: SenderId,
+        (node, id): (String, NodeId),
+        schema: Option<[u8; 16]>,
+        mut values: Vec<ReplyValue>,
+    ) {
+        let Some(hash) = schema else {
+            self.deliver(now, request, node, &id, Outcome::Values(values));
+            return;
+        };
+        if let Some(known) = self.schemas.known.get(&hash) {
+            add_units(&mut values, known);
+            self.deliver(now, request, node, &id, Outcome::Values(values));
+            return;
+        }
+        self.await_schema(now, request, sender, (node, id), hash, Some(values));
+    }
+
+    /// Holds a reply back until its schema is there: with values for their units, without for a
+    /// question that wants the schema itself. [QST-41]
+    fn await_schema(
+        &mut self,
+        now: Now,
+        request: u64,
+        sender: SenderId,
+        (node, id): (String, NodeId),
+        schema: [u8; 16],
+        values: Option<Vec<ReplyValue>>,
+    ) {
+        let Some(question) = self.questions.get_mut(&request) else { return };
+        match &values {
+            Some(values) => {
+                let outcome = Outcome::Values(values.clone());
+                question.asking.answered(now.instant, &id, &outcome);
+            }
+            None => question.asking.pulling(now.instant, &id),
+        }
+        if question.held.iter().any(|held| held.id == id) {
+            return;
+        }
+        question.held.push(HeldReply { node, id, schema, values });
+        question.asking.hold(question.held.len());
+        let sources = question.sources.entry(schema).or_default();
+        if sources.len() < SOURCES_MAX && !sources.contains(&sender) {
+            sources.push(sender);
+        }
+        if self.schemas.known.contains_key(&schema) {
+            self.release_held(now, schema);
+        } else {
+            self.pull_schema(now.instant, sender, schema);
+        }
+    }
+
+    /// Hands out the replies that waited for this schema.
+    fn release_held(&mut self, now: Now, hash: [u8; 16]) {
+        let Some(schema) = self.schemas.known.get(&hash).cloned() else { return };
+        let mut events = Vec::new();
+        for question in self.questions.values_mut() {
+            let question_id = question.asking.id();
+            let (ready, waiting): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
+            question.held = waiting;
+            for held in ready {
+                match held.values {
+                    Some(mut values) => {
+                        add_units(&mut values, &schema);
+                        let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
+                        events.push(Event::Reply(question_id, reply));
+                    }
+                    None => {
+                        let outcome = Outcome::Values(Vec::new());
+                        question.asking.answered(now.instant, &held.id, &outcome);
+                        events.push(Event::Schema(question_id, held.node, schema.clone()));
+                    }
+                }
+            }
+            question.asking.hold(question.held.len());
+        }
+        events.into_iter().for_each(|event| self.event(event));
+    }
+
+    /// A schema has come in whole.
+    pub(super) fn schema_pulled(
+        &mut self,
+        now: Now,
+        hash: [u8; 16],
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        if schema_hash(bytes) != hash {
+            return Err(Dropped::Frame);
+        }
+        let schema = Arc::new(decode_schema(bytes).map_err(|_| Dropped::Frame)?);
+        self.schemas.learn(hash, schema.clone());
+        self.event(Event::SchemaLearned(hash, schema));
+        self.release_held(now, hash);
+        Ok(())
+    }
+
+    /// The values of a large reply have come in whole.
+    pub(super) fn values_pulled(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        request: u64,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
+        let Some(Pulling { node, id, schema }) = question.pulling.remove(&sender) else {
+            return Ok(());
+        };
+        let Ok(values) = decode_values(bytes) else {
+            question.asking.retry(&id);
+            return Err(Dropped::Frame);
+        };
+        self.deliver_values(now, request, sender, (node, id), schema, values);
+        Ok(())
+    }
+
+    /// Pages are coming in: the question is worth waiting for.
+    pub(super) fn pull_progressed(&mut self, now: Now, blob: Blob) {
+        if let Blob::Reply(request) = blob
+            && let Some(question) = self.questions.get_mut(&request)
+        {
+            question.asking.answer_came(now.instant);
+        }
+    }
+
+    /// A pull was in vain: large replies are asked for again, schemas from another node.
+    pub(super) fn pull_failed(&mut self, now: Now, from: SenderId, blob: Blob) {
+        match blob {
+            Blob::Reply(request) => {
+                let Some(question) = self.questions.get_mut(&request) else { return };
+                if let Some(pulling) = question.pulling.remove(&from) {
+                    question.asking.retry(&pulling.id);
+                }
+            }
+            Blob::Schema(hash) => {
+                let mut next = None;
+                for question in self.questions.values_mut() {
+                    if let Some(sources) = question.sources.get_mut(&hash) {
+                        sources.retain(|source| *source != from);
+                        next = next.or(sources.first().copied());
+                    }
+                }
+                if let Some(next) = next {
+                    self.pull_schema(now.instant, next, hash);
+                }
+            }
+            Blob::Members(_) => {}
+        }
+    }
+
+    /// The member list has changed: whom questions expect, and whose replies were early.
+    pub(super) fn expect_again(&mut self, now: Now) {
+        let mut early = Vec::new();
+        for question in self.questions.values_mut() {
+            question.asking.expect(now, &self.roster);
+            early.extend(std::mem::take(&mut question.strangers).into_values());
+        }
+        for (sender, certificate, reply) in early {
+            if let Err(kind) = self.handle_reply(now, sender, &certificate, reply) {
+                self.stats.count(kind);
+            }
+        }
+    }
+}
+
+fn set_result(result: SetResultFrame) -> Option<SetResult> {
+    Some(SetResult {
+        name: result.name,
+        outcome: SetOutcome::from_code(result.outcome)?,
+        message: result.message,
+        version: result.version.map(|(incarnation, counter)| Version { incarnation, counter }),
+    })
+}

@@ -1,0 +1,331 @@
+//! The root of the core: routes input to the machines below and collects their output.
+//!
+//! The drive contract, for every shell (the async driver, the simulator, the fuzzer):
+//!
+//! 1. Mutate once: [`Endpoint::handle_input`] or [`Endpoint::handle_timeout`].
+//! 2. Drain: call [`Endpoint::poll_output`] until it gives `None`, and carry each output out.
+//! 3. Ask [`Endpoint::poll_timeout`] when to call [`Endpoint::handle_timeout`] next.
+//!
+//! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, `sending`
+//! seals them, `asker` joins questions with replies, schemas and pulls, `realm` keeps the member
+//! list and the roster in step with the others.
+
+mod asker;
+mod peers;
+mod realm;
+mod receiving;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+
+use self::asker::{Question, Schemas};
+use self::peers::Peers;
+use self::realm::Sync;
+use crate::config::Config;
+use crate::group;
+use crate::io::{Event, Input, Link, Output};
+use crate::keys::cache::CertificateCache;
+use crate::keys::certificate::Certificate;
+use crate::keys::credential::Credential;
+use crate::keys::key::SessionKey;
+use crate::keys::members::MemberList;
+use crate::keys::policy::Policy;
+use crate::keys::replay::ReplayWindows;
+use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
+use crate::keys::subject::Kind;
+use crate::presence::{Beacons, Roster, State, Via};
+use crate::question::answering::{Act, Answering, Node};
+use crate::question::pull::Pulls;
+use crate::random::Random;
+use crate::stats::Stats;
+use crate::time::{Instant, Now, Timestamp};
+use crate::variable::{Table, TableError};
+use crate::wire::frame::{PairFrame, Record};
+use crate::wire::id::{ChannelId, NodeId, SenderId};
+
+/// One process in one realm: everything the protocol knows, and nothing that does I/O.
+pub struct Endpoint {
+    config: Config,
+    credential: Arc<Credential>,
+    own: Certificate,
+    sender: SenderId,
+    session: SessionKey,
+    channel: ChannelId,
+    control: Ipv6Addr,
+    group_keys: GroupKeys,
+    numbers: PacketNumbers,
+    windows: ReplayWindows,
+    certificates: CertificateCache,
+    pairs: PairCache,
+    peers: Peers,
+    random: Random,
+    policy: Policy,
+    table: Table,
+    schemas: Schemas,
+    links: Vec<Link>,
+    roster: Roster,
+    beacons: Option<Beacons>,
+    sync: Sync,
+    questions: BTreeMap<u64, Question>,
+    answering: Answering,
+    pulls: Pulls,
+    to_self: VecDeque<PairFrame>,
+    outputs: VecDeque<Output>,
+    stats: Stats,
+}
+
+/// A member as the roster shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeView {
+    /// Its certified name.
+    pub name: String,
+    /// Its id.
+    pub id: NodeId,
+    /// Agent or client.
+    pub kind: Kind,
+    /// Its certified labels.
+    pub labels: Vec<(String, String)>,
+    /// Its certified roles.
+    pub roles: Vec<String>,
+    /// The version of its software; empty when it has not said.
+    pub software: Arc<str>,
+    /// Whether it is there.
+    pub state: State,
+    /// When it was last heard.
+    pub last_heard: Option<Timestamp>,
+    /// How it was last heard; `None` when it was not.
+    pub via: Option<Via>,
+}
+
+impl Endpoint {
+    /// A process of the node with this credential. `seed` must be random and never used before:
+    /// the process's identity on the wire and its session key come from it.
+    ///
+    /// The control group is joined by the first output.
+    pub fn new(config: Config, credential: Arc<Credential>, seed: [u8; 32], now: Now) -> Self {
+        let mut random = Random::from_seed(seed);
+        let sender = SenderId(random.bytes());
+        let session = SessionKey::from_seed(random.bytes())
+            .expect("every 32 bytes are an X25519 key (RFC 7748 section 5)");
+        let own = credential.certificate().clone();
+        let realm = *credential.realm();
+        let control = group::address(&realm, credential.network().scope, group::CONTROL);
+        let mut roster = Roster::new(credential.members().clone());
+        for record in &config.roster {
+            roster.tell(now, record, Via::Remembered);
+        }
+        let beacons = (own.kind() == Kind::Agent).then(|| Beacons::new(now.instant));
+        let mut endpoint = Self {
+            channel: ChannelId::derive(&realm, group::CONTROL),
+            control,
+            group_keys: GroupKeys::new(&realm, &credential.epoch().secret, sender),
+            numbers: PacketNumbers::new(),
+            windows: ReplayWindows::new(),
+            certificates: CertificateCache::new(
+                credential.authority().clone(),
+                realm,
+                CertificateCache::CAPACITY_MAX,
+            ),
+            pairs: PairCache::new(Peers::CAPACITY_MAX),
+            peers: Peers::new(),
+            policy: Policy::narrowed(config.narrowing.clone()),
+            table: Table::new(config.incarnation),
+            schemas: Schemas::new(&config.schemas),
+            links: Vec::new(),
+            roster,
+            beacons,
+            sync: Sync::new(now.instant, own.kind()),
+            questions: BTreeMap::new(),
+            answering: Answering::new(now.instant),
+            pulls: Pulls::default(),
+            to_self: VecDeque::new(),
+            outputs: VecDeque::from([Output::Join(control)]),
+            stats: Stats::default(),
+            config,
+            credential,
+            own,
+            sender,
+            session,
+            random,
+        };
+        endpoint.meet_self(now.instant);
+        endpoint
+    }
+
+    /// Takes one input. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Datagram(datagram) => self.handle_datagram(now, datagram),
+            Input::Links(links) => self.handle_links(now, links),
+            Input::Overrun(lost) => {
+                self.stats.overruns += u64::from(lost);
+                self.questions.values_mut().for_each(|it| it.asking.overrun());
+            }
+            Input::Ask(id, ask) => self.start_question(now, id, *ask),
+            Input::Cancel(id) => self.cancel_question(now, id),
+            Input::Ping(name) => self.ping(now, &name),
+            Input::Sampled(id) => {
+                let node =
+                    Node { certificate: &self.own, policy: &self.policy, table: &self.table };
+                self.answering.handle_sampled(now, node, id);
+            }
+            Input::SetDone(id, results) => self.answering.handle_set_done(id, &results),
+            Input::Members(members) => self.install_members(now, members),
+            Input::Leave => self.say_goodbye(now),
+        }
+        self.pump(now);
+    }
+
+    /// Changes the variables of this node. Changes nothing else: no output follows.
+    ///
+    /// # Errors
+    /// As [`Table::define`] and [`Table::update`].
+    pub fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Table) -> Result<T, TableError>,
+    ) -> Result<T, TableError> {
+        change(&mut self.table)
+    }
+
+    /// Does what is due at `now`. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.beacon_if_due(now);
+        self.sync_if_due(now);
+        self.pump(now);
+    }
+
+    /// The next thing to do for the shell; changes after every `handle_...`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called; changes after every `handle_...`.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let beacon = self.beacons.as_ref().map(Beacons::due).filter(|_| !self.links.is_empty());
+        let questions = self.questions.values().map(|it| it.asking.poll_timeout());
+        [beacon, self.sync.due(), self.answering.poll_timeout(), self.pulls.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .chain(questions)
+            .min()
+    }
+
+    /// Lets the machines work until none has anything left to do at `now`.
+    fn pump(&mut self, now: Now) {
+        loop {
+            let before = (self.outputs.len(), self.to_self.len());
+            let mut busy = false;
+            let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
+            self.answering.handle_timeout(now, node);
+            while let Some(act) = self.answering.poll_act() {
+                self.carry_out(now, act);
+                busy = true;
+            }
+            while let Some(frame) = self.to_self.pop_front() {
+                self.handle_own_frame(now, frame);
+                busy = true;
+            }
+            self.pump_pulls(now);
+            self.pump_questions(now);
+            if !busy && before == (self.outputs.len(), self.to_self.len()) {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, act: Act) {
+        match act {
+            Act::Sample(id, wanted) => self.event(Event::Sample(id, wanted)),
+            Act::Set(id, order) => self.event(Event::Set(id, order)),
+            Act::Reply(reply) => self.send_reply(now, reply),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// The certificate of this node.
+    pub fn certificate(&self) -> &Certificate {
+        &self.own
+    }
+
+    /// The sender id of this process.
+    pub fn sender(&self) -> SenderId {
+        self.sender
+    }
+
+    /// The member list in force.
+    pub fn members(&self) -> &MemberList {
+        self.roster.members()
+    }
+
+    /// The variables of this node.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Sizes of what grows: questions open, questions heard, peers, pairs, bytes kept for pulling,
+    /// outputs waiting. For tests that watch the limits.
+    pub fn sizes(&self) -> [usize; 6] {
+        [
+            self.questions.len(),
+            self.answering.len(),
+            self.peers.len(),
+            self.pairs.len(),
+            self.answering.kept_bytes(),
+            self.outputs.len(),
+        ]
+    }
+
+    /// Every member, in order of name, with what is known of its presence at `now`. Forgotten
+    /// members are left out.
+    pub fn nodes(&self, now: Now) -> Vec<NodeView> {
+        let view = |member: &crate::keys::members::Member| {
+            let heard = self.roster.heard(&member.id);
+            let subject = &member.subject;
+            let own = member.id == self.own.id();
+            NodeView {
+                name: subject.name.as_str().to_owned(),
+                id: member.id,
+                kind: subject.kind,
+                labels: pairs(subject.labels.iter()),
+                roles: subject.roles.iter().map(str::to_owned).collect(),
+                software: match heard {
+                    Some(heard) => heard.software.clone(),
+                    None if own => self.config.software.clone(),
+                    None => "".into(),
+                },
+                state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
+                last_heard: if own { Some(now.wall) } else { heard.map(|it| it.wall) },
+                via: heard.map(|it| it.via),
+            }
+        };
+        let members = self.roster.members().members().iter();
+        members.filter(|member| !member.forgotten).map(view).collect()
+    }
+
+    /// What this process knows of the realm's presence, for the next process of this node.
+    pub fn records(&self, now: Now) -> Vec<Record> {
+        self.roster.records(now.instant, MemberList::MEMBERS_MAX, |_, _| true)
+    }
+
+    /// Own addresses that replies may be sent to.
+    fn addresses(&self) -> Vec<SocketAddrV6> {
+        let first = |link: &Link| link.addresses.first().copied();
+        self.links.iter().filter_map(first).take(crate::wire::frame::ADDRESSES_MAX).collect()
+    }
+}
+
+fn pairs<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}

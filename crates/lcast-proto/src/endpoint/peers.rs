@@ -1,0 +1,80 @@
+//! The processes that this one speaks with by unicast.
+
+use std::collections::BTreeMap;
+
+use crate::keys::certificate::Certificate;
+use crate::question::answering::Way;
+use crate::time::Instant;
+use crate::wire::id::SenderId;
+
+/// Processes whose certificate was verified, and the way to them; the longest unused is forgotten.
+#[derive(Default)]
+pub(super) struct Peers {
+    peers: BTreeMap<SenderId, Peer>,
+}
+
+/// Another process.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) certificate: Certificate,
+    /// The session key that it announced in a signed packet.
+    pub(super) session: Option<[u8; 32]>,
+    /// How it was reached last; `None` for this process itself.
+    pub(super) way: Option<Way>,
+    /// Whether it was sent this node's certificate.
+    pub(super) introduced: bool,
+    pub(super) used: Instant,
+}
+
+impl Peers {
+    /// Most processes remembered; a question of more nodes than that still works, in more rounds.
+    pub(super) const CAPACITY_MAX: usize = 16_384;
+
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(super) fn peer(&self, sender: &SenderId) -> Option<&Peer> {
+        self.peers.get(sender)
+    }
+
+    pub(super) fn peer_mut(&mut self, sender: &SenderId) -> Option<&mut Peer> {
+        self.peers.get_mut(sender)
+    }
+
+    /// Remembers a verified process, keeping what is known of it.
+    pub(super) fn meet(
+        &mut self,
+        now: Instant,
+        sender: SenderId,
+        certificate: &Certificate,
+        session: Option<[u8; 32]>,
+        way: Option<Way>,
+    ) {
+        if let Some(peer) = self.peers.get_mut(&sender) {
+            peer.session = session.or(peer.session);
+            peer.way = way.or(peer.way);
+            peer.used = now;
+            return;
+        }
+        if self.peers.len() >= Self::CAPACITY_MAX {
+            self.forget_oldest();
+        }
+        let certificate = certificate.clone();
+        let peer = Peer { certificate, session, way, introduced: false, used: now };
+        self.peers.insert(sender, peer);
+    }
+
+    /// Forgets the sixteenth of the processes that was not used for longest.
+    fn forget_oldest(&mut self) {
+        let mut times: Vec<Instant> = self.peers.values().map(|peer| peer.used).collect();
+        let place = times.len() / 16;
+        let (_, limit, _) = times.select_nth_unstable(place);
+        let limit = *limit;
+        self.peers.retain(|_, peer| peer.used > limit || peer.way.is_none());
+    }
+}

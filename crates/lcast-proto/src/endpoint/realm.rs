@@ -1,0 +1,283 @@
+//! Keeping step with the realm: beacons, the member list, what others know of presence.
+
+use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use super::Endpoint;
+use super::sending::Copies;
+use crate::io::{Event, Link};
+use crate::keys::certificate::Certificate;
+use crate::keys::members::MemberList;
+use crate::keys::subject::Kind;
+use crate::presence::{Via, interval};
+use crate::question::pull::{self, Pulled};
+use crate::question::values::SCHEMA_MAX;
+use crate::stats::Dropped;
+use crate::time::{Instant, Now};
+use crate::wire::filter::Filter;
+use crate::wire::frame::{BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame, Record};
+use crate::wire::id::{NodeId, SenderId};
+
+/// Members asked for the roster at start. [PRE-7]
+const HELPERS_MAX: usize = 3;
+/// Records in one packet: each is at most 85 bytes.
+const RECORDS_PER_PACKET: usize = 11;
+/// Records told in answer to one wish. [PRE-7]
+const RECORDS_MAX: usize = 512;
+/// How long the agents of a realm take, all together, to begin fetching a new member list; for
+/// each of them. [PRE-8]
+const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
+
+/// What is being caught up with.
+pub(super) struct Sync {
+    /// Helpers still to be asked for the roster.
+    helpers_wanted: usize,
+    helpers: Vec<SenderId>,
+    /// A newer member list, and when to fetch it from whom.
+    newer: Option<(Instant, SenderId, u64)>,
+}
+
+impl Sync {
+    pub(super) fn new(_now: Instant, kind: Kind) -> Self {
+        let helpers_wanted = if kind == Kind::Agent { HELPERS_MAX } else { 0 };
+        Self { helpers_wanted, helpers: Vec::new(), newer: None }
+    }
+
+    pub(super) fn wants_helpers(&self) -> bool {
+        self.helpers_wanted > 0
+    }
+
+    pub(super) fn met_helper(&mut self, sender: SenderId) {
+        if self.helpers_wanted > 0 {
+            self.helpers_wanted -= 1;
+            self.helpers.push(sender);
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.newer.map(|(at, _, _)| at)
+    }
+}
+
+impl Endpoint {
+    /// Takes the links of the realm. Others hear of changed addresses at once.
+    pub(super) fn handle_links(&mut self, now: Now, links: Vec<Link>) {
+        if self.links == links {
+            return;
+        }
+        self.links = links;
+        if let Some(beacons) = &mut self.beacons {
+            beacons.hurry(now.instant);
+        }
+        self.beacon_if_due(now);
+    }
+
+    /// Announces this agent when it is time. [PRE-2]
+    pub(super) fn beacon_if_due(&mut self, now: Now) {
+        let due = self.beacons.as_ref().is_some_and(|it| it.due() <= now.instant);
+        if !due || self.links.is_empty() {
+            return;
+        }
+        let interval = interval(self.roster.agents());
+        if let Some(beacons) = &mut self.beacons {
+            beacons.sent(now.instant, interval, &mut self.random);
+        }
+        self.send_beacon(now, interval, false);
+    }
+
+    fn send_beacon(&mut self, now: Now, interval: Duration, leaving: bool) {
+        let frame = GroupFrame::Beacon(BeaconFrame {
+            announcement: self.announcement(now),
+            interval,
+            leaving,
+            software: self.software(),
+        });
+        self.send_group(&frame, Copies::default());
+    }
+
+    /// Says goodbye, twice against loss, and announces nothing any more. [PRE-9]
+    pub(super) fn say_goodbye(&mut self, now: Now) {
+        if !self.links.is_empty() {
+            for _ in 0..2 {
+                self.send_beacon(now, interval(self.roster.agents()), true);
+            }
+        }
+        self.beacons = None;
+    }
+
+    /// A member holds this version of the list: a newer one is fetched from it. [PRE-8]
+    pub(super) fn members_seen(&mut self, now: Now, sender: SenderId, version: u64) {
+        let held = self.roster.members().version();
+        let known = self.sync.newer.is_some_and(|(_, _, known)| known >= version);
+        let pulling = self.pulls.is_pulling(|blob| matches!(blob, Blob::Members(_)));
+        if version <= held || known || pulling {
+            return;
+        }
+        let at_once = !self.questions.is_empty();
+        let spread = SPREAD_PER_AGENT * u32::try_from(self.roster.agents()).unwrap_or(u32::MAX);
+        let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX);
+        let wait = if at_once { 0 } else { self.random.below(spread.max(1)) };
+        let at = now.instant + Duration::from_micros(wait);
+        self.sync.newer = Some((at, sender, version));
+        self.sync_if_due(now);
+    }
+
+    /// Starts the fetch that is due, and asks helpers for the roster.
+    pub(super) fn sync_if_due(&mut self, now: Now) {
+        if let Some((_, sender, version)) = self.sync.newer.take_if(|(at, _, _)| *at <= now.instant)
+        {
+            let blob = Blob::Members(version);
+            self.pulls.start(now.instant, sender, blob, None, MemberList::LENGTH_MAX);
+        }
+        for sender in std::mem::take(&mut self.sync.helpers) {
+            let unheard = |id: &&NodeId| self.roster.heard(id).is_none_or(|it| it.sender.is_none());
+            let members = self.roster.members().members();
+            let ids: Vec<NodeId> =
+                members.iter().map(|member| &member.id).filter(unheard).copied().collect();
+            let turn = u16::try_from(self.sync.helpers_wanted).unwrap_or_default();
+            let salt = self.random.next_u64() as u32;
+            let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);
+            self.send_pair(sender, &PairFrame::RosterWanted(filter), false, None);
+        }
+    }
+
+    /// Puts a newer member list in force. [PRE-6]
+    pub(super) fn install_members(&mut self, now: Now, members: MemberList) {
+        if !self.roster.install(members.clone()) {
+            return;
+        }
+        self.event(Event::Members(members));
+        self.expect_again(now);
+    }
+
+    /// Sends pages of what this node holds. [QST-32]
+    pub(super) fn serve(&mut self, now: Now, sender: SenderId, wish: PullFrame) {
+        let pages = match wish.blob {
+            Blob::Reply(request) => {
+                let kept = self.answering.kept(now.instant, sender, request);
+                kept.map(|bytes| pull::pages(wish.blob, wish, &bytes))
+            }
+            Blob::Schema(hash) => {
+                let (own, bytes) = self.schemas.own(&self.table);
+                (own == hash).then(|| pull::pages(wish.blob, wish, &bytes))
+            }
+            Blob::Members(version) => {
+                let members = self.roster.members();
+                let blob = Blob::Members(members.version());
+                let newer = members.version() >= version;
+                newer.then(|| pull::pages(blob, wish, members.bytes()))
+            }
+        };
+        for page in pages.unwrap_or_else(|| vec![pull::no_page(wish.blob)]) {
+            self.send_pair(sender, &PairFrame::Page(page), false, None);
+        }
+    }
+
+    /// Sends the wishes of pulls that are due, and gives up those in vain.
+    pub(super) fn pump_pulls(&mut self, now: Now) {
+        while let Some((from, wish)) = self.pulls.poll(now.instant) {
+            match wish {
+                Ok(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
+                Err(blob) => self.pull_failed(now, from, blob),
+            }
+        }
+    }
+
+    /// Takes a page of something that is being pulled.
+    pub(super) fn handle_page(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        page: &PageFrame,
+    ) -> Result<(), Dropped> {
+        match self.pulls.handle_page(now.instant, sender, page) {
+            Pulled::Unasked => Err(Dropped::Unasked),
+            Pulled::Progress => {
+                self.pull_progressed(now, page.blob);
+                Ok(())
+            }
+            Pulled::Failed => {
+                self.pull_failed(now, sender, page.blob);
+                Ok(())
+            }
+            Pulled::Complete(bytes) => self.pull_completed(now, sender, page.blob, bytes),
+        }
+    }
+
+    fn pull_completed(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        blob: Blob,
+        bytes: Vec<u8>,
+    ) -> Result<(), Dropped> {
+        match blob {
+            Blob::Reply(request) => self.values_pulled(now, sender, request, &bytes),
+            Blob::Schema(hash) => self.schema_pulled(now, hash, &bytes),
+            Blob::Members(_) => {
+                let (authority, realm) = (self.credential.authority(), self.credential.realm());
+                let members =
+                    MemberList::verify(bytes, authority, realm).map_err(|_| Dropped::Signature)?;
+                self.install_members(now, members);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts to pull a schema that is not known yet.
+    pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
+        let blob = Blob::Schema(hash);
+        if !self.pulls.is_pulling(|it| *it == blob) {
+            self.pulls.start(now, from, blob, None, SCHEMA_MAX);
+        }
+    }
+
+    /// Tells another member what this one heard of those that it asks about. [PRE-7]
+    pub(super) fn tell_roster(&mut self, now: Now, sender: SenderId, filter: &Filter) {
+        let records = self.roster.records(now.instant, RECORDS_MAX, |id, heard| {
+            matches!(heard.via, Via::Multicast | Via::Unicast) && filter.contains(id)
+        });
+        let mut packets: Vec<&[Record]> = records.chunks(RECORDS_PER_PACKET).collect();
+        if packets.is_empty() {
+            packets.push(&[]);
+        }
+        for records in packets {
+            self.send_pair(sender, &PairFrame::Roster(records.to_vec()), false, None);
+        }
+    }
+
+    /// Takes what another member has heard.
+    pub(super) fn hear_roster(&mut self, now: Now, sender: SenderId, records: &[Record]) {
+        let way = self.peers.peer(&sender).and_then(|peer| peer.way);
+        let link = way.map_or(0, |way| way.to.scope_id());
+        for record in records {
+            let address = record.address.map(|it| with_scope(it, link));
+            self.roster.tell(now, &Record { address, ..record.clone() }, Via::Told);
+        }
+        self.questions.values_mut().for_each(|it| it.asking.note_told(sender));
+    }
+
+    /// Measures a round trip to a node by unicast.
+    pub(super) fn ping(&mut self, now: Now, name: &str) {
+        let member = self.roster.members().by_name(name);
+        let heard = member.and_then(|member| self.roster.heard(&member.id));
+        if let Some(sender) = heard.and_then(|heard| heard.sender) {
+            let token = now.instant.as_micros().max(1);
+            self.send_pair(sender, &PairFrame::Ping(token), false, None);
+        }
+    }
+
+    pub(super) fn handle_pong(&mut self, now: Now, certificate: &Certificate, token: u64) {
+        if token > 0 {
+            let trip = now.instant.since(Instant::from_micros(token));
+            self.event(Event::Pong(certificate.name().as_str().to_owned(), trip));
+        }
+    }
+}
+
+/// A link-local address as seen from the link that it was told on.
+fn with_scope(address: SocketAddrV6, link: u32) -> SocketAddrV6 {
+    let local = address.ip().is_unicast_link_local();
+    let scope = if local { link } else { 0 };
+    SocketAddrV6::new(*address.ip(), address.port(), 0, scope)
+}

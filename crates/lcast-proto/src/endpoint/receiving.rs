@@ -1,0 +1,323 @@
+//! Opening what comes in, in the order of checks of `docs/spec/security.md`.
+//!
+//! Length, key id, seal, replay window, certificate, signature; windows, peers and the roster
+//! change only after that. [SEC-40] [SEC-41]
+
+use std::net::SocketAddrV6;
+
+use super::Endpoint;
+use crate::io::Datagram;
+use crate::keys::certificate::{Certificate, Validity};
+use crate::keys::seal::{PairRole, TAG_LEN};
+use crate::keys::sign::SignatureContext;
+use crate::presence::{Heard, INTERVAL_MIN, Via};
+use crate::question::answering::{Asked, Node, Way};
+use crate::stats::Dropped;
+use crate::time::Now;
+use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame};
+use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
+use crate::wire::id::SenderId;
+
+/// A packet whose origin is verified.
+struct Origin {
+    sender: SenderId,
+    certificate: Certificate,
+    way: Way,
+    via: Via,
+}
+
+impl Endpoint {
+    /// Takes a datagram: it changes something, or is counted as dropped.
+    pub(super) fn handle_datagram(&mut self, now: Now, datagram: Datagram<'_>) {
+        self.stats.received += 1;
+        if let Err(kind) = self.receive(now, datagram) {
+            self.stats.count(kind);
+        }
+    }
+
+    fn receive(&mut self, now: Now, datagram: Datagram<'_>) -> Result<(), Dropped> {
+        let bytes = datagram.bytes;
+        if bytes.len() < HEADER_LEN + TAG_LEN || bytes.len() > PACKET_MAX {
+            return Err(Dropped::Length);
+        }
+        let header = Header::parse(bytes).map_err(|error| match error {
+            HeaderError::Length(_) => Dropped::Length,
+            HeaderError::NewerVersion(_)
+            | HeaderError::Version
+            | HeaderError::Kind(_)
+            | HeaderError::Flags(_) => Dropped::Version,
+        })?;
+        if header.key_id != self.group_keys.key_id() {
+            return Err(Dropped::Key);
+        }
+        if header.sender == self.sender {
+            return Err(Dropped::Own);
+        }
+        let mut packet = bytes.to_vec();
+        match header.kind {
+            PacketKind::Group => self.receive_group(now, &datagram, &header, &mut packet),
+            PacketKind::Intro => self.receive_intro(now, &datagram, &header, &mut packet),
+            PacketKind::Pair => self.receive_pair(now, &datagram, &header, &mut packet),
+        }
+    }
+
+    fn receive_group(
+        &mut self,
+        now: Now,
+        datagram: &Datagram<'_>,
+        header: &Header,
+        packet: &mut [u8],
+    ) -> Result<(), Dropped> {
+        let opened = self.group_keys.open(header, &self.channel, packet);
+        let plaintext = opened.map_err(|_| Dropped::Seal)?;
+        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
+        let (body, signature) =
+            SignatureContext::split(plaintext).map_err(|_| Dropped::Signature)?;
+        let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
+        let certificate =
+            self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        let realm = self.credential.realm();
+        let context = SignatureContext { realm, header, channel: &self.channel };
+        let verified = context.verify(certificate.signing_key(), body, signature);
+        verified.map_err(|_| Dropped::Signature)?;
+        self.commit(header)?;
+        let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
+        let origin = self.origin(datagram, header, certificate);
+        match frame {
+            GroupFrame::Question(question) => self.hear_question(now, origin, *question),
+            GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
+        }
+    }
+
+    /// The number of a packet whose origin is verified. [SEC-41]
+    fn commit(&mut self, header: &Header) -> Result<(), Dropped> {
+        self.windows.commit(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
+        self.stats.verified += 1;
+        Ok(())
+    }
+
+    fn origin(&self, datagram: &Datagram<'_>, header: &Header, certificate: Certificate) -> Origin {
+        Origin {
+            sender: header.sender,
+            certificate,
+            way: Way { to: datagram.from, from: datagram.local },
+            via: if datagram.multicast { Via::Multicast } else { Via::Unicast },
+        }
+    }
+
+    /// Whether the realm has forgotten this member.
+    fn is_forgotten(&self, certificate: &Certificate) -> bool {
+        self.roster.members().by_id(&certificate.id()).is_some_and(|member| member.forgotten)
+    }
+
+    fn hear_question(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        question: QuestionFrame,
+    ) -> Result<(), Dropped> {
+        let announcement = &question.announcement;
+        if !announcement.addresses.iter().any(|it| is_same(it, &origin.way.to)) {
+            return Err(Dropped::Source);
+        }
+        let usable =
+            matches!(origin.certificate.validity(now.wall), Validity::Valid | Validity::Grace);
+        if usable && !self.is_forgotten(&origin.certificate) {
+            let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
+            self.roster.note(origin.certificate.id(), heard);
+            self.members_seen(now, origin.sender, announcement.members_version);
+        }
+        let session = Some(announcement.session);
+        let way = Some(origin.way);
+        let Origin { sender, certificate, way: back, .. } = &origin;
+        self.peers.meet(now.instant, *sender, certificate, session, way);
+        if self.own.kind() != crate::keys::subject::Kind::Agent {
+            return Ok(());
+        }
+        let forgotten = self.is_forgotten(certificate);
+        let asked =
+            Asked { sender: *sender, asker: certificate, forgotten, way: *back, frame: question };
+        let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
+        self.answering.handle_question(now, node, asked);
+        Ok(())
+    }
+
+    fn hear_beacon(
+        &mut self,
+        now: Now,
+        origin: &Origin,
+        beacon: &BeaconFrame,
+    ) -> Result<(), Dropped> {
+        self.check_membership(now, &origin.certificate)?;
+        let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
+        let heard = Heard {
+            address: named.then_some(origin.way.to),
+            interval: beacon.interval.clamp(INTERVAL_MIN, crate::presence::INTERVAL_MAX),
+            left: beacon.leaving,
+            software: beacon.software.clone(),
+            ..self.heard(now, origin)
+        };
+        self.roster.note(origin.certificate.id(), heard);
+        if beacon.leaving || !named {
+            return Ok(());
+        }
+        let session = beacon.announcement.session;
+        let (sender, way) = (origin.sender, origin.way);
+        let newer = beacon.announcement.members_version > self.roster.members().version();
+        if newer || self.sync.wants_helpers() {
+            self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
+            self.members_seen(now, sender, beacon.announcement.members_version);
+            self.sync.met_helper(sender);
+        }
+        Ok(())
+    }
+
+    /// What a packet of this origin says about presence, before its content adds to it.
+    fn heard(&self, now: Now, origin: &Origin) -> Heard {
+        let known = self.roster.heard(&origin.certificate.id());
+        let same = known.filter(|it| it.sender == Some(origin.sender));
+        Heard {
+            at: now.instant,
+            wall: now.wall,
+            address: None,
+            sender: Some(origin.sender),
+            interval: same.map_or(INTERVAL_MIN, |it| it.interval),
+            left: false,
+            software: "".into(),
+            via: origin.via,
+        }
+    }
+
+    /// Whether the packets of this member count, other than to be refused.
+    fn check_membership(&self, now: Now, certificate: &Certificate) -> Result<(), Dropped> {
+        match certificate.validity(now.wall) {
+            Validity::Valid | Validity::Grace => {}
+            Validity::Expired | Validity::NotYet => return Err(Dropped::Expired),
+        }
+        if self.is_forgotten(certificate) { Err(Dropped::Forgotten) } else { Ok(()) }
+    }
+
+    fn receive_intro(
+        &mut self,
+        now: Now,
+        datagram: &Datagram<'_>,
+        header: &Header,
+        packet: &mut [u8],
+    ) -> Result<(), Dropped> {
+        let opened = self.group_keys.open(header, &self.channel, packet);
+        let plaintext = opened.map_err(|_| Dropped::Seal)?;
+        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
+        let length = split_certificate(plaintext).ok_or(Dropped::Frame)?.0.len();
+        let (certificate, inner) = plaintext[2..].split_at_mut(length);
+        let certificate =
+            self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        self.check_membership(now, &certificate)?;
+        let role = PairRole::Announcer;
+        let key = *certificate.agreement_key();
+        let known = self.pairs.get(&header.sender, role).filter(|pair| *pair.peer_key() == key);
+        let frame = match known {
+            Some(pair) => pair.open_inner(header, &self.channel, inner),
+            None => {
+                let pair = self.derive(header.sender, role, &key).ok_or(Dropped::Seal)?;
+                let opened = pair.open_inner(header, &self.channel, inner);
+                if opened.is_ok() {
+                    self.pairs.insert(header.sender, role, pair);
+                }
+                opened
+            }
+        };
+        let frame = frame.map_err(|_| Dropped::Seal)?;
+        self.commit(header)?;
+        let origin = self.origin(datagram, header, certificate);
+        let way = Some(origin.way).filter(|_| !datagram.multicast);
+        self.peers.meet(now.instant, header.sender, &origin.certificate, None, way);
+        self.hear_frame(now, &origin, frame)
+    }
+
+    fn receive_pair(
+        &mut self,
+        now: Now,
+        datagram: &Datagram<'_>,
+        header: &Header,
+        packet: &mut [u8],
+    ) -> Result<(), Dropped> {
+        let role = if header.announcer_is_sender { PairRole::Node } else { PairRole::Announcer };
+        let channel = self.channel;
+        let pair = self.pair(&header.sender, role).ok_or(Dropped::Stranger)?;
+        let frame = pair.open(header, &channel, packet).map_err(|_| Dropped::Seal)?;
+        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
+        let Some(peer) = self.peers.peer_mut(&header.sender) else {
+            return Err(Dropped::Stranger);
+        };
+        peer.used = now.instant;
+        let certificate = peer.certificate.clone();
+        self.check_membership(now, &certificate)?;
+        self.commit(header)?;
+        let origin = self.origin(datagram, header, certificate);
+        self.hear_frame(now, &origin, frame)
+    }
+
+    fn hear_frame(&mut self, now: Now, origin: &Origin, frame: &[u8]) -> Result<(), Dropped> {
+        let frame = PairFrame::decode(frame).map_err(|_| Dropped::Frame)?;
+        let known = self.roster.heard(&origin.certificate.id()).and_then(|it| it.address);
+        let unicast = Some(origin.way.to).filter(|_| origin.via == Via::Unicast);
+        let mut heard = Heard { address: known.or(unicast), ..self.heard(now, origin) };
+        if let PairFrame::Reply(reply) = &frame {
+            heard.software = reply.software.clone();
+        }
+        self.roster.note(origin.certificate.id(), heard);
+        self.handle_frame(now, origin.sender, &origin.certificate, frame)
+    }
+
+    /// A frame that this node sent to itself: an agent that asks is among those that answer.
+    pub(super) fn handle_own_frame(&mut self, now: Now, frame: PairFrame) {
+        let own = self.own.clone();
+        if let Err(kind) = self.handle_frame(now, self.sender, &own, frame) {
+            self.stats.count(kind);
+        }
+    }
+
+    fn handle_frame(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        certificate: &Certificate,
+        frame: PairFrame,
+    ) -> Result<(), Dropped> {
+        match frame {
+            PairFrame::Reply(reply) => self.handle_reply(now, sender, certificate, reply),
+            PairFrame::Pull(pull) => {
+                self.serve(now, sender, pull);
+                Ok(())
+            }
+            PairFrame::Page(page) => self.handle_page(now, sender, &page),
+            PairFrame::RosterWanted(filter) => {
+                self.tell_roster(now, sender, &filter);
+                Ok(())
+            }
+            PairFrame::Roster(records) => {
+                self.hear_roster(now, sender, &records);
+                Ok(())
+            }
+            PairFrame::Ping(token) => {
+                self.send_pair(sender, &PairFrame::Pong(token), false, None);
+                Ok(())
+            }
+            PairFrame::Pong(token) => {
+                self.handle_pong(now, certificate, token);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The certificate at the front of a body, and what follows it. [WIR-4]
+fn split_certificate(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = body.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// Whether two addresses are the same but for the scope, which is each host's own affair.
+fn is_same(left: &SocketAddrV6, right: &SocketAddrV6) -> bool {
+    left.ip() == right.ip() && left.port() == right.port()
+}

@@ -1,0 +1,521 @@
+//! Scenarios through the public API of the core, with fake time and a perfect wire unless told
+//! otherwise. Faults by the thousand are the simulator's affair.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::io::{Datagram, Destination, Transmit};
+use crate::keys::authority::Authority;
+use crate::keys::credential::{Network, Scope};
+use crate::keys::members::MemberEdit;
+use crate::keys::subject::{Labels, NodeName, Roles, Subject};
+use crate::question::report::{Class, SetResult};
+use crate::question::report::{EmptyReason, Outcome, RefusalReason, Reply, Report, SetOutcome};
+use crate::question::{Ask, Deadline, QuestionId, SetRequest, Verb};
+use crate::select::{Glob, Predicate, Selector};
+use crate::stats::Dropped;
+use crate::value::{Type, Value};
+use crate::variable::{Assigned, Constraint, Definition, Kind as Behaviour, Update, Version};
+
+/// A realm and the processes of its nodes, on one link.
+struct Bench {
+    now: Now,
+    nodes: Vec<Process>,
+    /// Says whether this packet, counted from 0, is lost on the way to this node.
+    lost: Box<dyn Fn(usize, usize) -> bool>,
+    sent: Vec<(usize, Transmit)>,
+    events: Vec<(usize, Event)>,
+}
+
+struct Process {
+    endpoint: Endpoint,
+    address: SocketAddrV6,
+    groups: Vec<Ipv6Addr>,
+    up: bool,
+    settings: BTreeMap<String, (Value, Version)>,
+}
+
+fn subject(name: &str, kind: Kind, role: &str) -> Subject {
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    Subject {
+        name: name.parse::<NodeName>().unwrap(),
+        kind,
+        labels: Labels::new([("role".to_owned(), role.to_owned())]).unwrap(),
+        roles: Roles::new([role.to_owned()]).unwrap(),
+        not_before: wall.saturating_sub(Duration::from_secs(3600)),
+        not_after: wall.saturating_add(Duration::from_secs(3600 * 24 * 365)),
+    }
+}
+
+fn network() -> Network {
+    Network { interfaces: Vec::new(), scope: Scope::Site, port: 24242 }
+}
+
+/// Client `client` (operator), client `guest`, and agents `n0`, `n1`, ...
+fn bench(agents: usize) -> Bench {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let mut subjects =
+        vec![subject("client", Kind::Client, "operator"), subject("guest", Kind::Client, "guest")];
+    subjects.extend((0..agents).map(|index| subject(&format!("n{index}"), Kind::Agent, "web")));
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    let enrolled =
+        authority.enroll(MemberEdit::first(), &subjects, &network(), wall, &mut random).unwrap();
+    let now = Now { instant: Instant::from_micros(5_000_000), wall };
+    let mut bench = Bench {
+        now,
+        nodes: Vec::new(),
+        lost: Box::new(|_, _| false),
+        sent: Vec::new(),
+        events: Vec::new(),
+    };
+    for credential in enrolled.credentials {
+        bench.add(credential);
+    }
+    bench.settle();
+    bench.sent.clear();
+    bench
+}
+
+fn setting() -> Definition {
+    Definition {
+        template: "app.greeting".to_owned(),
+        value_type: Type::Text,
+        unit: String::new(),
+        description: "What it says".to_owned(),
+        kind: Behaviour::Setting,
+        setting: Some(Constraint { length_max: Some(8), ..Constraint::default() }),
+    }
+}
+
+impl Bench {
+    fn add(&mut self, credential: Credential) {
+        let index = self.nodes.len();
+        let seed = [u8::try_from(index + 1).unwrap(); 32];
+        let mut endpoint = Endpoint::new(Config::default(), Arc::new(credential), seed, self.now);
+        let load = Definition {
+            template: "app.load".to_owned(),
+            value_type: Type::Int,
+            unit: "{thread}".to_owned(),
+            description: String::new(),
+            kind: Behaviour::Gauge,
+            setting: None,
+        };
+        let value = i64::try_from(index).unwrap();
+        let update = |name: &str, value: Value| Update {
+            name: name.parse().unwrap(),
+            value,
+            time: None,
+            version: None,
+        };
+        let now = self.now;
+        endpoint
+            .change(|table| {
+                table.define(load)?;
+                table.define(setting())?;
+                table.update(now, update("app.load", Value::Int(value)))?;
+                table.update(now, update("app.greeting", Value::from("hi")))
+            })
+            .unwrap();
+        let ip = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::try_from(index + 1).unwrap());
+        let address = SocketAddrV6::new(ip, 24242, 0, 0);
+        let link = Link { index: 2, addresses: vec![address], multicast: true };
+        endpoint.handle_input(self.now, Input::Links(vec![link]));
+        let settings = BTreeMap::new();
+        self.nodes.push(Process { endpoint, address, groups: Vec::new(), up: true, settings });
+    }
+
+    /// Carries outputs out until there are none at this instant.
+    fn settle(&mut self) {
+        loop {
+            let mut busy = false;
+            for index in 0..self.nodes.len() {
+                while let Some(output) = self.nodes[index].endpoint.poll_output() {
+                    busy = true;
+                    self.carry_out(index, output);
+                }
+            }
+            if !busy {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, output: Output) {
+        match output {
+            Output::Join(group) => self.nodes[index].groups.push(group),
+            Output::Leave(group) => self.nodes[index].groups.retain(|it| *it != group),
+            Output::Transmit(transmit) => self.deliver(index, transmit),
+            Output::Event(Event::Sample(id, _)) => self.input(index, Input::Sampled(id)),
+            Output::Event(Event::Set(id, order)) => {
+                let results = self.store(index, &order);
+                self.input(index, Input::SetDone(id, results));
+            }
+            Output::Event(event) => self.events.push((index, event)),
+        }
+    }
+
+    fn store(&mut self, index: usize, order: &crate::question::SetOrder) -> Vec<SetResult> {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        let store = |(name, value): &(crate::name::Name, Value)| {
+            let held = node.endpoint.table().entry(name).map(|it| it.version);
+            let conflict = order.if_version.is_some_and(|wanted| Some(wanted) != held);
+            if !conflict {
+                let (name, value) = (name.clone(), value.clone());
+                let update = Update { name, value, time: None, version: None };
+                node.endpoint.change(|table| table.update(now, update)).unwrap();
+            }
+            SetResult {
+                name: name.to_string(),
+                outcome: if conflict { SetOutcome::Conflict } else { SetOutcome::Applied },
+                message: String::new(),
+                version: node.endpoint.table().entry(name).map(|it| it.version),
+            }
+        };
+        let results: Vec<SetResult> = order.assignments.iter().map(store).collect();
+        node.settings.clear();
+        results
+    }
+
+    fn deliver(&mut self, from: usize, transmit: Transmit) {
+        let source = self.nodes[from].address;
+        let number = self.sent.len();
+        for to in 0..self.nodes.len() {
+            let node = &self.nodes[to];
+            let (reaches, multicast) = match transmit.to {
+                Destination::Group(group) => (node.groups.contains(&group), true),
+                Destination::Unicast(address) => (address.ip() == node.address.ip(), false),
+                Destination::Neighbours => (to != from, false),
+            };
+            if !reaches || !node.up || to == from || (self.lost)(number, to) {
+                continue;
+            }
+            let datagram =
+                Datagram { from: source, local: node.address, multicast, bytes: &transmit.bytes };
+            self.nodes[to].endpoint.handle_input(self.now, Input::Datagram(datagram));
+        }
+        self.sent.push((from, transmit));
+    }
+
+    fn input(&mut self, index: usize, input: Input<'_>) {
+        self.nodes[index].endpoint.handle_input(self.now, input);
+    }
+
+    /// Lets time pass up to `until`, or until a question has ended.
+    fn run(&mut self, until: Duration, done: impl Fn(&[(usize, Event)]) -> bool) {
+        let end = self.now.instant + until;
+        self.settle();
+        while !done(&self.events) {
+            let up = self.nodes.iter().filter(|node| node.up);
+            let Some(due) = up.filter_map(|node| node.endpoint.poll_timeout()).min() else {
+                return;
+            };
+            if due > end {
+                self.advance(end.since(self.now.instant));
+                return;
+            }
+            self.advance(due.since(self.now.instant));
+            for node in self.nodes.iter_mut().filter(|node| node.up) {
+                if node.endpoint.poll_timeout().is_some_and(|due| due <= self.now.instant) {
+                    node.endpoint.handle_timeout(self.now);
+                }
+            }
+            self.settle();
+        }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now.instant = self.now.instant + by;
+        self.now.wall = self.now.wall.saturating_add(by);
+    }
+
+    /// Asks from a node and waits for the end.
+    fn ask(&mut self, index: usize, ask: Ask) -> (Vec<Reply>, Report) {
+        let id = QuestionId(self.events.len() as u64 + 1);
+        self.events.clear();
+        self.input(index, Input::Ask(id, Box::new(ask)));
+        let done = move |events: &[(usize, Event)]| {
+            events.iter().any(|(_, it)| matches!(it, Event::Done(done, _) if *done == id))
+        };
+        self.run(Duration::from_secs(10), done);
+        let mut replies = Vec::new();
+        let mut report = None;
+        for (_, event) in &self.events {
+            match event {
+                Event::Reply(_, reply) => replies.push(reply.clone()),
+                Event::Done(_, done) => report = Some(done.clone()),
+                _ => {}
+            }
+        }
+        replies.sort_by(|left, right| left.node.cmp(&right.node));
+        (replies, report.expect("every question ends"))
+    }
+}
+
+fn get(pattern: &str, selector: Selector) -> Ask {
+    Ask {
+        verb: Verb::Get(vec![pattern.parse().unwrap()]),
+        selector,
+        only: None,
+        expect: Vec::new(),
+        deadline: Deadline::default(),
+    }
+}
+
+fn set(text: &str, if_version: Option<Version>) -> Ask {
+    let assignments = vec![("app.greeting".parse().unwrap(), Assigned::Text(text.to_owned()))];
+    let request = SetRequest { assignments, if_version, dry_run: false };
+    Ask { verb: Verb::Set(request), ..get("app.load", Selector::default()) }
+}
+
+fn questions(bench: &Bench) -> usize {
+    let by_client = bench.sent.iter().filter(|(from, _)| *from == 0);
+    by_client.filter(|(_, it)| matches!(it.to, Destination::Group(_))).count()
+}
+
+#[test]
+fn one_packet_asks_everybody_and_everybody_answers() {
+    let mut bench = bench(10);
+    let (replies, report) = bench.ask(0, get("app", Selector::default()));
+    assert_eq!((report.expected, report.answered, report.rounds), (10, 10, 1));
+    assert!(report.is_complete() && report.heard);
+    assert_eq!(questions(&bench), 1);
+    assert_eq!(replies.len(), 10);
+    let Outcome::Values(values) = &replies[3].outcome else { panic!("{replies:?}") };
+    let value = &values[1];
+    assert_eq!((value.name.as_str(), value.unit.as_str()), ("app.load", "{thread}"));
+    assert_eq!(value.value, Value::Int(5));
+    // A second question to peers that know each other costs the same.
+    let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((replies.len(), report.answered, report.questions_sent), (10, 10, 1));
+}
+
+#[test]
+fn an_agent_that_asks_answers_itself_too() {
+    let mut bench = bench(3);
+    let (replies, report) = bench.ask(2, get("app.load", Selector::default()));
+    assert_eq!((replies.len(), report.expected, report.answered), (3, 3, 3));
+    assert!(report.elapsed < Duration::from_millis(40), "{:?}", report.elapsed);
+}
+
+#[test]
+fn silent_nodes_are_missing_and_named_with_when_they_were_last_heard() {
+    let mut bench = bench(4);
+    bench.nodes[3].up = false;
+    let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((replies.len(), report.answered, report.missing.len()), (3, 3, 1));
+    assert_eq!(report.missing[0].node, "n1");
+    assert!(report.missing[0].last_heard.is_some());
+    assert!(!report.missing[0].outcome_unknown);
+    assert_eq!(report.elapsed, Duration::from_secs(1));
+}
+
+#[test]
+fn nodes_that_are_known_to_be_gone_do_not_hold_the_question_up() {
+    let mut bench = bench(4);
+    bench.nodes[3].up = false;
+    bench.run(Duration::from_secs(12), |_| false);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.missing.len()), (3, 1));
+    assert!(report.elapsed < Duration::from_millis(700), "{:?}", report.elapsed);
+    let state = |bench: &Bench, name: &str| {
+        let nodes = bench.nodes[2].endpoint.nodes(bench.now);
+        nodes.into_iter().find(|node| node.name == name).unwrap().state
+    };
+    assert_eq!([state(&bench, "n1"), state(&bench, "n2")], [State::Gone, State::Alive]);
+}
+
+#[test]
+fn lost_packets_are_asked_for_again_until_everybody_has_answered() {
+    for seed in 0..20_usize {
+        let mut bench = bench(12);
+        // A fifth of all packets, by a hash of their number.
+        bench.lost = Box::new(move |number, to| {
+            let mixed = (number * 31 + to * 7 + seed * 1013).wrapping_mul(2_654_435_761);
+            (mixed >> 7) % 5 == 0
+        });
+        let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+        assert_eq!((replies.len(), report.answered), (12, 12), "seed {seed}: {report:?}");
+        assert!(report.elapsed < Duration::from_secs(3));
+    }
+}
+
+#[test]
+fn predicates_are_evaluated_at_the_node() {
+    let mut bench = bench(4);
+    let predicate = |text: &str| Selector {
+        predicate: Some(Predicate::parse(text).unwrap()),
+        ..Selector::default()
+    };
+    let (replies, report) = bench.ask(0, get("app.load", predicate("app.load > 3")));
+    assert_eq!((replies.len(), report.answered), (4, 2));
+    assert_eq!(report.empty_for(EmptyReason::NoMatch), 2);
+    let (_, report) = bench.ask(0, get("app.load", predicate("app.other > 3")));
+    assert_eq!(report.empty_for(EmptyReason::Undefined), 4);
+    let (_, report) = bench.ask(0, get("app.load", predicate("app.load / 0 > 1")));
+    assert_eq!(report.error.len(), 4);
+    let (_, report) = bench.ask(0, get("other.name", Selector::default()));
+    assert_eq!(report.empty_for(EmptyReason::NoVariable), 4);
+    assert_eq!(report.rounds, 1);
+}
+
+#[test]
+fn names_that_must_answer_are_expected_known_or_not() {
+    let mut bench = bench(3);
+    let on = Selector { on: Glob::list("n0").unwrap(), ..Selector::default() };
+    let ask = Ask { expect: vec!["n1".to_owned(), "nobody".to_owned()], ..get("app.load", on) };
+    let (_, report) = bench.ask(0, ask);
+    assert_eq!((report.expected, report.answered), (3, 1));
+    let names: Vec<&str> = report.missing.iter().map(|it| it.node.as_str()).collect();
+    assert_eq!(names, ["n1", "nobody"]);
+    let only = Some(vec!["n1".to_owned(), "n2".to_owned()]);
+    let (replies, report) = bench.ask(0, Ask { only, ..get("app.load", Selector::default()) });
+    assert_eq!((report.expected, report.answered, replies.len()), (2, 2, 2));
+}
+
+#[test]
+fn settings_are_written_by_operators_only() {
+    let mut bench = bench(3);
+    let (replies, report) = bench.ask(0, set("hello", None));
+    assert_eq!(report.answered, 3);
+    let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
+    assert_eq!(results[0].outcome, SetOutcome::Applied);
+    let version = results[0].version;
+    let (_, report) = bench.ask(1, set("guest", None));
+    assert_eq!(report.refused.len(), 3);
+    assert_eq!(report.refused[0].refusal.reason, RefusalReason::Role);
+    let (_, report) = bench.ask(0, set("far too long", None));
+    assert_eq!(report.error.len(), 3);
+    assert!(report.error[0].failure.message.contains("max_len = 8"), "{report:?}");
+    let stale = Some(Version { incarnation: 9, counter: 9 });
+    let (replies, report) = bench.ask(0, set("third", stale));
+    assert_eq!((report.error.len(), replies[0].outcome.class()), (3, Class::Error));
+    let (_, report) = bench.ask(0, set("third", version));
+    assert_eq!(report.answered, 3);
+}
+
+#[test]
+fn a_set_without_an_answer_has_an_unknown_outcome() {
+    let mut bench = bench(2);
+    bench.nodes[2].up = false;
+    let (_, report) = bench.ask(0, set("hello", None));
+    assert_eq!((report.answered, report.missing.len()), (1, 1));
+    assert!(report.missing[0].outcome_unknown);
+}
+
+#[test]
+fn two_thousand_variables_come_in_pages_also_under_loss() {
+    for loss in [0_usize, 5] {
+        let mut bench = bench(2);
+        for index in 0..2000 {
+            let now = bench.now;
+            let template = format!("big.v{index}");
+            let definition = Definition { template: template.clone(), ..setting() };
+            let value = Value::from(format!("value {index}"));
+            let name = template.parse().unwrap();
+            let update = Update { name, value, time: None, version: None };
+            let define = |table: &mut Table| {
+                table.define(definition)?;
+                table.update(now, update)
+            };
+            bench.nodes[2].endpoint.change(define).unwrap();
+        }
+        bench.lost = Box::new(move |number, _| loss > 0 && number % 7 == loss);
+        let (replies, report) = bench.ask(0, get("**", Selector::default()));
+        assert!(report.is_complete(), "{report:?}");
+        let Outcome::Values(values) = &replies[0].outcome else { panic!("no values") };
+        assert_eq!(values.len(), 2002);
+        assert!(values.iter().any(|it| it.value == Value::from("value 1999")));
+        assert!(bench.sent.iter().all(|(_, it)| it.bytes.len() <= 1152));
+    }
+}
+
+#[test]
+fn replayed_and_re_sourced_questions_draw_nothing() {
+    let mut bench = bench(1);
+    bench.ask(0, get("app.load", Selector::default()));
+    let question = bench.sent.iter().find(|(from, _)| *from == 0).unwrap().1.bytes.clone();
+    let elsewhere = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 24242, 0, 0);
+    let client = bench.nodes[0].address;
+    let mut fresh = Endpoint::new(
+        Config::default(),
+        bench.nodes[2].endpoint.credential.clone(),
+        [77; 32],
+        bench.now,
+    );
+    let local = bench.nodes[2].address;
+    let link = Link { index: 2, addresses: vec![local], multicast: true };
+    fresh.handle_input(bench.now, Input::Links(vec![link]));
+    while fresh.poll_output().is_some() {}
+    let hear = |endpoint: &mut Endpoint, from| {
+        let datagram = Datagram { from, local, multicast: true, bytes: &question };
+        endpoint.handle_input(bench.now, Input::Datagram(datagram));
+        let mut sent = 0;
+        while let Some(output) = endpoint.poll_output() {
+            sent += usize::from(matches!(output, Output::Transmit(_)));
+        }
+        sent
+    };
+    assert_eq!(hear(&mut bench.nodes[2].endpoint, client), 0);
+    assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Replay), 1);
+    assert_eq!(hear(&mut fresh, elsewhere), 0);
+    assert_eq!(fresh.stats().dropped(Dropped::Source), 1);
+}
+
+#[test]
+fn bytes_that_are_no_packets_are_counted_and_change_nothing() {
+    let mut bench = bench(1);
+    bench.ask(0, get("app.load", Selector::default()));
+    let packets: Vec<Arc<[u8]>> = bench.sent.iter().map(|(_, it)| it.bytes.clone()).collect();
+    let from = bench.nodes[0].address;
+    let sizes = bench.nodes[2].endpoint.sizes();
+    for packet in packets {
+        for place in 0..packet.len() {
+            let mut bytes = packet.to_vec();
+            bytes[place] ^= 0x40;
+            for bytes in [&bytes[..], &bytes[..place]] {
+                let datagram = Datagram { from, local: from, multicast: true, bytes };
+                let node = &mut bench.nodes[2].endpoint;
+                let verified = node.stats().verified;
+                node.handle_input(bench.now, Input::Datagram(datagram));
+                assert_eq!(node.stats().verified, verified);
+                assert!(node.poll_output().is_none());
+            }
+        }
+    }
+    assert_eq!(bench.nodes[2].endpoint.sizes(), sizes);
+}
+
+#[test]
+fn a_newer_member_list_reaches_everybody_and_new_members_are_expected() {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    let mut bench = bench(3);
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = [subject("n9", Kind::Agent, "web")];
+    let enrolled = authority.enroll(edit, &newcomer, &network(), wall, &mut random).unwrap();
+    let credential = enrolled.credentials.into_iter().next().unwrap();
+    bench.add(credential);
+    bench.run(Duration::from_secs(5), |_| false);
+    let versions: Vec<u64> =
+        bench.nodes.iter().map(|node| node.endpoint.members().version()).collect();
+    assert!(versions.iter().all(|version| *version == 2), "{versions:?}");
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.expected, report.answered), (4, 4));
+}
+
+#[test]
+fn whoever_leaves_says_so() {
+    let mut bench = bench(2);
+    bench.input(2, Input::Leave);
+    bench.settle();
+    bench.nodes[2].up = false;
+    let nodes = bench.nodes[3].endpoint.nodes(bench.now);
+    let left = nodes.iter().find(|node| node.name == "n0").unwrap();
+    assert_eq!(left.state, State::Left);
+}

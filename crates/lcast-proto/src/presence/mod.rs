@@ -1,0 +1,109 @@
+//! Presence: who of the realm is there.
+//!
+//! Agents announce themselves by beacons, at most ten a second in the whole realm. A node that is
+//! silent for three of its intervals and a second is gone. Any verified packet counts as heard.
+//! The [`Roster`] joins that with the member list. Not here: how beacons are sealed
+//! (`keys`), and who is asked what (`question`). See `docs/spec/presence.md`.
+
+mod roster;
+
+use std::time::Duration;
+
+pub use roster::{Heard, Roster, State, Via};
+
+use crate::random::Random;
+use crate::time::Instant;
+
+/// The shortest time between two beacons of one agent. [PRE-2]
+pub const INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// The longest: a realm has at most 16,384 members. [PRE-2]
+pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
+/// Most beacons a second in a realm. [PRE-2]
+pub const BEACONS_PER_SECOND_MAX: u32 = 10;
+
+/// How often an agent of a realm with so many agents announces itself. [PRE-2]
+pub fn interval(agents: usize) -> Duration {
+    let agents = u32::try_from(agents).unwrap_or(u32::MAX);
+    let shared = Duration::from_secs(1) * agents / BEACONS_PER_SECOND_MAX;
+    shared.clamp(INTERVAL_MIN, INTERVAL_MAX)
+}
+
+/// How long a node with this interval may be silent before it is gone. [PRE-3]
+pub fn silence_max(interval: Duration) -> Duration {
+    interval * 3 + Duration::from_secs(1)
+}
+
+/// When to send the next beacon.
+///
+/// A start is announced three times within a second, so that one lost packet does not hide it;
+/// after that the interval is kept, a tenth more or less, so that agents do not march in step.
+#[derive(Debug)]
+pub struct Beacons {
+    next: Instant,
+    sent: u32,
+}
+
+impl Beacons {
+    /// Beacons of an agent that starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { next: now, sent: 0 }
+    }
+
+    /// When the next one is due.
+    pub fn due(&self) -> Instant {
+        self.next
+    }
+
+    /// Notes that one was sent at `now` and plans the next.
+    pub fn sent(&mut self, now: Instant, interval: Duration, random: &mut Random) {
+        self.sent = self.sent.saturating_add(1);
+        let pause = match self.sent {
+            1 => Duration::from_millis(200),
+            2 => Duration::from_millis(600),
+            _ => {
+                let tenth = u64::try_from(interval.as_micros() / 10).unwrap_or(u64::MAX).max(1);
+                let jitter = Duration::from_micros(random.below(2 * tenth));
+                interval - Duration::from_micros(tenth) + jitter
+            }
+        };
+        self.next = now + pause;
+    }
+
+    /// Makes the next beacon due at `now`: the links changed.
+    pub fn hurry(&mut self, now: Instant) {
+        self.next = self.next.min(now);
+        self.sent = self.sent.min(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_realm_hears_at_most_ten_beacons_a_second() {
+        for (agents, seconds) in [(0, 2), (1, 2), (20, 2), (21, 2), (100, 10), (10_000, 1000)] {
+            assert_eq!(interval(agents).as_secs(), seconds, "{agents} agents");
+        }
+        assert_eq!(interval(usize::MAX), INTERVAL_MAX);
+        assert_eq!(silence_max(INTERVAL_MIN), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_start_is_announced_three_times_within_a_second() {
+        let mut random = Random::from_seed([1; 32]);
+        let start = Instant::from_micros(1_000_000);
+        let mut beacons = Beacons::new(start);
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let now = beacons.due();
+            times.push(now.since(start));
+            beacons.sent(now, INTERVAL_MIN, &mut random);
+        }
+        assert_eq!(times[..3], [0, 200, 800].map(Duration::from_millis));
+        for pair in times[2..].windows(2) {
+            let gap = pair[1] - pair[0];
+            assert!(gap >= INTERVAL_MIN * 9 / 10 && gap < INTERVAL_MIN * 11 / 10, "{gap:?}");
+        }
+    }
+}

@@ -1,0 +1,686 @@
+//! The answering side: questions heard, one snapshot each, results kept for repeats.
+//!
+//! A question is answered once per asking process and request id; asked again, the node repeats
+//! its answer. A reply never waits for a command: values are what the table holds after one
+//! request to the shell to refresh what it samples. Rules [QST-20] to [QST-29] of
+//! `docs/spec/questions.md`. Not here: verifying the asker, sealing the reply.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV6;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::report::{EmptyReason, ErrorCode, RefusalReason, SetOutcome, SetResult};
+use super::values::{REPLY_MAX, encode_value};
+use super::{SampleId, SetId, SetOrder, Wanted};
+use crate::keys::certificate::{Certificate, Validity};
+use crate::keys::policy::{Policy, Verb as Right};
+use crate::name::Name;
+use crate::select::{Outcome as Match, Pattern, Scope, Selector};
+use crate::time::{Instant, Now};
+use crate::value::Value;
+use crate::variable::{Assigned, Definition, Table, Version};
+use crate::wire::frame::{Answer, QuestionFrame, SetFrame, SetResultFrame, VerbCode};
+use crate::wire::id::{NodeId, SenderId};
+
+/// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
+pub const REMEMBERED_MAX: usize = 1024;
+/// Bytes of large replies kept for pulling, of all questions together. [QST-31]
+pub const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a large reply is kept after its announcement or its last pull. [QST-31]
+pub const KEPT_FOR: Duration = Duration::from_secs(5);
+/// How long the storing of a set may take before PENDING is sent. [QST-25]
+pub const PENDING_AFTER: Duration = Duration::from_millis(50);
+/// The longest time over which an asker may spread replies.
+pub const WINDOW_MAX: Duration = Duration::from_secs(10);
+/// The longest that a question is remembered after its answer.
+pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
+/// How far the wall clocks of asker and node may be apart. [QST-21]
+pub const SKEW_MAX: Duration = Duration::from_secs(25 * 60 * 60);
+/// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
+pub const INLINE_MAX: usize = 1000;
+/// Refusals sent a second. [QST-28]
+pub const REFUSALS_PER_SECOND: u32 = 20;
+/// Settings in one request.
+pub const ASSIGNMENTS_MAX: usize = 64;
+
+/// The questions that a node has heard.
+#[derive(Debug)]
+pub struct Answering {
+    heard: BTreeMap<(SenderId, u64), Heard>,
+    serial: u64,
+    acts: VecDeque<Act>,
+    kept_bytes: usize,
+    refusals_left: u32,
+    refusals_at: Instant,
+}
+
+/// What the node does about a question.
+#[derive(Debug)]
+pub enum Act {
+    /// Ask the shell for fresh values.
+    Sample(SampleId, Wanted),
+    /// Ask the shell to store settings.
+    Set(SetId, SetOrder),
+    /// Send an answer.
+    Reply(ReplyAct),
+}
+
+/// An answer to be sent.
+#[derive(Debug)]
+pub struct ReplyAct {
+    /// To which process.
+    pub to: SenderId,
+    /// By which way.
+    pub way: Way,
+    /// Of which request.
+    pub request: u64,
+    /// The answer.
+    pub answer: Answer,
+    /// Whether the asker may lack this node's certificate.
+    pub introduce: bool,
+    /// Whether it goes to the asker's reply group as well.
+    pub by_group: bool,
+}
+
+/// The way back to an asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The address that asked.
+    pub to: SocketAddrV6,
+    /// The own address that was asked, or that the question came in by.
+    pub from: SocketAddrV6,
+}
+
+/// What stays the same from question to question.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    /// This node's certificate.
+    pub certificate: &'a Certificate,
+    /// What others may do here.
+    pub policy: &'a Policy,
+    /// The variables.
+    pub table: &'a Table,
+}
+
+/// A question as it was heard.
+pub struct Asked<'a> {
+    /// The asking process.
+    pub sender: SenderId,
+    /// Its certificate.
+    pub asker: &'a Certificate,
+    /// Whether the realm has forgotten it.
+    pub forgotten: bool,
+    /// The way back to it.
+    pub way: Way,
+    /// The question.
+    pub frame: QuestionFrame,
+}
+
+struct Heard {
+    way: Way,
+    by_group: bool,
+    round: u16,
+    forget_at: Instant,
+    step: Step,
+}
+
+enum Step {
+    /// Its slot has not come.
+    Waiting { due: Instant, task: Box<Task> },
+    /// The shell refreshes values.
+    Sampling { id: SampleId, task: Box<Task> },
+    /// The shell stores settings.
+    Setting { id: SetId, pending_at: Option<Instant> },
+    /// The answer is known.
+    Answered { answer: Answer, kept: Option<Kept> },
+}
+
+/// A large reply, kept for pulling.
+struct Kept {
+    bytes: Arc<[u8]>,
+    until: Instant,
+}
+
+/// What is to be done in a question's slot.
+struct Task {
+    asker: Certificate,
+    selector: Selector,
+    work: Work,
+}
+
+enum Work {
+    Get(Vec<Pattern>),
+    Here,
+    Set(SetFrame),
+}
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heard").field("way", &self.way).field("round", &self.round).finish()
+    }
+}
+
+impl Answering {
+    /// A node that has heard nothing.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            heard: BTreeMap::new(),
+            serial: 0,
+            acts: VecDeque::new(),
+            kept_bytes: 0,
+            refusals_left: REFUSALS_PER_SECOND,
+            refusals_at: now,
+        }
+    }
+
+    /// Questions remembered.
+    pub fn len(&self) -> usize {
+        self.heard.len()
+    }
+
+    /// Whether no question is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.heard.is_empty()
+    }
+
+    /// Bytes of large replies kept.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// What to do next.
+    pub fn poll_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    /// Takes a verified question. [QST-20]
+    pub fn handle_question(&mut self, now: Now, node: Node<'_>, asked: Asked<'_>) {
+        let own = node.certificate;
+        let frame = &asked.frame;
+        let wanted = frame.wanted.as_ref().is_none_or(|wanted| wanted.contains(&own.id()));
+        if !wanted {
+            return;
+        }
+        let key = (asked.sender, frame.request);
+        if let Some(heard) = self.heard.get_mut(&key) {
+            if frame.round > heard.round {
+                heard.round = frame.round;
+                heard.way = asked.way;
+                heard.by_group = frame.by_group;
+                self.repeat(key, now.instant);
+            }
+            return;
+        }
+        let Ok(selector) = Selector::from_cbor(&frame.selector) else {
+            self.refuse(now, &asked, RefusalReason::Selector, "the selector breaks the rules");
+            return;
+        };
+        if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
+            return;
+        }
+        if let Some((reason, message)) = objection(now, node.policy, &asked) {
+            self.refuse(now, &asked, reason, message);
+            return;
+        }
+        self.accept(now, own.id(), asked, selector);
+    }
+
+    /// Plans the answer to a permitted question in its slot. [QST-22]
+    fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
+        let Asked { sender, asker, forgotten, way, frame } = asked;
+        let slot = slot(&own, frame.request, frame.window.min(WINDOW_MAX));
+        let due = now.instant + slot;
+        let work = match frame.verb {
+            VerbCode::Get => {
+                let patterns: Result<Vec<Pattern>, _> =
+                    frame.patterns.iter().map(|text| text.parse()).collect();
+                match patterns {
+                    Ok(patterns) => Work::Get(patterns),
+                    Err(_) => {
+                        let asked = Asked { sender, asker, forgotten, way, frame };
+                        let message = "a pattern breaks the rules";
+                        self.refuse(now, &asked, RefusalReason::Selector, message);
+                        return;
+                    }
+                }
+            }
+            VerbCode::Schema | VerbCode::Ping => Work::Here,
+            VerbCode::Set => match frame.set {
+                Some(set) => Work::Set(set),
+                None => return,
+            },
+        };
+        if !self.make_room() {
+            self.reply(sender, way, frame.request, refused(RefusalReason::Busy, ""), false);
+            return;
+        }
+        if slot > frame.remaining {
+            self.reply(sender, way, frame.request, Answer::Pending, frame.by_group);
+            return;
+        }
+        let keep = (frame.remaining + KEPT_FOR).min(REMEMBERED_FOR_MAX);
+        let task = Box::new(Task { asker: asker.clone(), selector, work });
+        let heard = Heard {
+            way,
+            by_group: frame.by_group,
+            round: frame.round,
+            forget_at: now.instant + keep,
+            step: Step::Waiting { due, task },
+        };
+        self.heard.insert((sender, frame.request), heard);
+    }
+
+    /// Forgets the oldest answered question when there are too many; whether there is room.
+    fn make_room(&mut self) -> bool {
+        if self.heard.len() < REMEMBERED_MAX {
+            return true;
+        }
+        let answered = self.heard.iter().filter(|(_, it)| matches!(it.step, Step::Answered { .. }));
+        let oldest = answered.min_by_key(|(_, it)| it.forget_at).map(|(key, _)| *key);
+        match oldest {
+            Some(key) => self.forget(&key),
+            None => return false,
+        }
+        true
+    }
+
+    fn forget(&mut self, key: &(SenderId, u64)) {
+        if let Some(heard) = self.heard.remove(key)
+            && let Step::Answered { kept: Some(kept), .. } = heard.step
+        {
+            self.kept_bytes -= kept.bytes.len();
+        }
+    }
+
+    /// Answers again what was asked again. [QST-26]
+    fn repeat(&mut self, key: (SenderId, u64), now: Instant) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        let answer = match &heard.step {
+            Step::Waiting { .. } | Step::Sampling { .. } => return,
+            Step::Setting { .. } => Answer::Pending,
+            Step::Answered { answer: Answer::Announced(_), kept: None } => {
+                // What was kept is gone: ask as if for the first time.
+                self.forget(&key);
+                return;
+            }
+            Step::Answered { answer, .. } => answer.clone(),
+        };
+        if let Step::Answered { kept: Some(kept), .. } = &mut heard.step {
+            kept.until = now + KEPT_FOR;
+        }
+        let (way, by_group) = (heard.way, heard.by_group);
+        self.reply(key.0, way, key.1, answer, by_group);
+        if let Some(Act::Reply(reply)) = self.acts.back_mut() {
+            reply.introduce = true;
+        }
+    }
+
+    fn reply(&mut self, to: SenderId, way: Way, request: u64, answer: Answer, by_group: bool) {
+        let reply = ReplyAct { to, way, request, answer, introduce: false, by_group };
+        self.acts.push_back(Act::Reply(reply));
+    }
+
+    /// Answers that the node will not, unless it has said so often within this second. [QST-28]
+    fn refuse(&mut self, now: Now, asked: &Asked<'_>, reason: RefusalReason, message: &str) {
+        if now.instant.since(self.refusals_at) >= Duration::from_secs(1) {
+            self.refusals_at = now.instant;
+            self.refusals_left = REFUSALS_PER_SECOND;
+        }
+        if self.refusals_left == 0 {
+            return;
+        }
+        self.refusals_left -= 1;
+        let answer = refused(reason, message);
+        self.reply(asked.sender, asked.way, asked.frame.request, answer, asked.frame.by_group);
+        if asked.frame.round > 1
+            && let Some(Act::Reply(reply)) = self.acts.back_mut()
+        {
+            reply.introduce = true;
+        }
+    }
+
+    /// When something is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let due = |heard: &Heard| match &heard.step {
+            Step::Waiting { due, .. } => *due,
+            Step::Setting { pending_at: Some(at), .. } => *at,
+            Step::Answered { kept: Some(kept), .. } => kept.until.min(heard.forget_at),
+            Step::Sampling { .. } | Step::Setting { .. } | Step::Answered { .. } => heard.forget_at,
+        };
+        self.heard.values().map(due).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now, node: Node<'_>) {
+        let keys: Vec<(SenderId, u64)> = self.heard.keys().copied().collect();
+        for key in keys {
+            let Some(heard) = self.heard.get_mut(&key) else { continue };
+            match &mut heard.step {
+                Step::Waiting { due, .. } if *due <= now.instant => self.start(key, now, node),
+                Step::Setting { pending_at, .. }
+                    if pending_at.is_some_and(|at| at <= now.instant) =>
+                {
+                    *pending_at = None;
+                    let (way, by_group) = (heard.way, heard.by_group);
+                    self.reply(key.0, way, key.1, Answer::Pending, by_group);
+                }
+                Step::Answered { kept, .. } => {
+                    if let Some(gone) = kept.take_if(|kept| kept.until <= now.instant) {
+                        self.kept_bytes -= gone.bytes.len();
+                    }
+                }
+                Step::Waiting { .. } | Step::Sampling { .. } | Step::Setting { .. } => {}
+            }
+            if self.heard.get(&key).is_some_and(|heard| heard.forget_at <= now.instant) {
+                self.forget(&key);
+            }
+        }
+    }
+
+    /// Its slot has come: the shell is asked for fresh values, where any are read.
+    fn start(&mut self, key: (SenderId, u64), now: Now, node: Node<'_>) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        let Step::Waiting { task, .. } = &heard.step else { return };
+        let wanted = task.wanted();
+        if wanted.patterns.is_empty() && wanted.predicate.is_none() {
+            self.finish(key, now, node);
+            return;
+        }
+        self.serial += 1;
+        let id = SampleId(self.serial);
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        let done = Step::Answered { answer: Answer::Here, kept: None };
+        if let Step::Waiting { task, .. } = std::mem::replace(&mut heard.step, done) {
+            heard.step = Step::Sampling { id, task };
+        }
+        self.acts.push_back(Act::Sample(id, wanted));
+    }
+
+    /// The shell has refreshed values.
+    pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) {
+        let waits =
+            |heard: &Heard| matches!(&heard.step, Step::Sampling { id, .. } if *id == sampled);
+        let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
+        if let Some(key) = key {
+            self.finish(key, now, node);
+        }
+    }
+
+    /// Evaluates predicate and values at one instant, and answers or orders the write. [QST-23]
+    fn finish(&mut self, key: (SenderId, u64), now: Now, node: Node<'_>) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        let done = Step::Answered { answer: Answer::Here, kept: None };
+        let task = match std::mem::replace(&mut heard.step, done) {
+            Step::Waiting { task, .. } | Step::Sampling { task, .. } => task,
+            other @ (Step::Setting { .. } | Step::Answered { .. }) => {
+                heard.step = other;
+                return;
+            }
+        };
+        let outcome = match task.mismatch(now, node) {
+            Some(answer) => Done::Answer(answer),
+            None => match &task.work {
+                Work::Here => Done::Answer(Answer::Here),
+                Work::Get(patterns) => values(now, node, &task.asker, patterns),
+                Work::Set(set) => order(node, &task.asker, key, set),
+            },
+        };
+        match outcome {
+            Done::Answer(answer) => self.answer(key, answer),
+            Done::Values(bytes) => self.answer_values(key, now, bytes),
+            Done::Order(order) => {
+                self.serial += 1;
+                let id = SetId(self.serial);
+                let pending_at = Some(now.instant + PENDING_AFTER);
+                if let Some(heard) = self.heard.get_mut(&key) {
+                    heard.step = Step::Setting { id, pending_at };
+                }
+                self.acts.push_back(Act::Set(id, order));
+            }
+        }
+    }
+
+    fn answer(&mut self, key: (SenderId, u64), answer: Answer) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        heard.step = Step::Answered { answer: answer.clone(), kept: None };
+        let (way, by_group) = (heard.way, heard.by_group);
+        let again = heard.round > 1;
+        self.reply(key.0, way, key.1, answer, by_group);
+        if let Some(Act::Reply(reply)) = self.acts.back_mut() {
+            reply.introduce = again;
+        }
+    }
+
+    /// Values within the reply, or announced and kept when they are too many. [QST-30]
+    fn answer_values(&mut self, key: (SenderId, u64), now: Now, bytes: Vec<u8>) {
+        if bytes.len() <= INLINE_MAX {
+            self.answer(key, Answer::Values(bytes));
+            return;
+        }
+        if self.kept_bytes + bytes.len() > KEPT_BYTES_MAX {
+            let message = "too many large replies at once; ask again or for less".to_owned();
+            self.answer(key, Answer::Error(ErrorCode::Limit.code(), message));
+            return;
+        }
+        let total = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.kept_bytes += bytes.len();
+        self.answer(key, Answer::Announced(total));
+        if let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) {
+            *kept = Some(Kept { bytes: bytes.into(), until: now.instant + KEPT_FOR });
+        }
+    }
+
+    /// A large reply, for a pull by the process that asked.
+    pub fn kept(&mut self, now: Instant, sender: SenderId, request: u64) -> Option<Arc<[u8]>> {
+        match &mut self.heard.get_mut(&(sender, request))?.step {
+            Step::Answered { kept: Some(kept), .. } => {
+                kept.until = now + KEPT_FOR;
+                Some(kept.bytes.clone())
+            }
+            Step::Answered { kept: None, .. }
+            | Step::Waiting { .. }
+            | Step::Sampling { .. }
+            | Step::Setting { .. } => None,
+        }
+    }
+
+    /// The shell has stored settings, or could not.
+    pub fn handle_set_done(&mut self, set: SetId, results: &[SetResult]) {
+        let waits = |heard: &Heard| matches!(&heard.step, Step::Setting { id, .. } if *id == set);
+        let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
+        if let Some(key) = key {
+            self.answer(key, Answer::Set(results.iter().map(set_result).collect()));
+        }
+    }
+}
+
+/// What evaluating a question leads to.
+enum Done {
+    Answer(Answer),
+    Values(Vec<u8>),
+    Order(SetOrder),
+}
+
+impl Task {
+    /// What the answer is going to read.
+    fn wanted(&self) -> Wanted {
+        let patterns = match &self.work {
+            Work::Get(patterns) => patterns.clone(),
+            Work::Here | Work::Set(_) => Vec::new(),
+        };
+        Wanted { patterns, predicate: self.selector.predicate.clone() }
+    }
+
+    /// The answer of a node whose predicate is not true; `None` where it is.
+    fn mismatch(&self, now: Now, node: Node<'_>) -> Option<Answer> {
+        let predicate = self.selector.predicate.as_ref()?;
+        let readable =
+            |name: &Name| node.policy.allows_variable(self.asker.roles(), Right::Read, name);
+        let own = node.certificate;
+        let id = own.id().to_string();
+        let labels: Vec<(&str, &str)> = own.labels().iter().collect();
+        let roles: Vec<&str> = own.roles().iter().collect();
+        let scope = Scope {
+            table: node.table,
+            labels: &labels,
+            name: own.name().as_str(),
+            id: &id,
+            roles: &roles,
+            now: now.wall,
+            readable: &readable,
+        };
+        match predicate.evaluate(&scope) {
+            Match::Match => None,
+            Match::NoMatch => Some(Answer::Empty(EmptyReason::NoMatch.code())),
+            Match::Undefined => Some(Answer::Empty(EmptyReason::Undefined.code())),
+            Match::Error(message) => Some(Answer::Error(ErrorCode::Predicate.code(), message)),
+        }
+    }
+}
+
+/// Why the asker may not ask this; `None` when it may. [QST-21] [QST-24]
+fn objection(
+    now: Now,
+    policy: &Policy,
+    asked: &Asked<'_>,
+) -> Option<(RefusalReason, &'static str)> {
+    match asked.asker.validity(now.wall) {
+        Validity::Valid | Validity::Grace => {}
+        Validity::Expired => {
+            return Some((RefusalReason::Expired, "the certificate has expired; issue a new one"));
+        }
+        Validity::NotYet => {
+            let message = "the certificate is not valid yet here; compare the clocks";
+            return Some((RefusalReason::Clock, message));
+        }
+    }
+    if asked.forgotten {
+        return Some((RefusalReason::Forgotten, "the realm has forgotten this member"));
+    }
+    let asked_at = asked.frame.announcement.wall;
+    if asked_at.saturating_add(SKEW_MAX) < now.wall || now.wall.saturating_add(SKEW_MAX) < asked_at
+    {
+        return Some((RefusalReason::Clock, "the clocks are more than a day apart"));
+    }
+    let right = match asked.frame.verb {
+        VerbCode::Get | VerbCode::Schema | VerbCode::Ping => Right::Read,
+        VerbCode::Set => Right::Set,
+    };
+    if !policy.allows(asked.asker.roles(), right) {
+        return Some((RefusalReason::Role, "the certificate lacks the role, which is 'operator'"));
+    }
+    None
+}
+
+/// The values that match and that the asker may read, encoded.
+fn values(now: Now, node: Node<'_>, asker: &Certificate, patterns: &[Pattern]) -> Done {
+    let mut selected = BTreeMap::new();
+    for pattern in patterns {
+        selected.extend(pattern.select(node.table));
+    }
+    let mut bytes = Vec::new();
+    for (name, entry) in selected {
+        if !node.policy.allows_variable(asker.roles(), Right::Read, name) {
+            continue;
+        }
+        encode_value(now.instant, name, entry, &mut bytes);
+        if bytes.len() > REPLY_MAX {
+            let message = format!("the values are over {REPLY_MAX} bytes; ask for less at once");
+            return Done::Answer(Answer::Error(ErrorCode::Limit.code(), message));
+        }
+    }
+    if bytes.is_empty() {
+        return Done::Answer(Answer::Empty(EmptyReason::NoVariable.code()));
+    }
+    Done::Values(bytes)
+}
+
+/// Checks every assignment; an order when all are right, else what is wrong. [QST-25]
+fn order(node: Node<'_>, asker: &Certificate, key: (SenderId, u64), set: &SetFrame) -> Done {
+    let mut results = Vec::new();
+    let mut assignments = Vec::new();
+    for (text, assigned) in set.assignments.iter().take(ASSIGNMENTS_MAX) {
+        let (outcome, message) = match assignable(node, asker, text, assigned) {
+            Ok(assignment) => {
+                assignments.push(assignment);
+                (SetOutcome::Unchanged, "not written, because of the others".to_owned())
+            }
+            Err(failure) => failure,
+        };
+        let held = text.parse().ok().and_then(|name| node.table.entry(&name)).map(|it| it.version);
+        let version = held.filter(|_| outcome != SetOutcome::NoSuchVariable);
+        results.push(SetResult { name: text.clone(), outcome, message, version });
+    }
+    if assignments.len() < set.assignments.len() {
+        return Done::Answer(Answer::Set(results.iter().map(set_result).collect()));
+    }
+    Done::Order(SetOrder {
+        request: key,
+        asker: asker.name().as_str().to_owned(),
+        assignments,
+        if_version: set.if_version.map(|(incarnation, counter)| Version { incarnation, counter }),
+        dry_run: set.dry_run,
+    })
+}
+
+/// The name and the typed value of an assignment, or why it cannot be.
+fn assignable(
+    node: Node<'_>,
+    asker: &Certificate,
+    text: &str,
+    assigned: &Assigned,
+) -> Result<(Name, Value), (SetOutcome, String)> {
+    let absent = || (SetOutcome::NoSuchVariable, format!("no variable '{text}' here"));
+    let name: Name = text.parse().map_err(|_| absent())?;
+    if !node.policy.allows_variable(asker.roles(), Right::Set, &name) {
+        return Err(absent());
+    }
+    let definition = node.table.definition(&name).ok_or_else(absent)?;
+    let invalid = |message: String| (SetOutcome::Invalid, message);
+    let Some(constraint) = &definition.setting else {
+        return Err(invalid(format!("'{text}' cannot be set")));
+    };
+    let value = typed(definition, assigned).map_err(invalid)?;
+    constraint.check(&value).map_err(|message| invalid(format!("'{text}': {message}")))?;
+    Ok((name, value))
+}
+
+fn typed(definition: &Definition, assigned: &Assigned) -> Result<Value, String> {
+    let expected = definition.value_type;
+    let value = match assigned {
+        Assigned::Text(text) => return crate::setting::parse_text(expected, text),
+        Assigned::Value(value) => value,
+    };
+    match (value, expected) {
+        #[allow(clippy::cast_precision_loss)]
+        (Value::Int(number), crate::value::Type::Float) => Ok(Value::Float(*number as f64)),
+        (value, _) if value.kind() == expected => Ok(value.clone()),
+        (value, _) => {
+            Err(format!("'{}' holds {expected}, not {}", definition.template, value.kind()))
+        }
+    }
+}
+
+fn refused(reason: RefusalReason, message: &str) -> Answer {
+    Answer::Refused(reason.code(), message.to_owned())
+}
+
+fn set_result(result: &SetResult) -> SetResultFrame {
+    SetResultFrame {
+        name: result.name.clone(),
+        outcome: result.outcome.code(),
+        version: result.version.map(|held| (held.incarnation, held.counter)),
+        message: result.message.clone(),
+    }
+}
+
+/// When within the window a node answers: spread evenly by hash. [QST-22]
+fn slot(own: &NodeId, request: u64, window: Duration) -> Duration {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&request.to_be_bytes()).update(&own.0);
+    let hash = hasher.finalize();
+    let [a, b, c, d, ..] = *hash.as_bytes();
+    let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
+    window.mul_f64(share)
+}

@@ -1,0 +1,522 @@
+//! The asker's side of one question: whom to expect, when to ask again, when it ends.
+//!
+//! Every expected node ends in exactly one class. The machine says what to send as [`Send`]s and
+//! what happened as [`Event`]-like [`Outcome`]s; it never seals or addresses packets. Rounds and
+//! deadlines are rules [QST-10] to [QST-18] of `docs/spec/questions.md`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use super::report::{
+    Class, EmptyNode, EmptyReason, ErrorCode, FailedNode, Failure, Outcome, Refusal, RefusalReason,
+    RefusedNode, Report, SetOutcome, SetResult, UnheardNode,
+};
+use super::{Ask, QuestionId, Verb};
+use crate::keys::certificate::Certificate;
+use crate::keys::members::Member;
+use crate::keys::subject::Kind;
+use crate::presence::{Roster, State, Via};
+use crate::time::{Instant, Now, Timestamp};
+use crate::wire::filter::Filter;
+use crate::wire::id::{NodeId, SenderId};
+
+/// Unicast copies of a question in one round. [QST-14]
+pub const POKES_MAX: usize = 64;
+/// The round from which replies come by the reply group as well. [QST-15]
+pub const REPLY_GROUP_ROUND: u16 = 3;
+/// Members asked for what they know of those that are silent. [QST-16]
+pub const ROSTER_HELPERS_MAX: usize = 3;
+/// The round after which nodes that presence holds gone are not waited for. [QST-17]
+const GONE_ROUND: u16 = 5;
+/// Pauses after the window of round 1, 2, 3; the last goes on. [QST-13]
+const PAUSES_MS: [u64; 4] = [40, 60, 100, 150];
+/// The pause while the wanted do not fit one filter.
+const SLICE_PAUSE: Duration = Duration::from_millis(20);
+/// Replies a second below which halving after overruns stops.
+const REPLY_RATE_MIN: u32 = 500;
+/// How long replies are held back for the schema that gives their units. [QST-41]
+const SCHEMA_PATIENCE: Duration = Duration::from_millis(500);
+
+/// One question, from the first packet to the report.
+#[derive(Debug)]
+pub struct Asking {
+    id: QuestionId,
+    ask: Ask,
+    started: Instant,
+    nodes: Vec<Expected>,
+    index: BTreeMap<NodeId, usize>,
+    open: usize,
+    round: u16,
+    next_round: Instant,
+    reply_rate: u32,
+    questions_sent: u32,
+    trickled: bool,
+    last_answer: Instant,
+    heard: bool,
+    helpers: BTreeSet<SenderId>,
+    helped: BTreeSet<SenderId>,
+    holding: usize,
+    salt: u32,
+    sends: VecDeque<Send>,
+    ended: bool,
+}
+
+/// A node that must be accounted for.
+#[derive(Debug)]
+struct Expected {
+    name: String,
+    id: Option<NodeId>,
+    progress: Progress,
+}
+
+/// How far the account of a node is.
+#[derive(Debug, PartialEq)]
+enum Progress {
+    /// Nothing heard.
+    Silent,
+    /// At work: PENDING was heard.
+    Pending,
+    /// Its values are being pulled.
+    Pulling,
+    /// It has its class.
+    Ended(Ended),
+}
+
+/// What the report needs to know of a node that has its class.
+#[derive(Debug, PartialEq)]
+enum Ended {
+    Answered,
+    Empty(EmptyReason),
+    Error(Failure),
+    Refused(Refusal),
+}
+
+/// What the question wants to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Send {
+    /// The question, by multicast and to these addresses.
+    Round(Round),
+    /// A request to a process for what it knows of these nodes.
+    RosterWanted(SenderId, Filter),
+    /// Join the reply group.
+    JoinReplyGroup,
+}
+
+/// One round of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// Counted from 1.
+    pub number: u16,
+    /// Who shall answer; `None`: all that the selector picks.
+    pub wanted: Option<Wanted>,
+    /// The time over which replies spread.
+    pub window: Duration,
+    /// How long the asker goes on listening.
+    pub remaining: Duration,
+    /// Whether replies shall come by the reply group as well.
+    pub by_group: bool,
+    /// Copies by unicast.
+    pub pokes: Vec<SocketAddrV6>,
+    /// Whether a copy goes to every neighbour.
+    pub neighbours: bool,
+}
+
+/// The nodes that a round is for; the endpoint makes the filter as large as the packet allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The nodes.
+    pub nodes: Vec<NodeId>,
+    /// The salt of the filter.
+    pub salt: u32,
+    /// Which slice, when one filter does not hold them all.
+    pub turn: u16,
+}
+
+/// What a node's word means for the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Take it.
+    Expected,
+    /// The node is not among those expected, or has its class already.
+    Unexpected,
+}
+
+impl Asking {
+    /// A question that starts at `now`; the first round is due at once.
+    pub fn new(now: Now, id: QuestionId, ask: Ask, roster: &Roster, reply_rate: u32) -> Self {
+        let mut asking = Self {
+            id,
+            ask,
+            started: now.instant,
+            nodes: Vec::new(),
+            index: BTreeMap::new(),
+            open: 0,
+            round: 0,
+            next_round: now.instant,
+            reply_rate: reply_rate.max(REPLY_RATE_MIN),
+            questions_sent: 0,
+            trickled: false,
+            last_answer: now.instant,
+            heard: false,
+            helpers: BTreeSet::new(),
+            helped: BTreeSet::new(),
+            holding: 0,
+            salt: u32::try_from(id.0 & 0xffff_ffff).unwrap_or_default(),
+            sends: VecDeque::new(),
+            ended: false,
+        };
+        asking.expect(now, roster);
+        asking
+    }
+
+    /// The question's id.
+    pub fn id(&self) -> QuestionId {
+        self.id
+    }
+
+    /// What is asked.
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+
+    /// Makes the list of expected nodes, or completes it from a newer member list. [QST-10]
+    pub fn expect(&mut self, now: Now, roster: &Roster) {
+        let only: Option<BTreeSet<&str>> =
+            self.ask.only.as_ref().map(|names| names.iter().map(String::as_str).collect());
+        let mut demanded: BTreeSet<&str> = self.ask.expect.iter().map(String::as_str).collect();
+        let known: BTreeMap<&str, usize> =
+            self.nodes.iter().enumerate().map(|(at, node)| (node.name.as_str(), at)).collect();
+        let mut new = Vec::new();
+        let mut ids = Vec::new();
+        for member in roster.members().members() {
+            let name = member.subject.name.as_str();
+            let named = demanded.remove(name);
+            let picked = is_expected_agent(member, now.wall)
+                && only.as_ref().is_none_or(|only| only.contains(name))
+                && self.ask.selector.picks(name, |key| member.subject.labels.get(key));
+            match known.get(name) {
+                Some(at) => ids.push((*at, member.id)),
+                None if picked || named => new.push((name.to_owned(), Some(member.id))),
+                None => {}
+            }
+        }
+        let unknown = demanded.into_iter().filter(|name| !known.contains_key(name));
+        new.extend(unknown.map(|name| (name.to_owned(), None)));
+        for (at, id) in ids {
+            self.nodes[at].id = Some(id);
+            self.index.insert(id, at);
+        }
+        for (name, id) in new {
+            if let Some(id) = id {
+                self.index.insert(id, self.nodes.len());
+            }
+            self.nodes.push(Expected { name, id, progress: Progress::Silent });
+            self.open += 1;
+        }
+    }
+
+    /// Whether the word of this node is wanted.
+    pub fn word_of(&self, id: &NodeId) -> Word {
+        match self.node(id) {
+            Some(Expected { progress: Progress::Ended(_), .. }) | None => Word::Unexpected,
+            Some(_) => Word::Expected,
+        }
+    }
+
+    fn node(&self, id: &NodeId) -> Option<&Expected> {
+        self.index.get(id).and_then(|at| self.nodes.get(*at))
+    }
+
+    /// Notes that a packet of another node was verified.
+    pub fn note_heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// Notes that a process answered: it may be asked about the silent ones.
+    pub fn note_replier(&mut self, sender: SenderId) {
+        if self.helpers.len() < ROSTER_HELPERS_MAX {
+            self.helpers.insert(sender);
+        }
+    }
+
+    /// Notes that a node is at work.
+    pub fn pending(&mut self, now: Instant, id: &NodeId) {
+        self.progress(now, id, Progress::Pending);
+    }
+
+    /// Notes that a node's values are being pulled.
+    pub fn pulling(&mut self, now: Instant, id: &NodeId) {
+        self.progress(now, id, Progress::Pulling);
+    }
+
+    fn progress(&mut self, now: Instant, id: &NodeId, progress: Progress) {
+        let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
+        if matches!(node.progress, Progress::Silent | Progress::Pending) {
+            node.progress = progress;
+            self.answer_came(now);
+        }
+    }
+
+    /// Notes that something of a node that is at work has come.
+    pub fn answer_came(&mut self, now: Instant) {
+        self.trickled |= self.round > 1;
+        self.last_answer = now;
+    }
+
+    /// Gives a node that was at work back to the rounds: its pages cannot be had.
+    pub fn retry(&mut self, id: &NodeId) {
+        let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
+        if node.progress == Progress::Pulling {
+            node.progress = Progress::Pending;
+        }
+    }
+
+    /// Notes a node's answer. Its class stays.
+    pub fn answered(&mut self, now: Instant, id: &NodeId, outcome: &Outcome) {
+        let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
+        if matches!(node.progress, Progress::Ended(_)) {
+            return;
+        }
+        node.progress = Progress::Ended(ended(outcome));
+        self.open -= 1;
+        self.answer_came(now);
+    }
+
+    /// Notes that replies are held back for a schema, or that they are not any more.
+    pub fn hold(&mut self, replies: usize) {
+        self.holding = replies;
+    }
+
+    /// Notes that a helper has told what it knows.
+    pub fn note_told(&mut self, sender: SenderId) {
+        if self.helpers.contains(&sender) {
+            self.helped.insert(sender);
+        }
+    }
+
+    /// Notes that replies were lost in this host's own buffers: they shall come slower. [QST-18]
+    pub fn overrun(&mut self) {
+        self.reply_rate = (self.reply_rate / 2).max(REPLY_RATE_MIN);
+    }
+
+    /// When something is due.
+    pub fn poll_timeout(&self) -> Instant {
+        if self.ended {
+            return self.started;
+        }
+        let end = if self.trickled { self.ask.deadline.extended } else { self.ask.deadline.base };
+        let end = self.started + end.min(self.ask.deadline.extended);
+        if self.open == 0 {
+            return end.min(self.last_answer + SCHEMA_PATIENCE);
+        }
+        end.min(self.next_round)
+    }
+
+    /// What to send next.
+    pub fn poll_send(&mut self) -> Option<Send> {
+        self.sends.pop_front()
+    }
+
+    /// Does what is due; the report when the question has ended. [QST-11]
+    pub fn handle_timeout(&mut self, now: Now, roster: &Roster) -> Option<Report> {
+        if self.is_over(now, roster) {
+            self.ended = true;
+            return Some(self.report(now, roster));
+        }
+        if self.open > 0 && now.instant >= self.next_round {
+            self.start_round(now, roster);
+        }
+        None
+    }
+
+    /// The report as things stand, for a question that is given up.
+    pub fn cancel(&mut self, now: Now, roster: &Roster) -> Report {
+        self.ended = true;
+        self.report(now, roster)
+    }
+
+    fn is_over(&self, now: Now, roster: &Roster) -> bool {
+        let elapsed = now.instant.since(self.started);
+        let deadline = &self.ask.deadline;
+        if elapsed >= deadline.extended || (elapsed >= deadline.base && !self.trickled) {
+            return true;
+        }
+        if self.open == 0 {
+            let patient = now.instant.since(self.last_answer) < SCHEMA_PATIENCE;
+            return self.round > 0 && !(self.holding > 0 && patient);
+        }
+        self.only_gone_are_open(now, roster)
+    }
+
+    /// Whether presence holds everybody gone whose answer is open, and nothing hints at loss.
+    fn only_gone_are_open(&self, now: Now, roster: &Roster) -> bool {
+        let told = self.helped.len() >= 2.min(self.helpers.len());
+        if self.round < GONE_ROUND || self.trickled || !self.heard || !told {
+            return false;
+        }
+        let is_gone = |node: &Expected| match (&node.progress, &node.id) {
+            (Progress::Ended(_), _) => true,
+            (Progress::Silent, Some(id)) => {
+                let told_or_heard = roster.heard(id).is_some_and(|it| it.via != Via::Remembered);
+                let state = roster.state(now.instant, id);
+                told_or_heard && matches!(state, State::Gone | State::Left)
+            }
+            (Progress::Silent | Progress::Pending | Progress::Pulling, _) => false,
+        };
+        self.holding == 0 && self.nodes.iter().all(is_gone)
+    }
+
+    fn start_round(&mut self, now: Now, roster: &Roster) {
+        self.round = self.round.saturating_add(1);
+        let silent: Vec<NodeId> = self.silent().collect();
+        let expected = if self.round == 1 { self.nodes.len() } else { silent.len() };
+        if self.round > 1 && silent.is_empty() {
+            self.next_round = now.instant + Duration::from_millis(PAUSES_MS[0]);
+            return;
+        }
+        let window =
+            Duration::from_secs(1) * u32::try_from(expected).unwrap_or(u32::MAX) / self.reply_rate;
+        let restricted = self.round > 1 || self.ask.only.is_some();
+        let wanted = restricted.then(|| Wanted {
+            nodes: silent.clone(),
+            salt: self.salt.wrapping_add(u32::from(self.round)),
+            turn: self.round - 1,
+        });
+        let sliced = restricted && silent.len() > Filter::CAPACITY;
+        let pause = PAUSES_MS[usize::from(self.round - 1).min(PAUSES_MS.len() - 1)];
+        let pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
+        self.next_round = now.instant + window + pause;
+        let (pokes, neighbours) = self.pokes(&silent, roster);
+        let copies = 1 + pokes.len() + usize::from(neighbours);
+        self.questions_sent += u32::try_from(copies).unwrap_or(u32::MAX);
+        if self.round + 1 == REPLY_GROUP_ROUND {
+            self.sends.push_back(Send::JoinReplyGroup);
+        }
+        if self.round > 1 {
+            self.ask_helpers(&silent);
+        }
+        let spent = now.instant.since(self.started);
+        self.sends.push_back(Send::Round(Round {
+            number: self.round,
+            wanted,
+            window,
+            remaining: self.ask.deadline.extended.saturating_sub(spent),
+            by_group: self.round >= REPLY_GROUP_ROUND,
+            pokes,
+            neighbours,
+        }));
+    }
+
+    /// Nodes whose answer is still wanted.
+    fn silent(&self) -> impl Iterator<Item = NodeId> {
+        let wanted = [Progress::Silent, Progress::Pending];
+        let silent = move |node: &&Expected| wanted.contains(&node.progress);
+        self.nodes.iter().filter(silent).filter_map(|node| node.id)
+    }
+
+    /// Unicast copies: to the silent nodes whose address is known, a different lot each round, and
+    /// to the neighbours when some address is not known. [QST-14]
+    fn pokes(&self, silent: &[NodeId], roster: &Roster) -> (Vec<SocketAddrV6>, bool) {
+        if self.round < 2 {
+            return (Vec::new(), false);
+        }
+        let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
+        let known: Vec<SocketAddrV6> = silent.iter().filter_map(address).collect();
+        let skip = (usize::from(self.round) - 2) * POKES_MAX;
+        let skip = if known.len() > POKES_MAX { skip % known.len() } else { 0 };
+        let lot = known.iter().cycle().skip(skip).take(POKES_MAX.min(known.len()));
+        (lot.copied().collect(), known.len() < silent.len())
+    }
+
+    /// Asks repliers what they know of the silent ones, once each. [QST-16]
+    fn ask_helpers(&mut self, silent: &[NodeId]) {
+        if self.round > 4 || silent.is_empty() {
+            return;
+        }
+        let turn = self.round - 2;
+        let filter = Filter::new(silent.iter(), self.salt, turn, Filter::BYTES_MAX);
+        for sender in &self.helpers {
+            self.sends.push_back(Send::RosterWanted(*sender, filter.clone()));
+        }
+    }
+
+    fn report(&mut self, now: Now, roster: &Roster) -> Report {
+        let is_set = matches!(self.ask.verb, Verb::Set(_));
+        let mut report = Report {
+            expected: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
+            rounds: u32::from(self.round),
+            questions_sent: self.questions_sent,
+            elapsed: now.instant.since(self.started),
+            heard: self.heard,
+            sent: true,
+            ..Report::default()
+        };
+        let mut nodes = std::mem::take(&mut self.nodes);
+        nodes.sort_by(|left, right| left.name.cmp(&right.name));
+        for Expected { name: node, id, progress } in nodes {
+            let heard = id.as_ref().and_then(|id| roster.heard(id));
+            let alive = id.as_ref().map(|id| roster.state(now.instant, id));
+            let spoke = progress != Progress::Silent;
+            if spoke || matches!(alive, Some(State::Alive | State::Suspect)) {
+                report.alive += 1;
+            }
+            let last_heard = heard.map(|heard| heard.wall);
+            let unheard = |node| UnheardNode { node, last_heard, outcome_unknown: is_set };
+            match progress {
+                Progress::Silent => report.missing.push(unheard(node)),
+                Progress::Pending | Progress::Pulling => report.late.push(unheard(node)),
+                Progress::Ended(Ended::Answered) => report.answered += 1,
+                Progress::Ended(Ended::Empty(reason)) => {
+                    report.empty.push(EmptyNode { node, reason });
+                }
+                Progress::Ended(Ended::Error(failure)) => {
+                    report.error.push(FailedNode { node, failure });
+                }
+                Progress::Ended(Ended::Refused(refusal)) => {
+                    report.refused.push(RefusedNode { node, refusal });
+                }
+            }
+        }
+        report
+    }
+}
+
+fn ended(outcome: &Outcome) -> Ended {
+    match outcome {
+        Outcome::Values(_) => Ended::Answered,
+        Outcome::Empty(reason) => Ended::Empty(*reason),
+        Outcome::Error(failure) => Ended::Error(failure.clone()),
+        Outcome::Refused(refusal) => Ended::Refused(refusal.clone()),
+        Outcome::Set(results) => match outcome.class() {
+            class @ (Class::Error | Class::Refused) => {
+                let is_worst = |it: &&SetResult| it.outcome.class() == class;
+                results.iter().find(is_worst).map_or(Ended::Answered, failed_set)
+            }
+            Class::Answered | Class::Empty | Class::Late | Class::Missing => Ended::Answered,
+        },
+    }
+}
+
+/// The account of a node by the setting that it did not write.
+fn failed_set(result: &SetResult) -> Ended {
+    let message = format!("{}: {}", result.name, result.message);
+    let code = match result.outcome {
+        SetOutcome::Invalid => ErrorCode::Invalid,
+        SetOutcome::Conflict => ErrorCode::Conflict,
+        SetOutcome::NoSuchVariable => ErrorCode::NoSuchVariable,
+        SetOutcome::Storage => ErrorCode::Storage,
+        SetOutcome::Refused => {
+            return Ended::Refused(Refusal { reason: RefusalReason::Policy, message });
+        }
+        SetOutcome::Applied | SetOutcome::Unchanged => return Ended::Answered,
+    };
+    Ended::Error(Failure { code, message })
+}
+
+/// Whether a member must answer: an agent, not forgotten, with a valid certificate. [QST-10]
+pub fn is_expected_agent(member: &Member, wall: Timestamp) -> bool {
+    let valid = member.subject.not_before <= wall.saturating_add(Certificate::GRACE)
+        && wall.saturating_sub(Certificate::GRACE) <= member.subject.not_after;
+    member.subject.kind == Kind::Agent && !member.forgotten && valid
+}

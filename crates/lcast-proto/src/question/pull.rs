@@ -1,0 +1,343 @@
+//! Fetching in pages what is larger than a packet: large replies, schemas, member lists.
+//!
+//! The puller asks for up to 16 pages at a time and again for those that did not come. The machine
+//! holds what has arrived; who may pull what, and what the bytes mean, is for others to say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::time::Instant;
+use crate::wire::frame::{Blob, PAGE_LEN, PageFrame, PullFrame};
+use crate::wire::id::SenderId;
+
+/// Pulls under way at once; further ones wait their turn. [QST-32]
+pub const ACTIVE_MAX: usize = 8;
+/// Pulls under way or waiting.
+pub const PULLS_MAX: usize = 16_384;
+/// Pages asked for in one frame.
+const PAGES_AT_ONCE: u32 = 16;
+/// How long to wait for pages before asking again; grows with each try in vain.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// Tries in vain, one after another, before a pull is given up. [QST-33]
+const TRIES_MAX: u32 = 8;
+
+/// All pulls of an endpoint.
+#[derive(Debug, Default)]
+pub struct Pulls {
+    pulls: BTreeMap<(SenderId, Blob), Pull>,
+    active: usize,
+}
+
+#[derive(Debug)]
+struct Pull {
+    size_max: usize,
+    active: bool,
+    total: Option<usize>,
+    bytes: Vec<u8>,
+    got: Vec<bool>,
+    missing: usize,
+    tries: u32,
+    again: Instant,
+}
+
+/// What a page did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pulled {
+    /// Nobody asked for it, or it is a duplicate.
+    Unasked,
+    /// One more page is there.
+    Progress,
+    /// Everything is there.
+    Complete(Vec<u8>),
+    /// It can never be complete: the other has no such thing, or breaks the rules.
+    Failed,
+}
+
+impl Pulls {
+    /// Starts to pull `blob` of at most `size_max` bytes from a process; its size is `total` if
+    /// that is known. Whether it was started: not when it runs already or there are too many.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        from: SenderId,
+        blob: Blob,
+        total: Option<u32>,
+        size_max: usize,
+    ) -> bool {
+        let key = (from, blob);
+        if self.pulls.contains_key(&key) || self.pulls.len() >= PULLS_MAX {
+            return false;
+        }
+        let mut pull = Pull {
+            size_max,
+            active: false,
+            total: None,
+            bytes: Vec::new(),
+            got: Vec::new(),
+            missing: 0,
+            tries: 0,
+            again: now,
+        };
+        if let Some(total) = total
+            && !pull.expect(total as usize)
+        {
+            return false;
+        }
+        self.pulls.insert(key, pull);
+        true
+    }
+
+    /// Stops pulling whatever `accepts` says.
+    pub fn stop(&mut self, mut accepts: impl FnMut(&SenderId, &Blob) -> bool) {
+        self.pulls.retain(|(from, blob), _| !accepts(from, blob));
+        self.active = self.pulls.values().filter(|pull| pull.active).count();
+    }
+
+    /// Whether this is being pulled from anybody.
+    pub fn is_pulling(&self, accepts: impl Fn(&Blob) -> bool) -> bool {
+        self.pulls.keys().any(|(_, blob)| accepts(blob))
+    }
+
+    /// Takes a page.
+    pub fn handle_page(&mut self, now: Instant, from: SenderId, page: &PageFrame) -> Pulled {
+        let key = (from, self.pulled_as(from, &page.blob));
+        let Some(pull) = self.pulls.get_mut(&key) else {
+            return Pulled::Unasked;
+        };
+        let pulled = pull.take(now, page);
+        if matches!(pulled, Pulled::Complete(_) | Pulled::Failed) {
+            self.remove(&key);
+        }
+        pulled
+    }
+
+    /// A newer member list than asked for may come: it answers the wish for the older.
+    fn pulled_as(&self, from: SenderId, blob: &Blob) -> Blob {
+        let Blob::Members(version) = *blob else { return *blob };
+        let oldest = (from, Blob::Members(0));
+        let wished = self.pulls.range(oldest..=(from, Blob::Members(version)));
+        wished.map(|((_, blob), _)| *blob).next_back().unwrap_or(*blob)
+    }
+
+    fn remove(&mut self, key: &(SenderId, Blob)) {
+        if let Some(pull) = self.pulls.remove(key)
+            && pull.active
+        {
+            self.active -= 1;
+        }
+    }
+
+    /// When something is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let room = self.active < ACTIVE_MAX;
+        self.pulls.values().filter(|it| it.active || room).map(|it| it.again).min()
+    }
+
+    /// The next wish to send, or the next pull that was given up.
+    pub fn poll(&mut self, now: Instant) -> Option<(SenderId, Result<PullFrame, Blob>)> {
+        let room = self.active < ACTIVE_MAX;
+        let due = |pull: &Pull| pull.again <= now && (pull.active || room);
+        let key = *self.pulls.iter().find(|(_, pull)| due(pull))?.0;
+        let pull = self.pulls.get_mut(&key)?;
+        if !pull.active {
+            pull.active = true;
+            self.active += 1;
+        }
+        if pull.tries >= TRIES_MAX {
+            self.remove(&key);
+            return Some((key.0, Err(key.1)));
+        }
+        pull.tries += 1;
+        pull.again = now + PATIENCE * pull.tries;
+        let (first, map) = pull.wish();
+        Some((key.0, Ok(PullFrame { blob: key.1, first, map })))
+    }
+}
+
+impl Pull {
+    /// Makes room for `total` bytes; whether that is within the limit.
+    fn expect(&mut self, total: usize) -> bool {
+        if total == 0 || total > self.size_max {
+            return false;
+        }
+        self.total = Some(total);
+        self.missing = total.div_ceil(PAGE_LEN);
+        self.got = vec![false; self.missing];
+        true
+    }
+
+    fn take(&mut self, now: Instant, page: &PageFrame) -> Pulled {
+        let total = page.total as usize;
+        let known = self.total.is_none_or(|known| known == total);
+        if !known || (self.total.is_none() && !self.expect(total)) {
+            return Pulled::Failed;
+        }
+        let index = page.index as usize;
+        let start = index.saturating_mul(PAGE_LEN);
+        if index >= self.got.len() || page.bytes.len() != (total - start).min(PAGE_LEN) {
+            return Pulled::Failed;
+        }
+        if self.got[index] {
+            return Pulled::Unasked;
+        }
+        if self.bytes.len() < start + page.bytes.len() {
+            self.bytes.resize(start + page.bytes.len(), 0);
+        }
+        self.bytes[start..start + page.bytes.len()].copy_from_slice(&page.bytes);
+        self.got[index] = true;
+        self.missing -= 1;
+        self.tries = 0;
+        if self.missing == 0 {
+            return Pulled::Complete(std::mem::take(&mut self.bytes));
+        }
+        self.again = if self.window_is_empty() { now } else { now + PATIENCE };
+        Pulled::Progress
+    }
+
+    /// Whether every page of the last wish has come.
+    fn window_is_empty(&self) -> bool {
+        let arrived = self.got.len() - self.missing;
+        arrived.is_multiple_of(PAGES_AT_ONCE as usize)
+            && self.got.iter().take(arrived).all(|got| *got)
+    }
+
+    /// The first pages that are missing.
+    fn wish(&self) -> (u32, u32) {
+        let first = self.got.iter().position(|got| !got).unwrap_or(0);
+        let ahead = self.got.iter().skip(first).take(32).enumerate();
+        let mut map = 0_u32;
+        let mut count = 0;
+        for (bit, got) in ahead {
+            if !got && count < PAGES_AT_ONCE {
+                map |= 1 << bit;
+                count += 1;
+            }
+        }
+        if self.got.is_empty() {
+            map = (1 << PAGES_AT_ONCE) - 1;
+        }
+        (u32::try_from(first).unwrap_or(u32::MAX), map)
+    }
+}
+
+/// The pages of `bytes` that a wish asks for.
+pub fn pages(blob: Blob, wish: PullFrame, bytes: &[u8]) -> Vec<PageFrame> {
+    let total = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let wished = (0..32).filter(|bit| wish.map & (1 << bit) != 0);
+    let page = |bit: u32| {
+        let index = wish.first.checked_add(bit)?;
+        let start = (index as usize).checked_mul(PAGE_LEN)?;
+        let end = start.checked_add(PAGE_LEN)?.min(bytes.len());
+        let bytes = bytes.get(start..end).filter(|it| !it.is_empty())?;
+        Some(PageFrame { blob, index, total, bytes: bytes.to_vec() })
+    };
+    wished.filter_map(page).collect()
+}
+
+/// The page that says: there is no such thing here.
+pub fn no_page(blob: Blob) -> PageFrame {
+    PageFrame { blob, index: 0, total: 0, bytes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: SenderId = SenderId([1; 12]);
+    const BLOB: Blob = Blob::Reply(7);
+
+    fn bytes(length: usize) -> Vec<u8> {
+        (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect()
+    }
+
+    /// Pulls `length` bytes; `lost` says which of the pages, counted as sent, do not arrive.
+    fn pull(length: usize, lost: impl Fn(usize) -> bool) -> (Option<Vec<u8>>, usize) {
+        let blob = bytes(length);
+        let mut now = Instant::default();
+        let mut pulls = Pulls::default();
+        assert!(pulls.start(now, FROM, BLOB, None, 1 << 20));
+        let mut sent = 0;
+        while let Some(due) = pulls.poll_timeout() {
+            now = now.max(due);
+            while let Some((_, wish)) = pulls.poll(now) {
+                let Ok(wish) = wish else { return (None, sent) };
+                for page in pages(BLOB, wish, &blob) {
+                    sent += 1;
+                    if lost(sent) {
+                        continue;
+                    }
+                    if let Pulled::Complete(bytes) = pulls.handle_page(now, FROM, &page) {
+                        return (Some(bytes), sent);
+                    }
+                }
+            }
+        }
+        (None, sent)
+    }
+
+    #[test]
+    fn whole_blobs_arrive_and_only_lost_pages_are_sent_again() {
+        for length in [1, PAGE_LEN, PAGE_LEN + 1, 16 * PAGE_LEN, 33 * PAGE_LEN + 5, 100_000] {
+            let pages = length.div_ceil(PAGE_LEN);
+            assert_eq!(pull(length, |_| false), (Some(bytes(length)), pages), "{length}");
+            let (got, sent) = pull(length, |count| count % 3 == 1);
+            assert_eq!(got, Some(bytes(length)), "{length}");
+            assert!(sent <= pages * 2 + 2, "{length}: {sent} pages sent for {pages}");
+        }
+    }
+
+    #[test]
+    fn a_silent_peer_is_given_up() {
+        assert_eq!(pull(5_000, |_| true).0, None);
+    }
+
+    #[test]
+    fn pages_that_break_the_rules_end_the_pull() {
+        let page =
+            |index, total, length| PageFrame { blob: BLOB, index, total, bytes: bytes(length) };
+        for (page, expected) in [
+            (page(0, 0, 0), Pulled::Failed),
+            (page(0, 101, 101), Pulled::Failed),
+            (page(0, 100, 99), Pulled::Failed),
+            (page(1, 100, 100), Pulled::Failed),
+            (page(u32::MAX, 100, 100), Pulled::Failed),
+            (page(0, 100, 100), Pulled::Complete(bytes(100))),
+        ] {
+            let mut pulls = Pulls::default();
+            assert!(pulls.start(Instant::default(), FROM, BLOB, None, 100));
+            assert_eq!(pulls.handle_page(Instant::default(), FROM, &page), expected, "{page:?}");
+            assert!(!pulls.is_pulling(|_| true));
+        }
+        let mut pulls = Pulls::default();
+        assert_eq!(pulls.handle_page(Instant::default(), FROM, &page(0, 9, 9)), Pulled::Unasked);
+    }
+
+    #[test]
+    fn eight_pulls_run_at_once_and_the_next_starts_when_one_ends() {
+        let mut pulls = Pulls::default();
+        let now = Instant::default();
+        for index in 0..=ACTIVE_MAX {
+            let from = SenderId([u8::try_from(index).unwrap(); 12]);
+            assert!(pulls.start(now, from, BLOB, Some(10), 10));
+            assert!(!pulls.start(now, from, BLOB, Some(10), 10));
+        }
+        let mut asked = Vec::new();
+        while let Some((from, wish)) = pulls.poll(now) {
+            asked.push((from, wish));
+        }
+        assert_eq!(asked.len(), ACTIVE_MAX);
+        let page = PageFrame { blob: BLOB, index: 0, total: 10, bytes: bytes(10) };
+        pulls.handle_page(now, SenderId([0; 12]), &page);
+        assert!(pulls.poll(now).is_some());
+        assert!(pulls.poll(now).is_none());
+    }
+
+    #[test]
+    fn a_newer_member_list_answers_the_wish_for_an_older() {
+        let mut pulls = Pulls::default();
+        assert!(pulls.start(Instant::default(), FROM, Blob::Members(4), None, 100));
+        let page = PageFrame { blob: Blob::Members(6), index: 0, total: 3, bytes: bytes(3) };
+        let pulled = pulls.handle_page(Instant::default(), FROM, &page);
+        assert_eq!(pulled, Pulled::Complete(bytes(3)));
+    }
+}

@@ -1,0 +1,226 @@
+//! Values and schemas as bytes: what replies carry, inline or in pages.
+//!
+//! A sequence of CBOR items (RFC 8742), one per variable, so that a large reply is decoded item by
+//! item and never as one tree. Units are not among them: they come from the node's schema.
+
+use crate::name::Name;
+use crate::question::report::ReplyValue;
+use crate::time::{Instant, Timestamp};
+use crate::value::Type;
+use crate::variable::{Constraint, Definition, Entry, Kind, Schema, Version};
+use crate::wire::cbor::{self, Cbor, CborError};
+
+/// Most bytes of values in one reply.
+pub const REPLY_MAX: usize = 2 * 1024 * 1024;
+/// Most bytes of a schema.
+pub const SCHEMA_MAX: usize = 1024 * 1024;
+/// Most variables in one reply.
+pub const VALUES_MAX: usize = 65_536;
+
+/// Appends one value of a snapshot taken at `now`.
+pub fn encode_value(now: Instant, name: &Name, entry: &Entry, bytes: &mut Vec<u8>) {
+    let age = u64::try_from(now.since(entry.read_at).as_millis()).unwrap_or(u64::MAX);
+    let item = Cbor::Array(vec![
+        Cbor::from(name.to_string()),
+        cbor::value_to_cbor(&entry.value),
+        Cbor::from(entry.time.as_millis()),
+        Cbor::from(age),
+        Cbor::from(entry.version.incarnation),
+        Cbor::from(entry.version.counter),
+    ]);
+    cbor::encode_into(&item, bytes);
+}
+
+/// The values in these bytes, without units.
+///
+/// # Errors
+/// When an item is no value, or there are more than [`VALUES_MAX`].
+pub fn decode_values(mut bytes: &[u8]) -> Result<Vec<ReplyValue>, CborError> {
+    let mut values = Vec::new();
+    while !bytes.is_empty() {
+        let item = cbor::parse_prefix(&mut bytes)?;
+        if values.len() >= VALUES_MAX {
+            return Err(CborError::Value);
+        }
+        values.push(decode_value(item).ok_or(CborError::Value)?);
+    }
+    Ok(values)
+}
+
+fn decode_value(item: Cbor) -> Option<ReplyValue> {
+    let parts: [Cbor; 6] = item.into_array().ok()?.try_into().ok()?;
+    let [name, value, time, age, incarnation, counter] = parts;
+    let name: Name = name.as_text()?.parse().ok()?;
+    Some(ReplyValue {
+        name: name.to_string(),
+        value: cbor::value_from_cbor(value).ok()?,
+        unit: String::new(),
+        time: Timestamp::from_millis(time.as_integer()?.try_into().ok()?),
+        age_ms: age.as_integer()?.try_into().ok()?,
+        version: Version {
+            incarnation: incarnation.as_integer()?.try_into().ok()?,
+            counter: counter.as_integer()?.try_into().ok()?,
+        },
+    })
+}
+
+/// Gives each value the unit that the schema says.
+pub fn add_units(values: &mut [ReplyValue], schema: &Schema) {
+    for value in values {
+        let Ok(name) = value.name.parse::<Name>() else { continue };
+        if let Some(definition) = schema.definition(&name.template()) {
+            value.unit.clone_from(&definition.unit);
+        }
+    }
+}
+
+/// A schema as bytes.
+pub fn encode_schema(schema: &Schema) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for definition in schema.definitions() {
+        let mut parts = vec![
+            Cbor::from(definition.template.as_str()),
+            Cbor::from(position(&Type::ALL, &definition.value_type)),
+            Cbor::from(definition.unit.as_str()),
+            Cbor::from(definition.description.as_str()),
+            Cbor::from(position(&KINDS, &definition.kind)),
+        ];
+        if let Some(constraint) = &definition.setting {
+            let float = |number: Option<f64>| number.map_or(Cbor::Null, Cbor::Float);
+            parts.push(Cbor::Array(vec![
+                constraint.length_max.map_or(Cbor::Null, Cbor::from),
+                float(constraint.min),
+                float(constraint.max),
+                Cbor::Array(constraint.choices.iter().map(|it| it.as_str().into()).collect()),
+            ]));
+        }
+        cbor::encode_into(&Cbor::Array(parts), &mut bytes);
+    }
+    bytes
+}
+
+/// The hash that names a schema: the first half of BLAKE3 of its bytes. [QST-40]
+pub fn schema_hash(bytes: &[u8]) -> [u8; 16] {
+    let hash = blake3::hash(bytes);
+    std::array::from_fn(|index| hash.as_bytes()[index])
+}
+
+/// The schema in these bytes.
+///
+/// # Errors
+/// When an item is no definition, or there are too many.
+pub fn decode_schema(mut bytes: &[u8]) -> Result<Schema, CborError> {
+    let mut definitions = Vec::new();
+    while !bytes.is_empty() {
+        let item = cbor::parse_prefix(&mut bytes)?;
+        if definitions.len() >= crate::variable::Table::DEFINITIONS_MAX {
+            return Err(CborError::Value);
+        }
+        definitions.push(decode_definition(&item).ok_or(CborError::Value)?);
+    }
+    Ok(Schema::new(definitions))
+}
+
+const KINDS: [Kind; 4] = [Kind::Info, Kind::Gauge, Kind::Counter, Kind::Setting];
+
+fn position<T: PartialEq>(all: &[T], one: &T) -> u64 {
+    all.iter().position(|it| it == one).map_or(0, |index| index as u64)
+}
+
+fn decode_definition(item: &Cbor) -> Option<Definition> {
+    let (fixed, setting) = item.as_array()?.split_at_checked(5)?;
+    let [template, value_type, unit, description, kind] = fixed else { return None };
+    let index = |code: &Cbor| usize::try_from(code.as_integer()?).ok();
+    let description = description.as_text()?.to_owned();
+    if description.len() > Definition::DESCRIPTION_MAX {
+        return None;
+    }
+    let setting = match setting {
+        [] => None,
+        [constraint] => Some(decode_constraint(constraint)?),
+        _ => return None,
+    };
+    Some(Definition {
+        template: template.as_text()?.to_owned(),
+        value_type: *Type::ALL.get(index(value_type)?)?,
+        unit: unit.as_text()?.to_owned(),
+        description,
+        kind: *KINDS.get(index(kind)?)?,
+        setting,
+    })
+}
+
+fn decode_constraint(item: &Cbor) -> Option<Constraint> {
+    let [length_max, min, max, choices] = item.as_array()?.as_slice() else { return None };
+    let float = |item: &Cbor| match item {
+        Cbor::Null => Some(None),
+        other => other.as_float().map(Some),
+    };
+    let length_max = match length_max {
+        Cbor::Null => None,
+        other => Some(u32::try_from(other.as_integer()?).ok()?),
+    };
+    let choices = choices.as_array()?.iter().map(|it| it.as_text().map(str::to_owned));
+    Some(Constraint {
+        length_max,
+        min: float(min)?,
+        max: float(max)?,
+        choices: choices.collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+    use std::time::Duration;
+
+    #[test]
+    fn values_come_back_as_they_were_with_units_from_the_schema() {
+        let now = Instant::from_micros(9_000_000);
+        let entry = Entry {
+            value: Value::Float(0.5),
+            time: Timestamp::from_millis(77),
+            read_at: now - Duration::from_millis(80),
+            version: Version { incarnation: 3, counter: 7 },
+        };
+        let name: Name = r#"app.disk["/var"].usage"#.parse().unwrap();
+        let mut bytes = Vec::new();
+        encode_value(now, &name, &entry, &mut bytes);
+        encode_value(now, &name, &entry, &mut bytes);
+        let mut values = decode_values(&bytes).unwrap();
+        add_units(&mut values, &Schema::new(vec![definition()]));
+        assert_eq!(values.len(), 2);
+        let value = &values[1];
+        assert_eq!((value.name.as_str(), value.unit.as_str()), (r#"app.disk["/var"].usage"#, "By"));
+        assert_eq!((value.age_ms, value.version.to_string()), (80, "3.7".to_owned()));
+        assert!(decode_values(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    fn definition() -> Definition {
+        Definition {
+            template: "app.disk[*].usage".to_owned(),
+            value_type: Type::Float,
+            unit: "By".to_owned(),
+            description: "d".repeat(Definition::DESCRIPTION_MAX),
+            kind: Kind::Setting,
+            setting: Some(Constraint {
+                length_max: Some(5),
+                min: Some(-1.0),
+                max: None,
+                choices: vec!["a".to_owned()],
+            }),
+        }
+    }
+
+    #[test]
+    fn schemas_come_back_and_hostile_ones_do_not() {
+        let schema = Schema::new(vec![definition()]);
+        let bytes = encode_schema(&schema);
+        assert_eq!(decode_schema(&bytes).unwrap(), schema);
+        let mut long = definition();
+        long.description.push('d');
+        assert!(decode_schema(&encode_schema(&Schema::new(vec![long]))).is_err());
+        assert_ne!(schema_hash(&bytes), schema_hash(&bytes[1..]));
+    }
+}
