@@ -3,6 +3,7 @@
 //! Deterministic: order of use is a counter, never a clock or a hash.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// At most `capacity` values by key.
 pub(super) struct Lru<K, V> {
@@ -58,6 +59,13 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         Some(value)
     }
 
+    /// How many values the keys of a range have, and the key among them unused for longest.
+    pub(super) fn oldest_within(&self, range: RangeInclusive<K>) -> (usize, Option<K>) {
+        let values = self.values.range(range);
+        let oldest = values.clone().min_by_key(|(_, (tick, _))| *tick);
+        (values.count(), oldest.map(|(key, _)| key.clone()))
+    }
+
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()
@@ -80,6 +88,8 @@ mod tests {
         assert_eq!(map.insert(2, 21), None);
         assert_eq!(map.insert(4, 40), Some(0));
         assert_eq!((map.peek(&2), map.peek(&0), map.len()), (Some(&21), None, 3));
+        assert_eq!(map.oldest_within(3..=4), (2, Some(3)));
+        assert_eq!(map.oldest_within(5..=9), (0, None));
         assert_eq!(map.remove(&2), Some(21));
         assert_eq!(map.len(), 2);
     }

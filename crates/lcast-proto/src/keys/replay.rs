@@ -1,15 +1,16 @@
 //! Replay windows: which packet numbers of a sender were taken.
 //!
 //! [`ReplayWindows::check`] asks, [`ReplayWindows::commit`] moves. Commit only after the packet's
-//! origin is verified ([SEC-41]): otherwise a member could close another's window with a forged
-//! number. Not a memory of questions: request ids are the endpoint's.
+//! origin is verified: otherwise a member could close another's window with a forged number. A
+//! window belongs to a member and a sender id together, since any member can sign under any sender
+//! id: [SEC-41]. Not a memory of questions: request ids are the endpoint's.
 
 use super::lru::Lru;
-use crate::wire::id::SenderId;
+use crate::wire::id::{NodeId, SenderId};
 
 /// The replay windows of all senders; the longest idle is forgotten.
 pub struct ReplayWindows {
-    windows: Lru<SenderId, Window>,
+    windows: Lru<(NodeId, SenderId), Window>,
 }
 
 /// Why a packet number is not taken.
@@ -37,6 +38,8 @@ impl ReplayWindows {
     pub const WINDOW: u64 = 1024;
     /// Most senders that a window is kept for, about 0.3 KB each.
     pub const SENDERS_MAX: usize = 4096;
+    /// Most senders of one member that a window is kept for: a client's processes at one time.
+    pub const SENDERS_OF_MEMBER_MAX: usize = 64;
 
     /// No windows.
     pub fn new() -> Self {
@@ -52,34 +55,45 @@ impl ReplayWindows {
     ///
     /// # Errors
     /// When it was taken, or cannot be told.
-    pub fn check(&self, sender: &SenderId, number: u64) -> Result<(), ReplayError> {
-        self.windows.peek(sender).map_or(Ok(()), |window| window.check(number))
+    pub fn check(&self, member: NodeId, sender: SenderId, number: u64) -> Result<(), ReplayError> {
+        self.windows.peek(&(member, sender)).map_or(Ok(()), |window| window.check(number))
     }
 
     /// Whether the sender has a window: one of its packets was verified and taken.
-    pub fn contains(&self, sender: &SenderId) -> bool {
-        self.windows.peek(sender).is_some()
+    pub fn contains(&self, member: NodeId, sender: SenderId) -> bool {
+        self.windows.peek(&(member, sender)).is_some()
     }
 
-    /// Takes the number of a verified packet; makes a window for a sender that has none.
+    /// Takes the number of a verified packet; makes a window for a sender that has none. A member
+    /// with many senders loses its own longest idle one, never another's.
     ///
     /// # Errors
     /// As [`Self::check`]; then nothing is changed.
-    pub fn commit(&mut self, sender: &SenderId, number: u64) -> Result<(), ReplayError> {
-        if let Some(window) = self.windows.get(sender) {
+    pub fn commit(
+        &mut self,
+        member: NodeId,
+        sender: SenderId,
+        number: u64,
+    ) -> Result<(), ReplayError> {
+        let key = (member, sender);
+        if let Some(window) = self.windows.get(&key) {
             window.check(number)?;
             window.take(number);
             return Ok(());
         }
+        let own = (member, SenderId([0; 12]))..=(member, SenderId([0xff; 12]));
+        if let (Self::SENDERS_OF_MEMBER_MAX.., Some(idle)) = self.windows.oldest_within(own) {
+            self.windows.remove(&idle);
+        }
         let mut window = Window { highest: number, taken: [0; WORDS] };
         window.take(number);
-        self.windows.insert(*sender, window);
+        self.windows.insert(key, window);
         Ok(())
     }
 
     /// Forgets a sender that is known to have ended.
-    pub fn remove(&mut self, sender: &SenderId) {
-        self.windows.remove(sender);
+    pub fn remove(&mut self, member: NodeId, sender: SenderId) {
+        self.windows.remove(&(member, sender));
     }
 
     /// How many senders have a window.
@@ -135,15 +149,16 @@ fn place(number: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
+    const MEMBER: NodeId = NodeId([2; 16]);
     const SENDER: SenderId = SenderId([1; 12]);
 
     fn check(taken: &[u64], number: u64, expected: Result<(), ReplayError>) {
         let mut windows = ReplayWindows::new();
         for number in taken {
-            windows.commit(&SENDER, *number).unwrap();
+            windows.commit(MEMBER, SENDER, *number).unwrap();
         }
-        assert_eq!(windows.check(&SENDER, number), expected, "{taken:?} then {number}");
-        assert_eq!(windows.commit(&SENDER, number), expected, "{taken:?} then {number}");
+        assert_eq!(windows.check(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
+        assert_eq!(windows.commit(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
     }
 
     #[test]
@@ -171,29 +186,56 @@ mod tests {
     #[test]
     fn asking_moves_no_window() {
         let mut windows = ReplayWindows::new();
-        windows.check(&SENDER, 9).unwrap();
+        windows.check(MEMBER, SENDER, 9).unwrap();
         assert!(windows.is_empty());
-        windows.commit(&SENDER, 9).unwrap();
-        windows.check(&SENDER, u64::MAX).unwrap();
-        windows.check(&SENDER, 10).unwrap();
-        windows.commit(&SENDER, 8).unwrap();
+        windows.commit(MEMBER, SENDER, 9).unwrap();
+        windows.check(MEMBER, SENDER, u64::MAX).unwrap();
+        windows.check(MEMBER, SENDER, 10).unwrap();
+        windows.commit(MEMBER, SENDER, 8).unwrap();
+    }
+
+    fn sender(index: usize) -> SenderId {
+        let mut id = [0; 12];
+        id[..8].copy_from_slice(&(index as u64).to_be_bytes());
+        SenderId(id)
+    }
+
+    fn member(index: usize) -> NodeId {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&(index as u64).to_be_bytes());
+        NodeId(id)
     }
 
     #[test]
     fn the_longest_idle_sender_is_forgotten() {
         let mut windows = ReplayWindows::new();
-        let sender = |index: usize| {
-            let mut id = [0; 12];
-            id[..8].copy_from_slice(&(index as u64).to_be_bytes());
-            SenderId(id)
-        };
         for index in 0..ReplayWindows::SENDERS_MAX {
-            windows.commit(&sender(index), 1).unwrap();
+            windows.commit(member(index), SENDER, 1).unwrap();
         }
         assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
-        windows.commit(&sender(0), 2).unwrap();
-        windows.commit(&sender(ReplayWindows::SENDERS_MAX), 1).unwrap();
+        windows.commit(member(0), SENDER, 2).unwrap();
+        windows.commit(member(ReplayWindows::SENDERS_MAX), SENDER, 1).unwrap();
         assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
-        assert!(windows.contains(&sender(0)) && !windows.contains(&sender(1)));
+        assert!(windows.contains(member(0), SENDER) && !windows.contains(member(1), SENDER));
+    }
+
+    /// [SEC-41]: whoever signs under another's sender id closes only his own window.
+    #[test]
+    fn a_member_moves_no_window_of_another() {
+        let mut windows = ReplayWindows::new();
+        windows.commit(member(0), SENDER, 5).unwrap();
+        windows.commit(member(1), SENDER, u64::MAX).unwrap();
+        windows.commit(member(0), SENDER, 6).unwrap();
+        for index in 0..=ReplayWindows::SENDERS_OF_MEMBER_MAX {
+            assert!(windows.contains(member(1), SENDER));
+            windows.commit(member(1), sender(index), 1).unwrap();
+            let held = windows.len() - 1;
+            assert_eq!(held, (index + 2).min(ReplayWindows::SENDERS_OF_MEMBER_MAX));
+            if index + 2 > ReplayWindows::SENDERS_OF_MEMBER_MAX {
+                break;
+            }
+        }
+        assert!(!windows.contains(member(1), SENDER));
+        assert!(windows.contains(member(0), SENDER));
     }
 }

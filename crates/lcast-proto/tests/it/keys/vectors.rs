@@ -86,7 +86,8 @@ fn group_packet() {
         sender: SENDER,
         number: (1 << 22) + 7,
     };
-    let body = [certificate.bytes(), b"\xa1\x01\x02"].concat();
+    let length = u16::try_from(certificate.bytes().len()).unwrap().to_be_bytes();
+    let body = [&length[..], certificate.bytes(), b"\xa1\x01\x02"].concat();
     let mut packet = [&[0; HEADER_LEN], &body[..]].concat();
     SignatureContext { realm, header: &header, channel: &channel }.sign(&key, &mut packet).unwrap();
     keys.seal(&header, &channel, &mut packet).unwrap();
