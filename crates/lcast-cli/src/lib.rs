@@ -10,6 +10,7 @@ mod exit;
 mod failure;
 mod json;
 mod output;
+mod place;
 mod text;
 mod verbs;
 

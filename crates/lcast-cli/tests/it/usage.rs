@@ -1,0 +1,68 @@
+//! Help, versions, and command lines that make no sense.
+
+use std::process::Stdio;
+
+use serde_json::Value as Json;
+
+use crate::command::{Ended, Home};
+
+#[test]
+fn help_and_version_are_answers() {
+    let home = Home::new();
+    for words in [&["--help"][..], &["-h"], &["get", "--help"], &["realm", "issue", "--help"]] {
+        assert!(home.ok(words).contains("Usage: librecast"), "{words:?}");
+    }
+    assert!(home.ok(&["--version"]).starts_with("librecast "));
+    assert!(home.files().is_empty());
+}
+
+#[test]
+fn no_verb_and_wrong_verbs_are_refused() {
+    let home = Home::new();
+    let ended = home.run(&[]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("Usage: librecast"), "{ended:?}");
+    home.refused(&["gett", "host.name"], &["gett", "get"]);
+    home.refused(&["get"], &["PATTERN"]);
+    home.refused(&["get", "host.name", "--timeout", "5"], &["'5' lacks a unit", "1.5s"]);
+    home.refused(&["get", "host.name", "--require", "some"], &["'some'", "90%"]);
+    home.refused(&["set", "app.greeting"], &["NAME=TEXT"]);
+    home.refused(&["set", "app.x:=hello"], &["'hello'", "text in quotes"]);
+    assert!(home.files().is_empty());
+}
+
+#[test]
+fn json_and_jsonl_exclude_each_other() {
+    let home = Home::new();
+    let ended = home.run(&["--jsonl", "realm", "list", "--json"]);
+    assert_eq!(ended.code, 2);
+    let document: Json = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(document["error"]["code"], "usage");
+}
+
+#[test]
+fn a_credential_names_its_realm() {
+    let home = Home::new();
+    let words = ["--realm", "prod", "--credential", "x", "get", "host.name"];
+    home.refused(&words, &["--credential and --realm exclude each other"]);
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let home = Home::new();
+    let mut command = home.command(&["completions", "bash"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn without_a_home_the_way_out_is_told() {
+    let home = Home::new();
+    let mut command = home.command(&["realm", "list"]);
+    let ended = Ended::of(command.env_remove("LIBRECAST_HOME"));
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("set LIBRECAST_HOME"), "{ended:?}");
+}
