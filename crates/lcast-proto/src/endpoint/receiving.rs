@@ -70,17 +70,17 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         let opened = self.group_keys.open(header, &self.channel, packet);
         let plaintext = opened.map_err(|_| Dropped::Seal)?;
-        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
         let (body, signature) =
             SignatureContext::split(plaintext).map_err(|_| Dropped::Signature)?;
         let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
         let certificate =
             self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        self.check_window(&certificate, header)?;
         let realm = self.credential.realm();
         let context = SignatureContext { realm, header, channel: &self.channel };
         let verified = context.verify(certificate.signing_key(), body, signature);
         verified.map_err(|_| Dropped::Signature)?;
-        self.commit(header)?;
+        self.commit(&certificate, header)?;
         let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
         let origin = self.origin(datagram, header, certificate);
         match frame {
@@ -89,9 +89,16 @@ impl Endpoint {
         }
     }
 
-    /// The number of a packet whose origin is verified. [SEC-41]
-    fn commit(&mut self, header: &Header) -> Result<(), Dropped> {
-        self.windows.commit(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
+    /// Asks the replay window of this member and sender id, and moves nothing. [SEC-41]
+    fn check_window(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+        let outcome = self.windows.check(certificate.id(), header.sender, header.number);
+        outcome.map_err(|_| Dropped::Replay)
+    }
+
+    /// Takes the number of a packet whose origin is verified. [SEC-41]
+    fn commit(&mut self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+        let outcome = self.windows.commit(certificate.id(), header.sender, header.number);
+        outcome.map_err(|_| Dropped::Replay)?;
         self.stats.verified += 1;
         Ok(())
     }
@@ -206,11 +213,11 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         let opened = self.group_keys.open(header, &self.channel, packet);
         let plaintext = opened.map_err(|_| Dropped::Seal)?;
-        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
         let length = split_certificate(plaintext).ok_or(Dropped::Frame)?.0.len();
         let (certificate, inner) = plaintext[2..].split_at_mut(length);
         let certificate =
             self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        self.check_window(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         let role = PairRole::Announcer;
         let key = *certificate.agreement_key();
@@ -227,7 +234,7 @@ impl Endpoint {
             }
         };
         let frame = frame.map_err(|_| Dropped::Seal)?;
-        self.commit(header)?;
+        self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);
         let way = Some(origin.way).filter(|_| !datagram.multicast);
         self.peers.meet(now.instant, header.sender, &origin.certificate, None, way);
@@ -245,14 +252,14 @@ impl Endpoint {
         let channel = self.channel;
         let pair = self.pair(&header.sender, role).ok_or(Dropped::Stranger)?;
         let frame = pair.open(header, &channel, packet).map_err(|_| Dropped::Seal)?;
-        self.windows.check(&header.sender, header.number).map_err(|_| Dropped::Replay)?;
         let Some(peer) = self.peers.peer_mut(&header.sender) else {
             return Err(Dropped::Stranger);
         };
         peer.used = now.instant;
         let certificate = peer.certificate.clone();
+        self.check_window(&certificate, header)?;
         self.check_membership(now, &certificate)?;
-        self.commit(header)?;
+        self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);
         self.hear_frame(now, &origin, frame)
     }
