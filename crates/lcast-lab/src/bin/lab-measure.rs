@@ -1,0 +1,2 @@
+//! Prints figures; see the module docs of the measurements.
+fn main() {}

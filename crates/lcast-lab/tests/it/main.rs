@@ -1,0 +1,3 @@
+//! Scenarios with the real binary in networks made of namespaces.
+
+mod harness;
