@@ -29,9 +29,7 @@ impl Capture {
         self.marks += 1;
         self.sniffer.say("mark\n");
         let marks = self.marks;
-        self.sniffer.wait_stdout("that it has caught up", DEADLINE, |bytes| {
-            read(bytes).1 >= marks
-        });
+        self.sniffer.wait_stdout("that it has caught up", DEADLINE, |bytes| read(bytes).1 >= marks);
     }
 
     /// All frames since the start.

@@ -137,7 +137,8 @@ fn checksum(addresses: &[u8], udp: &[u8]) -> u16 {
 #[must_use]
 pub fn search_forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = vec![secret.to_vec(), hex.clone().into_bytes(), hex.to_uppercase().into_bytes()];
+    let mut forms =
+        vec![secret.to_vec(), hex.clone().into_bytes(), hex.to_uppercase().into_bytes()];
     for skip in 0..3 {
         let usable = (secret.len() - skip) / 3 * 3;
         let text = base64(&secret[skip..skip + usable]);

@@ -33,7 +33,7 @@ impl Firewall {
             "table inet lab\ndelete table inet lab\n\
              table inet lab {{ chain input {{ type filter hook input priority 0; policy drop;\n\
              iif lo accept\nct state established,related accept\n\
-             meta l4proto ipv6-icmp accept\n{port}}} }}\n"
+             meta l4proto ipv6-icmp accept\n{port}}}\n}}\n"
         )
     }
 }
@@ -75,7 +75,7 @@ impl Impairments {
                 text += &format!("oifname {port} {which} {random} drop\n");
             }
         }
-        text + "} }\n"
+        text + "}\n}\n"
     }
 }
 

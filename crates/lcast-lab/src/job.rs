@@ -108,7 +108,8 @@ impl Job {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self) -> Process {
-        let words: Vec<&String> = self.enter.iter().chain(&self.wrap).chain(&self.program).collect();
+        let words: Vec<&String> =
+            self.enter.iter().chain(&self.wrap).chain(&self.program).collect();
         let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         self.start_with(&words, input)
     }
@@ -116,7 +117,8 @@ impl Job {
     /// Starts it with a pipe as its standard input, which [`Process::say`] writes to.
     #[must_use]
     pub fn start_dialogue(&self) -> Process {
-        let words: Vec<&String> = self.enter.iter().chain(&self.wrap).chain(&self.program).collect();
+        let words: Vec<&String> =
+            self.enter.iter().chain(&self.wrap).chain(&self.program).collect();
         self.start_with(&words, Stdio::piped())
     }
 
@@ -132,7 +134,9 @@ impl Job {
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", words[0]));
         let stdout = Stream::follow(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Stream::follow(child.stderr.take().expect("stderr is a pipe"));
-        if let (Some(bytes), Some(mut pipe)) = (self.input.clone(), child.stdin.take_if(|_| self.input.is_some())) {
+        if let (Some(bytes), Some(mut pipe)) =
+            (self.input.clone(), child.stdin.take_if(|_| self.input.is_some()))
+        {
             thread::spawn(move || pipe.write_all(&bytes));
         }
         Process { what: self.describe(), child, stdout, stderr, inner: None, ended: None }
@@ -176,7 +180,10 @@ pub struct Output {
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, code, stdout, stderr, elapsed } = self;
-        write!(f, "`{what}`: exit {code} after {elapsed:?}\n-- stdout:\n{stdout}\n-- stderr:\n{stderr}")
+        write!(
+            f,
+            "`{what}`: exit {code} after {elapsed:?}\n-- stdout:\n{stdout}\n-- stderr:\n{stderr}"
+        )
     }
 }
 
@@ -387,7 +394,8 @@ impl Stream {
     /// Waits until the pipe was closed; a grandchild may hold it open, so not for ever.
     fn wait_end(&self) {
         let grace = Duration::from_millis(300);
-        let result = self.changed.wait_timeout_while(self.lock(), grace, |received| !received.ended);
+        let result =
+            self.changed.wait_timeout_while(self.lock(), grace, |received| !received.ended);
         drop(result.expect("no holder of this lock panics"));
     }
 }

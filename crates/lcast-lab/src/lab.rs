@@ -270,7 +270,8 @@ impl Host {
 
     /// Mounts an empty disk of so many bytes at a folder of this host, which is made.
     pub fn small_disk(&self, folder: &str, bytes: u64) {
-        let line = format!("mkdir -p {folder} && mount -t tmpfs -o size={bytes},mode=700 lab {folder}");
+        let line =
+            format!("mkdir -p {folder} && mount -t tmpfs -o size={bytes},mode=700 lab {folder}");
         self.command("sh").args(["-c", &line]).ok();
     }
 

@@ -149,8 +149,7 @@ impl Agent {
         fs::write(lab.file(&settings), config)
             .unwrap_or_else(|error| panic!("configuration {settings}: {error}"));
         let state = host.path(&format!("state-{name}-{number}"));
-        let line =
-            format!("agent --credential {credential} --state {state} --config {settings}");
+        let line = format!("agent --credential {credential} --state {state} --config {settings}");
         let job = host.librecast(&line).env("NOTIFY_SOCKET", socket);
         let (name, host) = (name.to_owned(), host.clone());
         Self { name, host, job, state, process: None, ready }

@@ -51,7 +51,8 @@ const TOOLS: &[(&str, &str)] = &[
 /// The Debian packages that must be installed before a lab can be made here; none is the good case.
 #[must_use]
 pub fn tools_missing() -> Vec<&'static str> {
-    let found = |tool: &str| search_path().iter().any(|folder| Path::new(folder).join(tool).exists());
+    let found =
+        |tool: &str| search_path().iter().any(|folder| Path::new(folder).join(tool).exists());
     let absent = TOOLS.iter().filter(|(tool, _)| !found(tool));
     let mut packages: Vec<&str> = absent.map(|&(_, package)| package).collect();
     if faketime_library().is_none() {
@@ -147,10 +148,12 @@ impl Holder {
         let mut child = spawned.map_err(|error| LabError(format!("unshare: {error}")))?;
         let mut input = child.stdin.take().expect("stdin is a pipe");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        let holder = (|| {
+        let holder = (|| -> Result<_, LabError> {
             expect_line(&mut lines, "up")?;
             let many_users = mode == Mode::Root || map_users(child.id())?;
-            writeln!(input, "go").and_then(|()| input.write_all(script.as_bytes())).map_err(text)?;
+            writeln!(input, "go")
+                .and_then(|()| input.write_all(script.as_bytes()))
+                .map_err(text)?;
             let hosts = read_hosts(&mut lines)?;
             let init = init_of(child.id());
             Ok((init, hosts, many_users))
@@ -255,6 +258,10 @@ fn init_of(outer: u32) -> u32 {
     })
 }
 
+/// Begins and ends the script of a place: it says `ok` or `failed`, and then holds its namespaces.
+const BEGIN: &str = "trap \"echo failed >&3\" EXIT\n";
+const END: &str = "trap - EXIT\necho ok >&3\nexec sleep infinity";
+
 /// The script that pid 1 of the lab reads. Hosts are made side by side: each makes its own end of
 /// its cables and sends the other end to the switch.
 fn script(hosts: &[HostSpec], snooping: bool) -> String {
@@ -273,25 +280,25 @@ fn script(hosts: &[HostSpec], snooping: bool) -> String {
         switch += &format!("{}\n", bridge(segment, snooping));
     }
     text += &format!(
-        "{space} 'hostname switch\n\
-         echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6\n\
+        "step() {{ read -r said <&3; [ \"$said\" = ok ] || {{ cat /run/lab/*.log >&2; exit 1; }}; }}\n\
+         {space} '{BEGIN}hostname switch\n\
          ip -batch - <<END\n{switch}END\n\
-         echo ok >&3\nexec sleep infinity' >/run/lab/switch.log 2>&1 &\n\
-         switch=$!\nread -r said <&3\n[ \"$said\" = ok ]\n"
+         echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6\n\
+         {END}' >/run/lab/switch.log 2>&1 &\n\
+         switch=$!\nstep\n"
     );
     for (index, host) in hosts.iter().enumerate() {
         text += &host_script(index, host, space);
     }
-    text += &format!("for i in $(seq {}); do read -r said <&3; done\n", hosts.len());
+    text += &format!("for i in $(seq {}); do step; done\n", hosts.len());
     let mut ports = String::new();
     for (index, host) in hosts.iter().enumerate() {
         for segment in &host.segments {
             ports += &format!("link set h{index}s{segment} master br{segment} up\n");
             if snooping {
                 // A well-run switch: nobody gets what nobody there asked for.
-                ports += &format!(
-                    "link set h{index}s{segment} type bridge_slave mcast_flood off\n"
-                );
+                ports +=
+                    &format!("link set h{index}s{segment} type bridge_slave mcast_flood off\n");
             }
         }
     }
@@ -342,12 +349,12 @@ fn host_script(index: usize, host: &HostSpec, space: &str) -> String {
     }
     let name = &host.name;
     format!(
-        "export switch\n{space} 'hostname {name}\n\
+        "export switch\n{space} '{BEGIN}hostname {name}\n\
          mount -t sysfs lab /sys 2>/dev/null || true\n\
          for d in home runtime tmp; do mkdir -p /run/lab/{name}/$d; done\n\
          chmod 700 /run/lab/{name}/runtime\n\
          ip -batch - <<END\n{cables}END\n\
-         echo ok >&3\nexec sleep infinity' >/run/lab/{name}.log 2>&1 &\n\
+         {END}' >/run/lab/{name}.log 2>&1 &\n\
          host{index}=$!\n"
     )
 }

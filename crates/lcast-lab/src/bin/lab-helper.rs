@@ -50,16 +50,15 @@ fn sniff(card: &str) -> Result<()> {
     // What came before the filter may be of another card.
     drain(&socket, |_| Ok(()))?;
     let mut out = io::stdout().lock();
-    let mut input = io::stdin().lock();
+    let stdin = io::stdin();
     loop {
-        let mut fds =
-            [PollFd::new(&socket, PollFlags::IN), PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN)];
+        let mut fds = [PollFd::new(&socket, PollFlags::IN), PollFd::new(&stdin, PollFlags::IN)];
         poll(&mut fds, None)?;
         let asked = !fds[1].revents().is_empty();
         let mut lines = 0;
         if asked {
             let mut bytes = [0; 64];
-            let len = input.read(&mut bytes)?;
+            let len = stdin.lock().read(&mut bytes)?;
             if len == 0 {
                 return Ok(());
             }
