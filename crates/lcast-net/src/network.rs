@@ -385,22 +385,23 @@ impl Network {
             }
         }
         let alone = outcome.sent == 0 && !outcome.would_block();
-        if let Some((local, (link, token))) = self.loopback()
-            && only.is_none_or(|only| only == link)
-        {
-            let ip = *local.ip();
-            let peers = self.registry.as_mut().map_or(&[][..], Registry::peers);
-            let wanted: Vec<u16> = peers
-                .iter()
-                .filter(|peer| alone || !peer.hears_multicast)
-                .map(|peer| peer.port)
-                .collect();
-            for port in wanted {
-                let to = SocketAddrV6::new(ip, port, 0, 0);
-                self.send_one(link, token, to, bytes, outcome);
+        let loopback =
+            self.loopback().filter(|(_, (link, _))| only.is_none_or(|only| only == *link));
+        let (Some((local, (link, token))), Some(registry)) = (loopback, &mut self.registry) else {
+            if alone && outcome.failures.is_empty() {
+                outcome.failures.push(SendFailure { link: 0, error: SendError::NoLink });
             }
-        } else if alone && outcome.failures.is_empty() {
-            outcome.failures.push(SendFailure { link: 0, error: SendError::NoLink });
+            return;
+        };
+        let wanted: Vec<u16> = registry
+            .peers()
+            .iter()
+            .filter(|peer| alone || !peer.hears_multicast)
+            .map(|peer| peer.port)
+            .collect();
+        for port in wanted {
+            let to = SocketAddrV6::new(*local.ip(), port, 0, 0);
+            self.send_one(link, token, to, bytes, outcome);
         }
     }
 

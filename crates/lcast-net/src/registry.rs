@@ -171,13 +171,14 @@ impl Folder {
     /// Reads the folder when it changed, and registers again when the own entry is gone; says
     /// whether `found` is new.
     fn refresh(&mut self, own: Name) -> bool {
-        let stamp = self.open.as_ref().and_then(Open::stamp);
-        let Some(stamp) = stamp else {
+        if self.open.as_ref().and_then(Open::stamp).is_none() {
             // Removed by somebody, or never there.
             self.open = None;
-            let had = !self.found.is_empty();
-            self.found.clear();
-            return self.register(own).is_ok() || had;
+            // A folder that cannot be made or written may still be read.
+            let _ = self.register(own);
+        }
+        let Some(stamp) = self.open.as_ref().and_then(Open::stamp) else {
+            return !std::mem::take(&mut self.found).is_empty();
         };
         if self.seen == Some(stamp) {
             return false;
@@ -329,7 +330,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(stat: &Stat) -> Self {
-        Self { seconds: stat.st_mtime as i64, nanoseconds: stat.st_mtime_nsec as i64 }
+        Self { seconds: stat.st_mtime.into(), nanoseconds: stat.st_mtime_nsec as i64 }
     }
 
     /// Whether a later change is sure to show: the kernel's time stamps have a grain.
