@@ -4,8 +4,11 @@
 //! agent applies to its table of variables. Start at [`builtin`] for
 //! the host's own numbers.
 
+pub mod background;
 pub mod builtin;
+pub mod commands;
 pub mod config;
+pub mod configured;
 pub mod formats;
 
 use lcast_proto::name::Step;

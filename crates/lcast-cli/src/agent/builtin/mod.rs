@@ -23,6 +23,7 @@ mod process;
 mod roots;
 mod sampler;
 mod sensors;
+mod systemd;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -36,6 +37,7 @@ pub use markdown::markdown;
 pub use own::OwnFacts;
 pub use roots::Roots;
 pub use sampler::{Options, Sampler};
+pub use systemd::SystemdUnits;
 
 /// How often [`Sampler::tick`] is to be called.
 pub const TICK: std::time::Duration = std::time::Duration::from_secs(10);

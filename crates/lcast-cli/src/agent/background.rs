@@ -1,0 +1,350 @@
+//! The schedule of commands and files: each at its own pace, few at once, none awaited by anybody.
+//!
+//! [`Background::start`] sets off one task for each `[[variable]]` that is read again and again, and
+//! one for systemd. Their changes come through a bounded channel, one batch a reading.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::Change;
+use super::builtin::{Roots, SystemdUnits};
+use super::commands::run;
+use super::config::{Command, Source, Variable};
+use super::configured::{Finished, Tracker};
+use super::formats::Output;
+
+/// Everything that is read in the background. Dropping it ends all of it, programs included.
+#[derive(Debug)]
+pub struct Background {
+    /// What is known before anything was read: apply it at once.
+    pub initial: Vec<Change>,
+    /// The changes of one reading after another.
+    pub changes: mpsc::Receiver<Vec<Change>>,
+    tasks: JoinSet<()>,
+    systemd_wanted: Arc<Notify>,
+}
+
+/// Most programs at once.
+pub const COMMANDS_MAX: usize = 4;
+
+/// Most files read at once; one on a dead network mount takes a place until the mount answers.
+pub const FILES_MAX: usize = 8;
+
+/// Most batches of changes that wait to be taken; readers wait when there are more.
+pub const BATCHES_MAX: usize = 64;
+
+/// How long the reading of a file may take before it counts as failed.
+const FILE_WAIT: Duration = Duration::from_secs(5);
+
+/// Most bytes of a file.
+const FILE_MAX: usize = Command::OUTPUT_DEFAULT;
+
+/// systemd is asked at most this often.
+const SYSTEMD_INTERVAL: Duration = Duration::from_secs(30);
+
+/// First readings are spread over at most this time.
+const SPREAD_MAX: Duration = Duration::from_millis(500);
+
+impl Background {
+    /// Starts to keep the variables current. To be called within a tokio runtime with I/O and time.
+    pub fn start(variables: &[Variable], roots: &Roots) -> Self {
+        let (sender, changes) = mpsc::channel(BATCHES_MAX);
+        let commands = Arc::new(Semaphore::new(COMMANDS_MAX));
+        let files = Arc::new(Semaphore::new(FILES_MAX));
+        let mut tasks = JoinSet::new();
+        let mut initial = Vec::new();
+        for variable in variables {
+            let mut tracker = Tracker::new(variable.clone());
+            initial.extend(tracker.start());
+            let sender = sender.clone();
+            match variable.source.clone() {
+                Source::Value(_) => {}
+                Source::Command(command) => {
+                    let reader =
+                        Programs { command, roots: roots.clone(), permits: commands.clone() };
+                    tasks.spawn(keep_current(tracker, reader, sender));
+                }
+                Source::File(path) => {
+                    let reader = Files { path, permits: files.clone(), pending: None };
+                    tasks.spawn(keep_current(tracker, reader, sender));
+                }
+            }
+        }
+        let systemd_wanted = Arc::new(Notify::new());
+        if roots.run.join("systemd/system").is_dir() {
+            tasks.spawn(watch_systemd(systemd_wanted.clone(), roots.clone(), commands, sender));
+        }
+        Self { initial, changes, tasks, systemd_wanted }
+    }
+
+    /// Says that a question asks for systemd's variables: they are read anew, if the last reading
+    /// is older than thirty seconds, and come with [`Background::changes`].
+    pub fn want_systemd(&self) {
+        self.systemd_wanted.notify_one();
+    }
+
+    /// Ends everything and waits until no program is left.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Where the outcomes of readings come from: programs or files.
+trait Reader: Send {
+    /// Reads once.
+    fn read(&mut self) -> impl Future<Output = Result<Finished, String>> + Send;
+}
+
+/// Reads one variable again and again, until nobody takes its changes.
+async fn keep_current(
+    mut tracker: Tracker,
+    mut reader: impl Reader,
+    sender: mpsc::Sender<Vec<Change>>,
+) {
+    let interval = tracker.variable().interval;
+    let dice = RandomState::new();
+    let spread = (interval / 4).min(SPREAD_MAX);
+    sleep(spread.mul_f64(fraction(&dice, 0))).await;
+    let mut next = Instant::now();
+    for turn in 1.. {
+        let outcome = reader.read().await;
+        if sender.send(tracker.finish(outcome)).await.is_err() {
+            return;
+        }
+        // Between 0.95 and 1.05 intervals, so that the variables of a fleet drift apart.
+        next += interval.mul_f64(0.95 + fraction(&dice, turn) / 10.0);
+        next = next.max(Instant::now());
+        sleep_until(next).await;
+    }
+}
+
+/// A number from 0 to 1 that nobody can foresee; good enough to spread load.
+fn fraction(dice: &RandomState, turn: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let part = (dice.hash_one(turn) >> 11) as f64 / (1_u64 << 53) as f64;
+    part
+}
+
+/// Runs a program.
+struct Programs {
+    command: Command,
+    roots: Roots,
+    permits: Arc<Semaphore>,
+}
+
+impl Reader for Programs {
+    async fn read(&mut self) -> Result<Finished, String> {
+        let _permit = self.permits.acquire().await.map_err(|error| error.to_string())?;
+        run(&self.command, &self.roots).await.map_err(|error| error.to_string())
+    }
+}
+
+/// Reads a file, on a thread that may wait: a dead network mount holds up nothing but itself.
+struct Files {
+    path: PathBuf,
+    permits: Arc<Semaphore>,
+    pending: Option<JoinHandle<io::Result<Vec<u8>>>>,
+}
+
+impl Reader for Files {
+    async fn read(&mut self) -> Result<Finished, String> {
+        let path = self.path.display().to_string();
+        let waits = || format!("'{path}' does not answer: is it on a dead network mount?");
+        if self.pending.is_none() {
+            let permit = timeout(FILE_WAIT, self.permits.clone().acquire_owned()).await;
+            let permit = permit.map_err(|_| waits())?.map_err(|error| error.to_string())?;
+            let path = self.path.clone();
+            self.pending = Some(tokio::task::spawn_blocking(move || read_file(&path, permit)));
+        }
+        let Some(pending) = &mut self.pending else { return Err(waits()) };
+        let Ok(joined) = timeout(FILE_WAIT, pending).await else { return Err(waits()) };
+        self.pending = None;
+        let bytes = joined.map_err(|error| error.to_string())?;
+        let bytes = bytes.map_err(|error| format!("cannot read '{path}': {error}"))?;
+        Ok(Finished { output: Output { bytes, code: 0 }, complaint: String::new() })
+    }
+}
+
+/// The bytes of a plain file; the permit goes when it was read.
+fn read_file(path: &Path, _permit: OwnedSemaphorePermit) -> io::Result<Vec<u8>> {
+    // A pipe or device could wait for ever, or have no end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(FILE_MAX).unwrap_or(u64::MAX) + 1;
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > FILE_MAX {
+        return Err(io::Error::other(format!("it is longer than {FILE_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Asks systemd once at start and then when somebody wants to know.
+async fn watch_systemd(
+    wanted: Arc<Notify>,
+    roots: Roots,
+    permits: Arc<Semaphore>,
+    sender: mpsc::Sender<Vec<Change>>,
+) {
+    let mut units = SystemdUnits::default();
+    loop {
+        let mut texts = Vec::new();
+        for arguments in SystemdUnits::commands() {
+            let command = Command {
+                arguments,
+                timeout: Command::TIMEOUT_DEFAULT,
+                output_max: Command::OUTPUT_MAX,
+                user: None,
+            };
+            let Ok(_permit) = permits.acquire().await else { return };
+            let finished = run(&command, &roots).await;
+            let text = finished.ok().filter(|it| it.output.code == 0).map(|it| it.output.bytes);
+            texts.push(String::from_utf8_lossy(&text.unwrap_or_default()).into_owned());
+        }
+        let [manager, table] = texts.as_slice() else { return };
+        if sender.send(units.read(manager, table)).await.is_err() {
+            return;
+        }
+        sleep(SYSTEMD_INTERVAL).await;
+        wanted.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::time::Now;
+    use lcast_proto::variable::{Definition, Table};
+
+    use super::*;
+    use crate::agent::builtin::definitions;
+    use crate::agent::config::Config;
+
+    fn variables(text: &str) -> Vec<Variable> {
+        Config::parse(text, Path::new("agent.toml")).unwrap().variables
+    }
+
+    fn table() -> Table {
+        let mut table = Table::new(1);
+        let define = |definition: Definition| table.define(definition).unwrap();
+        definitions().into_iter().for_each(define);
+        table
+    }
+
+    fn apply(table: &mut Table, changes: Vec<Change>) {
+        changes.into_iter().for_each(|it| it.apply(table, Now::default()).unwrap());
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    fn shown(table: &Table, prefix: &str) -> Vec<String> {
+        let entries = table.entries().map(|(name, entry)| format!("{name} = {:?}", entry.value));
+        entries.filter(|line| line.starts_with(prefix)).collect()
+    }
+
+    #[test]
+    fn commands_files_and_values_fill_the_table_and_are_read_again() {
+        let folder = std::env::temp_dir().join(format!("lcast-background-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("release");
+        std::fs::write(&file, "1.0\n").unwrap();
+        let text = format!(
+            "[[variable]]\nname = 'app.fixed'\nvalue = 7\n\
+             [[variable]]\nname = 'app.file'\nfile = '{}'\ninterval = '1s'\n\
+             [[variable]]\nname = 'app.load'\ncommand = ['echo', '0.5']\ntype = 'float'\n\
+             [[variable]]\nname = 'app.gone'\ncommand = ['/nonexistent']\n",
+            file.display()
+        );
+        let mut table = table();
+        block_on(async {
+            let mut background = Background::start(&variables(&text), &Roots::under(&folder));
+            apply(&mut table, std::mem::take(&mut background.initial));
+            for _ in 0..3 {
+                let batch = background.changes.recv().await.unwrap();
+                apply(&mut table, batch);
+            }
+            assert_eq!(
+                shown(&table, "app."),
+                [
+                    "app.file = Text(\"1.0\")",
+                    "app.fixed = Int(7)",
+                    "app.gone = Null",
+                    "app.load = Float(0.5)"
+                ]
+            );
+            let errors = shown(&table, "librecast.variable[\"app.gone\"].error");
+            assert!(errors[0].contains("cannot run '/nonexistent': No such file"), "{errors:?}");
+            std::fs::write(&file, "1.1\n").unwrap();
+            apply(&mut table, background.changes.recv().await.unwrap());
+            assert_eq!(shown(&table, "app.file"), ["app.file = Text(\"1.1\")"]);
+            background.stop().await;
+        });
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_plain_files_of_limited_length_are_read() {
+        let folder = std::env::temp_dir().join(format!("lcast-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let check = |path: &Path, expected: Result<usize, &str>| {
+            let permits = Arc::new(Semaphore::new(1));
+            let mut files = Files { path: path.to_owned(), permits, pending: None };
+            let outcome = block_on(files.read());
+            match (outcome, expected) {
+                (Ok(finished), Ok(length)) => assert_eq!(finished.output.bytes.len(), length),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+                (outcome, _) => panic!("{}: {outcome:?}", path.display()),
+            }
+        };
+        let file = folder.join("file");
+        std::fs::write(&file, vec![b'x'; FILE_MAX]).unwrap();
+        check(&file, Ok(FILE_MAX));
+        std::fs::write(&file, vec![b'x'; FILE_MAX + 1]).unwrap();
+        check(&file, Err("longer than 65536 bytes"));
+        check(&folder, Err("no plain file"));
+        check(Path::new("/dev/zero"), Err("no plain file"));
+        check(&folder.join("gone"), Err("No such file"));
+        let fifo = folder.join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        check(&fifo, Err("no plain file"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn at_most_so_many_programs_run_at_once() {
+        let folder = std::env::temp_dir().join(format!("lcast-many-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Each program leaves a file while it runs, and reports how many there are.
+        let script = format!("cd {0}; touch $$; sleep 0.05; ls | wc -l; rm $$", folder.display());
+        let entry = |index: usize| {
+            let name = format!("[[variable]]\nname = 'app.v{index}'\ntype = 'int'\n");
+            format!("{name}command = ['/bin/sh', '-c', '''{script}''']\n")
+        };
+        let text: String = (0..20).map(entry).collect();
+        let mut table = table();
+        block_on(async {
+            let mut background = Background::start(&variables(&text), &Roots::under(&folder));
+            apply(&mut table, std::mem::take(&mut background.initial));
+            for _ in 0..20 {
+                let batch = background.changes.recv().await.unwrap();
+                apply(&mut table, batch);
+            }
+            background.stop().await;
+        });
+        for line in shown(&table, "app.") {
+            let count: usize = line.split(['(', ')']).nth(1).unwrap().parse().unwrap();
+            assert!((1..=COMMANDS_MAX).contains(&count), "{line}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
