@@ -3,8 +3,9 @@
 //! For: rules that neither rustc nor clippy holds. Every check takes the files it needs and returns
 //! what it found, so that its tests can show it failing. Start reading at [`check`].
 //!
-//! To break a rule, write `tidy-allow(RULE): why` in a comment on the line or the line above;
-//! [`ALLOWABLE`] lists the rules for which that works.
+//! To break a rule, write `tidy-allow(RULE): why` in a comment on the line or the line above, or
+//! `tidy-allow-file(RULE): why` among the first lines; [`ALLOWABLE`] lists the rules for which that
+//! works.
 
 mod layers;
 mod links;
@@ -50,8 +51,11 @@ impl Finding {
     }
 }
 
-/// Rules that a comment `tidy-allow(RULE): why` switches off for one line.
+/// Rules that a comment with a reason switches off for one line, or for a file.
 const ALLOWABLE: [&str; 4] = ["sleep", "columns", "word", "machine-path"];
+
+/// Where a comment for a whole file must stand.
+const HEAD_LINES: usize = 20;
 
 /// Reads the workspace, prints what breaks a rule, fails when anything does.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -99,10 +103,16 @@ fn is_allowed(files: &[SourceFile], finding: &Finding) -> bool {
     if !ALLOWABLE.contains(&finding.rule) || finding.line == 0 {
         return false;
     }
-    let marker = format!("tidy-allow({}): ", finding.rule);
+    let reasoned = |line: &str, marker: &str| {
+        let why = line.split_once(marker).and_then(|(_, rest)| rest.strip_prefix(finding.rule));
+        let why = why.and_then(|rest| rest.strip_prefix("): "));
+        why.is_some_and(|why| why.trim().len() >= 8)
+    };
     let first = finding.line.saturating_sub(2);
-    let mut lines = file.text.lines().skip(first).take(finding.line - first);
-    lines.any(|line| line.split_once(&marker).is_some_and(|(_, why)| why.trim().len() >= 8))
+    let mut near = file.text.lines().skip(first).take(finding.line - first);
+    let mut head = file.text.lines().take(HEAD_LINES);
+    near.any(|line| reasoned(line, "tidy-allow("))
+        || head.any(|line| reasoned(line, "tidy-allow-file("))
 }
 
 /// Whether a file holds nothing but tests.
@@ -138,6 +148,7 @@ mod tests {
         assert!(!found("// tidy-allow(sleep): polls a foreign process\nsleep(1)\n", 2));
         assert!(!found("sleep(1) // tidy-allow(sleep): polls a process\n", 1));
         assert!(found("// tidy-allow(sleep): polls a process\n\nsleep(1)\n", 3));
+        assert!(!found("// tidy-allow-file(sleep): polls a process\n\nsleep(1)\n", 3));
     }
 
     #[test]

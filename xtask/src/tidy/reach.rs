@@ -25,7 +25,8 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
         dead.map(|file| Finding::new(file, 0, "reach", "no mod leads to this file")).collect();
     let loose = files.iter().filter(|file| {
         let inside = file.path.split_once("/tests/").map(|(_, inside)| inside);
-        file.extension() == "rs" && inside.is_some_and(|inside| !inside.contains('/'))
+        let integration = file.extension() == "rs" && !file.path.contains("/src/");
+        integration && inside.is_some_and(|inside| !inside.contains('/'))
     });
     let message = "make it a module of tests/it/main.rs: one test binary per crate";
     findings.extend(loose.map(|file| Finding::new(file, 0, "reach", message)));
@@ -103,5 +104,7 @@ mod tests {
     #[test]
     fn one_test_binary() {
         check_files(&[("c/tests/a.rs", "")], &["c/tests/a.rs", "c/tests/a.rs"]);
+        let root = ("c/src/lib.rs", "#[cfg(test)]\nmod tests;\n");
+        check_files(&[root, ("c/src/tests/mod.rs", "")], &[]);
     }
 }

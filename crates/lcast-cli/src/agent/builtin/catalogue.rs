@@ -2,6 +2,7 @@
 //!
 //! The definitions of an agent, `librecast vars --builtin` and the page of the book come from
 //! [`CATALOGUE`]. How the values are read is in the modules beside this one, by [`Family`].
+// tidy-allow-file(columns): a table, one row a line.
 
 use lcast_proto::value::Type;
 use lcast_proto::variable::{Definition, Kind};
