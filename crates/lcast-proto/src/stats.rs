@@ -18,6 +18,8 @@ pub enum Dropped {
     Own,
     /// A packet number that was seen already or is too old to tell.
     Replay,
+    /// Signed by a member under a sender id that another member holds.
+    Taken,
     /// Its certificate is not from the realm's authority, or is damaged.
     Certificate,
     /// Its sender's certificate has expired or is not valid yet.
@@ -42,13 +44,14 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Length,
         Self::Version,
         Self::Key,
         Self::Seal,
         Self::Own,
         Self::Replay,
+        Self::Taken,
         Self::Certificate,
         Self::Expired,
         Self::Forgotten,
@@ -70,6 +73,7 @@ impl Dropped {
             Self::Seal => "seal",
             Self::Own => "own",
             Self::Replay => "replay",
+            Self::Taken => "taken",
             Self::Certificate => "certificate",
             Self::Expired => "expired",
             Self::Forgotten => "forgotten",

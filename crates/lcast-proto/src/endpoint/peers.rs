@@ -46,7 +46,8 @@ impl Peers {
         self.peers.get_mut(sender)
     }
 
-    /// Remembers a verified process, keeping what is known of it.
+    /// Remembers a verified process, keeping what is known of it. Another member's claim to its
+    /// sender id changes nothing: [SEC-41].
     pub(super) fn meet(
         &mut self,
         now: Instant,
@@ -56,6 +57,12 @@ impl Peers {
         way: Option<Way>,
     ) {
         if let Some(peer) = self.peers.get_mut(&sender) {
+            if peer.certificate.id() != certificate.id() {
+                return;
+            }
+            if certificate.issued() > peer.certificate.issued() {
+                peer.certificate = certificate.clone();
+            }
             peer.session = session.or(peer.session);
             peer.way = way.or(peer.way);
             peer.used = now;

@@ -75,7 +75,7 @@ impl Endpoint {
         let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
         let certificate =
             self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
-        self.check_window(&certificate, header)?;
+        self.check_sender(&certificate, header)?;
         let realm = self.credential.realm();
         let context = SignatureContext { realm, header, channel: &self.channel };
         let verified = context.verify(certificate.signing_key(), body, signature);
@@ -89,8 +89,13 @@ impl Endpoint {
         }
     }
 
-    /// Asks the replay window of this member and sender id, and moves nothing. [SEC-41]
-    fn check_window(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+    /// Asks what is remembered of this member and sender id, and moves nothing. A sender id that
+    /// another member holds is refused: else its session key or way could be replaced. [SEC-41]
+    fn check_sender(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+        let holder = self.peers.peer(&header.sender);
+        if holder.is_some_and(|peer| peer.certificate.id() != certificate.id()) {
+            return Err(Dropped::Taken);
+        }
         let outcome = self.windows.check(certificate.id(), header.sender, header.number);
         outcome.map_err(|_| Dropped::Replay)
     }
@@ -217,7 +222,7 @@ impl Endpoint {
         let (certificate, inner) = plaintext[2..].split_at_mut(length);
         let certificate =
             self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
-        self.check_window(&certificate, header)?;
+        self.check_sender(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         let role = PairRole::Announcer;
         let key = *certificate.agreement_key();
@@ -257,7 +262,7 @@ impl Endpoint {
         };
         peer.used = now.instant;
         let certificate = peer.certificate.clone();
-        self.check_window(&certificate, header)?;
+        self.check_sender(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);

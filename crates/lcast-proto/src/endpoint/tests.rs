@@ -466,6 +466,24 @@ fn replayed_and_re_sourced_questions_draw_nothing() {
     assert_eq!(fresh.stats().dropped(Dropped::Source), 1);
 }
 
+/// [SEC-41]: a guest that signs, as itself, under the sender id of an operator.
+#[test]
+fn nobody_takes_over_the_sender_id_of_another_member() {
+    let mut bench = bench(1);
+    bench.ask(0, get("app.load", Selector::default()));
+    let guest = bench.nodes[1].endpoint.credential.clone();
+    let mut double = Endpoint::new(Config::default(), guest, [1; 32], bench.now);
+    assert_eq!(double.sender, bench.nodes[0].endpoint.sender);
+    let link = Link { index: 2, addresses: vec![bench.nodes[1].address], multicast: true };
+    double.handle_input(bench.now, Input::Links(vec![link]));
+    bench.nodes[1].endpoint = double;
+    let (_, report) = bench.ask(1, get("app.load", Selector::default()));
+    assert_eq!((report.expected, report.answered), (1, 0));
+    assert!(bench.nodes[2].endpoint.stats().dropped(Dropped::Taken) > 0);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.expected, report.answered), (1, 1));
+}
+
 #[test]
 fn bytes_that_are_no_packets_are_counted_and_change_nothing() {
     let mut bench = bench(1);
