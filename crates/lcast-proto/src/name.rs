@@ -4,6 +4,7 @@
 //! dots, and keys in brackets for the instances of a map variable. The grammar and its limits are
 //! in `docs/spec/selectors.md`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -80,11 +81,6 @@ impl Name {
         Ok(Self(steps))
     }
 
-    /// A name that need not follow the grammar: a bound for ranges, never a variable.
-    pub(crate) fn unchecked(steps: Vec<Step>) -> Self {
-        Self(steps)
-    }
-
     /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -157,6 +153,13 @@ fn check(steps: &[Step]) -> Result<(), NameError> {
         return Err(NameError::TooLong(text()));
     }
     Ok(())
+}
+
+impl Borrow<[Step]> for Name {
+    /// Names are ordered as their steps are, so that maps of names can be searched by steps.
+    fn borrow(&self) -> &[Step] {
+        &self.0
+    }
 }
 
 impl FromStr for Name {

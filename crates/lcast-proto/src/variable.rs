@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use crate::name::{Name, Step};
@@ -296,8 +297,14 @@ impl Table {
 
     /// The value at exactly these steps, if they are the full name of a variable with a value.
     pub fn leaf(&self, steps: &[Step]) -> Option<&Entry> {
-        let (name, entry) = self.below(steps).next()?;
-        (name.steps().len() == steps.len()).then_some(entry)
+        self.entries.get(steps)
+    }
+
+    /// The first of the values that [`Table::below`] would return, and its name.
+    pub fn first_below(&self, steps: &[Step]) -> Option<(&Name, &Entry)> {
+        let (name, entry) =
+            self.entries.range::<[Step], _>((Bound::Included(steps), Bound::Unbounded)).next()?;
+        name.starts_with(steps).then_some((name, entry))
     }
 
     /// The values of the variable at these steps and of all below it, in order of name.
@@ -305,9 +312,16 @@ impl Table {
         &'a self,
         steps: &[Step],
     ) -> impl Iterator<Item = (&'a Name, &'a Entry)> + use<'a> {
-        let prefix = steps.to_vec();
-        let from = Name::unchecked(prefix.clone());
-        self.entries.range(from..).take_while(move |(name, _)| name.starts_with(&prefix))
+        // The names with this beginning end where its last step, one byte longer, would stand.
+        let mut end = steps.to_vec();
+        let end = match end.last_mut() {
+            Some(Step::Segment(last) | Step::Key(last)) => {
+                last.push('\0');
+                Bound::Excluded(end.as_slice())
+            }
+            None => Bound::Unbounded,
+        };
+        self.entries.range::<[Step], _>((Bound::Included(steps), end))
     }
 
     /// Every value, in order of name.

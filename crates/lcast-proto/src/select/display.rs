@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::predicate::Predicate;
-use super::tree::{Function, Index, Kind, Literal, Node, Operator, Path, Root, Span};
+use super::tree::{Function, Index, Kind, Literal, Node, Operator, Path, Root};
 use crate::name;
 
 /// Binding powers, as the parser has them.
@@ -228,10 +228,4 @@ fn is_field(text: &str) -> bool {
     begins
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name::RESERVED.contains(&text)
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 1000 == 0 { write!(f, "{}s", self.0 / 1000) } else { write!(f, "{}ms", self.0) }
-    }
 }

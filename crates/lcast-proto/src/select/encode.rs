@@ -6,9 +6,11 @@
 
 use ciborium::Value as Cbor;
 
+use super::regex::Regex;
+use super::span::Span;
 use super::tree::{
-    Access, Builder, Function, Index, Kind, Literal, Node, Operator, Path, Quantifier, Regex, Root,
-    Span, TreeError,
+    Access, Builder, Function, Index, Kind, Literal, Node, Operator, Path, Quantifier, Root,
+    TreeError,
 };
 use crate::time::Timestamp;
 

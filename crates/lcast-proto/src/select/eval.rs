@@ -5,6 +5,7 @@
 
 use super::functions::{arithmetic, call, equal, in_list, literal, order};
 use super::predicate::Outcome;
+use super::regex::Regex;
 use super::scope::{Evaluated, Failure, Fault, List, Map, Meter, Scope, Val};
 use super::tree::{Index, Kind, Node, Operator, Path, Quantifier, Root};
 use crate::name::{Name, Step};
@@ -13,13 +14,11 @@ use crate::variable::Entry;
 /// Most keys that `exists` and `all` read [SEL-34].
 pub(crate) const KEYS_MAX: usize = 4096;
 
-/// Evaluates a whole predicate.
-pub(crate) fn evaluate(root: &Node, scope: &Scope<'_>) -> Outcome {
-    metered(root, scope).0
-}
+/// Most values of one key that are kept at hand.
+const GROUP_MAX: usize = 64;
 
 /// Evaluates a whole predicate and says how many steps it took.
-pub(crate) fn metered(root: &Node, scope: &Scope<'_>) -> (Outcome, u32) {
+pub(crate) fn evaluate(root: &Node, scope: &Scope<'_>) -> (Outcome, u32) {
     let mut evaluator = Evaluator { scope: *scope, meter: Meter::new(), bound: None };
     let outcome = match evaluator.truth(root) {
         Ok(true) => Outcome::Match,
@@ -44,8 +43,10 @@ struct Bound<'a> {
     value: Val<'a>,
     /// The steps before the key, when it is one of a branch.
     prefix: Vec<Step>,
-    /// All readable values of that key.
+    /// All readable values of that key, unless there are more than [`GROUP_MAX`].
     group: Vec<(&'a Name, &'a Entry)>,
+    /// How many readable values there are.
+    readable: usize,
 }
 
 /// The outcomes of a chain of `&&` or `||` so far.
@@ -85,7 +86,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn value(&mut self, node: &'a Node) -> Evaluated<Val<'a>> {
-        self.meter.spend(1)?;
+        self.meter.spend(Meter::NODE)?;
         match &node.kind {
             Kind::Literal(constant) => Ok(literal(constant)),
             Kind::Path(path) => self.path(path)?.ok_or(Fault::Undefined),
@@ -120,7 +121,7 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Matches(operand, regex) => match self.value(operand)? {
                 Val::Text(text) => {
-                    self.meter.spend(regex.price(text.len()))?;
+                    self.meter.spend(Regex::price(text.len()))?;
                     Ok(Val::Bool(regex.is_match(&text)))
                 }
                 Val::Null => Err(Fault::Undefined),
@@ -333,10 +334,7 @@ impl<'a> Evaluator<'a> {
             let text = text.to_owned();
             steps.push(if key { Step::Key(text) } else { Step::Segment(text) });
         }
-        self.meter.spend(Meter::LOOKUP)?;
-        let name = Name::unchecked(steps);
-        let found = self.scope.table.entry(&name).filter(|_| (self.scope.readable)(&name));
-        Ok(found.map(|entry| Val::of(&entry.value)))
+        Ok(self.scope.at(&mut self.meter, steps)?.ok())
     }
 
     /// The value of a path that goes through the key that `exists` or `all` looks at, found among
@@ -355,7 +353,7 @@ impl<'a> Evaluator<'a> {
         let same = first == root
             && through.index == Index::Bound
             && prefix.iter().zip(before).all(|(step, access)| is_step(step, &access.index));
-        if !same || path.is_optional() {
+        if !same || path.is_optional() || bound.readable > GROUP_MAX {
             return Ok(None);
         }
         let depth = bound.prefix.len() + 1;
@@ -397,7 +395,8 @@ impl<'a> Evaluator<'a> {
             }
         };
         for (count, value) in values.enumerate() {
-            let bound = Bound { value, prefix: Vec::new(), group: Vec::new() };
+            self.meter.spend(Meter::NODE)?;
+            let bound = Bound { value, prefix: Vec::new(), group: Vec::new(), readable: 0 };
             if let (Some(truth), _) = self.body(&mut chain, count, bound, body)? {
                 return Ok(Val::Bool(truth));
             }
@@ -419,18 +418,22 @@ impl<'a> Evaluator<'a> {
         };
         self.meter.spend(Meter::LOOKUP)?;
         let mut entries = table.below(&prefix).peekable();
-        let mut bound = Bound { value: Val::Null, prefix, group: Vec::new() };
+        let mut bound = Bound { value: Val::Null, prefix, group: Vec::new(), readable: 0 };
         let mut count = 0;
         while let Some((name, _)) = entries.peek() {
             let Some(text) = key(name) else { break };
             bound.group.clear();
+            bound.readable = 0;
             while let Some(entry) = entries.next_if(|(name, _)| key(name) == Some(text)) {
                 self.meter.spend(Meter::NEXT)?;
                 if (self.scope.readable)(entry.0) {
-                    bound.group.push(entry);
+                    bound.readable += 1;
+                    if bound.readable <= GROUP_MAX {
+                        bound.group.push(entry);
+                    }
                 }
             }
-            if bound.group.is_empty() {
+            if bound.readable == 0 {
                 continue;
             }
             bound.value = Val::text(text);

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::scope::{Evaluated, Failure, Fault, List, Map, Meter, Scope, Val};
-use super::tree::{Function, Literal, Operator, Span, in_range};
+use super::span::Span;
+use super::tree::{Function, Literal, Operator, in_range};
 use super::vercmp::vercmp;
 use crate::time::Timestamp;
 
-/// Bytes of text that cost one step to look at.
+/// Bytes of text that cost one step to compare or count.
 const BYTES_PER_STEP: usize = 16;
+/// Bytes of text that cost one step to read as a number or a version.
+const BYTES_READ_PER_STEP: usize = 4;
 
 /// A constant as a value.
 pub(crate) fn literal(literal: &Literal) -> Val<'_> {
@@ -29,7 +32,7 @@ fn mismatch(what: &'static str, left: &Val<'_>, right: &Val<'_>) -> Fault {
 
 /// `left == right`: numbers by value, values of different types are different, as in CEL.
 pub(crate) fn equal(meter: &mut Meter, left: &Val<'_>, right: &Val<'_>) -> Evaluated<bool> {
-    meter.spend(1)?;
+    meter.spend(Meter::NODE)?;
     Ok(match (left, right) {
         (Val::Null, Val::Null) => true,
         (Val::Bool(a), Val::Bool(b)) => a == b,
@@ -242,7 +245,12 @@ pub(crate) fn call<'a>(
         (Function::Double, operand, None) => to_float(meter, &operand),
         (Function::String, operand, None) => to_text(meter, operand),
         (_, Val::Text(a), Some(Val::Text(b))) => {
-            meter.spend((a.len() + b.len()) / BYTES_PER_STEP)?;
+            meter.spend(match function {
+                // A search looks at some bytes more than once.
+                Function::Contains => a.len() + b.len(),
+                Function::Vercmp => (a.len() + b.len()) / BYTES_READ_PER_STEP,
+                _ => b.len() / BYTES_PER_STEP,
+            })?;
             Ok(match function {
                 Function::Contains => Val::Bool(a.contains(&*b)),
                 Function::StartsWith => Val::Bool(a.starts_with(&*b)),
@@ -286,7 +294,7 @@ fn to_int<'a>(meter: &mut Meter, operand: &Val<'_>) -> Evaluated<Val<'a>> {
         }
         Val::Float(_) => Err(Failure::Overflow("int").into()),
         Val::Text(text) => {
-            meter.spend(text.len() / BYTES_PER_STEP)?;
+            meter.spend(text.len() / BYTES_READ_PER_STEP)?;
             let failure = Failure::Conversion { to: "int", from: "text" };
             text.parse().map(Val::Int).map_err(|_| failure.into())
         }
@@ -300,7 +308,7 @@ fn to_float<'a>(meter: &mut Meter, operand: &Val<'_>) -> Evaluated<Val<'a>> {
         Val::Int(number) => Ok(Val::Float(float(*number))),
         Val::Float(number) => Ok(Val::Float(*number)),
         Val::Text(text) => {
-            meter.spend(text.len() / BYTES_PER_STEP)?;
+            meter.spend(text.len() / BYTES_READ_PER_STEP)?;
             let failure = Failure::Conversion { to: "double", from: "text" };
             text.parse().map(Val::Float).map_err(|_| failure.into())
         }
@@ -325,6 +333,6 @@ fn to_text<'a>(meter: &mut Meter, operand: Val<'a>) -> Evaluated<Val<'a>> {
             return Err(Failure::Types { what: "string", left: other.kind(), right: None }.into());
         }
     };
-    meter.spend(8)?;
+    meter.spend(20)?;
     Ok(Val::Text(Cow::Owned(text)))
 }

@@ -16,10 +16,10 @@ mod nearest;
 mod parser;
 mod pattern;
 mod predicate;
+mod regex;
 mod scope;
 mod selector;
-#[cfg(test)]
-mod tests;
+mod span;
 mod tree;
 mod vercmp;
 

@@ -4,9 +4,11 @@
 //! [`NESTING_MAX`] deep.
 
 use super::lexer::{Lexer, Token};
+use super::regex::Regex;
+use super::span::Span;
 use super::tree::{
-    Access, Builder, Function, Index, Kind, Literal, Node, Operator, Path, Quantifier, Regex, Root,
-    Span, TreeError,
+    Access, Builder, Function, Index, Kind, Literal, Node, Operator, Path, Quantifier, Root,
+    TreeError,
 };
 use super::{PredicateError, nearest};
 use crate::name;
@@ -135,7 +137,7 @@ impl Parser<'_> {
     }
 
     /// Counts one level of recursion around `read`.
-    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Parsed<Node>) -> Parsed<Node> {
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         self.nesting += 1;
         if self.nesting > NESTING_MAX {
             return Err(PredicateError::from_tree(self.at, &TreeError::TooDeep));
@@ -398,7 +400,7 @@ impl Parser<'_> {
         }
         match name {
             "has" => {
-                let operand = self.operand()?;
+                let operand = self.nested(Self::operand)?;
                 self.expect(")")?;
                 let Operand::Path(path) = operand else {
                     return Err(PredicateError::from_tree(at, &TreeError::HasRoot));

@@ -5,7 +5,7 @@ use std::fmt;
 use ciborium::Value as Cbor;
 
 use super::caret::caret;
-use super::scope::Scope;
+use super::scope::{Meter, Scope};
 use super::tree::{Access, Index, Node, Path, Root, TreeError};
 use super::{encode, eval, parser};
 
@@ -62,8 +62,16 @@ impl Predicate {
         Ok(Self { root: parser::parse(text)? })
     }
 
+    /// Most steps of one evaluation; a step is the work of some ten nanoseconds [SEL-42].
+    pub const STEPS_MAX: u32 = Meter::STEPS_MAX;
+
     /// Evaluates at a node, within a bounded number of steps [SEL-42].
     pub fn evaluate(&self, scope: &Scope<'_>) -> Outcome {
+        self.evaluate_counted(scope).0
+    }
+
+    /// Evaluates and says how many steps that took, at most [`Predicate::STEPS_MAX`].
+    pub fn evaluate_counted(&self, scope: &Scope<'_>) -> (Outcome, u32) {
         eval::evaluate(&self.root, scope)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::tree::Span;
+use super::span::Span;
 use crate::name::{Name, Step, is_segment};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -104,12 +104,14 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Steps of one evaluation; a step is the work of some nanoseconds.
-    pub(crate) const STEPS_MAX: u32 = 100_000;
+    /// Steps of one evaluation; a step is the work of ten nanoseconds.
+    pub(crate) const STEPS_MAX: u32 = 200_000;
     /// The price of finding a name in the table.
-    pub(crate) const LOOKUP: usize = 20;
+    pub(crate) const LOOKUP: usize = 50;
     /// The price of going on to the next entry of the table.
-    pub(crate) const NEXT: usize = 2;
+    pub(crate) const NEXT: usize = 8;
+    /// The price of a node of the tree.
+    pub(crate) const NODE: usize = 2;
 
     pub(crate) fn new() -> Self {
         Self { left: Self::STEPS_MAX }
@@ -170,6 +172,11 @@ impl<'a> Scope<'a> {
         steps: &[Step],
     ) -> Evaluated<Option<(&'a Name, &'a Entry)>> {
         meter.spend(Meter::LOOKUP)?;
+        match self.table.first_below(steps) {
+            None => return Ok(None),
+            Some((name, entry)) if (self.readable)(name) => return Ok(Some((name, entry))),
+            Some(_) => {}
+        }
         for (name, entry) in self.table.below(steps) {
             meter.spend(Meter::NEXT)?;
             if (self.readable)(name) {

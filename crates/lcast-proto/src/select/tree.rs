@@ -3,6 +3,8 @@
 //! Nodes of the tree are only made by [`Builder`], which holds every limit and rule of form, for
 //! the parser and for the decoder alike. So a tree that exists is within its limits.
 
+use super::regex::Regex;
+use super::span::Span;
 use crate::name::{self, Name};
 use crate::time::Timestamp;
 
@@ -48,10 +50,6 @@ pub(crate) enum Literal {
     Timestamp(Timestamp),
     Duration(Span),
 }
-
-/// A duration with a sign, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Span(pub(crate) i64);
 
 /// A root and the accesses that follow it: `system.filesystem["/var"].?usage`.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,13 +126,6 @@ pub(crate) enum Quantifier {
     All,
 }
 
-/// A regular expression, compiled once.
-#[derive(Clone, Debug)]
-pub(crate) struct Regex {
-    pattern: String,
-    compiled: regex::Regex,
-}
-
 /// Makes nodes, and holds the limits over a whole predicate.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
@@ -172,9 +163,21 @@ pub enum TreeError {
         TreeError::REGEXES_MAX
     )]
     TooManyRegexes,
-    /// A regular expression that does not compile within the size limit.
-    #[error("this is no regular expression that can be used: {0}")]
+    /// A text that is no regular expression.
+    #[error("this is no regular expression: {0}")]
     Regex(String),
+    /// A regular expression whose automaton would be too large [SEL-33].
+    #[error(
+        "this regular expression is too complex; use fewer counted repetitions, like {{1,20}}, or \
+         a simpler test"
+    )]
+    RegexTooComplex,
+    /// A regular expression that ignores the case of more than ASCII [SEL-33].
+    #[error(
+        "a regular expression with (?i) holds ASCII only, without sets inside of sets; write both \
+         cases out, like [aA]"
+    )]
+    RegexFold,
     /// `exists` or `all` inside of another.
     #[error("exists and all cannot be nested")]
     NestedEach,
@@ -225,8 +228,6 @@ impl TreeError {
     pub const REGEX_LENGTH_MAX: usize = 128;
     /// Most regular expressions of a predicate [SEL-33].
     pub const REGEXES_MAX: usize = 4;
-    /// Largest compiled regular expression in bytes [SEL-33].
-    pub const REGEX_SIZE_MAX: usize = 64 * 1024;
     /// Most accesses of a path after its root.
     pub const ACCESSES_MAX: usize = 15;
 }
@@ -431,68 +432,6 @@ pub(crate) fn in_range(time: Timestamp) -> bool {
     (-62_135_596_800_000..=253_402_300_799_999).contains(&time.as_millis())
 }
 
-impl Span {
-    /// Whether the duration is within 10,000 years, as CEL has it.
-    pub(crate) fn in_range(self) -> bool {
-        (-315_576_000_000_000..=315_576_000_000_000).contains(&self.0)
-    }
-
-    /// Reads a duration of whole milliseconds: `1h30m`, `1.5s`, `-500ms`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (negative, mut rest) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let mut nanos: i128 = 0;
-        if rest.is_empty() {
-            return None;
-        }
-        while !rest.is_empty() && rest != "0" {
-            let number_end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
-            let (number, after) = rest.split_at(number_end);
-            let unit_end = after.find(|char: char| !char.is_ascii_alphabetic());
-            let (unit, after) = after.split_at(unit_end.unwrap_or(after.len()));
-            let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
-            nanos = nanos.checked_add(decimal(number, *unit)?)?;
-            rest = after;
-        }
-        let millis = i64::try_from(nanos / 1_000_000).ok()?;
-        let span = Self(if negative { -millis } else { millis });
-        (nanos % 1_000_000 == 0 && span.in_range()).then_some(span)
-    }
-
-    /// The duration as CEL writes it: `1.5s`.
-    pub(crate) fn seconds(self) -> String {
-        let (sign, millis) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
-        let text = format!("{sign}{}.{:03}", millis / 1000, millis % 1000);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned() + "s"
-    }
-}
-
-/// The units of durations, in nanoseconds.
-const UNITS: [(&str, i128); 6] = [
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-    ("ns", 1),
-];
-
-/// A number like `1.5` of these units, in nanoseconds, if that is whole.
-fn decimal(number: &str, unit: i128) -> Option<i128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() || whole.len() + fraction.len() > DECIMAL_DIGITS_MAX {
-        return None;
-    }
-    let fraction_size = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let total = digits.checked_mul(unit)?;
-    (total % fraction_size == 0).then_some(total / fraction_size)
-}
-
-const DECIMAL_DIGITS_MAX: usize = 20;
-
 impl Path {
     /// Whether the path may be missing without that being `undefined`.
     pub(crate) fn is_optional(&self) -> bool {
@@ -588,44 +527,5 @@ impl Quantifier {
             Self::Exists => "exists",
             Self::All => "all",
         }
-    }
-}
-
-impl Regex {
-    /// Compiles a regular expression within the limits.
-    pub(crate) fn new(pattern: String) -> Result<Self, TreeError> {
-        if pattern.len() > TreeError::REGEX_LENGTH_MAX {
-            return Err(TreeError::RegexTooLong);
-        }
-        let compiled = regex::RegexBuilder::new(&pattern)
-            .size_limit(TreeError::REGEX_SIZE_MAX)
-            .dfa_size_limit(TreeError::REGEX_SIZE_MAX)
-            .nest_limit(16)
-            .build();
-        let compiled = compiled.map_err(|error| {
-            let text = error.to_string();
-            let line = text.lines().last().unwrap_or_default();
-            TreeError::Regex(line.trim_start_matches("error: ").to_owned())
-        })?;
-        Ok(Self { pattern, compiled })
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.pattern
-    }
-
-    /// The price of matching a text of this many bytes.
-    pub(crate) fn price(&self, length: usize) -> usize {
-        1 + length
-    }
-
-    pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.compiled.is_match(text)
-    }
-}
-
-impl PartialEq for Regex {
-    fn eq(&self, other: &Self) -> bool {
-        self.pattern == other.pattern
     }
 }

@@ -1,12 +1,13 @@
 //! Tests of selectors as a whole.
 
 mod evaluation;
+mod hostile;
 
-use super::{Outcome, Predicate, Scope};
-use crate::name::Name;
-use crate::time::{Now, Timestamp};
-use crate::value::Value;
-use crate::variable::{Definition, Kind, Table, Update};
+use lcast_proto::name::Name;
+use lcast_proto::select::{Outcome, Predicate, Scope};
+use lcast_proto::time::{Now, Timestamp};
+use lcast_proto::value::Value;
+use lcast_proto::variable::{Definition, Kind, Table, Update};
 
 /// A table that holds these values, whatever their types.
 pub(super) fn table(values: &[(&str, Value)]) -> Table {

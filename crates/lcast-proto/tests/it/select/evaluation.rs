@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Outcome, Predicate};
 use super::{evaluate, scope, table};
-use crate::name::Name;
-use crate::time::Timestamp;
-use crate::value::Value;
-use crate::variable::Table;
+use lcast_proto::name::Name;
+use lcast_proto::select::{Outcome, Predicate, Scope};
+use lcast_proto::time::Timestamp;
+use lcast_proto::value::Value;
+use lcast_proto::variable::Table;
 
 fn node() -> Table {
     let texts = |texts: &[&str]| Value::List(texts.iter().map(|text| Value::from(*text)).collect());
@@ -191,7 +191,7 @@ fn chains_absorb_what_they_can() {
 fn what_the_asker_may_not_read_does_not_exist() {
     let table = node();
     let hidden = |name: &Name| !name.template().contains("utilization");
-    let scope = super::Scope { readable: &hidden, ..scope(&table) };
+    let scope = Scope { readable: &hidden, ..scope(&table) };
     for (text, expected) in [
         ("system.filesystem[\"/var\"].utilization > 0.9", Outcome::Undefined),
         ("has(system.filesystem[\"/\"])", Outcome::NoMatch),
