@@ -223,22 +223,38 @@ impl Table {
     }
 
     /// Refuses a template that is part of another, or that gives a map both keys and children.
+    ///
+    /// Looks only at the ancestors of the template and at what begins like it, so that a node with
+    /// thousands of variables defines them in no time.
     fn check_clash(&self, template: &str) -> Result<(), TableError> {
-        let ours = template_steps(template);
-        for existing in self.definitions.keys() {
-            let theirs = template_steps(existing);
-            let shared = ours.iter().zip(&theirs).take_while(|(left, right)| left == right).count();
-            let names = || (template.to_owned(), existing.clone());
-            if shared == ours.len() || shared == theirs.len() {
-                let (template, existing) = names();
-                return Err(TableError::Nested { template, existing });
+        let nested = |existing: &str| TableError::Nested {
+            template: template.to_owned(),
+            existing: existing.to_owned(),
+        };
+        for (at, separator) in template.match_indices(['.', '[']) {
+            let ancestor = &template[..at];
+            if self.definitions.contains_key(ancestor) {
+                return Err(nested(ancestor));
             }
-            if (ours.get(shared) == Some(&"*")) != (theirs.get(shared) == Some(&"*")) {
-                let (template, existing) = names();
+            let other = if separator == "[" { "." } else { "[" };
+            let beside = format!("{ancestor}{other}");
+            if let Some(existing) = self.defined_below(&beside) {
+                let (template, existing) = (template.to_owned(), existing.to_owned());
                 return Err(TableError::KeysAndChildren { template, existing });
             }
         }
+        for separator in [".", "["] {
+            if let Some(existing) = self.defined_below(&format!("{template}{separator}")) {
+                return Err(nested(existing));
+            }
+        }
         Ok(())
+    }
+
+    /// The first template that begins with `prefix`.
+    fn defined_below(&self, prefix: &str) -> Option<&str> {
+        let (template, _) = self.definitions.range(prefix.to_owned()..).next()?;
+        template.starts_with(prefix).then_some(template.as_str())
     }
 
     /// Takes a value. Its version grows only when the value differs from the present one.
@@ -280,7 +296,10 @@ impl Table {
 
     /// Forgets the values of all names below `prefix` (an unmounted file system, say).
     pub fn remove(&mut self, prefix: &[Step]) {
-        self.entries.retain(|name, _| !name.starts_with(prefix));
+        let gone: Vec<Name> = self.below(prefix).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.entries.remove(&name);
+        }
     }
 
     /// Removes a definition and the values under it; whether there was one.
@@ -343,11 +362,6 @@ impl Table {
     pub fn schema(&self) -> Schema {
         Schema { definitions: self.definitions.values().cloned().collect() }
     }
-}
-
-/// `a.b[*].c` as `["a", "b", "*", "c"]`.
-fn template_steps(template: &str) -> Vec<&str> {
-    template.split(['.', '[']).map(|step| step.trim_end_matches(']')).collect()
 }
 
 impl fmt::Display for Version {
