@@ -185,6 +185,11 @@ impl Network {
         Ok(self.links() != before)
     }
 
+    /// How far its packets go.
+    pub fn scope(&self) -> Scope {
+        self.config.scope
+    }
+
     /// The links in use, by index.
     pub fn links(&self) -> Vec<LinkInfo> {
         self.links.values().map(|link| self.info_of(link)).collect()

@@ -3,9 +3,9 @@
 //! For the table of sockets in `socket`. Not public.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fs::Timespec;
 use tokio::io::unix::AsyncFd;
@@ -15,7 +15,6 @@ use crate::sys;
 /// Watches file descriptors, each under a token.
 pub(crate) struct Poller {
     epoll: AsyncFd<OwnedFd>,
-    events: Vec<Event>,
 }
 
 /// What a descriptor is ready for.
@@ -32,7 +31,7 @@ impl Poller {
             return Err(io::Error::other("a network is opened inside a tokio runtime"));
         }
         let epoll = sys::watch_for_input(epoll::create(CreateFlags::CLOEXEC)?)?;
-        Ok(Self { epoll, events: Vec::with_capacity(EVENTS_MAX) })
+        Ok(Self { epoll })
     }
 
     /// Watches a descriptor for input.
@@ -56,26 +55,32 @@ impl Poller {
 
     /// Waits until something is ready, and fills `ready` with it. Safe to cancel.
     pub(crate) async fn wait(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let Self { epoll, events } = self;
         ready.clear();
-        loop {
-            let mut guard = epoll.readable().await?;
-            events.clear();
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            match epoll::wait(epoll.get_ref(), spare_capacity(events), Some(&now)) {
-                Ok(0) => guard.clear_ready(),
-                Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+        while ready.is_empty() {
+            let mut guard = self.epoll.readable().await?;
+            // Readiness is left set while there is any: the inner instance is level-triggered.
+            if self.look(ready)? == 0 {
+                guard.clear_ready();
             }
         }
-        // Readiness is left set: the inner instance is level-triggered, and the next wait finds
-        // out whether anything is left.
+        Ok(())
+    }
+
+    /// Adds what is ready now; how many that are.
+    fn look(&self, ready: &mut Vec<Ready>) -> io::Result<usize> {
+        let mut events = [MaybeUninit::<Event>::uninit(); EVENTS_MAX];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let (events, _) = loop {
+            match epoll::wait(self.epoll.get_ref(), &mut events, Some(&now)) {
+                Err(rustix::io::Errno::INTR) => {}
+                found => break found?,
+            }
+        };
         ready.extend(events.iter().map(|event| {
             let Event { flags, data } = *event;
             Ready { token: data.u64(), writable: flags.contains(EventFlags::OUT) }
         }));
-        Ok(())
+        Ok(events.len())
     }
 }
 

@@ -172,6 +172,51 @@ pub enum TableError {
 impl Definition {
     /// Longest description in bytes.
     pub const DESCRIPTION_MAX: usize = 200;
+
+    /// A variable of this name, type and behaviour, without unit and description.
+    pub fn new(template: &str, value_type: Type, kind: Kind) -> Self {
+        Self {
+            template: template.to_owned(),
+            value_type,
+            unit: String::new(),
+            description: String::new(),
+            kind,
+            setting: None,
+        }
+    }
+
+    /// A variable that goes up and down.
+    pub fn gauge(template: &str, value_type: Type) -> Self {
+        Self::new(template, value_type, Kind::Gauge)
+    }
+
+    /// A variable that changes seldom.
+    pub fn info(template: &str, value_type: Type) -> Self {
+        Self::new(template, value_type, Kind::Info)
+    }
+
+    /// A variable that people and programs may set, within the constraint.
+    pub fn setting(template: &str, value_type: Type, constraint: Constraint) -> Self {
+        Self { setting: Some(constraint), ..Self::new(template, value_type, Kind::Setting) }
+    }
+
+    /// The same with a unit, as UCUM writes it.
+    #[must_use]
+    pub fn unit(mut self, unit: &str) -> Self {
+        unit.clone_into(&mut self.unit);
+        self
+    }
+
+    /// The same with a description, cut at [`Definition::DESCRIPTION_MAX`] bytes.
+    #[must_use]
+    pub fn description(mut self, description: &str) -> Self {
+        let mut end = description.len().min(Self::DESCRIPTION_MAX);
+        while !description.is_char_boundary(end) {
+            end -= 1;
+        }
+        description[..end].clone_into(&mut self.description);
+        self
+    }
 }
 
 impl Schema {

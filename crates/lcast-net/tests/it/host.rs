@@ -1,13 +1,14 @@
 //! Realms that never leave their host.
 
 use std::net::UdpSocket;
+use std::path::PathBuf;
 
 use lcast_net::registry::RegistryConfig;
 use lcast_net::{Destination, JoinError, Network, NetworkConfig, Scope, SendError, Target};
 
 use crate::world::{
     Capture, Host, PORT, config, follow, hear, hear_texts, holds, index_of, ip, link_names, open,
-    plain, scenarios, scratch, tell, wait_for, without_privileges,
+    plain, scenarios, tell, wait_for, without_privileges,
 };
 
 const GROUP: &str = "ff11::8000:1";
@@ -62,8 +63,7 @@ scenarios! {
         wait_for(async {
             let mut nodes: Vec<Network> =
                 (0..4).map(|n| open(config(Scope::Host), &[[GROUP, OTHER][n % 2]])).collect();
-            let port_of = |node: &Network| node.links()[0].addresses[0].port();
-            let ports: Vec<u16> = nodes.iter().map(port_of).collect();
+            let ports: Vec<u16> = nodes.iter().map(|node| node.links()[0].addresses[0].port()).collect();
             assert_eq!(ports.iter().filter(|port| **port == PORT).count(), 1, "{ports:?}");
             tell(&mut nodes[0], GROUP, b"one");
             tell(&mut nodes[0], OTHER, b"two");
@@ -204,7 +204,10 @@ async fn three_nodes_talk(folder: Option<&RegistryConfig>) {
 
 /// An empty registry of this test's own.
 fn registry(name: &str) -> RegistryConfig {
-    RegistryConfig { folders: vec![scratch(name)], realm_tag: 7 }
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    RegistryConfig { folders: vec![folder], realm_tag: 7 }
 }
 
 fn config_with(folder: &RegistryConfig) -> NetworkConfig {

@@ -7,9 +7,14 @@ use std::path::{Path, PathBuf};
 use lcast_net::registry::{NAMES_MAX, PEERS_MAX, Peer, Registry, RegistryConfig};
 use rustix::fs::FlockOperation;
 
-use crate::world::scratch;
-
 const TAG: u32 = 0xc0ffee;
+
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
 
 fn config(folders: &[&Path], realm_tag: u32) -> RegistryConfig {
     RegistryConfig { folders: folders.iter().map(|path| path.to_path_buf()).collect(), realm_tag }
@@ -37,7 +42,7 @@ fn living(directory: &Path, port: u16) -> File {
 
 #[test]
 fn nodes_of_a_realm_find_each_other_and_leave() {
-    let folder = scratch("find");
+    let folder = folder("find");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     assert_eq!(ports(&mut one), []);
     let mut two = Registry::open(&config(&[&folder], TAG), peer(2)).unwrap();
@@ -58,7 +63,7 @@ fn nodes_of_a_realm_find_each_other_and_leave() {
 
 #[test]
 fn folders_are_read_together_and_a_node_is_found_once() {
-    let (left, right) = (scratch("left"), scratch("right"));
+    let (left, right) = (folder("left"), folder("right"));
     let mut both = Registry::open(&config(&[&left, &right], TAG), peer(1)).unwrap();
     let mut one = Registry::open(&config(&[&left], TAG), peer(2)).unwrap();
     let mut two = Registry::open(&config(&[&right], TAG), peer(3)).unwrap();
@@ -71,7 +76,7 @@ fn folders_are_read_together_and_a_node_is_found_once() {
 
 #[test]
 fn dead_nodes_of_this_user_are_removed() {
-    let folder = scratch("dead");
+    let folder = folder("dead");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     let directory = directory(&folder);
     let alive = living(&directory, 2);
@@ -86,7 +91,7 @@ fn dead_nodes_of_this_user_are_removed() {
 
 #[test]
 fn what_no_node_writes_is_ignored() {
-    let folder = scratch("hostile");
+    let folder = folder("hostile");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     let directory = directory(&folder);
     let name = |port: u16| directory.join(format!("{TAG:08x}-{port}-u-1"));
@@ -110,7 +115,7 @@ fn what_no_node_writes_is_ignored() {
 
 #[test]
 fn a_folder_that_is_a_link_is_not_used() {
-    let (real, link) = (scratch("real"), scratch("link"));
+    let (real, link) = (folder("real"), folder("link"));
     fs::create_dir(&real).unwrap();
     let _ = fs::remove_file(&link);
     symlink(&real, &link).unwrap();
@@ -122,7 +127,7 @@ fn a_folder_that_is_a_link_is_not_used() {
 
 #[test]
 fn a_folder_that_was_removed_is_made_again() {
-    let folder = scratch("removed");
+    let folder = folder("removed");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     let mut two = Registry::open(&config(&[&folder], TAG), peer(2)).unwrap();
     fs::remove_dir_all(&folder).unwrap();
@@ -140,9 +145,8 @@ fn a_folder_that_was_removed_is_made_again() {
 #[test]
 fn folders_below_tmp_are_for_all_users_and_others_private() {
     let shared = Path::new("/tmp").join(format!("librecast-test-{}", std::process::id()));
-    let private = scratch("private");
-    let private_mode = if private.starts_with("/tmp") { 0o1777 } else { 0o700 };
-    for (folder, mode) in [(&shared, 0o1777), (&private, private_mode)] {
+    let private = folder("private");
+    for (folder, mode) in [(&shared, 0o1777), (&private, 0o700)] {
         let one = Registry::open(&config(&[folder], TAG), peer(1)).unwrap();
         for path in [folder.clone(), directory(folder)] {
             let metadata = fs::metadata(&path).unwrap();
@@ -161,7 +165,7 @@ fn peers_have_a_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
-    let folder = scratch("limit");
+    let folder = folder("limit");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     let directory = directory(&folder);
     let mut files: Vec<File> =
@@ -173,7 +177,7 @@ fn peers_have_a_limit() {
 
 #[test]
 fn names_have_a_limit() {
-    let folder = scratch("names");
+    let folder = folder("names");
     let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
     let directory = directory(&folder);
     // With the node's own and the living peer's: exactly the limit.

@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -221,16 +220,6 @@ pub(crate) fn index_of(name: &str) -> u32 {
 pub(crate) fn wait_for<T>(body: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, body).await.expect("in time") })
-}
-
-/// A path of this test's own, where nothing is yet.
-pub(crate) fn scratch(name: &str) -> PathBuf {
-    let name = format!("lcast-net-{name}-{}", std::process::id());
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let mine = rustix::fs::access(target, rustix::fs::Access::WRITE_OK).is_ok();
-    let path = if mine { target.join(name) } else { std::env::temp_dir().join(name) };
-    let _ = std::fs::remove_dir_all(&path);
-    path
 }
 
 /// The usual port of these tests.

@@ -319,10 +319,11 @@ impl Endpoint {
         self.roster.records(now.instant, MemberList::MEMBERS_MAX, |_, _| true)
     }
 
-    /// Own addresses that replies may be sent to.
+    /// Own addresses that replies may be sent to; those that multicast leaves from come first.
     fn addresses(&self) -> Vec<SocketAddrV6> {
-        let first = |link: &Link| link.addresses.first().copied();
-        self.links.iter().filter_map(first).take(crate::wire::frame::ADDRESSES_MAX).collect()
+        let first = self.links.iter().filter_map(|link| link.addresses.first());
+        let others = self.links.iter().flat_map(|link| link.addresses.iter().skip(1));
+        first.chain(others).take(crate::wire::frame::ADDRESSES_MAX).copied().collect()
     }
 }
 

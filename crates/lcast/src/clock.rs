@@ -1,0 +1,43 @@
+//! The clocks of this process, read together.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use lcast_proto::time::{self, Now, Timestamp};
+
+/// The two clocks, with process-local zero for the monotonic one.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic zero is the present.
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Now { instant: time::Instant::from_micros(micros), wall: wall() }
+    }
+
+    /// An instant of the core as one of the runtime's.
+    pub(crate) fn at(&self, instant: time::Instant) -> tokio::time::Instant {
+        let since = instant.since(time::Instant::from_micros(0));
+        let far = self.origin + std::time::Duration::from_secs(86_400 * 365);
+        tokio::time::Instant::from_std(self.origin.checked_add(since).unwrap_or(far))
+    }
+}
+
+/// The wall clock.
+pub fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = match since {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis)
+        }
+    };
+    Timestamp::from_millis(millis)
+}

@@ -1,0 +1,489 @@
+//! The only event loop: carries the core's outputs out and feeds it what comes in.
+//!
+//! One task owns the endpoint, the sockets, the durable state and the inbox of commands. It holds
+//! to the drive contract of [`Endpoint`] and decides nothing about the protocol.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use lcast_net::{Batch, Destination as Arrival, Network, Target};
+use lcast_proto::endpoint::Endpoint;
+use lcast_proto::io::{Datagram, Destination, Event, Input, Link, Output, Transmit};
+use lcast_proto::keys::members::MemberList;
+use lcast_proto::name::Name;
+use lcast_proto::question::report::Report;
+use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetOrder, Wanted};
+use lcast_proto::time::{Now, Timestamp};
+use lcast_proto::value::Value;
+use lcast_proto::variable::{Definition, Table};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::memory::Memory;
+use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
+use crate::settings::{Settings, Stored};
+use crate::store::{StateLock, Store};
+
+/// What a [`Node`](crate::Node) asks of its driver.
+pub(crate) enum Command {
+    Ask(Box<Ask>, mpsc::Sender<Event>, mpsc::Receiver<()>),
+    Ping(String, oneshot::Sender<Duration>),
+    Members(oneshot::Sender<Vec<Member>>),
+    Facts(oneshot::Sender<Facts>),
+    Change(Box<dyn FnOnce(&mut Table, Now) + Send>),
+    Setting(Definition, Value, oneshot::Sender<Result<watch::Receiver<Value>, ExposeError>>),
+    Install(MemberList),
+    Leave(oneshot::Sender<()>),
+}
+
+/// Unicast copies of one packet to neighbours of which nothing but the address is known.
+const NEIGHBOURS_MAX: usize = 64;
+/// How long to let a burst of interface changes pass.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Pings by unicast that may be under way.
+const PINGS_MAX: usize = 256;
+
+/// The task behind a [`Node`](crate::Node).
+pub(crate) struct Driver {
+    clock: Clock,
+    started: Now,
+    endpoint: Endpoint,
+    network: Network,
+    inbox: mpsc::Receiver<Command>,
+    questions: BTreeMap<QuestionId, Open>,
+    next_question: u64,
+    pings: VecDeque<(String, oneshot::Sender<Duration>)>,
+    settings: Settings,
+    stored: mpsc::Receiver<Stored>,
+    _lock: Option<StateLock>,
+    memory: Option<Memory>,
+    refresh: Option<Refresh>,
+    refresh_every: Option<Duration>,
+    keep_members: Option<KeepMembers>,
+    path: &'static str,
+    path_since: Timestamp,
+    /// Packets that left by at least one socket.
+    sent: u64,
+    overflow_seen: u64,
+}
+
+/// A question whose asker waits.
+struct Open {
+    events: mpsc::Sender<Event>,
+    cancel: mpsc::Receiver<()>,
+    sent_before: u64,
+}
+
+/// What woke the loop.
+enum Woken {
+    Network(std::io::Result<lcast_net::Wake>),
+    Command(Option<Command>),
+    Stored(Stored),
+    Cancelled(QuestionId),
+    Due,
+    Refresh,
+    Settled,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        clock: Clock,
+        endpoint: Endpoint,
+        network: Network,
+        inbox: mpsc::Receiver<Command>,
+    ) -> Self {
+        let started = clock.now();
+        let (settings, stored) = Settings::new();
+        Self {
+            clock,
+            started,
+            endpoint,
+            network,
+            inbox,
+            questions: BTreeMap::new(),
+            next_question: 0,
+            pings: VecDeque::new(),
+            settings,
+            stored,
+            _lock: None,
+            memory: None,
+            refresh: None,
+            refresh_every: None,
+            keep_members: None,
+            path: "none",
+            path_since: started.wall,
+            sent: 0,
+            overflow_seen: 0,
+        }
+    }
+
+    pub(crate) fn keep(
+        &mut self,
+        lock: Option<StateLock>,
+        store: Option<Store>,
+        memory: Option<Memory>,
+    ) {
+        self._lock = lock;
+        self.settings.keep_in(store);
+        self.memory = memory;
+    }
+
+    pub(crate) fn refresh_with(&mut self, refresh: Option<Refresh>, every: Option<Duration>) {
+        self.refresh = refresh;
+        self.refresh_every = every;
+    }
+
+    pub(crate) fn keep_members_with(&mut self, keep: Option<KeepMembers>) {
+        self.keep_members = keep;
+    }
+
+    /// Runs until the node leaves or its last handle is dropped.
+    pub(crate) async fn run(mut self) {
+        self.links_changed();
+        self.refresh_values(None);
+        let mut batch = Batch::new();
+        let mut refresh_at = self.next_refresh();
+        let mut settled_at: Option<Instant> = None;
+        loop {
+            self.drain();
+            let due = self.endpoint.poll_timeout().map(|due| self.clock.at(due));
+            let woken = tokio::select! {
+                wake = self.network.recv(&mut batch) => Woken::Network(wake),
+                command = self.inbox.recv() => Woken::Command(command),
+                Some(stored) = self.stored.recv() => Woken::Stored(stored),
+                id = cancelled(&mut self.questions) => Woken::Cancelled(id),
+                () = until(due) => Woken::Due,
+                () = until(refresh_at) => Woken::Refresh,
+                () = until(settled_at) => Woken::Settled,
+            };
+            match woken {
+                Woken::Network(Ok(wake)) => {
+                    self.take_batch(&batch);
+                    if wake.interfaces_changed && settled_at.is_none() {
+                        settled_at = Some(Instant::now() + SETTLE);
+                    }
+                }
+                Woken::Network(Err(error)) => {
+                    tracing::error!(%error, "the sockets cannot be watched any more");
+                    return;
+                }
+                Woken::Command(Some(Command::Leave(done))) => {
+                    self.leave();
+                    // Nobody waits any more when the caller was cancelled.
+                    let _ = done.send(());
+                    return;
+                }
+                Woken::Command(Some(command)) => self.take_command(command),
+                Woken::Command(None) => {
+                    self.leave();
+                    return;
+                }
+                Woken::Stored(stored) => self.take_stored(stored),
+                Woken::Cancelled(id) => self.input(Input::Cancel(id)),
+                Woken::Due => {
+                    let now = self.clock.now();
+                    self.endpoint.handle_timeout(now);
+                }
+                Woken::Refresh => {
+                    self.refresh_values(None);
+                    refresh_at = self.next_refresh();
+                }
+                Woken::Settled => {
+                    settled_at = None;
+                    self.follow_interfaces();
+                }
+            }
+        }
+    }
+
+    fn next_refresh(&self) -> Option<Instant> {
+        self.refresh.as_ref().and(self.refresh_every).map(|every| Instant::now() + every)
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.endpoint.handle_input(now, input);
+    }
+
+    fn leave(&mut self) {
+        self.input(Input::Leave);
+        self.drain();
+        if let Some(memory) = &self.memory {
+            let now = self.clock.now();
+            memory.save(&self.endpoint.records(now), now.wall);
+        }
+    }
+
+    /// Carries out what the core wants, until it wants nothing.
+    fn drain(&mut self) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.transmit(&transmit),
+                Output::Join(group) => {
+                    if let Err(error) = self.network.join(group) {
+                        tracing::warn!(%error, %group, "cannot hear a group everywhere");
+                    }
+                    self.links_changed();
+                }
+                Output::Leave(group) => self.network.leave(group),
+                Output::Event(event) => self.handle_event(event),
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        let bytes = &transmit.bytes;
+        match transmit.to {
+            Destination::Group(group) => self.send(Target::Group { group, link: None }, bytes),
+            Destination::Unicast(to) => {
+                self.send(Target::Unicast { from: transmit.source, to }, bytes);
+            }
+            Destination::Neighbours => {
+                for to in self.neighbours() {
+                    self.send(Target::Unicast { from: None, to }, bytes);
+                }
+            }
+        }
+    }
+
+    fn neighbours(&self) -> Vec<SocketAddrV6> {
+        let mut found = Vec::new();
+        for link in self.network.links().iter().filter(|link| link.multicast) {
+            match self.network.neighbours(link.index) {
+                Ok(addresses) => {
+                    found.extend(addresses);
+                }
+                Err(error) => tracing::debug!(%error, link = link.name, "no neighbour table"),
+            }
+        }
+        found.truncate(NEIGHBOURS_MAX);
+        found
+    }
+
+    fn send(&mut self, target: Target, bytes: &[u8]) {
+        let outcome = self.network.send(target, bytes);
+        self.sent += u64::from(outcome.sent > 0);
+        for failure in outcome.failures {
+            tracing::debug!(error = %failure.error, link = failure.link, ?target, "not sent");
+        }
+    }
+
+    fn take_batch(&mut self, batch: &Batch) {
+        let now = self.clock.now();
+        let overflow = self.network.stats().overflow;
+        if overflow > self.overflow_seen {
+            let lost = u32::try_from(overflow - self.overflow_seen).unwrap_or(u32::MAX);
+            self.overflow_seen = overflow;
+            self.endpoint.handle_input(now, Input::Overrun(lost));
+        }
+        let links = self.network.links();
+        for datagram in batch.iter() {
+            let (local, multicast) = match datagram.destination {
+                Arrival::Unicast(local) => (local, false),
+                Arrival::Group(_) => {
+                    let link = links.iter().find(|link| link.index == datagram.link);
+                    let Some(local) = link.and_then(|it| it.addresses.first()) else { continue };
+                    (*local, true)
+                }
+            };
+            let from = datagram.source;
+            let datagram = Datagram { from, local, multicast, bytes: datagram.bytes };
+            self.endpoint.handle_input(now, Input::Datagram(datagram));
+            self.drain();
+        }
+    }
+
+    fn follow_interfaces(&mut self) {
+        match self.network.refresh() {
+            Ok(_) => self.links_changed(),
+            Err(error) => tracing::warn!(%error, "cannot list the network interfaces"),
+        }
+    }
+
+    /// Tells the core its links.
+    fn links_changed(&mut self) {
+        let infos = self.network.links();
+        let path = match (infos.is_empty(), infos.iter().any(|link| link.multicast)) {
+            (true, _) => "none",
+            (false, true) => "multicast",
+            (false, false) => "unicast",
+        };
+        if path != self.path {
+            self.path = path;
+            self.path_since = self.clock.now().wall;
+            tracing::info!(path, "the realm is reached by this path");
+        }
+        let routed = self.network.scope().is_routed();
+        let link = |mut info: lcast_net::LinkInfo| {
+            if routed {
+                // Multicast leaves from the last address then, and the core wants that one first.
+                info.addresses.reverse();
+            }
+            Link { index: info.index, addresses: info.addresses, multicast: info.multicast }
+        };
+        let links = infos.into_iter().filter(|it| !it.addresses.is_empty()).map(link).collect();
+        self.input(Input::Links(links));
+    }
+
+    fn take_command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Ask(ask, events, cancel) => {
+                self.next_question += 1;
+                let id = QuestionId(self.next_question);
+                self.questions.insert(id, Open { events, cancel, sent_before: self.sent });
+                self.input(Input::Ask(id, ask));
+            }
+            Command::Ping(name, reply) => {
+                if self.pings.len() >= PINGS_MAX {
+                    self.pings.pop_front();
+                }
+                self.pings.push_back((name.clone(), reply));
+                self.input(Input::Ping(name));
+            }
+            // An error in these means that the caller was cancelled meanwhile.
+            Command::Members(reply) => drop(reply.send(self.endpoint.nodes(now))),
+            Command::Facts(reply) => drop(reply.send(self.facts())),
+            Command::Change(change) => {
+                let changed = self.endpoint.change(|table| {
+                    change(table, now);
+                    Ok(())
+                });
+                debug_assert!(changed.is_ok());
+            }
+            Command::Setting(definition, default, reply) => {
+                let settings = &mut self.settings;
+                let mut exposed = None;
+                let changed = self.endpoint.change(|table| {
+                    exposed = Some(settings.expose(table, now, definition, default));
+                    Ok(())
+                });
+                debug_assert!(changed.is_ok());
+                if let Some(exposed) = exposed {
+                    drop(reply.send(exposed));
+                }
+            }
+            Command::Install(members) => self.input(Input::Members(members)),
+            Command::Leave(done) => drop(done.send(())),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            stats: self.endpoint.stats().clone(),
+            network: self.network.stats(),
+            started: self.started,
+            path: self.path,
+            path_since: self.path_since,
+            absent: self.network.absent().to_vec(),
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Reply(id, _) | Event::Schema(id, _, _) => self.pass_on(id, event),
+            Event::Done(id, report) => self.pass_on_end(id, report),
+            Event::Failed(id, _) => {
+                self.pass_on(id, event);
+                self.questions.remove(&id);
+            }
+            Event::Pong(name, trip) => {
+                let waiting = self.pings.iter().position(|(waiting, _)| *waiting == name);
+                if let Some((_, reply)) = waiting.and_then(|at| self.pings.remove(at)) {
+                    // An error means that the caller did not wait as long.
+                    let _ = reply.send(trip);
+                }
+            }
+            Event::Sample(id, wanted) => self.sample(id, &wanted),
+            Event::Set(id, order) => self.set(id, order),
+            Event::Members(members) => {
+                if let Some(keep) = &mut self.keep_members {
+                    keep(&members);
+                }
+            }
+            Event::SchemaLearned(_, schema) => {
+                if let Some(memory) = &mut self.memory {
+                    memory.learn(schema);
+                }
+            }
+        }
+    }
+
+    fn pass_on(&mut self, id: QuestionId, event: Event) {
+        if let Some(open) = self.questions.get(&id) {
+            // The channel holds whatever a question can bring, so it is never full; a closed one
+            // cancels the question below, in `cancelled`.
+            let _ = open.events.try_send(event);
+        }
+    }
+
+    fn pass_on_end(&mut self, id: QuestionId, report: Report) {
+        if let Some(open) = self.questions.remove(&id) {
+            let report = Report { sent: self.sent > open.sent_before, ..report };
+            let _ = open.events.try_send(Event::Done(id, report));
+        }
+    }
+
+    fn sample(&mut self, id: SampleId, wanted: &Wanted) {
+        self.refresh_values(Some(wanted));
+        self.input(Input::Sampled(id));
+    }
+
+    fn refresh_values(&mut self, wanted: Option<&Wanted>) {
+        let Some(mut refresh) = self.refresh.take() else { return };
+        let facts = self.facts();
+        let now = self.clock.now();
+        let changed = self.endpoint.change(|table| {
+            refresh(table, now, &facts, wanted);
+            Ok(())
+        });
+        debug_assert!(changed.is_ok());
+        self.refresh = Some(refresh);
+    }
+
+    fn set(&mut self, id: SetId, order: SetOrder) {
+        let names: Vec<&Name> = order.assignments.iter().map(|(name, _)| name).collect();
+        tracing::info!(asker = order.asker, ?names, dry_run = order.dry_run, "set asked for");
+        let wall = self.clock.now().wall;
+        if let Some(results) = self.settings.apply(id, order, wall) {
+            self.take_stored(results);
+        }
+    }
+
+    fn take_stored(&mut self, stored: Stored) {
+        let now = self.clock.now();
+        let settings = &mut self.settings;
+        let mut answer = None;
+        let changed = self.endpoint.change(|table| {
+            answer = Some(settings.finish(table, now, stored));
+            Ok(())
+        });
+        debug_assert!(changed.is_ok());
+        if let Some((id, results)) = answer {
+            self.input(Input::SetDone(id, results));
+        }
+    }
+}
+
+/// Waits until `at`, for ever when there is no such time.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until somebody gives a question up.
+async fn cancelled(questions: &mut BTreeMap<QuestionId, Open>) -> QuestionId {
+    std::future::poll_fn(|context| {
+        for (id, open) in questions.iter_mut() {
+            if open.cancel.poll_recv(context).is_ready() {
+                return std::task::Poll::Ready(*id);
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,205 @@
+//! Asking: a question being put together, and the replies to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lcast_proto::io::Event;
+use lcast_proto::keys::members::MemberList;
+use lcast_proto::question::report::{Reply, Report};
+use lcast_proto::question::{Ask, AskError, Deadline, Verb};
+use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
+use lcast_proto::variable::{Schema, Version};
+use tokio::sync::mpsc;
+
+use crate::driver::Command;
+
+/// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`].
+#[derive(Debug)]
+pub struct Question {
+    commands: mpsc::Sender<Command>,
+    ask: Ask,
+}
+
+/// The replies to a question, as they come, and the report at its end.
+///
+/// Dropping it gives the question up.
+#[derive(Debug)]
+pub struct Replies {
+    events: mpsc::Receiver<Event>,
+    cancel: mpsc::Sender<()>,
+    schemas: Vec<(String, Arc<Schema>)>,
+    end: Option<Result<Report, AskError>>,
+}
+
+/// Why a question has no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuestionError {
+    /// It was not asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The node has ended.
+    #[error("the node has ended")]
+    Ended,
+}
+
+impl Question {
+    pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
+        let ask = Ask {
+            verb,
+            selector: Selector::default(),
+            only: None,
+            expect: Vec::new(),
+            deadline: Deadline::default(),
+        };
+        Self { commands, ask }
+    }
+
+    /// Only nodes whose name matches one of these globs, like `web*,db1`.
+    ///
+    /// # Errors
+    /// The glob that is none.
+    pub fn on(mut self, globs: &str) -> Result<Self, GlobError> {
+        self.ask.selector.on.extend(Glob::list(globs)?);
+        Ok(self)
+    }
+
+    /// Not the nodes whose name matches one of these globs.
+    ///
+    /// # Errors
+    /// The glob that is none.
+    pub fn not(mut self, globs: &str) -> Result<Self, GlobError> {
+        self.ask.selector.not.extend(Glob::list(globs)?);
+        Ok(self)
+    }
+
+    /// Only nodes with this certified label.
+    #[must_use]
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.ask.selector.labels.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Only nodes where this predicate is true; it is evaluated there.
+    ///
+    /// # Errors
+    /// Where the text breaks the rules of predicates.
+    pub fn matching(mut self, predicate: &str) -> Result<Self, PredicateError> {
+        self.ask.selector.predicate = Some(Predicate::parse(predicate)?);
+        Ok(self)
+    }
+
+    /// Only the nodes that this selector picks, in place of all that was said before.
+    #[must_use]
+    pub fn selector(mut self, selector: Selector) -> Self {
+        self.ask.selector = selector;
+        self
+    }
+
+    /// Only nodes of these names.
+    #[must_use]
+    pub fn only(mut self, names: Vec<String>) -> Self {
+        self.ask.only = Some(names);
+        self
+    }
+
+    /// These names must answer, known to the realm or not.
+    #[must_use]
+    pub fn expect(mut self, names: Vec<String>) -> Self {
+        self.ask.expect.extend(names);
+        self
+    }
+
+    /// Bounds the whole question. Default: a second, three while answers still trickle in.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.ask.deadline = Deadline { base: timeout, extended: timeout };
+        self
+    }
+
+    /// For a set: only where the setting still has this version.
+    #[must_use]
+    pub fn if_version(mut self, version: Version) -> Self {
+        if let Verb::Set(request) = &mut self.ask.verb {
+            request.if_version = Some(version);
+        }
+        self
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn ask(self) -> Result<Replies, QuestionError> {
+        // Each member sends at most one reply and one schema, and the end comes once: a reader
+        // that is slow never loses anything, and the driver never waits for it.
+        let (events, replies) = mpsc::channel(2 * MemberList::MEMBERS_MAX + 2);
+        let (cancel, cancelled) = mpsc::channel(1);
+        let ask = Command::Ask(Box::new(self.ask), events, cancelled);
+        self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;
+        Ok(Replies { events: replies, cancel, schemas: Vec::new(), end: None })
+    }
+
+    /// Asks, and waits for the report; the replies are not looked at.
+    ///
+    /// # Errors
+    /// When the question could not be asked.
+    pub async fn report(self) -> Result<Report, QuestionError> {
+        self.ask().await?.finish().await
+    }
+}
+
+impl Replies {
+    /// The next reply; `None` at the end, when [`Replies::report`] is there.
+    pub async fn next(&mut self) -> Option<Reply> {
+        while self.end.is_none() {
+            match self.events.recv().await {
+                Some(Event::Reply(_, reply)) => return Some(reply),
+                Some(Event::Schema(_, node, schema)) => self.schemas.push((node, schema)),
+                Some(Event::Done(_, report)) => self.end = Some(Ok(report)),
+                Some(Event::Failed(_, error)) => self.end = Some(Err(error)),
+                Some(
+                    Event::Pong(..)
+                    | Event::Sample(..)
+                    | Event::Set(..)
+                    | Event::Members(..)
+                    | Event::SchemaLearned(..),
+                ) => {}
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// The report, once [`Replies::next`] has given `None`.
+    ///
+    /// # Errors
+    /// When the question could not be asked, or has not ended.
+    pub fn report(&self) -> Result<&Report, QuestionError> {
+        match &self.end {
+            Some(Ok(report)) => Ok(report),
+            Some(Err(error)) => Err(error.clone().into()),
+            None => Err(QuestionError::Ended),
+        }
+    }
+
+    /// The schemas that have come, by node; only for [`Verb::Schema`].
+    pub fn schemas(&self) -> &[(String, Arc<Schema>)] {
+        &self.schemas
+    }
+
+    /// Waits for the end and gives the report.
+    ///
+    /// # Errors
+    /// When the question could not be asked.
+    pub async fn finish(mut self) -> Result<Report, QuestionError> {
+        while self.next().await.is_some() {}
+        self.report().cloned()
+    }
+
+    /// Gives the question up: what has arrived can still be read, then the report.
+    pub fn cancel(&self) {
+        // A full channel means that it was given up before; a closed one that it has ended.
+        let _ = self.cancel.try_send(());
+    }
+}
