@@ -1,7 +1,7 @@
 //! Variables and settings that this process exposes.
 
-use lcast_proto::variable::{TableError, Update};
 use lcast_proto::value::Value;
+use lcast_proto::variable::{TableError, Update};
 
 use crate::node::{ExposeError, Node, NodeEnded, SettingValue};
 

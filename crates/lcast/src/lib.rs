@@ -24,12 +24,12 @@ pub mod store;
 
 pub use clock::{Clock, wall};
 pub use exposed::{Exposed, Setting};
+pub use lcast_net;
+pub use lcast_proto;
 pub use lcast_proto::keys::credential::Credential;
 pub use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
 pub use lcast_proto::time::Timestamp;
 pub use lcast_proto::value::{Type, Value};
 pub use lcast_proto::variable::{Constraint, Definition};
-pub use lcast_proto;
-pub use lcast_net;
 pub use node::{Builder, ExposeError, Facts, Node, NodeEnded, StartError};
 pub use question::{Question, QuestionError, Replies};

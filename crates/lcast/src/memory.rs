@@ -82,7 +82,8 @@ impl Memory {
     /// Writes what is known, when it is news or the file has become old.
     pub(crate) fn save(&self, records: &[Record], wall: Timestamp) {
         let age = wall.as_millis().saturating_sub(self.saved_at.as_millis());
-        let fresh = (0..i64::try_from(REFRESH_AFTER.as_millis()).unwrap_or(i64::MAX)).contains(&age);
+        let fresh =
+            (0..i64::try_from(REFRESH_AFTER.as_millis()).unwrap_or(i64::MAX)).contains(&age);
         let same = records.len() == self.records.len();
         if fresh && same && !self.news {
             return;

@@ -176,11 +176,7 @@ impl Node {
     ///
     /// # Errors
     /// When the name is none.
-    pub fn set(
-        &self,
-        name: &str,
-        text: &str,
-    ) -> Result<Question, lcast_proto::name::NameError> {
+    pub fn set(&self, name: &str, text: &str) -> Result<Question, lcast_proto::name::NameError> {
         let text = lcast_proto::variable::Assigned::Text(text.to_owned());
         let assignments = vec![(name.parse()?, text)];
         Ok(self.question(Verb::Set(SetRequest { assignments, if_version: None, dry_run: false })))
@@ -380,11 +376,8 @@ impl Builder {
         let lock = self.state.as_deref().map(StateLock::acquire).transpose()?;
         let store = self.state.as_deref().map(Store::open).transpose()?;
         let memory = self.memory.map(|folder| Memory::load(folder, started.wall));
-        let network = Network::open(network_config(
-            &self.credential,
-            self.interfaces,
-            self.registry,
-        ))?;
+        let network =
+            Network::open(network_config(&self.credential, self.interfaces, self.registry))?;
         let mut config = Config {
             incarnation: store.as_ref().map_or(1, Store::incarnation),
             narrowing: self.narrowing,

@@ -112,20 +112,13 @@ impl Settings {
     }
 
     /// Starts a write; its outcome at once when nobody keeps values or there are too many writes.
-    pub(crate) fn apply(
-        &mut self,
-        id: SetId,
-        order: SetOrder,
-        wall: Timestamp,
-    ) -> Option<Stored> {
+    pub(crate) fn apply(&mut self, id: SetId, order: SetOrder, wall: Timestamp) -> Option<Stored> {
         match &mut self.keeper {
             Keeper::Nobody(count) => {
                 *count += 1;
                 let version = Version { incarnation: 1, counter: *count };
-                let applied = order.assignments.iter().map(|_| Applied {
-                    effect: Effect::Applied,
-                    version,
-                });
+                let applied =
+                    order.assignments.iter().map(|_| Applied { effect: Effect::Applied, version });
                 let outcome = SetOutcome { applied: applied.collect(), repeated: false };
                 return Some(Stored { id, order, outcome: Ok(outcome), store: None });
             }
