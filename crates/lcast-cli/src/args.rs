@@ -537,7 +537,7 @@ mod tests {
             ("realm issue --name a --out f --days 0", "1..=36500"),
             ("ping --count 0", "1..=1000"),
             ("ping --count 1001", "1..=1000"),
-            ("gte host.name", "get"),
+            ("gett host.name", "get"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

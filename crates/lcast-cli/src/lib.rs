@@ -6,6 +6,7 @@
 
 pub mod agent;
 mod args;
+mod backend;
 mod exit;
 mod failure;
 mod json;

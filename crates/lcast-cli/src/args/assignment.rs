@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use lcast_proto::name::Name;
-use lcast_proto::value::Value;
+use lcast_proto::variable::Assigned;
 
 use crate::json;
 
@@ -13,16 +13,7 @@ pub(crate) struct Assignment {
     /// The variable.
     pub(crate) name: Name,
     /// Its value.
-    pub(crate) content: Content,
-}
-
-/// A value as it is sent.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Content {
-    /// To be parsed at the node, by the variable's type.
-    Text(String),
-    /// A typed value.
-    Typed(Value),
+    pub(crate) content: Assigned,
 }
 
 impl FromStr for Assignment {
@@ -37,12 +28,12 @@ impl FromStr for Assignment {
         let name: Name =
             name.parse().map_err(|error: lcast_proto::name::NameError| error.to_string())?;
         if !typed {
-            return Ok(Self { name, content: Content::Text(content.to_owned()) });
+            return Ok(Self { name, content: Assigned::Text(content.to_owned()) });
         }
         let value = json::parse(content).map_err(|why| {
             format!("'{content}': {why}; after := comes JSON (text in quotes), after = plain text")
         })?;
-        Ok(Self { name, content: Content::Typed(value) })
+        Ok(Self { name, content: Assigned::Value(value) })
     }
 }
 
@@ -64,17 +55,19 @@ fn equals_sign(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use lcast_proto::value::Value;
+
     use super::*;
 
     #[test]
     fn text_and_json_are_told_apart() {
-        let text = |text: &str| Content::Text(text.to_owned());
+        let text = |text: &str| Assigned::Text(text.to_owned());
         for (word, name, content) in [
             ("app.greeting=hello", "app.greeting", text("hello")),
             ("app.greeting=", "app.greeting", text("")),
             ("app.greeting=a=b:=c", "app.greeting", text("a=b:=c")),
-            ("app.limit:=5", "app.limit", Content::Typed(Value::Int(5))),
-            ("app.limit:=\"x\"", "app.limit", Content::Typed(Value::from("x"))),
+            ("app.limit:=5", "app.limit", Assigned::Value(Value::Int(5))),
+            ("app.limit:=\"x\"", "app.limit", Assigned::Value(Value::from("x"))),
             (r#"app.m["k=\"v"]=x"#, r#"app.m["k=\"v"]"#, text("x")),
         ] {
             let parsed: Assignment = word.parse().unwrap();

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use clap::Args;
+use lcast_proto::select::{Glob, Predicate, Selector, label};
 
 use crate::failure::Failure;
 
@@ -30,15 +31,15 @@ pub(crate) struct TargetArgs {
     pub(crate) expect: Option<String>,
 }
 
-/// The options with their files read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The options, parsed and with their files read.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Target {
-    pub(crate) on: Vec<String>,
-    pub(crate) not: Vec<String>,
-    pub(crate) labels: Vec<(String, String)>,
-    pub(crate) predicate: Option<String>,
-    pub(crate) nodes_from: Option<Vec<String>>,
-    pub(crate) expect: Option<Vec<String>>,
+    /// Names, labels and predicate.
+    pub(crate) selector: Selector,
+    /// The names that alone may answer; none for all that the selector picks.
+    pub(crate) only: Option<Vec<String>>,
+    /// The names that must answer.
+    pub(crate) expect: Vec<String>,
 }
 
 /// Most names in a file of nodes.
@@ -47,25 +48,32 @@ const NAMES_MAX: usize = 100_000;
 const FILE_LENGTH_MAX: u64 = 16 << 20;
 
 impl TargetArgs {
-    /// Splits labels and reads the files of names.
+    /// Parses the options and reads the files of names.
     pub(crate) fn resolve(&self) -> Result<Target, Failure> {
         if self.nodes_from.as_deref() == Some("-") && self.expect.as_deref() == Some("-") {
             let message = "--nodes-from and --expect cannot both read standard input";
             return Err(Failure::usage(message));
         }
-        let label = |text: &String| match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            Some(_) | None => {
-                Err(Failure::usage(format!("--label '{text}': write it like role=web")))
-            }
+        let globs = |option: &str, texts: &[String]| {
+            let globs = texts.iter().map(|text| text.trim().parse::<Glob>());
+            let globs: Result<Vec<Glob>, _> = globs.collect();
+            globs.map_err(|error| Failure::usage(format!("--{option} {error}")))
+        };
+        let labels = self.labels.iter().map(|text| label(text));
+        let labels: Result<Vec<_>, _> = labels.collect();
+        let parse = |text: &String| {
+            Predicate::parse(text).map_err(|error| Failure::usage(error.render(text)))
+        };
+        let selector = Selector {
+            on: globs("on", &self.on)?,
+            not: globs("not", &self.not)?,
+            labels: labels.map_err(|error| Failure::usage(format!("--label {error}")))?,
+            predicate: self.predicate.as_ref().map(parse).transpose()?,
         };
         Ok(Target {
-            on: self.on.clone(),
-            not: self.not.clone(),
-            labels: self.labels.iter().map(label).collect::<Result<_, _>>()?,
-            predicate: self.predicate.clone(),
-            nodes_from: self.nodes_from.as_deref().map(read_names).transpose()?,
-            expect: self.expect.as_deref().map(read_names).transpose()?,
+            selector,
+            only: self.nodes_from.as_deref().map(read_names).transpose()?,
+            expect: self.expect.as_deref().map(read_names).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -141,8 +149,12 @@ mod tests {
         }
         let missing = Some("/no/such/file".to_owned());
         check(TargetArgs { expect: missing, ..TargetArgs::default() }, "/no/such/file");
+        let on = vec!["we b".to_owned()];
+        check(TargetArgs { on, ..TargetArgs::default() }, "--on");
+        let predicate = Some("system.memory.usage >".to_owned());
+        check(TargetArgs { predicate, ..TargetArgs::default() }, "^");
         let labels = vec!["role=web=1".to_owned()];
         let target = TargetArgs { labels, ..TargetArgs::default() }.resolve().unwrap();
-        assert_eq!(target.labels, [("role".to_owned(), "web=1".to_owned())]);
+        assert_eq!(target.selector.labels, [("role".to_owned(), "web=1".to_owned())]);
     }
 }

@@ -74,6 +74,11 @@ impl Output {
         self.text(&(text::escape_json(&printed) + "\n"))
     }
 
+    /// Prints one line of `--jsonl`: an object with its kind first.
+    pub(crate) fn json_line(self, kind: &str, object: Json) -> Result<(), Failure> {
+        self.text(&(printer::json_line(kind, object) + "\n"))
+    }
+
     /// Prints a table as text.
     pub(crate) fn table(self, table: &Table) -> Result<(), Failure> {
         self.text(&table.render(self.screen))

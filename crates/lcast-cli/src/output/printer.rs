@@ -96,9 +96,9 @@ impl Printer {
             Format::Json => self.output.json(&self.document(report, label))?,
             Format::JsonLines => {
                 for (kind, object) in self.derived(label) {
-                    self.output.text(&(json_line(kind, object) + "\n"))?;
+                    self.output.json_line(kind, object)?;
                 }
-                self.output.text(&(json_line("report", json::report(report)) + "\n"))?;
+                self.output.json_line("report", json::report(report))?;
             }
             Format::Text => self.tables(label)?,
         }
@@ -187,7 +187,7 @@ impl Printer {
 }
 
 /// One object on one line, with its kind first.
-fn json_line(kind: &str, object: Json) -> String {
+pub(super) fn json_line(kind: &str, object: Json) -> String {
     let mut line = serde_json::Map::new();
     line.insert("kind".to_owned(), Json::from(kind));
     if let Json::Object(object) = object {

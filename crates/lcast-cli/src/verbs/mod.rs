@@ -1,7 +1,14 @@
 //! What each verb does. A verb resolves its arguments, does its work and prints.
 
 mod generated;
+mod get;
+mod nodes;
+mod question;
 mod realm;
+mod set;
+mod vars;
+
+use std::future::Future;
 
 use crate::args::{Cli, RealmVerb, Verb};
 use crate::exit::Exit;
@@ -12,6 +19,12 @@ use crate::output::Output;
 pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     let everywhere = &cli.everywhere();
     match &cli.verb {
+        Verb::Get(args) => wait(get::run(args, everywhere, output)),
+        Verb::Set(args) => wait(set::run(args, everywhere, output)),
+        Verb::Vars(args) => wait(vars::run(args, everywhere, output)),
+        Verb::Nodes(args) => wait(nodes::list(args, everywhere, output)),
+        Verb::Forget(args) => wait(nodes::forget(args, everywhere, output)),
+        Verb::Ping(args) => wait(nodes::ping(args, everywhere, output)),
         Verb::Realm(args) => match &args.verb {
             RealmVerb::Create(args) => realm::create(args, everywhere, output),
             RealmVerb::Issue(args) => realm::issue(args, everywhere, output),
@@ -21,9 +34,14 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Join(args) => realm::join(args, everywhere, output),
         Verb::Completions(args) => generated::completions(args, output),
         Verb::Man(args) => generated::man(args, output),
-        _ => {
-            crate::place::resolve(everywhere, lcast::home::Purpose::Ask)?;
-            Err(Failure::internal("not built in"))
-        }
+        Verb::Demo(_) | Verb::Agent(_) => Err(Failure::internal("not built in")),
     }
+}
+
+/// Runs what waits for the network, on this thread.
+fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Failure::internal(format_args!("cannot wait for the network: {error}")))?;
+    runtime.block_on(work)
 }

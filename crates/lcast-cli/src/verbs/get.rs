@@ -1,0 +1,157 @@
+//! `get`: variables of all matching nodes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::select::{Pattern, Selector, encoded_size, nearest};
+
+use super::question;
+use crate::args::{Everywhere, GetArgs};
+use crate::backend::Session;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::printer::{Printer, Show};
+use crate::output::{Format, Output};
+use crate::place;
+
+/// Asks, prints, judges.
+pub(crate) async fn run(
+    args: &GetArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let patterns = patterns(&args.patterns)?;
+    let show = show(args, &patterns, output)?;
+    let target = args.target.resolve()?;
+    check_size(&target.selector, &patterns)?;
+    let place = question::place(everywhere)?;
+    let mut session = Session::open(&place).await?;
+    let ask = question::describe(Verb::Get(patterns.clone()), target, &args.question);
+    let mut printer = Printer::new(output, show);
+    let asked = question::ask(&mut session, ask, |reply| printer.reply(reply)).await?;
+    let by_label = |node: &str, key: &str| session.label(node, key);
+    printer.finish(&asked.report, place::wall(), &by_label)?;
+    let exit = question::judge(&asked, &args.question);
+    question::explain(exit, &asked.report, &place, output);
+    if question::is_unknown_name(&asked.report) && !asked.interrupted {
+        suggest(&mut session, &patterns, output).await;
+    }
+    session.close().await;
+    Ok(exit)
+}
+
+/// The patterns, parsed.
+pub(crate) fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Failure> {
+    let parse = |text: &String| text.parse::<Pattern>();
+    let patterns: Result<Vec<Pattern>, _> = texts.iter().map(parse).collect();
+    patterns.map_err(|error| Failure::usage(error.render()))
+}
+
+/// Refuses what does not fit a question.
+pub(crate) fn check_size(selector: &Selector, patterns: &[Pattern]) -> Result<(), Failure> {
+    encoded_size(selector, patterns).map(|_| ()).map_err(Failure::usage)
+}
+
+fn show(args: &GetArgs, patterns: &[Pattern], output: Output) -> Result<Show, Failure> {
+    let alone = |option: &str| {
+        Failure::usage(format!("--{option} and --json or --jsonl exclude each other"))
+    };
+    let json = output.format != Format::Text;
+    if args.names {
+        return if json { Err(alone("names")) } else { Ok(Show::Names) };
+    }
+    if args.value {
+        if json {
+            return Err(alone("value"));
+        }
+        return match patterns {
+            [one] if !one.to_string().contains('*') => Ok(Show::Value),
+            _ => Err(Failure::usage("--value prints one variable; name one, without wildcards")),
+        };
+    }
+    if args.tally {
+        return Ok(Show::Tally);
+    }
+    if args.agg.is_empty() {
+        return Ok(Show::Replies);
+    }
+    match &args.by {
+        Some(by) if by.strip_prefix("labels.").is_none_or(str::is_empty) => {
+            Err(Failure::usage(format!("--by '{by}': group by a label, like labels.role")))
+        }
+        by => Ok(Show::Aggregate { functions: args.agg.clone(), by: by.clone() }),
+    }
+}
+
+/// Tells which names are like the ones that nobody knows. Nodes say what they have when asked.
+async fn suggest(session: &mut Session, patterns: &[Pattern], output: Output) {
+    let time = Duration::from_millis(500);
+    let ask = Ask {
+        verb: Verb::Schema,
+        selector: Selector::default(),
+        only: None,
+        expect: Vec::new(),
+        deadline: Deadline { base: time, extended: time },
+    };
+    let Ok(asked) = question::ask(session, ask, |_| Ok(())).await else {
+        return;
+    };
+    let schemas = asked.schemas.iter().flat_map(|(_, schema)| schema.definitions());
+    let known: BTreeSet<&str> = schemas.map(|it| it.template.as_str()).collect();
+    for pattern in patterns.iter().map(Pattern::to_string) {
+        let near = nearest(&pattern, known.iter().copied());
+        let near = if near.is_empty() {
+            "see 'librecast vars'".to_owned()
+        } else {
+            format!("nearest: {}", near.join(", "))
+        };
+        output.note(&format!("no node has '{pattern}'; {near}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Verb as CliVerb};
+
+    fn shown(line: &str, format: Format) -> Result<Show, String> {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let CliVerb::Get(args) = &cli.verb else { panic!("{line}") };
+        let output = Output { format, screen: None, quiet: true };
+        let patterns = patterns(&args.patterns).map_err(|error| error.to_string())?;
+        show(args, &patterns, output).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_to_show_follows_the_options() {
+        let text = |line: &str| shown(line, Format::Text);
+        assert_eq!(text("lc get a.b"), Ok(Show::Replies));
+        assert_eq!(text("lc get a.b --names"), Ok(Show::Names));
+        assert_eq!(text("lc get a.b --value"), Ok(Show::Value));
+        assert_eq!(text("lc get a.b --tally"), Ok(Show::Tally));
+        for (line, part) in [
+            ("lc get a.b a.c --value", "one variable"),
+            ("lc get a.* --value", "without wildcards"),
+            ("lc get a.b --agg avg --by role", "labels.role"),
+            ("lc get a.b --agg avg --by labels.", "labels.role"),
+            ("lc get a..b", "^"),
+        ] {
+            let error = text(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+        assert!(shown("lc get a.b --names", Format::Json).is_err());
+        assert_eq!(shown("lc get a.b --tally", Format::Json), Ok(Show::Tally));
+    }
+
+    #[test]
+    fn a_question_must_fit_a_packet() {
+        let name = |index: usize| format!("a{index}.{}", "x".repeat(25)).parse::<Pattern>();
+        let many = |count: usize| (0..count).map(|it| name(it).unwrap()).collect::<Vec<_>>();
+        assert!(check_size(&Selector::default(), &many(5)).is_ok());
+        let error = check_size(&Selector::default(), &many(20)).unwrap_err();
+        assert!(error.message.contains("320"), "{error}");
+    }
+}

@@ -1,0 +1,337 @@
+//! `nodes`, `forget` and `ping`: who is there.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use lcast::realm;
+use lcast_proto::endpoint::NodeView;
+use lcast_proto::keys::Kind;
+use lcast_proto::presence::{State, Via};
+use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::select::Selector;
+use lcast_proto::time::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::{get, question};
+use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs};
+use crate::backend::Session;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::table::Table;
+use crate::output::{Format, Output, human, report};
+use crate::text::sanitise;
+use crate::{json, place};
+
+/// How long `nodes` asks the realm.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// A sign of life from everybody, in at most this time.
+fn roll_call(time: Duration) -> Ask {
+    Ask {
+        verb: Verb::Ping,
+        selector: Selector::default(),
+        only: None,
+        expect: Vec::new(),
+        deadline: Deadline { base: time, extended: time },
+    }
+}
+
+/// Lists the roster.
+pub(crate) async fn list(
+    args: &NodesArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if args.names && output.format != Format::Text {
+        return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
+    }
+    let place = question::place(everywhere)?;
+    let mut session = Session::open(&place).await?;
+    let asked = question::ask(&mut session, roll_call(FRESH), |_| Ok(())).await?;
+    let (states, _) = args.split_state();
+    let wanted = |it: &NodeView| {
+        let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
+        let kind = it.kind == Kind::Agent || (args.clients && here);
+        kind && (states.is_empty() || states.contains(&it.state.as_str()))
+    };
+    let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
+    if args.names {
+        let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
+        output.text(&names)?;
+    } else {
+        print(&nodes, output)?;
+    }
+    let exit = match (asked.interrupted, asked.report.sent, asked.report.heard) {
+        (true, _, _) => Exit::Interrupted,
+        (false, false, _) => Exit::Unsendable,
+        (false, true, false) => Exit::Nobody,
+        (false, true, true) => Exit::Success,
+    };
+    question::explain(exit, &asked.report, &place, output);
+    session.close().await;
+    Ok(exit)
+}
+
+fn print(nodes: &[NodeView], output: Output) -> Result<(), Failure> {
+    match output.format {
+        Format::Json => {
+            output.json(&json!({ "nodes": nodes.iter().map(node_json).collect::<Json>() }))
+        }
+        Format::JsonLines => {
+            nodes.iter().try_for_each(|it| output.json_line("node", node_json(it)))
+        }
+        Format::Text => output.table(&table(nodes, place::wall())),
+    }
+}
+
+fn table(nodes: &[NodeView], now: Timestamp) -> Table {
+    let mut table =
+        Table::new(["name", "labels", "roles", "version", "state", "last heard", "path"]);
+    for it in nodes {
+        let labels: Vec<String> =
+            it.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        table.push(vec![
+            it.name.clone(),
+            labels.join(" "),
+            it.roles.join(" "),
+            it.software.to_string(),
+            it.state.as_str().to_owned(),
+            human::ago(it.last_heard, now),
+            it.via.map_or("-", path).to_owned(),
+        ]);
+    }
+    table
+}
+
+fn node_json(it: &NodeView) -> Json {
+    let labels: serde_json::Map<String, Json> =
+        it.labels.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))).collect();
+    let version = if it.software.is_empty() { Json::Null } else { Json::from(&*it.software) };
+    json!({
+        "name": it.name,
+        "id": it.id.to_string(),
+        "kind": it.kind.as_str(),
+        "labels": labels,
+        "roles": it.roles,
+        "version": version,
+        "state": it.state.as_str(),
+        "last_heard": it.last_heard.map_or(Json::Null, json::timestamp),
+        "path": it.via.map(path),
+    })
+}
+
+/// The word for how a node is reached.
+fn path(via: Via) -> &'static str {
+    match via {
+        Via::Multicast => "multicast",
+        Via::Unicast => "unicast",
+        Via::Told => "told",
+        Via::Remembered => "remembered",
+    }
+}
+
+/// Makes the next member list without the node, and tells the realm.
+pub(crate) async fn forget(
+    args: &ForgetArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if everywhere.common.credential.is_some() {
+        let message = "forget needs the realm's folder with its authority key, not a credential \
+                       alone; choose the realm with --realm";
+        return Err(Failure::usage(message));
+    }
+    let folder = place::existing(&place::home()?, place::realm_name(everywhere).as_deref())?;
+    let changed = realm::forget(&folder, &args.name)?;
+    // The list is in force here; nodes take it from whoever has it, now or later.
+    let mut chosen = everywhere.clone();
+    chosen.common.realm = Some(folder.name().to_owned());
+    let told = match tell(&chosen).await {
+        Ok(count) => count,
+        Err(failure) => {
+            output.note(&format!("could not tell the realm yet: {failure}"));
+            0
+        }
+    };
+    if output.format != Format::Text {
+        output.json(&json!({ "forgotten": args.name, "changed": changed, "told": told }))?;
+        return Ok(Exit::Success);
+    }
+    let verb = if changed { "is forgotten" } else { "was forgotten before" };
+    output.note(&format!("'{}' {verb}; {told} nodes were told", args.name));
+    Ok(Exit::Success)
+}
+
+/// Announces the newest member list: how many nodes heard of it.
+async fn tell(everywhere: &Everywhere) -> Result<u32, Failure> {
+    let place = question::place(everywhere)?;
+    let mut session = Session::open(&place).await?;
+    let asked = question::ask(&mut session, roll_call(FRESH), |_| Ok(())).await?;
+    // Those that heard of a newer list now fetch its pages from this process.
+    session.linger(FRESH).await;
+    session.close().await;
+    Ok(asked.report.answered)
+}
+
+/// Round trips of one node.
+#[derive(Clone, Copy, Debug, Default)]
+struct Trips {
+    multicast: Times,
+    unicast: Times,
+}
+
+/// A sum of times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    count: u32,
+    sum: Duration,
+}
+
+impl Times {
+    fn add(&mut self, time: Duration) {
+        self.count += 1;
+        self.sum += time;
+    }
+
+    fn mean_ms(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum.as_secs_f64() * 1000.0 / f64::from(self.count))
+    }
+}
+
+/// Measures round trips.
+pub(crate) async fn ping(
+    args: &PingArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let target = args.target.resolve()?;
+    get::check_size(&target.selector, &[])?;
+    let place = question::place(everywhere)?;
+    let mut session = Session::open(&place).await?;
+    let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
+    let mut last = None;
+    for _ in 0..args.count {
+        let ask = question::describe(Verb::Ping, target.clone(), &args.question);
+        let begun = Instant::now();
+        let mut heard = Vec::new();
+        let asked = question::ask(&mut session, ask, |reply| {
+            trips.entry(reply.node.clone()).or_default().multicast.add(begun.elapsed());
+            heard.push(reply.node);
+            Ok(())
+        })
+        .await?;
+        for (node, time) in session.ping(heard).await {
+            trips.entry(node).or_default().unicast.add(time);
+        }
+        let interrupted = asked.interrupted;
+        last = Some(asked);
+        if interrupted {
+            break;
+        }
+    }
+    let Some(asked) = last else {
+        return Err(Failure::usage("--count must be at least 1"));
+    };
+    print_trips(&trips, &asked, output)?;
+    let exit = question::judge(&asked, &args.question);
+    question::explain(exit, &asked.report, &place, output);
+    session.close().await;
+    Ok(exit)
+}
+
+fn print_trips(
+    trips: &BTreeMap<String, Trips>,
+    asked: &question::Asked,
+    output: Output,
+) -> Result<(), Failure> {
+    let rounded = |ms: Option<f64>| ms.map(|ms| (ms * 1000.0).round() / 1000.0);
+    let object = |(node, it): (&String, &Trips)| {
+        json!({
+            "node": node,
+            "multicast_ms": rounded(it.multicast.mean_ms()),
+            "unicast_ms": rounded(it.unicast.mean_ms()),
+            "count": it.multicast.count,
+        })
+    };
+    let report = json::report(&asked.report);
+    match output.format {
+        Format::Json => {
+            let replies: Json = trips.iter().map(object).collect();
+            output.json(&json!({ "replies": replies, "report": report }))?;
+        }
+        Format::JsonLines => {
+            for trip in trips {
+                output.json_line("reply", object(trip))?;
+            }
+            output.json_line("report", report)?;
+        }
+        Format::Text => {
+            let mut table = Table::new(["node", ">multicast [ms]", ">unicast [ms]", ">count"]);
+            let cell = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.3}"));
+            for (node, it) in trips {
+                table.push(vec![
+                    node.clone(),
+                    cell(it.multicast.mean_ms()),
+                    cell(it.unicast.mean_ms()),
+                    it.multicast.count.to_string(),
+                ]);
+            }
+            output.table(&table)?;
+        }
+    }
+    for line in report::lines(&asked.report, place::wall()) {
+        output.note(&line);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::keys::NodeId;
+
+    use super::*;
+
+    fn view(last_heard: Option<Timestamp>) -> NodeView {
+        NodeView {
+            name: "web1".to_owned(),
+            id: NodeId([0xab; 16]),
+            kind: Kind::Agent,
+            labels: vec![("role".to_owned(), "web".to_owned())],
+            roles: Vec::new(),
+            software: if last_heard.is_some() { "0.1.0".into() } else { "".into() },
+            state: if last_heard.is_some() { State::Alive } else { State::Never },
+            last_heard,
+            via: last_heard.map(|_| Via::Multicast),
+        }
+    }
+
+    #[test]
+    fn a_node_never_heard_has_no_time_version_or_path() {
+        let printed = node_json(&view(None));
+        let id = "abab-abab-abab-abab-abab-abab-abab-abab";
+        let expected = json!({
+            "name": "web1", "id": id, "kind": "agent", "labels": {"role": "web"}, "roles": [],
+            "version": null, "state": "never", "last_heard": null, "path": null,
+        });
+        assert_eq!(printed, expected);
+        let now = Timestamp::from_millis(10_000);
+        let heard = view(Some(Timestamp::from_millis(8000)));
+        assert_eq!(node_json(&heard)["path"], "multicast");
+        let printed = table(&[heard, view(None)], now).render(None);
+        let (_, rows) = printed.split_once('\n').unwrap();
+        assert_eq!(
+            rows,
+            "web1\trole=web\t\t0.1.0\talive\t2.0 s ago\tmulticast\n\
+             web1\trole=web\t\t\tnever\tnever\t-\n"
+        );
+    }
+
+    #[test]
+    fn means_are_of_what_came_back() {
+        let mut times = Times::default();
+        assert_eq!(times.mean_ms(), None);
+        times.add(Duration::from_millis(1));
+        times.add(Duration::from_millis(3));
+        assert_eq!(times.mean_ms(), Some(2.0));
+    }
+}

@@ -1,0 +1,118 @@
+//! Asking, and following a question to its end: what `get`, `set`, `vars` and `ping` share.
+
+use std::sync::Arc;
+
+use lcast_proto::question::report::{EmptyReason, Reply, Report};
+use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::variable::Schema;
+
+use crate::args::target::Target;
+use crate::args::{Everywhere, QuestionArgs};
+use crate::backend::{Answer, Session};
+use crate::exit::{Exit, Rules};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::place::{self, Place};
+
+/// What came of a question.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The account.
+    pub(crate) report: Report,
+    /// Definitions by node, when they were asked for.
+    pub(crate) schemas: Vec<(String, Arc<Schema>)>,
+    /// Whether the user interrupted it.
+    pub(crate) interrupted: bool,
+}
+
+/// The credential to ask with. Kept apart from the session, so that what is wrong with the command
+/// line is told before anything is opened.
+pub(crate) fn place(everywhere: &Everywhere) -> Result<Place, Failure> {
+    place::resolve(everywhere, lcast::home::Purpose::Ask)
+}
+
+/// The question that the options describe.
+pub(crate) fn describe(verb: Verb, target: Target, question: &QuestionArgs) -> Ask {
+    let Target { selector, only, expect } = target;
+    Ask { verb, selector, only, expect, deadline: deadline(question) }
+}
+
+/// One second, three while answers come in; `--timeout` bounds the whole question instead.
+fn deadline(question: &QuestionArgs) -> Deadline {
+    match question.timeout {
+        None => Deadline::default(),
+        Some(timeout) => Deadline { base: timeout, extended: timeout },
+    }
+}
+
+/// Asks, hands each reply on as it comes, and gives the account. An interrupt ends the question
+/// with what has arrived; a second one ends the program.
+pub(crate) async fn ask(
+    session: &mut Session,
+    ask: Ask,
+    mut take: impl FnMut(Reply) -> Result<(), Failure>,
+) -> Result<Asked, Failure> {
+    let mut question = session.ask(ask).await?;
+    let mut schemas = Vec::new();
+    let mut interrupted = false;
+    let mut interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+        .map_err(|error| Failure::internal(format_args!("cannot watch for Ctrl-C: {error}")))?;
+    loop {
+        tokio::select! {
+            answer = question.next() => match answer? {
+                Answer::Reply(reply) => take(reply)?,
+                Answer::Schema(node, schema) => schemas.push((node, schema)),
+                Answer::Report(report) => return Ok(Asked { report, schemas, interrupted }),
+            },
+            _ = interrupts.recv() => {
+                if interrupted {
+                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                }
+                interrupted = true;
+                question.cancel();
+            }
+        }
+    }
+}
+
+/// The exit code of a report.
+pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
+    let rules = Rules {
+        require: question.require,
+        fail_empty: question.fail_empty,
+        interrupted: asked.interrupted,
+    };
+    Exit::of(&asked.report, rules)
+}
+
+/// Tells what an unlucky end may come from, and what to do about it.
+pub(crate) fn explain(exit: Exit, report: &Report, place: &Place, output: Output) {
+    let realm = place.credential.realm_name();
+    match exit {
+        Exit::Nobody if report.expected == 0 => {
+            output.note(&format!("no agent of realm '{realm}' is meant; see 'librecast nodes'"));
+        }
+        Exit::Nobody if !report.heard => {
+            let start = match realm {
+                lcast::home::LOCAL => "start one on this host with 'librecast agent'",
+                _ => "check that agents run, and that multicast of the realm's scope gets through",
+            };
+            output.note(&format!("no agent of realm '{realm}' was heard; {start}"));
+        }
+        Exit::Unsendable => output.note(&format!(
+            "no interface that realm '{realm}' may use could send; see 'ip link' and 'librecast \
+             realm show'"
+        )),
+        Exit::Success | Exit::Internal | Exit::Usage | Exit::Incomplete => {}
+        Exit::Nobody | Exit::Refused | Exit::Interrupted => {}
+    }
+    if exit == Exit::Nobody {
+        place.seen.iter().for_each(|seen| output.note(&seen.to_string()));
+    }
+}
+
+/// Whether nobody knows any of the variables asked for: a mistyped name, most likely.
+pub(crate) fn is_unknown_name(report: &Report) -> bool {
+    let unknown = report.empty_for(EmptyReason::NoVariable);
+    report.answered == 0 && report.heard && unknown > 0
+}
