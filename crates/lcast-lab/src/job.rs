@@ -177,6 +177,20 @@ pub struct Output {
     pub elapsed: Duration,
 }
 
+impl Output {
+    /// Standard output as JSON, one value a line.
+    ///
+    /// # Panics
+    /// When a line is not.
+    #[must_use]
+    pub fn json_lines(&self) -> Vec<serde_json::Value> {
+        let parse = |line| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in '{line}': {self}"))
+        };
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, code, stdout, stderr, elapsed } = self;
@@ -266,7 +280,7 @@ impl Process {
         drop(self.child.stdin.take());
     }
 
-    /// Closes our end of its standard output once `lines` lines came, as `head` does.
+    /// What it wrote to standard output so far, as it is.
     #[must_use]
     pub fn stdout_bytes(&self) -> Vec<u8> {
         self.stdout.lock().bytes.clone()

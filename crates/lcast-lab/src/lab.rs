@@ -125,6 +125,20 @@ impl Lab {
         self.core.holder.many_users
     }
 
+    /// The programs that run in the lab: pid (as the lab counts) and command line.
+    #[must_use]
+    pub fn programs(&self) -> Vec<(u32, Vec<String>)> {
+        let entries = std::fs::read_dir(self.file("/proc")).into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let line = |pid: u32| {
+            let bytes = std::fs::read(self.file(&format!("/proc/{pid}/cmdline"))).ok()?;
+            let words = bytes.split(|&byte| byte == 0).filter(|word| !word.is_empty());
+            let words: Vec<_> = words.map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+            (!words.is_empty()).then_some((pid, words))
+        };
+        pids.filter_map(line).collect()
+    }
+
     /// The path by which this process reaches a file of the lab (`/run/lab/...`).
     #[must_use]
     pub fn file(&self, inside: &str) -> PathBuf {

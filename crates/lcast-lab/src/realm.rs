@@ -64,7 +64,6 @@ impl Realm {
     }
 
     /// Issues a credential and gives its path inside the lab.
-    #[must_use]
     pub fn issue(&self, member: &Member) -> String {
         let path = format!("/run/lab/{}-{}.credential", self.name, member.name);
         let line = format!("realm issue --realm {} --name {} --out {path}", self.name, member.name);
@@ -125,6 +124,8 @@ pub struct Agent {
     pub job: Job,
     /// Its state folder, inside the lab.
     pub state: String,
+    /// The socket, inside the lab, to which it says that it is ready.
+    pub notify: String,
     process: Option<Process>,
     ready: UnixDatagram,
 }
@@ -150,9 +151,9 @@ impl Agent {
             .unwrap_or_else(|error| panic!("configuration {settings}: {error}"));
         let state = host.path(&format!("state-{name}-{number}"));
         let line = format!("agent --credential {credential} --state {state} --config {settings}");
-        let job = host.librecast(&line).env("NOTIFY_SOCKET", socket);
+        let job = host.librecast(&line).env("NOTIFY_SOCKET", socket.clone());
         let (name, host) = (name.to_owned(), host.clone());
-        Self { name, host, job, state, process: None, ready }
+        Self { name, host, job, state, notify: socket, process: None, ready }
     }
 
     /// Starts it and waits until it says that it is ready.

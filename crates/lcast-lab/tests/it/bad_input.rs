@@ -1,0 +1,147 @@
+//! What is wrong is named, with its place and a way out, and changes nothing.
+
+use serde_json::Value;
+
+use lcast_lab::{Lab, Member, Realm};
+
+use crate::fleet::{CONFIG, Fleet};
+
+#[test]
+fn malformed_words_are_refused_before_anything_is_sent() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let mut capture = fleet.lab.host(0).capture("eth0");
+    let cases: &[(&[&str], &str)] = &[
+        (&["get", "system..load"], "system..load"),
+        (&["get", "System.cpu"], "System"),
+        (&["get", "system.filesystem[\"/var\""], "system.filesystem"),
+        (&["get", "host.name", "--where", "system.memory.usage >"], "system.memory.usage >"),
+        (&["get", "host.name", "--where", "a.b == 1 &&& c.d"], "^"),
+        (&["get", "host.name", "--where", "a.b matches"], "^"),
+        (&["get", "host.name", "--where", "a.b.matches('(')"], "^"),
+        (&["get", "host.name", "--timeout", "5"], "5"),
+        (&["get", "host.name", "--timeout", "5 parsecs"], "parsecs"),
+        (&["get", "host.name", "--require", "most"], "most"),
+        (&["get", "host.name", "--label", "role"], "role"),
+        (&["get", "host.name", "--nodes-from", "/no/such/file"], "/no/such/file"),
+        (&["get", "host.name", "--realm", "nowhere"], "nowhere"),
+        (&["set", "app.limit"], "app.limit"),
+        (&["set", "app.limit:=many"], "many"),
+        (&["set", "app.limit=1", "--if-version", "seven"], "seven"),
+        (&["gett", "host.name"], "get"),
+        (&["get"], "PATTERN"),
+    ];
+    for (words, part) in cases {
+        let output = fleet.realm.admin("").args(words.iter().copied()).run();
+        assert_eq!(output.code, 2, "{output}");
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+        assert!(output.stdout.is_empty(), "{output}");
+        assert!(!output.stderr.contains("panicked"), "{output}");
+        let output = fleet.realm.admin("").args(words.iter().copied()).arg("--json").run();
+        assert_eq!(output.code, 2, "{output}");
+        let document: Value = serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("not one document ({error}): {output}"));
+        assert!(document["error"]["message"].is_string(), "{output}");
+    }
+    let own = fleet.lab.host(0).addresses(0);
+    let sent = capture.datagrams().into_iter().filter(|datagram| {
+        let source = *datagram.source.ip();
+        source == own.0 || source == own.1
+    });
+    assert_eq!(sent.count(), 0, "something was sent");
+}
+
+#[test]
+fn malformed_configurations_name_their_place() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let credential = realm.issue(&Member::agent("web1"));
+    for (config, part) in [
+        ("[[variable]\nname = 1", "1"),
+        ("[[variable]]\nname = \"App.Release\"\nvalue = \"1\"", "App.Release"),
+        ("[[variable]]\nname = \"app.release\"", "app.release"),
+        ("[[variable]]\nname = \"app.release\"\nvalue = \"1\"\ncolour = \"red\"", "colour"),
+        ("[[setting]]\nname = \"app.limit\"\ntype = \"integer\"", "integer"),
+        ("[[setting]]\nname = \"app.limit\"\ntype = \"int\"\ndefault = \"five\"", "app.limit"),
+        (
+            "[[variable]]\nname = \"app.a\"\nvalue = \"1\"\n[[variable]]\nname = \"app.a.b\"\nvalue = \"1\"",
+            "app.a.b",
+        ),
+        ("[[variable]]\nname = \"app.a\"\ncommand = [\"true\"]\ninterval = \"soon\"", "soon"),
+        ("[[variable]]\nname = \"app.a\"\ncommand = [\"true\"]\nformat = \"xml\"", "xml"),
+    ] {
+        let words = format!("agent --credential {credential} --config bad.toml --state state");
+        let line = format!("cat >bad.toml; exec librecast {words}");
+        let output = host.shell(&line).input(config).run();
+        assert_eq!(output.code, 2, "{config}\n{output}");
+        for part in ["bad.toml", part] {
+            assert!(output.stderr.contains(part), "no '{part}' for\n{config}\n{output}");
+        }
+    }
+}
+
+#[test]
+fn broken_files_are_named() {
+    let lab = Lab::new(2).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let credential = realm.issue(&Member::agent("web1"));
+    let client = realm.issue(&Member::client("reader"));
+    for line in [
+        "head -c 100 {} >broken",
+        "tr a-f b-g <{} >broken",
+        "echo hello >broken",
+        ": >broken",
+        "head -c 3000000 /dev/zero >broken",
+        "mkdir -p folder; rm -f broken; ln -s folder broken",
+    ] {
+        let make = format!("rm -rf broken; {}; chmod 600 broken", line.replace("{}", &client));
+        host.shell(&make).ok();
+        for verb in ["get host.name", "agent --state x", "join"] {
+            let words = match verb {
+                "join" => "join broken".to_owned(),
+                verb => format!("{verb} --credential broken"),
+            };
+            let output = host.librecast(&words).run();
+            assert_eq!(output.code, 2, "{line}: {output}");
+            assert!(output.stderr.contains("broken"), "{line}: {output}");
+        }
+    }
+    let words = format!("get host.name --credential {client} --realm prod");
+    let output = host.librecast(&words).run();
+    assert_eq!(output.code, 2, "{output}");
+
+    // Two agents cannot share a state folder; the second is told of the first.
+    let agent = lcast_lab::Agent::prepare(&host, "web1", &credential, CONFIG);
+    let mut agent = agent;
+    agent.start();
+    let second = agent.job.clone().without_env("NOTIFY_SOCKET").run();
+    assert_eq!(second.code, 2, "{second}");
+    assert!(second.stderr.chars().any(|char| char.is_ascii_digit()), "no pid: {second}");
+    assert!(agent.process().is_running());
+    realm.ask("get host.name").check(0, &[("answered", 1)]);
+    agent.kill();
+
+    // A state file that is none: refused with its name, or set aside, but never a panic.
+    let files = format!("find {} -type f -size +0", agent.state);
+    for file in host.command("sh").args(["-c", &files]).ok().lines() {
+        let spoil = format!("cp {file} {file}.good; head -c 64 /dev/urandom >{file}");
+        host.command("sh").args(["-c", &spoil]).ok();
+        let output =
+            agent.job.clone().without_env("NOTIFY_SOCKET").limit(DEADLINE_OF_START).start();
+        let said = ended_or_running(output);
+        assert!(!said.contains("panicked"), "{file}: {said}");
+        host.command("mv").args([&format!("{file}.good"), file]).ok();
+    }
+}
+
+const DEADLINE_OF_START: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What a started agent says until it ends or says that it runs on.
+fn ended_or_running(mut process: lcast_lab::Process) -> String {
+    let start = std::time::Instant::now();
+    while process.is_running() && start.elapsed() < std::time::Duration::from_secs(2) {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    process.stderr()
+}

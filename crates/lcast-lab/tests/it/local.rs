@@ -1,0 +1,167 @@
+//! What stays on one host: the realm `local`, realms of scope `host`, and the demonstration.
+
+use std::collections::BTreeSet;
+
+use lcast_lab::{Agent, Answer, Capture, DEADLINE, Frame, Host, Job, Lab, Member, Realm};
+use lcast_lab::{wait_for, wait_until};
+
+use crate::fleet::CONFIG;
+
+/// Nothing of ours passed the card: no UDP, and no listener report for a host's own groups.
+fn check_silent(capture: &mut Capture) {
+    let frames = capture.frames();
+    let udp: Vec<_> = frames.iter().filter_map(Frame::datagram).collect();
+    assert_eq!(udp, [], "datagrams left the host");
+    for frame in frames {
+        let own = frame.bytes.windows(2).any(|two| two == [0xff, 0x11] || two == [0xff, 0x01]);
+        assert!(!own, "a report of a host's own group left it: {frame:?}");
+    }
+}
+
+/// A lab of one host beside another, which has a card or only `lo`.
+fn one_host(card: bool) -> (Lab, Host) {
+    let lab = if card { Lab::new(2) } else { Lab::new(1).attach(0, &[]) };
+    let lab = lab.build();
+    let host = lab.host(0);
+    (lab, host)
+}
+
+fn local_realm(card: bool) {
+    let (_lab, host) = one_host(card);
+    let mut capture = card.then(|| host.capture("eth0"));
+    let agent = host.librecast("agent").unprivileged();
+    let mut agent = agent.start();
+    let ask = || host.librecast("get host.name --json").unprivileged().run();
+    let answer = wait_for("the agent of the realm 'local'", DEADLINE, || {
+        let output = ask();
+        (output.code == 0).then(|| Answer::read(output))
+    });
+    answer.check(0, &[("answered", 1)]);
+    let value = answer.replies().values().next().unwrap()["variables"]["host.name"].clone();
+    assert_eq!(value["value"], "h0");
+    let scope = host.librecast("realm show local").unprivileged().ok();
+    assert!(scope.contains("host"), "{scope}");
+    assert!(agent.is_running());
+    if let Some(capture) = &mut capture {
+        check_silent(capture);
+    }
+}
+
+#[test]
+fn the_local_realm_needs_no_card() {
+    local_realm(false);
+}
+
+#[test]
+fn the_local_realm_sends_nothing_by_a_card() {
+    local_realm(true);
+}
+
+/// A job of another user: one with another uid where root made the lab, else one that shares
+/// nothing but the uid.
+fn other_user(lab: &Lab, host: &Host, job: Job) -> Job {
+    let home = host.path("other");
+    let line = format!("mkdir -p {home}/home {home}/runtime && chmod -R 700 {home}");
+    host.command("sh").args(["-c", &line]).ok();
+    let job = job
+        .env("HOME", format!("{home}/home"))
+        .env("LIBRECAST_HOME", format!("{home}/librecast"))
+        .env("XDG_RUNTIME_DIR", format!("{home}/runtime"))
+        .env("TMPDIR", format!("{home}/home"));
+    if !lab.has_many_users() {
+        return job;
+    }
+    host.command("chown").args(["-R", "2001:2001", &home]).ok();
+    job.wrapped(&["setpriv", "--reuid=2001", "--regid=2001", "--clear-groups", "--"])
+}
+
+fn two_users(card: bool) {
+    let (lab, host) = one_host(card);
+    let mut capture = card.then(|| host.capture("eth0"));
+    let realm = Realm::create(&host, "shared", "--scope host");
+    let _mine = realm.start(&host, &Member::agent("mine"), CONFIG);
+    let credential = realm.issue(&Member::agent("theirs"));
+    if lab.has_many_users() {
+        host.command("chown").args(["2001:2001", &credential]).ok();
+    }
+    let mut theirs = Agent::prepare(&host, "theirs", &credential, CONFIG);
+    if lab.has_many_users() {
+        // Its files are under a folder of root's.
+        theirs.job = host
+            .librecast("agent --credential")
+            .arg(credential)
+            .args(["--state".to_owned(), host.path("other/state")])
+            .env("NOTIFY_SOCKET", theirs.notify.clone());
+    }
+    theirs.job = other_user(&lab, &host, theirs.job);
+    theirs.start();
+    let answer = realm.ask("get host.name");
+    answer.check(0, &[("answered", 2)]);
+    assert_eq!(answer.answered(), ["mine", "theirs"]);
+
+    // Two users' realms `local` are two realms.
+    let mut local = other_user(&lab, &host, host.librecast("agent")).start();
+    let ask = |job: Job| Answer::read(job.run());
+    let words = "get host.name --json --realm local";
+    wait_until("the other user's own agent", DEADLINE, || {
+        ask(other_user(&lab, &host, host.librecast(words))).code() == 0
+    });
+    assert!(local.is_running());
+    assert_eq!(ask(host.librecast(words)).code(), 4, "a stranger's agent answered");
+    if let Some(capture) = &mut capture {
+        check_silent(capture);
+    }
+}
+
+#[test]
+fn users_of_one_host_meet_without_a_card() {
+    two_users(false);
+}
+
+#[test]
+fn users_of_one_host_meet_beside_a_card() {
+    two_users(true);
+}
+
+fn demo(card: bool) {
+    let (lab, host) = one_host(card);
+    let mut capture = card.then(|| host.capture("eth0"));
+    let home = host.path("no-such-home");
+    let job = host.librecast("demo").env("HOME", home.clone()).without_env("LIBRECAST_HOME");
+    let mut demo = job.env("XDG_RUNTIME_DIR", home).unprivileged().start();
+    let mut agents = BTreeSet::new();
+    while demo.is_running() {
+        agents.extend(lab.programs().into_iter().filter(|(_, line)| {
+            line.get(1..).is_some_and(|words| words.iter().any(|word| word == "agent"))
+                && line[0].ends_with("librecast")
+        }));
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    let output = demo.wait(DEADLINE * 2);
+    assert_eq!(output.code, 0, "{output}");
+    assert!(agents.len() >= 4, "only these agents ran: {agents:?}\n{output}");
+    let said = format!("{}{}", output.stdout, output.stderr);
+    let used = if card { "multicast" } else { "unicast" };
+    for part in ["h0", "librecast get host.name system.cpu.load_1m", "missing", used] {
+        assert!(said.contains(part), "no '{part}' in {output}");
+    }
+    wait_until("the demonstration's agents to be gone", DEADLINE, || {
+        let left = lab.programs();
+        !left.iter().any(|(pid, _)| agents.iter().any(|(agent, _)| agent == pid))
+    });
+    let left = host.command("ls").arg(host.path("tmp")).ok();
+    assert_eq!(left, "", "the demonstration left files behind");
+    if let Some(capture) = &mut capture {
+        check_silent(capture);
+    }
+}
+
+#[test]
+fn the_demonstration_runs_beside_a_card() {
+    demo(true);
+}
+
+#[test]
+fn the_demonstration_runs_with_only_lo() {
+    demo(false);
+}

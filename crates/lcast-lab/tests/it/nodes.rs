@@ -1,0 +1,92 @@
+//! Who belongs to a realm, who is there, and who is expected.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use lcast_lab::{DEADLINE, Member, wait_until};
+
+use crate::fleet::{CONFIG, Fleet};
+
+/// `nodes --json` by name.
+fn roster(fleet: &Fleet, words: &str) -> BTreeMap<String, Value> {
+    let text = fleet.realm.admin(&format!("nodes --json {words}")).ok();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let list = document["nodes"].as_array().unwrap_or_else(|| panic!("no nodes in {text}"));
+    list.iter().map(|node| (node["name"].as_str().unwrap().to_owned(), node.clone())).collect()
+}
+
+fn state(fleet: &Fleet, name: &str) -> String {
+    roster(fleet, "")[name]["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
+    let mut fleet = Fleet::new(4, 0, CONFIG);
+    fleet.realm.issue(&Member::agent("web9").role("spare").label("rack=r1"));
+    fleet.realm.issue(&Member::client("reader"));
+    let nodes = roster(&fleet, "");
+    assert_eq!(nodes.keys().collect::<Vec<_>>(), ["db3", "db4", "web1", "web2", "web9"]);
+    assert_eq!(nodes["web9"]["state"], "never");
+    assert_eq!(nodes["web9"]["last_heard"], Value::Null);
+    assert_eq!(nodes["web9"]["labels"]["rack"], "r1");
+    assert_eq!(nodes["web1"]["state"], "alive");
+    assert_eq!(nodes["web1"]["kind"], "agent");
+    assert!(nodes["web1"]["id"].as_str().is_some_and(|id| !id.is_empty()));
+    let mut ids: Vec<String> = nodes.values().map(|node| node["id"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 5, "every node has an id of its own: {ids:?}");
+    assert!(roster(&fleet, "--clients").contains_key("reader"));
+
+    // The never started is missing in a report; a client never is.
+    let answer = fleet.realm.ask("get host.name");
+    answer.check(3, &[("answered", 4), ("missing", 1)]);
+    assert_eq!(answer.named("missing"), ["web9"]);
+    assert_eq!(answer.json["report"]["nodes"]["missing"][0]["last_heard"], Value::Null);
+
+    assert_eq!(fleet.agent("web1").stop(), 0);
+    wait_until("web1 to be known as left", DEADLINE, || state(&fleet, "web1") == "left");
+    fleet.agent("web2").kill();
+    wait_until("web2 to be known as gone", DEADLINE, || state(&fleet, "web2") == "gone");
+    assert_eq!(state(&fleet, "db3"), "alive");
+    let only = roster(&fleet, "--state gone");
+    assert_eq!(only.keys().collect::<Vec<_>>(), ["web2"]);
+    // Nobody waits for those that are known to be gone.
+    let answer = fleet.realm.ask("get host.name --require alive");
+    answer.check(0, &[("answered", 2), ("missing", 3)]);
+}
+
+#[test]
+fn the_forgotten_is_expected_no_more_until_issued_again() {
+    let mut fleet = Fleet::new(3, 0, CONFIG);
+    fleet.agent("web2").kill();
+    fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
+    let reader = fleet.realm.issue(&Member::client("reader"));
+    let words = format!("forget web2 --credential {reader}");
+    let refused = fleet.lab.host(0).librecast(&words).run();
+    assert_ne!(refused.code, 0, "only an admin forgets: {refused}");
+    fleet.realm.admin("forget web2").ok();
+    fleet.realm.ask("get host.name").check(0, &[("answered", 2)]);
+    assert!(!roster(&fleet, "").contains_key("web2"));
+    fleet.realm.issue(&Member::agent("web2"));
+    fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
+}
+
+#[test]
+fn many_credentials_come_from_one_file() {
+    let fleet = Fleet::new(1, 2, CONFIG);
+    let csv = "name,kind,roles,days,role,site\nweb8,agent,,30,web,ams\nweb9,agent,,30,web,fra\n";
+    let line = "cat >hosts.csv; librecast realm issue --from hosts.csv --out-dir out >&2; ls out";
+    let made = fleet.lab.host(0).shell(line).input(csv).ok();
+    assert_eq!(made.split_whitespace().collect::<Vec<_>>(), ["web8.credential", "web9.credential"]);
+    let path = fleet.lab.host(0).path("home/out/web9.credential");
+    let mode = fleet.lab.host(0).command("stat").args(["-c", "%a", &path]).ok();
+    assert_eq!(mode.trim(), "600");
+    let mut agent = lcast_lab::Agent::prepare(&fleet.lab.host(2), "web9", &path, CONFIG);
+    agent.start();
+    // The older agent learns of the newer members from the newer list.
+    let answer = fleet.realm.ask("get host.name --label site=fra");
+    answer.check(0, &[("answered", 1)]);
+    assert_eq!(answer.value("web9", "host.name"), "h2");
+}
