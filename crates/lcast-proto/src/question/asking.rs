@@ -368,13 +368,13 @@ impl Asking {
     }
 
     fn start_round(&mut self, now: Now, roster: &Roster) {
-        self.round = self.round.saturating_add(1);
         let silent: Vec<NodeId> = self.silent().collect();
-        let expected = if self.round == 1 { self.nodes.len() } else { silent.len() };
-        if self.round > 1 && silent.is_empty() {
+        if self.round > 0 && silent.is_empty() {
             self.next_round = now.instant + Duration::from_millis(PAUSES_MS[0]);
             return;
         }
+        self.round = self.round.saturating_add(1);
+        let expected = if self.round == 1 { self.nodes.len() } else { silent.len() };
         let window =
             Duration::from_secs(1) * u32::try_from(expected).unwrap_or(u32::MAX) / self.reply_rate;
         let restricted = self.round > 1 || self.ask.only.is_some();
