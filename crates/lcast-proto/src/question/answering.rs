@@ -121,6 +121,8 @@ struct Heard {
     way: Way,
     by_group: bool,
     round: u16,
+    /// When the answer is repeated, in the slot of a later round.
+    repeat_at: Option<Instant>,
     forget_at: Instant,
     step: Step,
 }
@@ -208,7 +210,9 @@ impl Answering {
                 heard.round = frame.round;
                 heard.way = asked.way;
                 heard.by_group = frame.by_group;
-                self.repeat(key, now.instant);
+                let window = frame.window.min(WINDOW_MAX);
+                let slot = slot(&own.id(), frame.request, frame.round, window);
+                heard.repeat_at = Some(now.instant + slot);
             }
             return;
         }
@@ -229,7 +233,7 @@ impl Answering {
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
         let Asked { sender, asker, forgotten, way, frame } = asked;
-        let slot = slot(&own, frame.request, frame.window.min(WINDOW_MAX));
+        let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
         let due = now.instant + slot;
         let work = match frame.verb {
             VerbCode::Get => {
@@ -265,6 +269,7 @@ impl Answering {
             way,
             by_group: frame.by_group,
             round: frame.round,
+            repeat_at: None,
             forget_at: now.instant + keep,
             step: Step::Waiting { due, task },
         };
@@ -293,7 +298,7 @@ impl Answering {
         }
     }
 
-    /// Answers again what was asked again. [QST-26]
+    /// Answers again what was asked again; its slot has come. [QST-26]
     fn repeat(&mut self, key: (SenderId, u64), now: Instant) {
         let Some(heard) = self.heard.get_mut(&key) else { return };
         let answer = match &heard.step {
@@ -348,13 +353,18 @@ impl Answering {
             Step::Answered { kept: Some(kept), .. } => kept.until.min(heard.forget_at),
             Step::Sampling { .. } | Step::Setting { .. } | Step::Answered { .. } => heard.forget_at,
         };
-        self.heard.values().map(due).min()
+        let repeats = self.heard.values().filter_map(|heard| heard.repeat_at);
+        self.heard.values().map(due).chain(repeats).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, node: Node<'_>) {
         let keys: Vec<(SenderId, u64)> = self.heard.keys().copied().collect();
         for key in keys {
+            let Some(heard) = self.heard.get_mut(&key) else { continue };
+            if heard.repeat_at.take_if(|at| *at <= now.instant).is_some() {
+                self.repeat(key, now.instant);
+            }
             let Some(heard) = self.heard.get_mut(&key) else { continue };
             match &mut heard.step {
                 Step::Waiting { due, .. } if *due <= now.instant => self.start(key, now, node),
@@ -675,10 +685,11 @@ fn set_result(result: &SetResult) -> SetResultFrame {
     }
 }
 
-/// When within the window a node answers: spread evenly by hash. [QST-22]
-fn slot(own: &NodeId, request: u64, window: Duration) -> Duration {
+/// When within the window a node answers: spread evenly by hash, in each round anew, so that two
+/// replies that met in one round miss each other in the next. [QST-22]
+fn slot(own: &NodeId, request: u64, round: u16, window: Duration) -> Duration {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&request.to_be_bytes()).update(&own.0);
+    hasher.update(&request.to_be_bytes()).update(&own.0).update(&round.to_be_bytes());
     let hash = hasher.finalize();
     let [a, b, c, d, ..] = *hash.as_bytes();
     let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
