@@ -307,7 +307,7 @@ impl Asking {
         }
         let end = if self.trickled { self.ask.deadline.extended } else { self.ask.deadline.base };
         let end = self.started + end.min(self.ask.deadline.extended);
-        if self.open == 0 {
+        if self.open == 0 && !self.nodes.is_empty() {
             return end.min(self.last_answer + SCHEMA_PATIENCE);
         }
         end.min(self.next_round)
@@ -324,7 +324,7 @@ impl Asking {
             self.ended = true;
             return Some(self.report(now, roster));
         }
-        if self.open > 0 && now.instant >= self.next_round {
+        if (self.open > 0 || self.round == 0) && now.instant >= self.next_round {
             self.start_round(now, roster);
         }
         None
@@ -341,6 +341,11 @@ impl Asking {
         let deadline = &self.ask.deadline;
         if elapsed >= deadline.extended || (elapsed >= deadline.base && !self.trickled) {
             return true;
+        }
+        if self.nodes.is_empty() {
+            // Nobody is expected: one round all the same, for those of whom this node's member
+            // list does not tell.
+            return self.round > 0 && now.instant >= self.next_round;
         }
         if self.open == 0 {
             let patient = now.instant.since(self.last_answer) < SCHEMA_PATIENCE;
