@@ -1,0 +1,160 @@
+//! Runs simulated realms by hand: `replay`, `soak`, `scale`, `list`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lcast_sim::question::Question;
+use lcast_sim::scenario::{self, Scenario, scale};
+
+/// How to use it.
+const USAGE: &str = "\
+usage: lcast-sim list
+       lcast-sim replay --scenario NAME --seed N [--trace]
+       lcast-sim soak --seeds A..B [--scenario NAME]
+       lcast-sim scale [--nodes N] [--loss PERCENT] [--seed N]
+--trace prints every packet and event to standard error.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, options) = match arguments.split_first() {
+        Some((verb, options)) => (verb.as_str(), options),
+        None => ("", &[][..]),
+    };
+    let done = match verb {
+        "list" => Ok(list()),
+        "replay" => replay(options),
+        "soak" => soak(options),
+        "scale" => scale(options),
+        _ => Err(String::new()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn list() -> bool {
+    for scenario in scenario::ALL {
+        println!("{:<14} {}", scenario.name, scenario.about);
+    }
+    true
+}
+
+/// Runs one scenario with one seed; whether nothing was wrong.
+fn replay(options: &[String]) -> Result<bool, String> {
+    let scenario = scenario_of(options)?.ok_or("--scenario is missing")?;
+    let seed = number(options, "--seed")?.unwrap_or(1);
+    if options.iter().any(|it| it == "--trace") {
+        lcast_sim::trace::speak();
+    }
+    Ok(one(scenario, seed))
+}
+
+/// Runs a scenario, the soak unless told otherwise, with many seeds; stops at the first failure.
+fn soak(options: &[String]) -> Result<bool, String> {
+    let scenario = scenario_of(options)?.or(scenario::named("soak")).ok_or("no scenario")?;
+    let range = text(options, "--seeds").unwrap_or("1..101");
+    let bounds =
+        range.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let (from, to): (u64, u64) = bounds.ok_or(format!("'{range}' is no range like 1..101"))?;
+    Ok((from..to).all(|seed| one(scenario, seed)))
+}
+
+fn one(scenario: &Scenario, seed: u64) -> bool {
+    let begin = Instant::now();
+    let outcome = scenario::run(scenario, seed);
+    let took = begin.elapsed().as_secs_f64();
+    match outcome {
+        Ok(passed) => {
+            let scenario::Passed { trace, entries, questions } = passed;
+            let name = scenario.name;
+            println!(
+                "{name} seed {seed}: passed, {questions} questions, {entries} entries, trace {trace}, {took:.2} s"
+            );
+            true
+        }
+        Err(failed) => {
+            println!("{} seed {seed}: FAILED\n{failed}", scenario.name);
+            false
+        }
+    }
+}
+
+/// Asks many nodes once and prints what it cost.
+fn scale(options: &[String]) -> Result<bool, String> {
+    let nodes = number(options, "--nodes")?.unwrap_or(1_000);
+    let loss = number(options, "--loss")?.unwrap_or(0);
+    let seed = number(options, "--seed")?.unwrap_or(1);
+    let count = u32::try_from(nodes).map_err(|_| "too many nodes".to_owned())?;
+    let percent = u32::try_from(loss).map_err(|_| "too much loss".to_owned())?;
+    let begin = Instant::now();
+    let mut world = scale::crowd(seed, count, f64::from(percent) / 100.0);
+    let built = begin.elapsed();
+    let asker = world.client();
+    let before = received(&world, asker);
+    let question = Instant::now();
+    let number = world.ask(asker, Question::get("app.load"));
+    let took = question.elapsed();
+    let packets = received(&world, asker) - before;
+    let asked = world.asked(number);
+    let report = asked.report();
+    println!("nodes             {nodes}");
+    println!("loss              {loss} %");
+    println!("answered          {} of {}", report.answered, report.expected);
+    println!("rounds            {}", report.rounds);
+    println!("questions sent    {}", report.questions_sent);
+    println!("packets at asker  {packets}");
+    println!("virtual time      {:.1} ms", millis(report.elapsed));
+    println!(
+        "wall time         {:.2} s (and {:.2} s to build)",
+        took.as_secs_f64(),
+        built.as_secs_f64()
+    );
+    if let Some(resident) = resident_mib() {
+        println!("memory            {resident} MiB resident");
+    }
+    world.conclude();
+    world.violations().iter().for_each(|violation| println!("WRONG: {violation}"));
+    Ok(world.violations().is_empty())
+}
+
+fn received(world: &lcast_sim::World, node: lcast_sim::net::NodeIndex) -> u64 {
+    world.node(node).endpoint().map_or(0, |endpoint| endpoint.stats().received)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+/// How much memory this process has, where `/proc` says so.
+fn resident_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
+}
+
+fn scenario_of(options: &[String]) -> Result<Option<&'static Scenario>, String> {
+    match text(options, "--scenario") {
+        Some(name) => match scenario::named(name) {
+            Some(scenario) => Ok(Some(scenario)),
+            None => Err(format!("no scenario is named '{name}'; see lcast-sim list")),
+        },
+        None => Ok(None),
+    }
+}
+
+fn number(options: &[String], name: &str) -> Result<Option<u64>, String> {
+    let parse = |text: &str| text.parse().map_err(|_| format!("{name} {text} is no number"));
+    text(options, name).map(parse).transpose()
+}
+
+fn text<'a>(options: &'a [String], name: &str) -> Option<&'a str> {
+    let place = options.iter().position(|it| it == name)?;
+    options.get(place + 1).map(String::as_str)
+}

@@ -1,0 +1,364 @@
+//! The network: links, addresses, multicast groups, and the way of each packet.
+//!
+//! A packet is bytes behind an [`Arc`]: sending to a thousand receivers copies nothing. What goes
+//! wrong on the way is decided by [`fault`](crate::fault); when packets are handled at the
+//! receiver is decided by the [`World`](crate::World).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lcast_proto::io::{Destination, Link, Transmit};
+
+use crate::fault::{ESTABLISHED, Faults, Firewall};
+use crate::queue::Time;
+use crate::random::Random;
+use crate::tap::Mark;
+
+/// A node of the world, in order of making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeIndex(pub u32);
+
+/// A broadcast domain that nodes are attached to; also the interface index of its links.
+pub type Segment = u16;
+
+/// The port of every node.
+pub const PORT: u16 = 24242;
+/// Most addresses that a node's kernel lists as neighbours.
+pub const NEIGHBOURS_MAX: usize = 64;
+
+/// A packet at the receiver's door.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// Who sent it in truth, whatever the source address says.
+    pub sender: NodeIndex,
+    /// The source address.
+    pub from: SocketAddrV6,
+    /// The own address it came in at.
+    pub local: SocketAddrV6,
+    /// The group it was sent to; `None`: to the own address.
+    pub group: Option<Ipv6Addr>,
+    /// The payload.
+    pub bytes: Arc<[u8]>,
+    /// What the oracles know of it.
+    pub(crate) mark: Mark,
+}
+
+/// A packet under way to one receiver.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// How long it takes.
+    pub after: Duration,
+    /// Who gets it.
+    pub to: NodeIndex,
+    /// What arrives.
+    pub packet: Packet,
+}
+
+/// What the network did, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets sent to a group, once each however many receive them.
+    pub multicast: u64,
+    /// Packets sent to one address.
+    pub unicast: u64,
+    /// Packets (to each receiver) lost by chance or partition.
+    pub lost: u64,
+    /// Packets that a firewall dropped.
+    pub filtered: u64,
+    /// Packets to an address that no host on the link has.
+    pub nowhere: u64,
+    /// Packets that the kernel would have refused to send: no such source, no such scope, too long.
+    pub unsendable: u64,
+}
+
+/// All links and who is on them.
+#[derive(Default)]
+pub struct Network {
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What happened so far.
+    pub traffic: Traffic,
+    segments: BTreeMap<Segment, BTreeSet<NodeIndex>>,
+    owners: BTreeMap<Ipv6Addr, (NodeIndex, Segment)>,
+    groups: BTreeMap<Ipv6Addr, BTreeSet<NodeIndex>>,
+    firewalls: BTreeMap<NodeIndex, Firewall>,
+    established: BTreeMap<(NodeIndex, SocketAddrV6), Time>,
+    neighbours: BTreeMap<NodeIndex, BTreeSet<SocketAddrV6>>,
+    promiscuous: BTreeSet<NodeIndex>,
+}
+
+/// The address of a node on a segment that is routable beyond it.
+pub fn unique_local(node: NodeIndex, segment: Segment) -> SocketAddrV6 {
+    let [high, low] = halves(node);
+    SocketAddrV6::new(Ipv6Addr::new(0xfd00, 0, 0, segment, 0, 0, high, low), PORT, 0, 0)
+}
+
+/// The link-local address of a node on a segment.
+pub fn link_local(node: NodeIndex, segment: Segment) -> SocketAddrV6 {
+    let [high, low] = halves(node);
+    let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, segment, high, low);
+    SocketAddrV6::new(address, PORT, 0, u32::from(segment))
+}
+
+/// The number of a node, from 1, as two parts of an address.
+fn halves(node: NodeIndex) -> [u16; 2] {
+    let number = node.0 + 1;
+    let part = |it: u32| u16::try_from(it & 0xffff).unwrap_or(0);
+    [part(number >> 16), part(number)]
+}
+
+impl Network {
+    /// Attaches a node to a segment.
+    pub fn attach(&mut self, node: NodeIndex, segment: Segment) {
+        self.segments.entry(segment).or_default().insert(node);
+        for address in [unique_local(node, segment), link_local(node, segment)] {
+            self.owners.insert(*address.ip(), (node, segment));
+        }
+    }
+
+    /// Takes a node off a segment, as when a cable is pulled.
+    pub fn detach(&mut self, node: NodeIndex, segment: Segment) {
+        if let Some(nodes) = self.segments.get_mut(&segment) {
+            nodes.remove(&node);
+        }
+        self.owners.retain(|_, owner| *owner != (node, segment));
+    }
+
+    /// The links of a node, as its shell would list them.
+    pub fn links(&self, node: NodeIndex) -> Vec<Link> {
+        let of = |segment: Segment| Link {
+            index: u32::from(segment),
+            addresses: vec![unique_local(node, segment), link_local(node, segment)],
+            multicast: true,
+        };
+        self.attached(node).map(of).collect()
+    }
+
+    /// Joins a group on every link.
+    pub fn join(&mut self, node: NodeIndex, group: Ipv6Addr) {
+        self.groups.entry(group).or_default().insert(node);
+    }
+
+    /// Leaves a group.
+    pub fn leave(&mut self, node: NodeIndex, group: Ipv6Addr) {
+        if let Some(members) = self.groups.get_mut(&group) {
+            members.remove(&node);
+        }
+    }
+
+    /// Leaves all groups, as the kernel does for a process that ends.
+    pub fn leave_all(&mut self, node: NodeIndex) {
+        for members in self.groups.values_mut() {
+            members.remove(&node);
+        }
+    }
+
+    /// The groups that a node is in.
+    pub fn groups(&self, node: NodeIndex) -> impl Iterator<Item = Ipv6Addr> {
+        let member = move |(group, members): (&Ipv6Addr, &BTreeSet<NodeIndex>)| {
+            members.contains(&node).then_some(*group)
+        };
+        self.groups.iter().filter_map(member)
+    }
+
+    /// Lets a node hear the packets of every group.
+    pub fn listen_to_all(&mut self, node: NodeIndex) {
+        self.promiscuous.insert(node);
+    }
+
+    /// Puts up a firewall at a node.
+    pub fn set_firewall(&mut self, node: NodeIndex, firewall: Firewall) {
+        self.firewalls.insert(node, firewall);
+    }
+
+    /// Who has this address.
+    pub fn owner(&self, address: &SocketAddrV6) -> Option<NodeIndex> {
+        self.owners.get(address.ip()).map(|(node, _)| *node)
+    }
+
+    /// Whether nothing stands between these two: packets arrive, both ways are open.
+    pub fn is_sound(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        let open = |node| self.firewalls.get(&node).copied().unwrap_or_default() == Firewall::Open;
+        let shared = self.attached(from).any(|it| self.segments[&it].contains(&to));
+        shared && open(from) && open(to) && self.faults.is_sound(from, to)
+    }
+
+    /// Whether a unicast packet from this address would be let in.
+    pub fn admits(&mut self, now: Time, to: NodeIndex, packet: &Packet) -> bool {
+        let admitted = match self.firewalls.get(&to).copied().unwrap_or_default() {
+            Firewall::Open => true,
+            Firewall::Stateful if packet.sender == to => true,
+            Firewall::Stateful => {
+                let sent = self.established.get(&(to, packet.from));
+                packet.group.is_none()
+                    && sent.is_some_and(|at| now.saturating_sub(*at) < ESTABLISHED)
+            }
+        };
+        if admitted && packet.group.is_none() {
+            self.learn_neighbour(to, packet.from);
+        }
+        self.traffic.filtered += u64::from(!admitted);
+        admitted
+    }
+
+    /// Sends what an endpoint wants sent: who gets it, and when.
+    pub fn send(
+        &mut self,
+        now: Time,
+        sender: NodeIndex,
+        transmit: &Transmit,
+        random: &mut Random,
+    ) -> Vec<Delivery> {
+        if transmit.bytes.len() > lcast_proto::wire::header::PACKET_MAX {
+            self.traffic.unsendable += 1;
+            return Vec::new();
+        }
+        match transmit.to {
+            Destination::Group(group) => {
+                self.traffic.multicast += 1;
+                self.send_group(sender, group, transmit, random)
+            }
+            Destination::Unicast(to) => {
+                let from = transmit.source.or_else(|| self.source_for(sender, to));
+                let Some(from) = from else {
+                    self.traffic.unsendable += 1;
+                    return Vec::new();
+                };
+                self.send_unicast(now, sender, (from, to), &transmit.bytes, random)
+            }
+            Destination::Neighbours => {
+                let known = self.neighbours.get(&sender).cloned().unwrap_or_default();
+                let mut deliveries = Vec::new();
+                for to in known {
+                    let Some(from) = self.source_for(sender, to) else { continue };
+                    let bytes = &transmit.bytes;
+                    deliveries.extend(self.send_unicast(now, sender, (from, to), bytes, random));
+                }
+                deliveries
+            }
+        }
+    }
+
+    fn send_group(
+        &mut self,
+        sender: NodeIndex,
+        group: Ipv6Addr,
+        transmit: &Transmit,
+        random: &mut Random,
+    ) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        let mut members = self.groups.get(&group).cloned().unwrap_or_default();
+        members.extend(&self.promiscuous);
+        for segment in self.attached(sender).collect::<Vec<_>>() {
+            let own = [unique_local(sender, segment), link_local(sender, segment)];
+            let from = transmit.source.filter(|it| own.contains(it)).unwrap_or(own[0]);
+            for to in members.intersection(&self.segments[&segment].clone()) {
+                let local = unique_local(*to, segment);
+                let (bytes, mark) = (transmit.bytes.clone(), Mark::None);
+                let packet = Packet { sender, from, local, group: Some(group), bytes, mark };
+                self.carry(*to, packet, random, &mut deliveries);
+            }
+        }
+        deliveries
+    }
+
+    /// Sends to one address. The source need not be an own one: that is for hostile hosts.
+    pub fn send_unicast(
+        &mut self,
+        now: Time,
+        sender: NodeIndex,
+        (from, to): (SocketAddrV6, SocketAddrV6),
+        bytes: &Arc<[u8]>,
+        random: &mut Random,
+    ) -> Vec<Delivery> {
+        self.traffic.unicast += 1;
+        let mut deliveries = Vec::new();
+        if is_link_local(to.ip()) && to.scope_id() == 0 {
+            self.traffic.unsendable += 1;
+            return deliveries;
+        }
+        self.established.insert((sender, to), now);
+        let owner = self.owners.get(to.ip()).filter(|(_, segment)| {
+            let scope = to.scope_id() == 0 || to.scope_id() == u32::from(*segment);
+            scope && to.port() == PORT && self.segments[segment].contains(&sender)
+        });
+        let Some((to_node, _)) = owner.copied() else {
+            self.traffic.nowhere += 1;
+            return deliveries;
+        };
+        self.learn_neighbour(sender, to);
+        let (local, bytes, mark) = (to, bytes.clone(), Mark::None);
+        let packet = Packet { sender, from, local, group: None, bytes, mark };
+        self.carry(to_node, packet, random, &mut deliveries);
+        deliveries
+    }
+
+    /// Puts a packet on its way, through all that can go wrong.
+    fn carry(
+        &mut self,
+        to: NodeIndex,
+        mut packet: Packet,
+        random: &mut Random,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        if packet.sender == to {
+            deliveries.push(Delivery { after: Duration::ZERO, to, packet });
+            return;
+        }
+        let fate = self.faults.fate(packet.sender, to, random);
+        self.traffic.lost += u64::from(fate.copies.is_empty());
+        if fate.corrupt && !packet.bytes.is_empty() {
+            packet.bytes = flip_bit(&packet.bytes, random);
+        }
+        for after in fate.copies {
+            deliveries.push(Delivery { after, to, packet: packet.clone() });
+        }
+    }
+
+    /// The segments that a node is attached to.
+    fn attached(&self, node: NodeIndex) -> impl Iterator<Item = Segment> {
+        let on = move |(segment, nodes): (&Segment, &BTreeSet<NodeIndex>)| {
+            nodes.contains(&node).then_some(*segment)
+        };
+        self.segments.iter().filter_map(on)
+    }
+
+    /// The own address that a kernel would pick towards this destination.
+    fn source_for(&self, sender: NodeIndex, to: SocketAddrV6) -> Option<SocketAddrV6> {
+        if is_link_local(to.ip()) {
+            let segment = Segment::try_from(to.scope_id()).ok()?;
+            return self
+                .attached(sender)
+                .any(|it| it == segment)
+                .then(|| link_local(sender, segment));
+        }
+        let (_, segment) = self.owners.get(to.ip()).copied()?;
+        let segment = if self.segments[&segment].contains(&sender) {
+            segment
+        } else {
+            self.attached(sender).next()?
+        };
+        Some(unique_local(sender, segment))
+    }
+
+    fn learn_neighbour(&mut self, node: NodeIndex, address: SocketAddrV6) {
+        let known = self.neighbours.entry(node).or_default();
+        if known.len() < NEIGHBOURS_MAX {
+            known.insert(SocketAddrV6::new(*address.ip(), PORT, 0, address.scope_id()));
+        }
+    }
+}
+
+/// The same bytes with one bit flipped.
+pub fn flip_bit(bytes: &[u8], random: &mut Random) -> Arc<[u8]> {
+    let mut damaged = bytes.to_vec();
+    let place = random.index(damaged.len());
+    damaged[place] ^= 1 << random.below(8);
+    damaged.into()
+}
+
+fn is_link_local(address: &Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfe80
+}

@@ -1,0 +1,252 @@
+//! The oracles: what must hold in every run, whatever goes wrong in it.
+//!
+//! They look at the world from outside: what was asked, which packets went where, what each node
+//! really held. [`at_report`] judges a question when it ends, [`at_end`] the whole run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
+
+use crate::question::{Asked, QuestionNumber, Wish};
+use crate::world::World;
+
+/// Most copies of a question that go to single nodes in a round.
+const POKES_MAX: u32 = 64;
+/// Most packets that a node sends for one pairwise packet of the asker.
+const PAGES_MAX: u32 = 16;
+/// Undisturbed nodes must be heard when a question may take at least so long.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// What is wrong with a question that has just ended.
+pub(crate) fn at_report(world: &World, number: QuestionNumber) -> Vec<String> {
+    let asked = world.asked(number);
+    let report = asked.report();
+    let mut wrong = Vec::new();
+    classes(asked, report, &mut wrong);
+    presence(world, asked, &mut wrong);
+    packets(world, asked, report, &mut wrong);
+    for (_, reply) in &asked.replies {
+        values(world, asked, reply, &mut wrong);
+    }
+    let limit = asked.question.deadline.extended + Duration::from_millis(50);
+    if report.elapsed > limit && !asked.disturbed.contains(&asked.asker) {
+        wrong.push(format!("it took {:?}", report.elapsed));
+    }
+    wrong
+}
+
+/// What is wrong with the world at the end of a run.
+pub(crate) fn at_end(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (number, asked) in world.questions() {
+        let asker = world.node(asked.asker);
+        let gone = asker.incarnation() != asked.incarnation || !asker.is_up();
+        let late = asked.at + asked.question.deadline.extended + Duration::from_millis(50);
+        if !asked.is_over() && !gone && world.now() > late {
+            wrong.push(format!("question {number} never ended"));
+        }
+    }
+    writes(world, &mut wrong);
+    let traffic = &world.network.traffic;
+    if traffic.unsendable > 0 {
+        wrong.push(format!("{} packets could not be sent by any kernel", traffic.unsendable));
+    }
+    wrong
+}
+
+/// Every expected node is in exactly one class, nobody else in any, and the counts add up.
+fn classes(asked: &Asked, report: &Report, wrong: &mut Vec<String>) {
+    let mut places: BTreeMap<&str, Vec<Class>> = BTreeMap::new();
+    let mut place = |name, class| places.entry(name).or_default().push(class);
+    report.empty.iter().for_each(|it| place(it.node.as_str(), Class::Empty));
+    report.error.iter().for_each(|it| place(it.node.as_str(), Class::Error));
+    report.refused.iter().for_each(|it| place(it.node.as_str(), Class::Refused));
+    report.late.iter().for_each(|it| place(it.node.as_str(), Class::Late));
+    report.missing.iter().for_each(|it| place(it.node.as_str(), Class::Missing));
+    let mut answered = 0;
+    for (_, reply) in &asked.replies {
+        let class = reply.outcome.class();
+        let listed = places.get(reply.node.as_str()).is_some_and(|it| it.contains(&class));
+        if class == Class::Answered && asked.expected.contains(&reply.node) {
+            answered += 1;
+            places.entry(&reply.node).or_default().push(class);
+        } else if asked.expected.contains(&reply.node) && !listed {
+            wrong.push(format!("{} replied {class:?} but is not reported so", reply.node));
+        }
+    }
+    for (name, classes) in &places {
+        if classes.len() != 1 {
+            wrong.push(format!("{name} is in classes {classes:?}"));
+        }
+        if !asked.expected.contains(*name) {
+            wrong.push(format!("{name} is reported {classes:?} but was not expected"));
+        }
+    }
+    for name in asked.expected.iter().filter(|name| !places.contains_key(name.as_str())) {
+        wrong.push(format!("{name} is in no class"));
+    }
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let sum = report.answered
+        + count(report.empty.len() + report.error.len() + report.refused.len())
+        + count(report.late.len() + report.missing.len());
+    if report.answered != answered || sum != report.expected {
+        wrong.push(format!(
+            "{answered} answered and {} are expected, but the report counts {} and {sum} of {}",
+            asked.expected.len(),
+            report.answered,
+            report.expected
+        ));
+    }
+}
+
+/// Nobody whose answer arrived in time is missing, and nobody to whom nothing happened is.
+fn presence(world: &World, asked: &Asked, wrong: &mut Vec<String>) {
+    let report = asked.report();
+    let set = matches!(asked.question.wish, Wish::Set { .. });
+    for unheard in report.missing.iter().chain(&report.late) {
+        if unheard.outcome_unknown != set {
+            wrong.push(format!("{}: outcome_unknown is {}", unheard.node, !set));
+        }
+    }
+    let asker = world.node(asked.asker);
+    for (index, node) in world.nodes().filter(|(_, node)| node.agent && !node.hostile) {
+        let missing = report.missing.iter().any(|it| it.node == node.name);
+        let late = report.late.iter().any(|it| it.node == node.name);
+        let same_list = node.members_version == asker.members_version;
+        if missing && asked.spoke.contains(&index) && same_list && !world.has_pages(index) {
+            wrong.push(format!("{} is missing although its answer arrived in time", node.name));
+        }
+        let calm = !asked.disturbed.contains(&index) && !asked.disturbed.contains(&asked.asker);
+        let patient = asked.question.deadline.base >= PATIENCE;
+        if calm && patient && (missing || late) && same_list {
+            wrong.push(format!("{} is unheard although nothing happened to it", node.name));
+        }
+    }
+}
+
+/// Rounds and packets are as the protocol promises.
+fn packets(world: &World, asked: &Asked, report: &Report, wrong: &mut Vec<String>) {
+    for (round, count) in &asked.to_all {
+        if *count != 1 {
+            wrong.push(format!("round {round} took {count} packets to all"));
+        }
+    }
+    let rounds = u32::try_from(asked.to_all.len()).unwrap_or(u32::MAX);
+    if report.rounds != rounds {
+        wrong.push(format!("{} rounds are reported, {rounds} were sent", report.rounds));
+    }
+    for (round, count) in &asked.to_one {
+        if *count > POKES_MAX {
+            wrong.push(format!("round {round} poked {count} nodes"));
+        }
+    }
+    if asked.to_one.contains_key(&1) {
+        wrong.push("round 1 poked nodes".to_owned());
+    }
+    let sent: u32 = asked.to_all.values().chain(asked.to_one.values()).sum();
+    if report.questions_sent != sent {
+        wrong.push(format!("{} questions are reported, {sent} were sent", report.questions_sent));
+    }
+    for (index, count) in &asked.answers {
+        let heard = asked.heard.get(index).map_or(0, BTreeSet::len);
+        let pulls = asked.pulls.get(index).copied().unwrap_or(0);
+        // One reply a round, with the certificate in a packet of its own where it finds no room;
+        // a notice that the answer takes longer, a wish for a newer list, and pages for pulls.
+        let most = 2 * u32::try_from(heard).unwrap_or(0) + 2 + pulls * PAGES_MAX;
+        let node = world.node(*index);
+        if *count > most && !node.hostile && node.agent {
+            wrong.push(format!("{} sent {count} packets for {heard} rounds", node.name));
+        }
+    }
+}
+
+/// Every value that was answered is one that the node held between asking and reporting.
+fn values(world: &World, asked: &Asked, reply: &Reply, wrong: &mut Vec<String>) {
+    let found = world.nodes().find(|(_, node)| node.name == reply.node);
+    let Some((_, node)) = found else {
+        wrong.push(format!("{} replied but does not exist", reply.node));
+        return;
+    };
+    if node.hostile {
+        return;
+    }
+    let until = world.now();
+    let model = &node.model;
+    match &reply.outcome {
+        Outcome::Values(values) => {
+            for value in values.iter().filter(|value| value.name.starts_with("app.")) {
+                if !model.held_between(&value.name, &value.value, asked.at, until) {
+                    wrong.push(format!(
+                        "{} never held {} = {:?} meanwhile",
+                        node.name, value.name, value.value
+                    ));
+                }
+                let read = model.history(&value.name).iter().any(|held| {
+                    held.wall == value.time
+                        && held.value == value.value
+                        && held.version.is_none_or(|version| version == value.version)
+                });
+                if !read {
+                    wrong.push(format!(
+                        "{}: {} has time {} and version {} of no reading",
+                        node.name, value.name, value.time, value.version
+                    ));
+                }
+            }
+        }
+        Outcome::Set(results) => {
+            for result in results {
+                let Some(version) = result.version else { continue };
+                let mut kept = model.history(&result.name).iter().filter_map(|it| it.version);
+                // Versions of what is no setting are the core's to count.
+                let counted = model.history(&result.name).iter().any(|it| it.version.is_none());
+                let held = counted || kept.any(|it| it == version);
+                if !held {
+                    wrong.push(format!(
+                        "{} says that {} has version {version}, which it never had",
+                        node.name, result.name
+                    ));
+                }
+            }
+        }
+        Outcome::Empty(_) | Outcome::Error(_) | Outcome::Refused(_) => {}
+    }
+}
+
+/// Every write was asked for, made once, and answered as what it was.
+fn writes(world: &World, wrong: &mut Vec<String>) {
+    for (_, node) in world.nodes() {
+        let mut seen = BTreeSet::new();
+        for write in node.store.writes() {
+            if !seen.insert((write.request, write.name.clone())) {
+                wrong.push(format!("{} applied request {} twice", node.name, write.request.1));
+            }
+        }
+    }
+    for (number, asked) in world.questions() {
+        let Wish::Set { name, .. } = &asked.question.wish else { continue };
+        for (_, reply) in &asked.replies {
+            let Outcome::Set(results) = &reply.outcome else { continue };
+            let Some((_, node)) = world.nodes().find(|(_, node)| node.name == reply.node) else {
+                continue;
+            };
+            if node.hostile {
+                continue;
+            }
+            let written = node.store.writes().iter().any(|write| {
+                write.request.1 == asked.request.unwrap_or(0)
+                    && write.asker == world.node(asked.asker).name
+                    && write.name.to_string() == *name
+                    && results.iter().any(|result| result.version == Some(write.kept.version))
+            });
+            let applied = results.iter().any(|it| it.outcome == SetOutcome::Applied);
+            if applied != written {
+                wrong.push(format!(
+                    "question {number}: {} says applied = {applied}, its store {written}",
+                    node.name
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Thirty seconds of anything: random realms, random faults, random questions.
+
+use std::time::Duration;
+
+use crate::fault::Conditions;
+use crate::net::NodeIndex;
+use crate::node::Pace;
+use crate::question::Question;
+use crate::random::Random;
+use crate::world::script::Change;
+use crate::world::{Setup, World};
+
+/// How long faults go on.
+const STORM: Duration = Duration::from_secs(30);
+/// How long the realm then has to settle: every beacon interval has passed several times.
+const CALM: Duration = Duration::from_secs(8);
+
+pub(super) fn soak(seed: u64) -> World {
+    let mut random = Random::new(seed, "soak");
+    let setup = Setup {
+        agents: 1 + u32::try_from(random.below(25)).unwrap_or(0),
+        clients: 1 + u32::try_from(random.below(3)).unwrap_or(0),
+        never: u32::try_from(random.below(2)).unwrap_or(0),
+        liars: u32::from(random.chance(0.2)),
+        outsiders: u32::from(random.chance(0.2)),
+        bulk: if random.chance(0.2) { 100 } else { 0 },
+        tick: Some(Duration::from_millis(200)),
+        conditions: conditions(&mut random),
+        spread: Duration::from_secs(2),
+    };
+    let mut world = World::new(seed, &setup);
+    let mut at = Duration::ZERO;
+    while at < STORM {
+        at += random.duration(Duration::from_millis(600));
+        let change = change(&world, &mut random);
+        world.after(at, change);
+    }
+    world.run(STORM + Duration::from_millis(600));
+    settle(&mut world);
+    world
+}
+
+/// Everything is made well again; then everybody must answer.
+fn settle(world: &mut World) {
+    let all: Vec<NodeIndex> = world.nodes().map(|(index, _)| index).collect();
+    world.change(Change::Heal);
+    world.change(Change::Everywhere(Conditions::lan()));
+    for index in all {
+        world.change(Change::Hush(index));
+        if world.node(index).hostile {
+            continue;
+        }
+        world.change(Change::Resume(index));
+        world.change(Change::Pace(index, Pace::default()));
+        world.change(Change::DiskFull(index, false));
+        world.change(Change::Skew(index, 0));
+        world.change(Change::Start(index));
+    }
+    world.run(CALM);
+    let asker = world.client();
+    let running = world.agents().into_iter().filter(|it| !world.node(*it).hostile).count();
+    let number = world.ask(asker, Question::get("app.number app.load"));
+    let answered = world.asked(number).report.as_ref().map_or(0, |(_, report)| report.answered);
+    let right = answered as usize == running;
+    world.insist(right, || format!("{answered} of {running} answered after the storm"));
+}
+
+/// What the network is like for a while.
+fn conditions(random: &mut Random) -> Conditions {
+    let losses = [0.0, 0.0, 0.01, 0.05, 0.2];
+    let maybe = |random: &mut Random, share| if random.chance(0.3) { share } else { 0.0 };
+    Conditions {
+        loss: losses[random.index(losses.len())],
+        burst: if random.chance(0.3) { 4.0 } else { 1.0 },
+        duplicate: maybe(random, 0.1),
+        corrupt: maybe(random, 0.02),
+        reorder: maybe(random, 0.2),
+        jitter: random.duration(Duration::from_millis(5)),
+        ..Conditions::lan()
+    }
+}
+
+/// Something that happens.
+fn change(world: &World, random: &mut Random) -> Change {
+    let all: Vec<NodeIndex> = world.nodes().map(|(index, _)| index).collect();
+    let honest: Vec<NodeIndex> =
+        all.iter().copied().filter(|index| !world.node(*index).hostile).collect();
+    let node = honest[random.index(honest.len())];
+    let agents: Vec<NodeIndex> =
+        honest.iter().copied().filter(|index| world.node(*index).agent).collect();
+    let agent = agents[random.index(agents.len())];
+    match random.below(30) {
+        0 => Change::Everywhere(conditions(random)),
+        1 => Change::From(node, conditions(random)),
+        2 => Change::To(node, conditions(random)),
+        3 => Change::Between(node, agent, Conditions::loss(1.0)),
+        4 => {
+            let split = random.index(all.len());
+            Change::Partition(vec![all[..split].to_vec()])
+        }
+        5 | 6 => Change::Heal,
+        7 | 8 => Change::Crash(agent),
+        9 | 10 | 11 => Change::Start(agent),
+        12 => Change::Pause(agent),
+        13 | 14 => Change::Resume(agent),
+        15 => Change::Leave(agent),
+        16 => Change::Skew(node, i64::try_from(random.below(82_800_000)).unwrap_or(0) - 41_400_000),
+        17 => Change::DiskFull(agent, random.chance(0.5)),
+        18 => Change::Pace(agent, pace(random)),
+        _ => Change::Ask(node, Box::new(question(random))),
+    }
+}
+
+fn pace(random: &mut Random) -> Pace {
+    Pace {
+        packet: random.duration(Duration::from_micros(500)),
+        buffer_max: 4 + random.index(100),
+        sample: random.duration(Duration::from_millis(200)),
+        write: random.duration(Duration::from_millis(200)),
+    }
+}
+
+fn question(random: &mut Random) -> Question {
+    let patterns = ["app.number", "app.load", "app.ticks app.load", "app", "**", "app.nothing"];
+    let mut question = match random.below(8) {
+        0 => Question::ping(),
+        1 => Question::schema(),
+        2 | 3 => Question::set("app.greeting", format!("hello {}", random.below(5))),
+        _ => Question::get(patterns[random.index(patterns.len())]),
+    };
+    if random.chance(0.3) {
+        question = question.on(&format!("a000{}", random.below(10)));
+    }
+    if random.chance(0.2) {
+        question = question.label("role", "web");
+    }
+    if random.chance(0.3) {
+        let predicates =
+            ["app.number < 5", "app.load > 5.0", "app.nothing == 1", "labels.role == \"db\""];
+        question = question.predicate(predicates[random.index(predicates.len())]);
+    }
+    question
+}

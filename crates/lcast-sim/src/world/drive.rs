@@ -1,0 +1,458 @@
+//! How the world drives its endpoints: the one place where outputs are drained.
+
+use super::*;
+
+impl World {
+    /// A packet comes to a node's door.
+    pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
+        // A question to all kernel neighbours may reach strangers; nothing else may.
+        let meant = packet.group.is_none() && !matches!(packet.mark, Mark::Question(..));
+        if self.outsiders.contains(&to) && meant && packet.sender != to {
+            let name = self.node(packet.sender).name.clone();
+            self.violate(format!("{name} answered an outsider"));
+        }
+        if !self.network.admits(self.now, to, &packet) {
+            return;
+        }
+        let now = self.now;
+        if let Some(hostile) = self.hostiles.get_mut(&to) {
+            let forgeries =
+                if packet.sender == to { Vec::new() } else { hostile.react(now, &packet) };
+            forgeries.into_iter().for_each(|it| self.forge(to, it));
+            return;
+        }
+        let node = self.node_mut(to);
+        if node.endpoint.is_none() {
+            return;
+        }
+        if node.inbox.len() >= node.pace.buffer_max {
+            node.overrun = node.overrun.saturating_add(1);
+            let (nodes, sender) = (&self.nodes, packet.sender);
+            self.trace.say(now, || {
+                let name = |index: NodeIndex| &nodes[index.0 as usize].name;
+                format!("{} overruns, losing a packet of {}", name(to), name(sender))
+            });
+            self.disturb(to);
+            return;
+        }
+        node.inbox.push_back(packet);
+        if !node.working && !node.paused {
+            node.working = true;
+            let at = node.free_at.max(now);
+            self.queue.push(at, Happening::Work(to));
+        }
+    }
+
+    /// A node takes the next packet from its buffer.
+    pub(super) fn work(&mut self, index: NodeIndex) {
+        let now = self.now;
+        let node = self.node_mut(index);
+        node.working = false;
+        if node.endpoint.is_none() || node.paused {
+            return;
+        }
+        let overrun = std::mem::take(&mut node.overrun);
+        let Some(packet) = node.inbox.pop_front() else { return };
+        node.free_at = now + node.pace.packet;
+        if !node.inbox.is_empty() {
+            node.working = true;
+            let at = node.free_at;
+            self.queue.push(at, Happening::Work(index));
+        }
+        if overrun > 0 {
+            self.feed(index, Input::Overrun(overrun));
+        }
+        self.note_packet(index, &packet);
+        let Packet { from, local, ref bytes, .. } = packet;
+        let multicast = packet.group.is_some();
+        self.feed(index, Input::Datagram(Datagram { from, local, multicast, bytes }));
+    }
+
+    /// Takes down a packet that an endpoint is about to handle.
+    fn note_packet(&mut self, to: NodeIndex, packet: &Packet) {
+        let digest = blake3::hash(&packet.bytes);
+        let mut entry = [0; 24];
+        entry[..4].copy_from_slice(&to.0.to_le_bytes());
+        entry[4..8].copy_from_slice(&packet.sender.0.to_le_bytes());
+        entry[8..].copy_from_slice(&digest.as_bytes()[..16]);
+        let nodes = &self.nodes;
+        self.trace.note(self.now, &entry, || {
+            let kind = Tap::kind(&packet.bytes).map_or("other", |kind| match kind {
+                PacketKind::Group => "group",
+                PacketKind::Pair => "pair",
+                PacketKind::Intro => "intro",
+            });
+            let name = |index: NodeIndex| &nodes[index.0 as usize].name;
+            let way = if packet.group.is_some() { "=>" } else { "->" };
+            let (from, mark) = (name(packet.sender), packet.mark);
+            format!("{from} {way} {} {kind} {} {mark:?}", name(to), packet.bytes.len())
+        });
+        if self.captured.len() >= CAPTURED_MAX {
+            self.captured.pop_front();
+        }
+        self.captured.push_back(packet.clone());
+        match packet.mark {
+            Mark::None => {}
+            Mark::Question(number, round) => {
+                if let Some(asked) = self.questions.get_mut(&number) {
+                    asked.heard.entry(to).or_default().insert(round);
+                }
+            }
+            Mark::Answer(number) => {
+                if let Some(asked) = self.questions.get_mut(&number).filter(|it| !it.is_over()) {
+                    asked.spoke.insert(packet.sender);
+                }
+            }
+        }
+    }
+
+    /// An endpoint's deadline comes.
+    pub(super) fn wake(&mut self, index: NodeIndex) {
+        let at = self.now;
+        let node = self.node_mut(index);
+        if node.wake_at != Some(at) || node.paused {
+            return;
+        }
+        node.wake_at = None;
+        node.wakes = if node.wakes.0 == at { (at, node.wakes.1 + 1) } else { (at, 1) };
+        if node.wakes.1 == WAKES_MAX {
+            let name = node.name.clone();
+            self.violate(format!("{name} spins: its deadline does not move"));
+        }
+        let node = self.node_mut(index);
+        if node.wakes.1 >= WAKES_MAX {
+            return;
+        }
+        let now = node.now(at);
+        if let Some(endpoint) = node.endpoint.as_mut() {
+            endpoint.handle_timeout(now);
+        }
+        self.drain(index);
+    }
+
+    /// Hands an input to an endpoint and carries out what comes of it.
+    pub(super) fn feed(&mut self, index: NodeIndex, input: Input<'_>) {
+        let at = self.now;
+        let node = self.node_mut(index);
+        let now = node.now(at);
+        let Some(endpoint) = node.endpoint.as_mut() else { return };
+        endpoint.handle_input(now, input);
+        self.drain(index);
+    }
+
+    /// Gives an endpoint a value. What a simulated node holds always fits its definitions.
+    pub(super) fn update(&mut self, index: NodeIndex, update: Update) {
+        let at = self.now;
+        let node = self.node_mut(index);
+        let now = node.now(at);
+        let Some(endpoint) = node.endpoint.as_mut() else { return };
+        if let Err(error) = endpoint.change(|table| table.update(now, update)) {
+            self.violate(format!("an update was not taken: {error}"));
+        }
+    }
+
+    /// Carries out everything that an endpoint wants, then sets its alarm.
+    fn drain(&mut self, index: NodeIndex) {
+        let mut outputs = 0;
+        while let Some(output) =
+            self.node_mut(index).endpoint.as_mut().and_then(Endpoint::poll_output)
+        {
+            outputs += 1;
+            match output {
+                Output::Transmit(transmit) => self.transmit(index, &transmit),
+                Output::Join(group) => self.network.join(index, group),
+                Output::Leave(group) => self.network.leave(index, group),
+                Output::Event(event) => self.on_event(index, event),
+            }
+        }
+        if outputs > OUTPUTS_MAX {
+            let name = self.node(index).name.clone();
+            self.violate(format!("{name} put out {outputs} things at once"));
+        }
+        let now = self.now;
+        let node = self.node_mut(index);
+        let deadline = node.endpoint.as_ref().and_then(Endpoint::poll_timeout);
+        let at = deadline.map(|instant| node.moment(instant).max(now));
+        if at != node.wake_at {
+            node.wake_at = at;
+            if let Some(at) = at {
+                self.queue.push(at, Happening::Wake(index));
+            }
+        }
+    }
+
+    /// Sends a packet and tells the oracles what it is.
+    fn transmit(&mut self, index: NodeIndex, transmit: &Transmit) {
+        let mark = match Tap::kind(&transmit.bytes) {
+            Some(PacketKind::Group) => self.mark_group(index, transmit),
+            Some(PacketKind::Pair | PacketKind::Intro) => self.mark_pair(index, transmit),
+            None => {
+                self.violate("an endpoint sent what is no packet");
+                Mark::None
+            }
+        };
+        let deliveries = self.network.send(self.now, index, transmit, &mut self.random);
+        let nodes = &self.nodes;
+        self.trace.say(self.now, || {
+            let (name, length) = (&nodes[index.0 as usize].name, transmit.bytes.len());
+            format!(
+                "{name} sends {length} to {:?}: {mark:?}, {} arrive",
+                transmit.to,
+                deliveries.len()
+            )
+        });
+        self.dispatch(deliveries, mark);
+    }
+
+    /// Puts packets under way.
+    pub(super) fn dispatch(&mut self, deliveries: Vec<Delivery>, mark: Mark) {
+        for Delivery { after, to, mut packet } in deliveries {
+            packet.mark = mark;
+            self.queue.push(self.now + after, Happening::Arrive(to, packet));
+        }
+    }
+
+    /// Counts a signed packet if it carries a question.
+    fn mark_group(&mut self, index: NodeIndex, transmit: &Transmit) -> Mark {
+        let start = self.node(index).incarnation;
+        let ours =
+            |asked: &Asked| asked.asker == index && asked.incarnation == start && !asked.is_over();
+        if !self.questions.values().rev().take(OPEN_MAX).any(|it| ours(it)) {
+            return Mark::None;
+        }
+        let Some(GroupFrame::Question(frame)) = self.tap.frame(&transmit.bytes) else {
+            return Mark::None;
+        };
+        let mut open = self.questions.iter_mut().filter(|(_, asked)| ours(asked));
+        let request = Some(frame.request);
+        let found = open.find(|(_, it)| it.request.is_none() || it.request == request);
+        let Some((number, asked)) = found else { return Mark::None };
+        asked.request = request;
+        let counts = match transmit.to {
+            Destination::Group(_) => &mut asked.to_all,
+            Destination::Unicast(_) | Destination::Neighbours => &mut asked.to_one,
+        };
+        *counts.entry(frame.round).or_default() += 1;
+        Mark::Question(*number, frame.round)
+    }
+
+    /// Counts a pairwise packet between a node and the asker of an open question.
+    fn mark_pair(&mut self, index: NodeIndex, transmit: &Transmit) -> Mark {
+        let to = match transmit.to {
+            Destination::Unicast(to) => self.network.owner(&to),
+            Destination::Group(_) | Destination::Neighbours => None,
+        };
+        let now = self.now;
+        let mut marked = Vec::new();
+        for (number, asked) in self.questions.iter_mut().rev().take(OPEN_MAX) {
+            let over = asked.is_over();
+            if asked.asker == index {
+                if let Some(to) = to.filter(|_| !over) {
+                    *asked.pulls.entry(to).or_default() += 1;
+                }
+                continue;
+            }
+            let answers = asked.heard.contains_key(&index) && to.is_none_or(|to| to == asked.asker);
+            if !answers || (over && now.saturating_sub(asked.at) > ANSWERED_WITHIN) {
+                continue;
+            }
+            marked.push(*number);
+            if to.is_some() && !over {
+                *asked.answers.entry(index).or_default() += 1;
+            }
+        }
+        match marked[..] {
+            [number] => Mark::Answer(number),
+            _ => Mark::None,
+        }
+    }
+
+    /// An endpoint tells its shell something: the shell of the simulator answers.
+    fn on_event(&mut self, index: NodeIndex, event: Event) {
+        let text = format!("{event:?}");
+        let nodes = &self.nodes;
+        let entry = [&index.0.to_le_bytes()[..], text.as_bytes()].concat();
+        self.trace.note(self.now, &entry, || {
+            format!(
+                "{}: {}",
+                nodes[index.0 as usize].name,
+                text.chars().take(200).collect::<String>()
+            )
+        });
+        let start = self.node(index).incarnation;
+        match event {
+            Event::Reply(id, reply) => self.on_reply(index, id, reply),
+            Event::Schema(id, node, schema) => {
+                let found = self.nodes().find(|(_, it)| it.name == node && !it.hostile);
+                let right = found.is_none_or(|(_, it)| it.model.schema() == *schema);
+                self.insist(right, || format!("{node} is told to have another schema"));
+                self.on_reply(index, id, Reply { node, outcome: Outcome::Values(Vec::new()) });
+            }
+            Event::Done(id, report) => self.on_done(index, id, report),
+            Event::Failed(id, error) => {
+                if let Some(asked) = self.question_of(index, id) {
+                    asked.failed = Some(error);
+                }
+            }
+            Event::Pong(name, after) => self.pongs.push((index, name, after)),
+            Event::Sample(id, wanted) => {
+                let reads = wanted.touches("app.load");
+                let at = self.now + if reads { self.node(index).pace.sample } else { Time::ZERO };
+                self.queue.push(at, Happening::Sample(index, start, id, reads));
+            }
+            Event::Set(id, order) => {
+                let at = self.now + self.node(index).pace.write / 2;
+                self.queue.push(at, Happening::Store(index, start, id, Box::new(order)));
+            }
+            Event::Members(list) => self.on_members(index, list.version()),
+            Event::SchemaLearned(..) => {}
+        }
+    }
+
+    fn on_reply(&mut self, index: NodeIndex, id: QuestionId, reply: Reply) {
+        let (now, name) = (self.now, reply.node.clone());
+        let Some(asked) = self.question_of(index, id) else {
+            self.violate(format!("{name} is told of for a question that was not asked"));
+            return;
+        };
+        let wrong = if asked.reply(&name).is_some() {
+            Some("twice")
+        } else if asked.report.is_some() {
+            Some("after the report")
+        } else {
+            None
+        };
+        asked.replies.push((now, reply));
+        if let Some(wrong) = wrong {
+            self.violate(format!("question {}: {name} is told of {wrong}", id.0));
+        }
+    }
+
+    fn on_members(&mut self, index: NodeIndex, version: u64) {
+        let node = self.node_mut(index);
+        let before = std::mem::replace(&mut node.members_version, version);
+        let name = node.name.clone();
+        if version <= before {
+            self.violate(format!("{name} went from member list {before} back to {version}"));
+        }
+        if self.realm.list(version).is_none() {
+            self.violate(format!("{name} took a member list {version} that was never signed"));
+        }
+    }
+
+    fn on_done(&mut self, index: NodeIndex, id: QuestionId, report: Report) {
+        let now = self.now;
+        let Some(asked) = self.question_of(index, id) else {
+            self.violate("a question ended that was not asked");
+            return;
+        };
+        let twice = asked.report.is_some();
+        asked.report = Some((now, report));
+        if twice {
+            self.violate(format!("question {} ended twice", id.0));
+        }
+        let found = oracle::at_report(self, id.0);
+        found.into_iter().for_each(|what| self.violate(format!("question {}: {what}", id.0)));
+    }
+
+    /// The record of a question of this process.
+    fn question_of(&mut self, index: NodeIndex, id: QuestionId) -> Option<&mut Asked> {
+        let start = self.node(index).incarnation;
+        let asked = self.questions.get_mut(&id.0)?;
+        (asked.asker == index && asked.incarnation == start).then_some(asked)
+    }
+
+    /// The shell refreshes what a question is going to read.
+    pub(super) fn sample(&mut self, index: NodeIndex, start: u64, id: SampleId, reads: bool) {
+        if !self.is_running(index, start) {
+            return;
+        }
+        if self.defer_while_paused(index, |it| Happening::Sample(it, start, id, reads)) {
+            return;
+        }
+        if reads {
+            let at = self.now;
+            let node = self.node_mut(index);
+            let wall = node.now(at).wall;
+            let update = node.model.sample(at, wall);
+            update.into_iter().for_each(|update| self.update(index, update));
+        }
+        self.feed(index, Input::Sampled(id));
+    }
+
+    /// The shell writes settings; the answer takes as long again.
+    pub(super) fn store(&mut self, index: NodeIndex, start: u64, id: SetId, order: &SetOrder) {
+        if !self.is_running(index, start) {
+            return;
+        }
+        let again = order.clone();
+        if self.defer_while_paused(index, |it| Happening::Store(it, start, id, Box::new(again))) {
+            return;
+        }
+        let at = self.now;
+        let node = self.node_mut(index);
+        let results = node.store.apply(at, order);
+        let answered_at = at + node.pace.write / 2;
+        let wall = node.now(at).wall;
+        let mut updates = Vec::new();
+        for (name, _) in &order.assignments {
+            let Some(kept) = node.store.kept(name).cloned() else { continue };
+            let text = name.to_string();
+            let last = node.model.history(&text).last();
+            if last.is_some_and(|held| held.version == Some(kept.version)) {
+                continue;
+            }
+            updates.extend(node.model.hold(at, wall, text, kept.value, Some(kept.version)));
+        }
+        updates.into_iter().for_each(|update| self.update(index, update));
+        self.queue.push(answered_at, Happening::Stored(index, start, id, results));
+    }
+
+    /// A node's counter goes up by itself.
+    pub(super) fn tick(&mut self, index: NodeIndex, start: u64) {
+        let Some(interval) = self.tick.filter(|_| self.is_running(index, start)) else { return };
+        let at = self.now;
+        let node = self.node_mut(index);
+        let next = at + interval / 2 + node.random.duration(interval);
+        if !node.paused {
+            let wall = node.now(at).wall;
+            let update = node.model.tick(at, wall);
+            update.into_iter().for_each(|update| self.update(index, update));
+        }
+        self.queue.push(next, Happening::Tick(index, start));
+    }
+
+    /// Whether the process that was meant still runs.
+    pub(super) fn is_running(&self, index: NodeIndex, start: u64) -> bool {
+        let node = self.node(index);
+        node.endpoint.is_some() && node.incarnation == start
+    }
+
+    /// Puts something off for a stopped process; whether it was.
+    pub(super) fn defer_while_paused(
+        &mut self,
+        index: NodeIndex,
+        happening: impl FnOnce(NodeIndex) -> Happening,
+    ) -> bool {
+        let paused = self.node(index).paused;
+        if paused {
+            self.queue.push(self.now + PAUSED_RETRY, happening(index));
+        }
+        paused
+    }
+
+    /// Notes for all open questions that something happened to this node.
+    pub(super) fn disturb(&mut self, index: NodeIndex) {
+        for asked in self.questions.values_mut().rev().take(OPEN_MAX) {
+            if !asked.is_over() {
+                asked.disturbed.insert(index);
+            }
+        }
+    }
+
+    /// Notes for all open questions that something happened to the network.
+    pub(super) fn disturb_all(&mut self) {
+        let all: Vec<NodeIndex> = self.nodes().map(|(index, _)| index).collect();
+        all.into_iter().for_each(|index| self.disturb(index));
+    }
+}

@@ -1,0 +1,83 @@
+//! Every scenario of the simulator, with a few seeds each; and the promise that a seed decides.
+
+use lcast_sim::scenario;
+
+/// Runs a scenario with each seed and fails with the line that replays it.
+fn check(name: &str, seeds: std::ops::Range<u64>) {
+    let scenario = scenario::named(name).expect("a scenario of this name");
+    for seed in seeds {
+        if let Err(failed) = scenario::run(scenario, seed) {
+            panic!("{name}, seed {seed}:\n{failed}");
+        }
+    }
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $name:literal, $seeds:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            check($name, $seeds);
+        })*
+
+        #[test]
+        fn every_scenario_is_a_test() {
+            let tested = [$($name),*];
+            let untested: Vec<&str> = scenario::ALL
+                .iter()
+                .map(|it| it.name)
+                .filter(|name| !tested.contains(name) && *name != "soak")
+                .collect();
+            assert!(untested.is_empty(), "{untested:?}");
+        }
+    };
+}
+
+scenarios! {
+    first_light: "first-light", 1..6;
+    targets: "targets", 1..3;
+    newcomer: "newcomer", 1..4;
+    links: "links", 1..3;
+    loss_1: "loss-1", 1..6;
+    loss_5: "loss-5", 1..6;
+    loss_20: "loss-20", 1..11;
+    bursts: "bursts", 1..6;
+    duplication: "duplication", 1..4;
+    reordering: "reordering", 1..4;
+    damage: "damage", 1..4;
+    one_way: "one-way", 1..3;
+    partition: "partition", 1..4;
+    crash: "crash", 1..4;
+    pause: "pause", 1..3;
+    slow: "slow", 1..3;
+    overrun: "overrun", 1..4;
+    skew: "skew", 1..3;
+    firewall: "firewall", 1..3;
+    leave: "leave", 1..3;
+    liar: "liar", 1..11;
+    outsider: "outsider", 1..6;
+    large: "large", 1..3;
+    set: "set", 1..6;
+    race: "race", 1..5;
+    spread: "spread", 1..4;
+    forget: "forget", 1..3;
+    thousand: "thousand", 1..2;
+    thousand_lossy: "thousand-5", 1..2;
+}
+
+/// `LCAST_SIM_SEEDS` sets how many seeds are soaked.
+#[test]
+fn soak() {
+    let count = std::env::var("LCAST_SIM_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(40);
+    check("soak", 1..count + 1);
+}
+
+#[test]
+fn the_same_seed_does_the_same_and_another_does_not() {
+    for name in ["loss-20", "crash", "liar", "soak"] {
+        let scenario = scenario::named(name).expect("a scenario of this name");
+        let trace = |seed| scenario::run(scenario, seed).unwrap_or_else(|it| panic!("{it}"));
+        let (first, again, other) = (trace(3), trace(3), trace(4));
+        assert_eq!(first, again, "{name}");
+        assert_ne!(first.trace, other.trace, "{name}");
+    }
+}
