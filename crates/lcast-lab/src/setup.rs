@@ -129,8 +129,8 @@ impl Holder {
     }
 
     fn start(mode: Mode, script: &str) -> Result<Self, LabError> {
-        let inner = "read -r go && exec unshare --net --mount --pid --uts --ipc --fork --kill-child \
-                     --mount-proc sh -s";
+        let inner = "read -r go && exec unshare --net --mount --pid --uts --ipc --fork \
+                     --kill-child --mount-proc sh -s";
         let mut command = match mode {
             Mode::User => Command::new("unshare"),
             Mode::Root => Command::new("sh"),
@@ -280,7 +280,8 @@ fn script(hosts: &[HostSpec], snooping: bool) -> String {
         switch += &format!("{}\n", bridge(segment, snooping));
     }
     text += &format!(
-        "step() {{ read -r said <&3; [ \"$said\" = ok ] || {{ cat /run/lab/*.log >&2; exit 1; }}; }}\n\
+        "step() {{ read -r said <&3\n\
+         [ \"$said\" = ok ] || {{ cat /run/lab/*.log >&2; exit 1; }}\n}}\n\
          {space} '{BEGIN}hostname switch\n\
          ip -batch - <<END\n{switch}END\n\
          echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6\n\

@@ -64,7 +64,8 @@ fn malformed_configurations_name_their_place() {
         ("[[setting]]\nname = \"app.limit\"\ntype = \"integer\"", "integer"),
         ("[[setting]]\nname = \"app.limit\"\ntype = \"int\"\ndefault = \"five\"", "app.limit"),
         (
-            "[[variable]]\nname = \"app.a\"\nvalue = \"1\"\n[[variable]]\nname = \"app.a.b\"\nvalue = \"1\"",
+            "[[variable]]\nname = \"app.a\"\nvalue = \"1\"\n\
+             [[variable]]\nname = \"app.a.b\"\nvalue = \"1\"",
             "app.a.b",
         ),
         ("[[variable]]\nname = \"app.a\"\ncommand = [\"true\"]\ninterval = \"soon\"", "soon"),

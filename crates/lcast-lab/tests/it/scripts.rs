@@ -128,7 +128,8 @@ fn the_examples_of_the_readme_work() {
     let host = fleet.lab.host(0);
     let ssh = host.path("bin");
     let stub = format!(
-        "mkdir -p {ssh} && printf '#!/bin/sh\\necho ssh \"$@\"\\n' >{ssh}/ssh && chmod 755 {ssh}/ssh"
+        "mkdir -p {ssh} && printf '#!/bin/sh\\necho ssh \"$@\"\\n' >{ssh}/ssh\n\
+         chmod 755 {ssh}/ssh"
     );
     host.command("sh").args(["-c", &stub]).ok();
     let mut run = 0;
