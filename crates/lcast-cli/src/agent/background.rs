@@ -1,7 +1,7 @@
 //! The schedule of commands and files: each at its own pace, few at once, none awaited by anybody.
 //!
-//! [`Background::start`] sets off one task for each `[[variable]]` that is read again and again, and
-//! one for systemd. Their changes come through a bounded channel, one batch a reading.
+//! [`Background::start`] sets off one task for each `[[variable]]` that is read again and again,
+//! and one for systemd. Their changes come through a bounded channel, one batch a reading.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};

@@ -177,7 +177,7 @@ async fn attend(
 }
 
 /// Waits until the program has ended, leaving it to be reaped, so that its process group cannot
-/// become that of others before it is killed. Kernels before 5.3 cannot do that; there it is reaped.
+/// become that of others before it is killed. Kernels before 5.3 cannot wait so.
 async fn ended(child: &mut Child) -> io::Result<()> {
     let watched: Option<OwnedFd> =
         pid(child).and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());

@@ -2,7 +2,7 @@
 //!
 //! A [`Tracker`] belongs to one `[[variable]]`. It takes the outcome of each reading and says what
 //! changes: values, definitions of what the output newly holds, removal of what it holds no longer,
-//! and the health of the variable. It reads nothing itself; that is for [`commands`](super::commands).
+//! and the health of the variable. It reads nothing itself: see [`background`](super::background).
 //!
 //! A failed reading leaves the values as they are. `librecast.variable["NAME"].error` says why it
 //! failed, `.stale` is true after three failures in a row; where the values are below the variable,

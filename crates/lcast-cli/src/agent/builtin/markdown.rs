@@ -53,8 +53,8 @@ it is asked for, at most once a second. Utilisations and rates are over the last
 Counters grow from the start of the host. Every value carries its age.
 
 Left out by default are file systems without a disk of their own (tmpfs, overlay, proc, squashfs,
-...), the interfaces `lo`, `veth*` and `docker*`, and loop devices. File systems can be chosen in the
-agent's configuration, and programs to be counted named:
+...), the interfaces `lo`, `veth*` and `docker*`, and loop devices. The agent's configuration can
+choose file systems, and name programs to be counted:
 
 ```toml
 [builtin]

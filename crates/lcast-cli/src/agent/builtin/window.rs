@@ -39,7 +39,7 @@ impl<T> Window<T> {
         let (at, reading) =
             kept.clone().find(aged).or(self.earlier.as_ref()).or(self.last.as_ref())?;
         let span = now.since(*at);
-        (span >= SPAN_MIN).then(|| (span.as_secs_f64(), reading))
+        (span >= SPAN_MIN).then_some((span.as_secs_f64(), reading))
     }
 }
 

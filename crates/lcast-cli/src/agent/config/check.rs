@@ -79,8 +79,8 @@ impl Names {
                     (lcast_proto::name::Steps(upper), lcast_proto::name::Steps(lower));
                 let line = file.line(upper_span);
                 let message = format!(
-                    "'{lower}' and '{upper}' (line {line}) cannot both be variables: one is part of \
-                     the other; rename one"
+                    "'{lower}' and '{upper}' (line {line}) cannot both be variables: one is part \
+                     of the other; rename one"
                 );
                 return Err(file.error(lower_span.clone(), message));
             }

@@ -16,10 +16,7 @@ fn check_error(text: &str, place: &str, parts: &[&str]) {
     }
 }
 
-#[test]
-fn a_whole_file_is_read() {
-    let config = parse(
-        r#"
+const WHOLE: &str = r#"
 [[variable]]
 name = "app.disk_check"
 command = ["/usr/lib/nagios/plugins/check_disk", "-w", "10%"]
@@ -71,9 +68,11 @@ interfaces = ["eth0"]
 [policy]
 read_deny = ["host", "system.network"]
 set_roles = ["operator"]
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn a_whole_file_is_read() {
+    let config = parse(WHOLE).unwrap();
     let [disk, release, site, ratio] = &config.variables[..] else { panic!() };
     let Source::Command(command) = &disk.source else { panic!() };
     assert_eq!(command.arguments.len(), 3);
@@ -178,9 +177,8 @@ fn names_keep_to_their_rules() {
         check_error(&format!("[[variable]]\nname = '{name}'\nvalue = 1"), place, parts);
     }
     let pair = |first: &str, second: &str| {
-        format!(
-            "[[variable]]\nname = '{first}'\nvalue = 1\n[[setting]]\nname = '{second}'\ntype = 'int'"
-        )
+        let variable = format!("[[variable]]\nname = '{first}'\nvalue = 1\n");
+        format!("{variable}[[setting]]\nname = '{second}'\ntype = 'int'")
     };
     check_error(&pair("app.a", "app.a"), "5:8", &["'app.a'", "line 2"]);
     check_error(&pair("app.a", "app.a.b"), "5:8", &["'app.a.b'", "'app.a'", "line 2"]);
