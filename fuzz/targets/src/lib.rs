@@ -5,8 +5,15 @@
 //! only holds what must hold for *every* input: no panic, bounded work, and what was accepted
 //! prints back to something equal. Start reading at [`TARGETS`].
 
+mod endpoint;
+mod local;
 pub mod mutate;
+mod realm;
+pub mod samples;
+mod select;
 mod text;
+mod trust;
+mod wire;
 
 /// A fuzz target: any bytes go in, a broken promise panics.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +24,27 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// All targets, by name.
+/// All targets: from the network, then from files and people.
 pub const TARGETS: &[Target] = &[
+    Target { name: "wire_header", run: wire::header },
+    Target { name: "wire_cbor", run: wire::cbor },
+    Target { name: "wire_group_frame", run: wire::group_frame },
+    Target { name: "wire_pair_frame", run: wire::pair_frame },
+    Target { name: "wire_values", run: wire::values },
+    Target { name: "wire_schema", run: wire::schema },
+    Target { name: "certificate", run: trust::certificate },
+    Target { name: "member_list", run: trust::member_list },
+    Target { name: "selector", run: select::selector },
+    Target { name: "endpoint_outsider", run: endpoint::outsider },
+    Target { name: "endpoint_member", run: endpoint::member },
+    Target { name: "credential", run: trust::credential },
+    Target { name: "predicate_text", run: select::predicate },
+    Target { name: "pattern_text", run: select::pattern },
     Target { name: "name_text", run: text::name },
     Target { name: "timestamp_text", run: text::timestamp },
+    Target { name: "setting_text", run: text::setting },
+    Target { name: "format", run: local::format },
+    Target { name: "agent_config", run: local::config },
 ];
 
 /// Runs one input through the target of that name.
