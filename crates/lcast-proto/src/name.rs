@@ -17,7 +17,7 @@ pub enum Step {
     Key(String),
 }
 
-/// The full name of one variable.
+/// The full name of one variable [SEL-1].
 ///
 /// ```
 /// use lcast_proto::name::Name;
@@ -226,7 +226,7 @@ impl fmt::Display for Steps<'_> {
     }
 }
 
-/// Words that CEL or the predicate language reserves: no segment may be one.
+/// Words that CEL or the predicate language reserves: no segment may be one [SEL-2].
 pub const RESERVED: [&str; 21] = [
     "false",
     "in",

@@ -267,7 +267,8 @@ impl Table {
         Ok(())
     }
 
-    /// Refuses a template that is part of another, or that gives a map both keys and children.
+    /// Refuses a template that is part of another, or that gives a map both keys and children
+    /// [SEL-3].
     ///
     /// Looks only at the ancestors of the template and at what begins like it, so that a node with
     /// thousands of variables defines them in no time.

@@ -32,6 +32,7 @@ pub(crate) fn evaluate(root: &Node, scope: &Scope<'_>) -> (Outcome, u32) {
     (outcome, evaluator.meter.spent())
 }
 
+/// One evaluation: everything is read from one table, which cannot change meanwhile [SEL-45].
 struct Evaluator<'a> {
     scope: Scope<'a>,
     meter: Meter,

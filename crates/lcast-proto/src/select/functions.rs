@@ -210,6 +210,7 @@ fn integers<'a>(operator: Operator, a: i64, b: i64) -> Evaluated<Val<'a>> {
     result.map(Val::Int).ok_or(Failure::Overflow(operator.as_str()).into())
 }
 
+/// Floats, and floats mixed with integers [SEL-40].
 fn floats<'a>(operator: Operator, a: f64, b: f64) -> Evaluated<Val<'a>> {
     Ok(Val::Float(match operator {
         Operator::Add => a + b,

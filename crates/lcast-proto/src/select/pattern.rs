@@ -34,7 +34,7 @@ pub struct PatternError {
     pub message: &'static str,
 }
 
-/// One part of a pattern.
+/// One part of a pattern [SEL-12].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Item {
     /// A segment.

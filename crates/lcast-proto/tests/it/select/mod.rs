@@ -2,6 +2,9 @@
 
 mod evaluation;
 mod hostile;
+mod oracle;
+mod patterns;
+mod selectors;
 
 use lcast_proto::name::Name;
 use lcast_proto::select::{Outcome, Predicate, Scope};
