@@ -111,7 +111,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             self.digits(u8::is_ascii_digit);
         }
-        let rest = self.text[self.at..].as_bytes();
+        let rest = &self.text.as_bytes()[self.at..];
         if matches!(rest.first(), Some(b'e' | b'E')) {
             let sign = usize::from(matches!(rest.get(1), Some(b'+' | b'-')));
             if rest.get(1 + sign).is_some_and(u8::is_ascii_digit) {

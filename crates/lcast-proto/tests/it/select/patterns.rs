@@ -133,7 +133,7 @@ proptest! {
         match text.parse::<Pattern>() {
             Ok(pattern) => {
                 let shown = pattern.to_string();
-                prop_assert_eq!(shown.parse().as_ref(), Ok(&pattern), "{}", shown);
+                prop_assert_eq!(shown.parse(), Ok(pattern), "{}", shown);
             }
             Err(error) => prop_assert!(error.at <= text.len() && !error.render().is_empty()),
         }
@@ -150,6 +150,6 @@ proptest! {
         name = Name::new(steps.collect()).unwrap();
         let pattern = Pattern::exact(&name);
         prop_assert!(pattern.matches(&name));
-        prop_assert_eq!(pattern.to_string().parse().as_ref(), Ok(&pattern));
+        prop_assert_eq!(pattern.to_string().parse(), Ok(pattern));
     }
 }

@@ -42,7 +42,8 @@ fn selectors_travel() {
     for selector in [selector(), Selector::default()] {
         assert_eq!(Selector::from_cbor(&selector.to_cbor()), Ok(selector));
     }
-    let patterns: Vec<Pattern> = vec!["system.**".parse().unwrap(), "a.b[\"\\*\"]".parse().unwrap()];
+    let patterns: Vec<Pattern> =
+        vec!["system.**".parse().unwrap(), "a.b[\"\\*\"]".parse().unwrap()];
     assert_eq!(patterns_from_cbor(&patterns_to_cbor(&patterns)), Ok(patterns));
     let unknown = Cbor::Map(vec![(Cbor::from(9), Cbor::Null)]);
     assert_eq!(Selector::from_cbor(&unknown), Ok(Selector::default()));
@@ -51,7 +52,9 @@ fn selectors_travel() {
 #[test]
 fn the_size_limit_holds_at_max_and_breaks_at_one_more() {
     let pattern = |length: usize| -> Vec<Pattern> {
-        vec![format!("a.b[\"{}\"]", "k".repeat(length)).parse().unwrap()]
+        let fixed = "system.memory.linux.available";
+        let key = format!("a.b[\"{}\"]", "k".repeat(length));
+        vec![fixed.parse().unwrap(), key.parse().unwrap()]
     };
     let selector = selector();
     let rest = Selector::ENCODED_MAX - encoded_size(&selector, &pattern(40)).unwrap() + 40;
@@ -92,16 +95,15 @@ fn hostile_trees_are_refused() {
     let nested = |depth: usize| (1..depth).fold(Cbor::Bool(true), |tree, _| node(NOT, vec![tree]));
     assert!(Predicate::from_cbor(&nested(8)).is_ok());
     assert_eq!(Predicate::from_cbor(&nested(9)), Err(TreeError::TooDeep));
-    assert_eq!(Predicate::from_cbor(&nested(10_000)), Err(TreeError::TooDeep));
+    assert_eq!(Predicate::from_cbor(&nested(100)), Err(TreeError::TooDeep));
     let wide = |count: usize| node(AND, vec![Cbor::Bool(true); count]);
     assert!(Predicate::from_cbor(&wide(63)).is_ok());
     assert_eq!(Predicate::from_cbor(&wide(64)), Err(TreeError::TooManyNodes));
     let list = |count: usize| node(8, vec![Cbor::from(1); count + 1]);
     assert!(Predicate::from_cbor(&list(64)).is_ok());
     assert_eq!(Predicate::from_cbor(&list(65)), Err(TreeError::ListTooLong));
-    let accesses = |count: usize| {
-        node(0, [vec![Cbor::from("a")], vec![Cbor::from("b"); count]].concat())
-    };
+    let accesses =
+        |count: usize| node(0, [vec![Cbor::from("a")], vec![Cbor::from("b"); count]].concat());
     assert!(Predicate::from_cbor(&accesses(15)).is_ok());
     assert_eq!(Predicate::from_cbor(&accesses(16)), Err(TreeError::Path));
     let key = |length: usize| node(0, vec![Cbor::from("a"), Cbor::from("k".repeat(length))]);
@@ -110,7 +112,10 @@ fn hostile_trees_are_refused() {
     assert_eq!(Predicate::from_cbor(&key(0)), Err(TreeError::Path));
     let matches = || node(11, vec![path("a"), Cbor::from("x")]);
     assert!(Predicate::from_cbor(&node(AND, vec![matches(); 4])).is_ok());
-    assert_eq!(Predicate::from_cbor(&node(AND, vec![matches(); 5])), Err(TreeError::TooManyRegexes));
+    assert_eq!(
+        Predicate::from_cbor(&node(AND, vec![matches(); 5])),
+        Err(TreeError::TooManyRegexes)
+    );
     let bound = || node(0, vec![Cbor::from(3)]);
     let each = |body| node(12, vec![body, Cbor::from("a")]);
     assert!(Predicate::from_cbor(&each(bound())).is_ok());
@@ -178,14 +183,14 @@ fn trees() -> impl Strategy<Value = Cbor> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_decodes_prints_and_encodes_as_it_was(tree in trees()) {
         if let Ok(predicate) = Predicate::from_cbor(&tree) {
             let shown = predicate.to_string();
-            prop_assert_eq!(Predicate::parse(&shown).as_ref(), Ok(&predicate), "{}", shown);
-            prop_assert_eq!(Predicate::from_cbor(&predicate.to_cbor()), Ok(predicate));
+            prop_assert_eq!(Predicate::from_cbor(&predicate.to_cbor()), Ok(predicate.clone()));
+            prop_assert_eq!(Predicate::parse(&shown), Ok(predicate), "{}", shown);
         }
     }
 
