@@ -1,71 +1,152 @@
 //! The command's side of the crate `lcast`: one session with a realm, for one command.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lcast::home::Sighting;
+use lcast::{Node, QuestionError, Replies};
 use lcast_proto::endpoint::NodeView;
-use lcast_proto::question::Ask;
 use lcast_proto::question::report::{Reply, Report};
+use lcast_proto::question::{Ask, AskError, Deadline};
 use lcast_proto::variable::Schema;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::place::Place;
 
 /// A client's node in a realm.
 #[derive(Debug)]
-pub(crate) struct Session {}
+pub(crate) struct Session {
+    node: Node,
+    /// The realm's name.
+    pub(crate) realm: String,
+    /// What was passed over in the choice of the realm.
+    pub(crate) seen: Vec<Sighting>,
+}
 
 /// A question that is under way.
 #[derive(Debug)]
-pub(crate) struct Question {}
+pub(crate) struct Question {
+    replies: Replies,
+}
 
-/// What comes of a question, the report last.
+/// What comes of a question, the end last.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// A node spoke.
     Reply(Reply),
-    /// A node told its definitions.
-    Schema(String, Arc<Schema>),
-    /// The end.
-    Report(Report),
+    /// The end, with the definitions that nodes told when they were asked for them.
+    End(Report, Vec<(String, Arc<Schema>)>),
 }
 
+/// The labels of each member.
+pub(crate) type Labels = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Most pings by unicast at once.
+const PINGS_MAX: usize = 100;
+/// How long a ping by unicast may take.
+const PING_MAX: Duration = Duration::from_secs(1);
+
 impl Session {
-    pub(crate) async fn open(place: &Place) -> Result<Self, Failure> {
-        let _ = place;
-        Err(Failure::internal("not built in"))
+    /// Starts a node of its own for this process.
+    pub(crate) fn open(place: Place) -> Result<Self, Failure> {
+        let Place { credential, state, folder, seen } = place;
+        let realm = credential.realm_name().to_owned();
+        let mut builder = Node::builder(credential).software(env!("CARGO_PKG_VERSION"));
+        if let Some(state) = state {
+            builder = builder.memory(state);
+        }
+        if let Some(folder) = folder {
+            builder = builder.keep_members(Box::new(move |members| {
+                // The list came from the realm and will come again.
+                if let Err(error) = folder.keep_members(members) {
+                    tracing::debug!(%error, "a newer member list is not kept");
+                }
+            }));
+        }
+        let node = builder.start();
+        let node = node.map_err(|error| Failure::new(Exit::Unsendable, error))?;
+        Ok(Self { node, realm, seen })
     }
 
-    pub(crate) async fn ask(&mut self, ask: Ask) -> Result<Question, Failure> {
-        let _ = ask;
-        Err(Failure::internal("not built in"))
+    /// Asks.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Question, Failure> {
+        let question = self.node.question(ask.verb).selector(ask.selector).expect(ask.expect);
+        let question = match ask.only {
+            Some(names) => question.only(names),
+            None => question,
+        };
+        let question = match ask.deadline {
+            usual if usual == Deadline::default() => question,
+            bounded => question.timeout(bounded.extended),
+        };
+        let replies = question.ask().await.map_err(failed)?;
+        Ok(Question { replies })
     }
 
-    pub(crate) fn label(&self, node: &str, key: &str) -> Option<String> {
-        let _ = (node, key);
-        None
+    /// The labels of all members.
+    pub(crate) async fn labels(&self) -> Labels {
+        let labels = |it: NodeView| (it.name, it.labels.into_iter().collect());
+        self.nodes().await.into_iter().map(labels).collect()
     }
 
-    pub(crate) async fn nodes(&mut self) -> Vec<NodeView> {
-        Vec::new()
+    /// All members with their presence.
+    pub(crate) async fn nodes(&self) -> Vec<NodeView> {
+        // The node ends with this session, not before.
+        self.node.members().await.unwrap_or_default()
     }
 
-    pub(crate) async fn ping(&mut self, nodes: Vec<String>) -> Vec<(String, Duration)> {
-        let _ = nodes;
-        Vec::new()
+    /// Round trips by unicast, many nodes at once.
+    pub(crate) async fn ping(&self, nodes: &[String]) -> Vec<(String, Duration)> {
+        let mut times = Vec::new();
+        for nodes in nodes.chunks(PINGS_MAX) {
+            let mut pings = tokio::task::JoinSet::new();
+            for name in nodes.iter().cloned() {
+                let node = self.node.clone();
+                pings.spawn(async move {
+                    let time = node.ping(&name, PING_MAX).await.ok().flatten()?;
+                    Some((name, time))
+                });
+            }
+            times.extend(pings.join_all().await.into_iter().flatten());
+        }
+        times
     }
 
-    pub(crate) async fn linger(&mut self, time: Duration) {
-        let _ = time;
+    /// Stays in the realm for a while, to serve what others fetch from this process.
+    pub(crate) async fn linger(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
-    pub(crate) async fn close(self) {}
+    /// Keeps what was learned for the next command, and ends.
+    pub(crate) async fn close(self) {
+        self.node.leave().await;
+    }
 }
 
 impl Question {
+    /// What comes next.
     pub(crate) async fn next(&mut self) -> Result<Answer, Failure> {
-        Err(Failure::internal("not built in"))
+        match self.replies.next().await {
+            Some(reply) => Ok(Answer::Reply(reply)),
+            None => {
+                let report = self.replies.report().map_err(failed)?.clone();
+                Ok(Answer::End(report, self.replies.schemas().to_vec()))
+            }
+        }
     }
 
-    pub(crate) fn cancel(&mut self) {}
+    /// Ends it with what has arrived.
+    pub(crate) fn cancel(&self) {
+        self.replies.cancel();
+    }
+}
+
+fn failed(error: QuestionError) -> Failure {
+    match &error {
+        QuestionError::Ask(AskError::TooLarge { .. }) => Failure::usage(error),
+        QuestionError::Ask(AskError::NoLink) => Failure::new(Exit::Unsendable, error),
+        _ => Failure::internal(error),
+    }
 }

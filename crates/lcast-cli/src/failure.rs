@@ -31,12 +31,6 @@ impl Failure {
         Self { exit, code: exit.as_str(), message: message.to_string() }
     }
 
-    /// The same failure after what was being attempted.
-    pub(crate) fn context(mut self, attempted: impl fmt::Display) -> Self {
-        self.message = format!("{attempted}: {}", self.message);
-        self
-    }
-
     /// Standard output was closed by its reader: no failure, but nothing is left to do.
     pub(crate) fn is_closed_output(&self) -> bool {
         self.code == CLOSED_OUTPUT

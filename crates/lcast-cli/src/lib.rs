@@ -12,6 +12,7 @@ mod failure;
 mod json;
 mod output;
 mod place;
+mod service;
 mod text;
 mod verbs;
 

@@ -8,7 +8,7 @@ use lcast_proto::select::{Pattern, Selector, encoded_size, nearest};
 
 use super::question;
 use crate::args::{Everywhere, GetArgs};
-use crate::backend::Session;
+use crate::backend::{Labels, Session};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::printer::{Printer, Show};
@@ -25,17 +25,17 @@ pub(crate) async fn run(
     let show = show(args, &patterns, output)?;
     let target = args.target.resolve()?;
     check_size(&target.selector, &patterns)?;
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
+    let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns.clone()), target, &args.question);
     let mut printer = Printer::new(output, show);
-    let asked = question::ask(&mut session, ask, |reply| printer.reply(reply)).await?;
-    let by_label = |node: &str, key: &str| session.label(node, key);
+    let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
+    let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
+    let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &place, output);
+    question::explain(exit, &asked.report, &session, output);
     if question::is_unknown_name(&asked.report) && !asked.interrupted {
-        suggest(&mut session, &patterns, output).await;
+        suggest(&session, &patterns, output).await;
     }
     session.close().await;
     Ok(exit)
@@ -85,7 +85,7 @@ fn show(args: &GetArgs, patterns: &[Pattern], output: Output) -> Result<Show, Fa
 }
 
 /// Tells which names are like the ones that nobody knows. Nodes say what they have when asked.
-async fn suggest(session: &mut Session, patterns: &[Pattern], output: Output) {
+async fn suggest(session: &Session, patterns: &[Pattern], output: Output) {
     let time = Duration::from_millis(500);
     let ask = Ask {
         verb: Verb::Schema,

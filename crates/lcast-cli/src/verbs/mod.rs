@@ -1,5 +1,7 @@
 //! What each verb does. A verb resolves its arguments, does its work and prints.
 
+mod agent;
+mod demo;
 mod generated;
 mod get;
 mod nodes;
@@ -34,7 +36,8 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Join(args) => realm::join(args, everywhere, output),
         Verb::Completions(args) => generated::completions(args, output),
         Verb::Man(args) => generated::man(args, output),
-        Verb::Demo(_) | Verb::Agent(_) => Err(Failure::internal("not built in")),
+        Verb::Agent(args) => wait(agent::run(args, everywhere)),
+        Verb::Demo(args) => wait(demo::run(args, everywhere, output)),
     }
 }
 

@@ -45,9 +45,8 @@ pub(crate) async fn list(
     if args.names && output.format != Format::Text {
         return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
     }
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
-    let asked = question::ask(&mut session, roll_call(FRESH), |_| Ok(())).await?;
+    let session = Session::open(question::place(everywhere)?)?;
+    let asked = question::ask(&session, roll_call(FRESH), |_| Ok(())).await?;
     let (states, _) = args.split_state();
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
@@ -67,7 +66,7 @@ pub(crate) async fn list(
         (false, true, false) => Exit::Nobody,
         (false, true, true) => Exit::Success,
     };
-    question::explain(exit, &asked.report, &place, output);
+    question::explain(exit, &asked.report, &session, output);
     session.close().await;
     Ok(exit)
 }
@@ -164,9 +163,8 @@ pub(crate) async fn forget(
 
 /// Announces the newest member list: how many nodes heard of it.
 async fn tell(everywhere: &Everywhere) -> Result<u32, Failure> {
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
-    let asked = question::ask(&mut session, roll_call(FRESH), |_| Ok(())).await?;
+    let session = Session::open(question::place(everywhere)?)?;
+    let asked = question::ask(&session, roll_call(FRESH), |_| Ok(())).await?;
     // Those that heard of a newer list now fetch its pages from this process.
     session.linger(FRESH).await;
     session.close().await;
@@ -206,21 +204,20 @@ pub(crate) async fn ping(
 ) -> Result<Exit, Failure> {
     let target = args.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
+    let session = Session::open(question::place(everywhere)?)?;
     let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
     let mut last = None;
     for _ in 0..args.count {
         let ask = question::describe(Verb::Ping, target.clone(), &args.question);
         let begun = Instant::now();
         let mut heard = Vec::new();
-        let asked = question::ask(&mut session, ask, |reply| {
+        let asked = question::ask(&session, ask, |reply| {
             trips.entry(reply.node.clone()).or_default().multicast.add(begun.elapsed());
             heard.push(reply.node);
             Ok(())
         })
         .await?;
-        for (node, time) in session.ping(heard).await {
+        for (node, time) in session.ping(&heard).await {
             trips.entry(node).or_default().unicast.add(time);
         }
         let interrupted = asked.interrupted;
@@ -234,7 +231,7 @@ pub(crate) async fn ping(
     };
     print_trips(&trips, &asked, output)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &place, output);
+    question::explain(exit, &asked.report, &session, output);
     session.close().await;
     Ok(exit)
 }

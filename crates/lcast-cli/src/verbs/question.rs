@@ -48,12 +48,11 @@ fn deadline(question: &QuestionArgs) -> Deadline {
 /// Asks, hands each reply on as it comes, and gives the account. An interrupt ends the question
 /// with what has arrived; a second one ends the program.
 pub(crate) async fn ask(
-    session: &mut Session,
+    session: &Session,
     ask: Ask,
     mut take: impl FnMut(Reply) -> Result<(), Failure>,
 ) -> Result<Asked, Failure> {
     let mut question = session.ask(ask).await?;
-    let mut schemas = Vec::new();
     let mut interrupted = false;
     let mut interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
         .map_err(|error| Failure::internal(format_args!("cannot watch for Ctrl-C: {error}")))?;
@@ -61,8 +60,7 @@ pub(crate) async fn ask(
         tokio::select! {
             answer = question.next() => match answer? {
                 Answer::Reply(reply) => take(reply)?,
-                Answer::Schema(node, schema) => schemas.push((node, schema)),
-                Answer::Report(report) => return Ok(Asked { report, schemas, interrupted }),
+                Answer::End(report, schemas) => return Ok(Asked { report, schemas, interrupted }),
             },
             _ = interrupts.recv() => {
                 if interrupted {
@@ -86,8 +84,8 @@ pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
 }
 
 /// Tells what an unlucky end may come from, and what to do about it.
-pub(crate) fn explain(exit: Exit, report: &Report, place: &Place, output: Output) {
-    let realm = place.credential.realm_name();
+pub(crate) fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
+    let realm = session.realm.as_str();
     match exit {
         Exit::Nobody if report.expected == 0 => {
             output.note(&format!("no agent of realm '{realm}' is meant; see 'librecast nodes'"));
@@ -107,7 +105,7 @@ pub(crate) fn explain(exit: Exit, report: &Report, place: &Place, output: Output
         Exit::Nobody | Exit::Refused | Exit::Interrupted => {}
     }
     if exit == Exit::Nobody {
-        place.seen.iter().for_each(|seen| output.note(&seen.to_string()));
+        session.seen.iter().for_each(|seen| output.note(&seen.to_string()));
     }
 }
 

@@ -25,15 +25,14 @@ pub(crate) async fn run(
     }
     let target = args.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
+    let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Set(request), target, &args.question);
     let show = if args.names { Show::Names } else { Show::Replies };
     let mut printer = Printer::new(output, show);
-    let asked = question::ask(&mut session, ask, |reply| printer.reply(reply)).await?;
+    let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &place, output);
+    question::explain(exit, &asked.report, &session, output);
     session.close().await;
     Ok(exit)
 }

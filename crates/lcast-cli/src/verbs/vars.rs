@@ -39,15 +39,14 @@ pub(crate) async fn run(
     }
     let target = args.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let place = question::place(everywhere)?;
-    let mut session = Session::open(&place).await?;
+    let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Schema, target, &args.question);
-    let asked = question::ask(&mut session, ask, |_| Ok(())).await?;
+    let asked = question::ask(&session, ask, |_| Ok(())).await?;
     let counted = count(asked.schemas.iter().map(|(_, schema)| schema.as_ref()));
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &place, output);
+    question::explain(exit, &asked.report, &session, output);
     session.close().await;
     Ok(exit)
 }

@@ -1,0 +1,239 @@
+//! `agent`: the long-running node that speaks for a host.
+//!
+//! Puts together what the other modules know: the credential and the configuration, the values
+//! that the host and the configuration give, the settings, and the node that answers for them.
+
+use std::path::Path;
+
+use lcast::home::Purpose;
+use lcast::realm::RealmFolder;
+use lcast::store::LockError;
+use lcast::{Facts, Node, StartError};
+use lcast_proto::keys::policy::Narrowing;
+use lcast_proto::name::Steps;
+use lcast_proto::question::Wanted;
+use lcast_proto::stats::Dropped;
+use lcast_proto::time::Now;
+use lcast_proto::variable::Table;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::agent::Change;
+use crate::agent::background::Background;
+use crate::agent::builtin::{self, Families, Options, OwnFacts, Roots, Sampler};
+use crate::agent::config::Config;
+use crate::args::{AgentArgs, Everywhere};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::place::{self, Place};
+use crate::service;
+
+/// Longest configuration file in bytes.
+const CONFIG_LENGTH_MAX: u64 = 4 << 20;
+
+/// Runs until it is told to end.
+pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exit, Failure> {
+    start_log();
+    let place = place::resolve(everywhere, Purpose::Answer)?;
+    let config = read_config(args.config.as_deref(), place.folder.as_ref())?;
+    let roots = Roots::default();
+    let name = place.credential.certificate().name().clone();
+    let realm = place.credential.realm_name().to_owned();
+    let node = start(place, &config, &roots)?;
+    let mut background = Background::start(&config.variables, &roots);
+    apply(&node, std::mem::take(&mut background.initial)).await?;
+    for setting in config.settings {
+        let exposed = node.expose_setting(setting.definition, setting.default).await;
+        exposed.map_err(|error| Failure::usage(format!("'{}': {error}", setting.name)))?;
+    }
+    tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
+    service::notify("READY=1");
+    let ended = serve(&node, &mut background, args.exit_with_stdin).await;
+    service::notify("STOPPING=1");
+    background.stop().await;
+    node.leave().await;
+    tracing::info!(%name, realm, "the agent has left");
+    ended.map(|()| Exit::Success)
+}
+
+/// Applies what is read in the background until a signal, or the parent, ends the agent.
+async fn serve(
+    node: &Node,
+    background: &mut Background,
+    exit_with_stdin: bool,
+) -> Result<(), Failure> {
+    let watch = |kind| {
+        signal(kind)
+            .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
+    };
+    let mut terminate = watch(SignalKind::terminate())?;
+    let mut interrupt = watch(SignalKind::interrupt())?;
+    let mut parent = Box::pin(parent_gone(exit_with_stdin));
+    let mut watchdog = service::watchdog();
+    loop {
+        tokio::select! {
+            Some(changes) = background.changes.recv() => apply(node, changes).await?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = &mut parent => return Ok(()),
+            () = watchdog.due() => {
+                // The node's own loop must turn for the watchdog to be fed.
+                node.facts().await.map_err(Failure::internal)?;
+                service::notify("WATCHDOG=1");
+            }
+        }
+    }
+}
+
+/// Ends with standard input, when that is the tie to a parent.
+async fn parent_gone(watched: bool) {
+    if !watched {
+        return std::future::pending().await;
+    }
+    let (gone, told) = tokio::sync::oneshot::channel::<()>();
+    // A thread of its own: one of the runtime's would keep the process from ending.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(gone);
+    });
+    // The sender is never used: that it goes is the news.
+    let _ = told.await;
+}
+
+async fn apply(node: &Node, changes: Vec<Change>) -> Result<(), Failure> {
+    let applied = node.change(move |table, now| apply_to(table, now, changes)).await;
+    applied.map_err(Failure::internal)
+}
+
+fn apply_to(table: &mut Table, now: Now, changes: Vec<Change>) {
+    for change in changes {
+        if let Err(error) = change.apply(table, now) {
+            tracing::warn!(%error, "a variable is not shown");
+        }
+    }
+}
+
+fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> {
+    let Place { credential, state, folder, .. } = place;
+    let Some(state) = state else {
+        return Err(Failure::usage(
+            "there is no folder for the agent's state; name one with --state, or set HOME",
+        ));
+    };
+    let own = OwnFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        epoch: credential.epoch().number,
+        certificate_expires: Some(credential.certificate().subject().not_after),
+        ..OwnFacts::default()
+    };
+    let refresh = refresher(Sampler::new(roots.clone(), options(config)), own);
+    let mut builder = Node::builder(credential)
+        .state(state)
+        .software(env!("CARGO_PKG_VERSION"))
+        .narrowing(narrowing(config))
+        .refresh(builtin::TICK, Box::new(refresh));
+    if !config.network.interfaces.is_empty() {
+        builder = builder.interfaces(config.network.interfaces.clone());
+    }
+    if let Some(folder) = folder {
+        builder = builder.keep_members(Box::new(move |members| {
+            if let Err(error) = folder.keep_members(members) {
+                tracing::warn!(%error, "a newer member list is not kept");
+            }
+        }));
+    }
+    builder.start().map_err(|error| match error {
+        StartError::Lock(LockError::Held { .. }) | StartError::Store(_) => Failure::usage(error),
+        StartError::Credential(_) => Failure::usage(error),
+        StartError::Network(_) => Failure::new(Exit::Unsendable, error),
+        _ => Failure::internal(error),
+    })
+}
+
+/// Reads what a question is going to read, and every so often what needs a history.
+fn refresher(
+    mut sampler: Sampler,
+    mut own: OwnFacts,
+) -> impl FnMut(&mut Table, Now, &Facts, Option<&Wanted>) + Send {
+    let mut defined = false;
+    move |table, now, facts, wanted| {
+        if !defined {
+            defined = true;
+            let definitions = builtin::definitions().into_iter().map(Change::Define);
+            apply_to(table, now, definitions.collect());
+        }
+        let families = match wanted {
+            None => {
+                apply_to(table, now, sampler.tick(now));
+                return;
+            }
+            Some(wanted) => families(wanted),
+        };
+        if families.contains(builtin::Family::Own) {
+            tell_own(&mut own, facts);
+            apply_to(table, now, own.changes(now));
+        }
+        apply_to(table, now, sampler.sample(now, families));
+    }
+}
+
+fn families(wanted: &Wanted) -> Families {
+    let patterns: Vec<String> = wanted.patterns.iter().map(ToString::to_string).collect();
+    let reads = wanted.predicate.as_ref().map(|it| it.reads()).unwrap_or_default();
+    Families::of_patterns(patterns.iter().chain(&reads).map(String::as_str))
+}
+
+fn tell_own(own: &mut OwnFacts, facts: &Facts) {
+    own.started = facts.started.instant;
+    own.packets_sent = facts.stats.sent;
+    own.packets_received = facts.stats.received;
+    let dropped = |kind: Dropped| (kind.as_str().to_owned(), facts.stats.dropped(kind));
+    own.packets_dropped = Dropped::ALL.into_iter().map(dropped).collect();
+    own.receive_overflow = facts.network.overflow;
+    own.path_current = Some(facts.path.to_owned());
+    own.path_since = Some(facts.path_since);
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        filesystem_include: config.builtin.filesystem_include.clone(),
+        filesystem_exclude: config.builtin.filesystem_exclude.clone(),
+        processes: config.builtin.processes.clone(),
+        ..Options::default()
+    }
+}
+
+fn narrowing(config: &Config) -> Narrowing {
+    let unreadable = config.policy.read_deny.iter().map(|steps| Steps(steps).to_string());
+    Narrowing {
+        unreadable: unreadable.collect(),
+        setters: config.policy.set_roles.clone().unwrap_or_default(),
+    }
+}
+
+/// The configuration that was named, or else the one beside the realm if there is one.
+fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Config, Failure> {
+    let beside = folder.map(RealmFolder::agent_config).filter(|path| path.exists());
+    let Some(path) = named.map(Path::to_owned).or(beside) else {
+        return Ok(Config::default());
+    };
+    let bytes = lcast::file::read_at_most(&path, CONFIG_LENGTH_MAX)
+        .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
+    Config::parse(&text, &path).map_err(Failure::usage)
+}
+
+/// Tells on stderr what happens, by RUST_LOG.
+fn start_log() {
+    use std::io::IsTerminal;
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !plain)
+        .with_target(false);
+    // A log that was started before, by a test, stays.
+    let _ = log.try_init();
+}
