@@ -190,18 +190,21 @@ fn nodes(report: &Report) -> Json {
         .iter()
         .map(|it| json!({ "node": it.node, "reason": it.reason.as_str() }))
         .collect();
-    let failed = |node: &str, code: &str, message: &str| json!({ "node": node, "code": code, "message": message });
-    let error: Vec<Json> = report
-        .error
-        .iter()
-        .map(|it| failed(&it.node, it.failure.code.as_str(), &it.failure.message))
-        .collect();
-    let refused = |node: &str, reason: &str, message: &str| json!({ "node": node, "reason": reason, "message": message });
-    let refused: Vec<Json> = report
-        .refused
-        .iter()
-        .map(|it| refused(&it.node, it.refusal.reason.as_str(), &it.refusal.message))
-        .collect();
+    let told = |node: &str, key: &str, word: &str, message: &str| {
+        let mut object = json!({ "node": node, key: word });
+        object["message"] = Json::from(message);
+        object
+    };
+    let error = report.error.iter().map(|it| {
+        let failure = &it.failure;
+        told(&it.node, "code", failure.code.as_str(), &failure.message)
+    });
+    let error: Vec<Json> = error.collect();
+    let refused = report.refused.iter().map(|it| {
+        let refusal = &it.refusal;
+        told(&it.node, "reason", refusal.reason.as_str(), &refusal.message)
+    });
+    let refused: Vec<Json> = refused.collect();
     let unheard = |nodes: &[UnheardNode]| nodes.iter().map(unheard).collect::<Vec<Json>>();
     json!({
         "missing": unheard(&report.missing),

@@ -74,7 +74,8 @@ fn one(scenario: &Scenario, seed: u64) -> bool {
             let scenario::Passed { trace, entries, questions } = passed;
             let name = scenario.name;
             println!(
-                "{name} seed {seed}: passed, {questions} questions, {entries} entries, trace {trace}, {took:.2} s"
+                "{name} seed {seed}: passed, {questions} questions, {entries} entries, \
+                 trace {trace}, {took:.2} s"
             );
             true
         }

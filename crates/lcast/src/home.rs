@@ -89,7 +89,10 @@ pub enum HomeError {
     #[error("neither HOME nor LIBRECAST_HOME is set; set LIBRECAST_HOME to a folder of yours")]
     NoHome,
     /// No realm of that name.
-    #[error("no realm '{name}' here{seen}; join it with 'librecast join FILE'", seen = listed(.seen))]
+    #[error(
+        "no realm '{name}' here{seen}; join it with 'librecast join FILE'",
+        seen = listed(.seen)
+    )]
     Unknown {
         /// The name.
         name: String,

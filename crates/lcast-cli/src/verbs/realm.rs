@@ -171,8 +171,10 @@ pub(crate) fn show(
     };
     let authority = if overview.has_authority { "here" } else { "elsewhere" };
     let mut text = format!(
-        "realm        {}\nfingerprint  {}\nepoch        {}\nscope        {}\nport         {}\n\
-         interfaces   {interfaces}\nauthority    {authority}\nmembers      {} (list version {})\n\n",
+        "realm        {}\nfingerprint  {}\nepoch        {}\nscope        {}\n\
+         port         {}\n\
+         interfaces   {interfaces}\nauthority    {authority}\n\
+         members      {} (list version {})\n\n",
         overview.name,
         fingerprint(&overview),
         overview.epoch,

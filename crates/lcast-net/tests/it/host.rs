@@ -63,7 +63,8 @@ scenarios! {
         wait_for(async {
             let mut nodes: Vec<Network> =
                 (0..4).map(|n| open(config(Scope::Host), &[[GROUP, OTHER][n % 2]])).collect();
-            let ports: Vec<u16> = nodes.iter().map(|node| node.links()[0].addresses[0].port()).collect();
+            let port = |node: &Network| node.links()[0].addresses[0].port();
+            let ports: Vec<u16> = nodes.iter().map(port).collect();
             assert_eq!(ports.iter().filter(|port| **port == PORT).count(), 1, "{ports:?}");
             tell(&mut nodes[0], GROUP, b"one");
             tell(&mut nodes[0], OTHER, b"two");
