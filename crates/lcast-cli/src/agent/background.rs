@@ -262,7 +262,7 @@ mod tests {
             "[[variable]]\nname = 'app.fixed'\nvalue = 7\n\
              [[variable]]\nname = 'app.file'\nfile = '{}'\ninterval = '1s'\n\
              [[variable]]\nname = 'app.load'\ncommand = ['echo', '0.5']\ntype = 'float'\n\
-             [[variable]]\nname = 'app.gone'\ncommand = ['/nonexistent']\n",
+             [[variable]]\nname = 'app.gone'\ncommand = ['/proc/nonexistent']\n",
             file.display()
         );
         let mut table = table();
@@ -283,7 +283,10 @@ mod tests {
                 ]
             );
             let errors = shown(&table, "librecast.variable[\"app.gone\"].error");
-            assert!(errors[0].contains("cannot run '/nonexistent': No such file"), "{errors:?}");
+            assert!(
+                errors[0].contains("cannot run '/proc/nonexistent': No such file"),
+                "{errors:?}"
+            );
             std::fs::write(&file, "1.1\n").unwrap();
             apply(&mut table, background.changes.recv().await.unwrap());
             assert_eq!(shown(&table, "app.file"), ["app.file = Text(\"1.1\")"]);

@@ -314,7 +314,10 @@ mod tests {
 
     #[test]
     fn programs_that_cannot_be_run_say_why() {
-        check_error(&command(&["/nonexistent/x"]), "cannot run '/nonexistent/x': No such file");
+        check_error(
+            &command(&["/proc/nonexistent/x"]),
+            "cannot run '/proc/nonexistent/x': No such file",
+        );
         check_error(&command(&["/etc/passwd"]), "Permission denied");
         check_error(&shell("kill -TERM $$"), "ended by signal 15");
         let user = |user: &str| Command { user: Some(user.to_owned()), ..command(&["id", "-u"]) };

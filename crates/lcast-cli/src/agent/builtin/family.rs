@@ -1,5 +1,7 @@
 //! Which built-in variables are read together, and which of them a question touches.
 
+use lcast_proto::question::Wanted;
+
 use super::catalogue::{Row, catalogue};
 
 /// Variables that one reading yields.
@@ -103,6 +105,18 @@ impl Families {
         rows.fold(Self::NONE, |families, row| families.with(row.family))
     }
 
+    /// The families that a question is going to read, by its patterns and its predicate.
+    pub fn of_wanted(wanted: &Wanted) -> Self {
+        let read = |families: Self, row: &Row| {
+            let prefix = row.template.split('[').next().unwrap_or(row.template);
+            if families.contains(row.family) || !wanted.touches(prefix) {
+                return families;
+            }
+            families.with(row.family)
+        };
+        catalogue().iter().fold(Self::NONE, read)
+    }
+
     /// The families that any of the patterns touches.
     pub fn of_patterns<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let each = patterns.into_iter().map(Self::of_pattern);
@@ -153,6 +167,25 @@ mod tests {
     fn check(pattern: &str, expected: &[Family]) {
         let expected = expected.iter().fold(Families::NONE, |set, family| set.with(*family));
         assert_eq!(Families::of_pattern(pattern), expected, "{pattern}");
+    }
+
+    #[test]
+    fn questions_read_the_families_of_their_patterns() {
+        for (pattern, expected) in [
+            ("host.name", &[Family::Host][..]),
+            ("system.memory", &[Family::Memory]),
+            ("system.filesystem[\"/\"].usage", &[Family::Filesystem]),
+            ("system.filesystem[*].utilization", &[Family::Filesystem]),
+            ("system.cpu.load_1m", &[Family::Load]),
+            ("app.release", &[]),
+        ] {
+            let wanted = Wanted { patterns: vec![pattern.parse().unwrap()], predicate: None };
+            let families = Families::of_wanted(&wanted);
+            for row in catalogue() {
+                let asked = expected.contains(&row.family);
+                assert_eq!(families.contains(row.family), asked, "{pattern} {}", row.template);
+            }
+        }
     }
 
     #[test]

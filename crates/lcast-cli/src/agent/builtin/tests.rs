@@ -107,7 +107,7 @@ fn a_recorded_host_gives_the_expected_values() {
 #[test]
 fn an_empty_host_gives_no_error_and_little_else() {
     let mut sampler = Sampler::new(
-        Roots::under(Path::new("/nonexistent")),
+        Roots::under(Path::new("/proc/nonexistent")),
         Options { clock: || None, ..Options::default() },
     );
     let mut table = table(definitions());
