@@ -38,8 +38,9 @@ impl Scope {
     ///
     /// The scope is the fence where routers know the zone's borders; the hop limit is the second
     /// one, for routers that were never told. Host: 0, which the kernel loops back and never puts
-    /// on a wire. Link: 1. Admin and site: 16, more routers in line than a site has (RIP took 16
-    /// for infinity). Organization: 32. Global: 64, the usual hop limit of a unicast packet.
+    /// on a wire. [WIR-13] Link: 1. Admin and site: 16, more routers in line than a site has (RIP
+    /// took 16 for infinity). Organization: 32. Global: 64, the usual hop limit of a unicast
+    /// packet.
     pub fn hop_limit(self) -> u8 {
         match self {
             Scope::Host => 0,

@@ -38,7 +38,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// A socket at an own address, on the realm's port when that is free, else on any.
+    /// A socket at an own address, on the realm's port when that is free, else on any. [WIR-12]
     ///
     /// Without `SO_REUSEADDR`: nobody else can then bind the same address and port and take the
     /// datagrams.

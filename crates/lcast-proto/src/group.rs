@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use crate::keys::credential::Scope;
 use crate::wire::id::{RealmId, SenderId};
 
-/// The channel that carries questions and beacons.
+/// The channel that carries questions and beacons. [WIR-11]
 pub const CONTROL: &str = "control";
 
 /// The group of a channel.

@@ -11,7 +11,7 @@ use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
 use crate::presence::{Heard, INTERVAL_MIN, Via};
-use crate::question::answering::{Asked, Node, Way};
+use crate::question::answering::{Asked, Node, SKEW_MAX, Way};
 use crate::stats::Dropped;
 use crate::time::Now;
 use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame};
@@ -161,6 +161,12 @@ impl Endpoint {
         beacon: &BeaconFrame,
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
+        let told = beacon.announcement.wall;
+        let (early, late) = (told.saturating_add(SKEW_MAX), now.wall.saturating_add(SKEW_MAX));
+        if early < now.wall || late < told {
+            // A captured goodbye must not work for ever. [PRE-10]
+            return Err(Dropped::Clock);
+        }
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
         let heard = Heard {
             address: named.then_some(origin.way.to),

@@ -33,6 +33,8 @@ const GONE_ROUND: u16 = 5;
 const PAUSES_MS: [u64; 4] = [40, 60, 100, 150];
 /// The pause while the wanted do not fit one filter.
 const SLICE_PAUSE: Duration = Duration::from_millis(20);
+/// Replies that need not be spread in the first round. [QST-18]
+const UNSPREAD_MAX: usize = 50;
 /// Replies a second below which halving after overruns stops.
 const REPLY_RATE_MIN: u32 = 500;
 /// How long replies are held back for the schema that gives their units. [QST-41]
@@ -50,6 +52,7 @@ pub struct Asking {
     round: u16,
     next_round: Instant,
     reply_rate: u32,
+    reply_rate_asked: u32,
     questions_sent: u32,
     trickled: bool,
     last_answer: Instant,
@@ -155,6 +158,7 @@ impl Asking {
             round: 0,
             next_round: now.instant,
             reply_rate: reply_rate.max(REPLY_RATE_MIN),
+            reply_rate_asked: reply_rate.max(REPLY_RATE_MIN),
             questions_sent: 0,
             trickled: false,
             last_answer: now.instant,
@@ -372,6 +376,16 @@ impl Asking {
         self.holding == 0 && self.nodes.iter().all(is_gone)
     }
 
+    /// The time over which so many replies spread. A few do not need any: half of what a default
+    /// receive buffer holds. [QST-18]
+    fn window(&self, replies: usize) -> Duration {
+        let calm = self.reply_rate == self.reply_rate_asked;
+        if self.round == 1 && calm && replies <= UNSPREAD_MAX {
+            return Duration::ZERO;
+        }
+        Duration::from_secs(1) * u32::try_from(replies).unwrap_or(u32::MAX) / self.reply_rate
+    }
+
     fn start_round(&mut self, now: Now, roster: &Roster) {
         let silent: Vec<NodeId> = self.silent().collect();
         if self.round > 0 && silent.is_empty() {
@@ -380,8 +394,7 @@ impl Asking {
         }
         self.round = self.round.saturating_add(1);
         let expected = if self.round == 1 { self.nodes.len() } else { silent.len() };
-        let window =
-            Duration::from_secs(1) * u32::try_from(expected).unwrap_or(u32::MAX) / self.reply_rate;
+        let window = self.window(expected);
         let restricted = self.round > 1 || self.ask.only.is_some();
         let wanted = restricted.then(|| Wanted {
             nodes: silent.clone(),

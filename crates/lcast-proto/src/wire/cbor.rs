@@ -351,7 +351,7 @@ impl MapBuilder {
     }
 }
 
-/// The item that a variable's value travels as.
+/// The item that a variable's value travels as. [WIR-2]
 pub fn value_to_cbor(value: &Value) -> Cbor {
     match value {
         Value::Null => Cbor::Null,

@@ -3,7 +3,7 @@
 //! A group packet carries a [`GroupFrame`] beside its sender's certificate, a pairwise packet a
 //! [`PairFrame`]. Each is a CBOR map with integer keys; unknown keys are skipped, so that minor
 //! versions may add some. Bytes become a frame here once, or are rejected: code beyond `wire` never
-//! sees a raw frame. The fields and their limits are in `docs/spec/wire.md`.
+//! sees a raw frame. The fields and their limits are in `docs/spec/wire.md` [WIR-1].
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
@@ -210,7 +210,7 @@ pub const PAGE_LEN: usize = 900;
 /// Most reply addresses in a packet.
 pub const ADDRESSES_MAX: usize = 8;
 
-/// Longest message of a failure, a refusal or a setting's outcome, in bytes.
+/// Longest message of a failure, a refusal or a setting's outcome, in bytes. [WIR-3]
 pub const MESSAGE_MAX: usize = 200;
 
 impl GroupFrame {
