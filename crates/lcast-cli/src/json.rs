@@ -134,7 +134,7 @@ fn variable(it: &ReplyValue) -> Json {
     })
 }
 
-/// The worst result stands at the node itself; each setting's own under `settings`.
+/// The worst result stands at the node itself; of several settings each one's under `settings`.
 fn set_results(object: &mut Map<String, Json>, class: Class, results: &[SetResult]) {
     let Some(worst) = results.iter().rev().max_by_key(|it| (it.outcome.class(), it.outcome)) else {
         return;
@@ -143,12 +143,14 @@ fn set_results(object: &mut Map<String, Json>, class: Class, results: &[SetResul
     object.insert("result".to_owned(), Json::from(worst.outcome.as_str()));
     object.insert("message".to_owned(), Json::from(worst.message.as_str()));
     object.insert("version".to_owned(), version(worst));
-    let setting = |it: &SetResult| {
-        let result = it.outcome.as_str();
-        let setting = json!({ "result": result, "message": it.message, "version": version(it) });
-        (it.name.clone(), setting)
-    };
-    object.insert("settings".to_owned(), Json::Object(results.iter().map(setting).collect()));
+    if results.len() > 1 {
+        let setting = |it: &SetResult| {
+            let result = it.outcome.as_str();
+            let object = json!({ "result": result, "message": it.message, "version": version(it) });
+            (it.name.clone(), object)
+        };
+        object.insert("settings".to_owned(), Json::Object(results.iter().map(setting).collect()));
+    }
     if matches!(class, Class::Error | Class::Refused) {
         object.insert("error".to_owned(), error(worst.outcome.as_str(), &worst.message));
     }
@@ -313,7 +315,7 @@ mod tests {
         let applied = set(&[SetOutcome::Applied]);
         assert_eq!(applied["result"], "applied");
         assert_eq!(applied["version"], "3.0");
-        assert!(applied.get("error").is_none());
+        assert!(applied.get("error").is_none() && applied.get("settings").is_none());
         let mixed = set(&[SetOutcome::Applied, SetOutcome::Conflict]);
         assert_eq!(mixed["result"], "conflict");
         assert_eq!(mixed["version"], "3.1");

@@ -69,6 +69,8 @@ fn tall(answers: &[(&str, &[ReplyValue])], terminal: bool) -> Table {
 /// The outcomes of `set`, one row for each node and setting.
 pub(crate) fn outcomes(replies: &[Reply]) -> Table {
     let mut table = Table::new(["node", "variable", "result", "version", "message"]);
+    let mut replies: Vec<&Reply> = replies.iter().collect();
+    replies.sort_by(|left, right| left.node.cmp(&right.node));
     for reply in replies {
         let Outcome::Set(results) = &reply.outcome else {
             continue;

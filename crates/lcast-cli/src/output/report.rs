@@ -1,5 +1,7 @@
 //! The report for people: one line, then who failed and why.
 
+use std::collections::BTreeMap;
+
 use lcast_proto::question::report::{EmptyReason, Report, UnheardNode};
 use lcast_proto::time::Timestamp;
 
@@ -9,38 +11,49 @@ use crate::text::sanitise;
 /// Most nodes named per class; `--json` has them all.
 const NAMED_MAX: usize = 10;
 
-/// The lines, without ends.
+/// The lines, without ends. Nodes that failed alike stand together.
 pub(crate) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
     let mut lines = vec![summary(report)];
-    let mut class = |word: &str, nodes: Vec<String>| {
-        let rest = nodes.len().saturating_sub(NAMED_MAX);
-        if nodes.is_empty() {
-            return;
+    let mut class = |word: &str, nodes: Vec<(&str, String)>| {
+        for (why, names) in alike(&nodes) {
+            let rest = names.len().saturating_sub(NAMED_MAX);
+            let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+            let named = names[..names.len() - rest].join(", ");
+            lines.push(sanitise(&format!("  {word}: {named}{more} ({why})")));
         }
-        let named: Vec<String> =
-            nodes.into_iter().take(NAMED_MAX).map(|it| sanitise(&it)).collect();
-        let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
-        lines.push(format!("  {word}: {}{more}", named.join(", ")));
     };
-    let error = report.error.iter().map(|it| format!("{} ({})", it.node, it.failure.message));
+    let error = report.error.iter().map(|it| (it.node.as_str(), it.failure.message.clone()));
     class("error", error.collect());
-    let refused = report.refused.iter().map(|it| format!("{} ({})", it.node, it.refusal.message));
+    let refused = report.refused.iter().map(|it| (it.node.as_str(), it.refusal.message.clone()));
     class("refused", refused.collect());
     class("late", unheard(&report.late, now));
     class("missing", unheard(&report.missing, now));
     lines
 }
 
-fn unheard(nodes: &[UnheardNode], now: Timestamp) -> Vec<String> {
+/// The names of nodes by what is said of them, in the order in which it is first said.
+fn alike<'a>(nodes: &'a [(&'a str, String)]) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, why) in nodes {
+        let place = *places.entry(why).or_insert_with(|| {
+            groups.push((why, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(name);
+    }
+    groups
+}
+
+fn unheard(nodes: &[UnheardNode], now: Timestamp) -> Vec<(&str, String)> {
     let describe = |it: &UnheardNode| {
         let heard = match it.last_heard {
             None => "never heard".to_owned(),
             Some(_) => format!("heard {}", human::ago(it.last_heard, now)),
         };
-        let outcome = if it.outcome_unknown { ", outcome unknown" } else { "" };
-        format!("{} ({heard}{outcome})", it.node)
+        if it.outcome_unknown { heard + ", outcome unknown" } else { heard }
     };
-    nodes.iter().map(describe).collect()
+    nodes.iter().map(|it| (it.node.as_str(), describe(it))).collect()
 }
 
 fn summary(report: &Report) -> String {
@@ -94,10 +107,10 @@ mod tests {
                 "  error: error1 (1 / 0)",
                 "  refused: refused1 (needs the role operator)",
                 "  late: late1 (heard 2.0 s ago)",
-                "  missing: missing1 (heard 2.0 s ago), missing2 (heard 2.0 s ago)",
+                "  missing: missing1, missing2 (heard 2.0 s ago)",
             ],
         );
         let lines = lines(&report([0, 0, 12, 0, 0, 0]), Timestamp::default());
-        assert!(lines[1].ends_with("error10 (1 / 0), and 2 more"), "{lines:?}");
+        assert!(lines[1].ends_with("error10, and 2 more (1 / 0)"), "{lines:?}");
     }
 }

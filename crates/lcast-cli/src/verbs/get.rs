@@ -33,7 +33,7 @@ pub(crate) async fn run(
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &session, output);
+    question::explain(exit, &asked.report, &session, output).await;
     if question::is_unknown_name(&asked.report) && !asked.interrupted {
         suggest(&session, &patterns, output).await;
     }

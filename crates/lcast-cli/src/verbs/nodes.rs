@@ -66,7 +66,7 @@ pub(crate) async fn list(
         (false, true, false) => Exit::Nobody,
         (false, true, true) => Exit::Success,
     };
-    question::explain(exit, &asked.report, &session, output);
+    question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
 }
@@ -231,7 +231,7 @@ pub(crate) async fn ping(
     };
     print_trips(&trips, &asked, output)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &session, output);
+    question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use lcast_proto::endpoint::NodeView;
+use lcast_proto::keys::Kind;
 use lcast_proto::question::report::{EmptyReason, Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::variable::Schema;
@@ -84,16 +86,24 @@ pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
 }
 
 /// Tells what an unlucky end may come from, and what to do about it.
-pub(crate) fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
+pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
     let realm = session.realm.as_str();
+    let local = realm == lcast::home::LOCAL;
     match exit {
         Exit::Nobody if report.expected == 0 => {
-            output.note(&format!("no agent of realm '{realm}' is meant; see 'librecast nodes'"));
+            let is_agent = |it: &NodeView| it.kind == Kind::Agent;
+            let message = match (session.nodes().await.iter().any(is_agent), local) {
+                (true, _) => "none of its agents is meant by this; see 'librecast nodes'",
+                (false, true) => "it has no agent yet; start one with 'librecast agent'",
+                (false, false) => "it has no agents yet; make credentials with 'realm issue'",
+            };
+            output.note(&format!("realm '{realm}': {message}"));
         }
         Exit::Nobody if !report.heard => {
-            let start = match realm {
-                lcast::home::LOCAL => "start one on this host with 'librecast agent'",
-                _ => "check that agents run, and that multicast of the realm's scope gets through",
+            let start = if local {
+                "start one on this host with 'librecast agent'"
+            } else {
+                "check that agents run, and that multicast of the realm's scope gets through"
             };
             output.note(&format!("no agent of realm '{realm}' was heard; {start}"));
         }

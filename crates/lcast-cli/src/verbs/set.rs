@@ -32,7 +32,7 @@ pub(crate) async fn run(
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &session, output);
+    question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
     let exit = question::judge(&asked, &args.question);
-    question::explain(exit, &asked.report, &session, output);
+    question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
 }
