@@ -13,8 +13,8 @@ use super::config::Config;
 ///
 /// At start the driver defines [`Publisher::definitions`] and applies [`Publisher::tick`] and
 /// [`Publisher::initial`]. Then it applies the changes of [`Publisher::tick`] every
-/// [`TICK`](super::builtin::TICK), those of [`Publisher::sample`] before a question is answered, and
-/// those of [`Publisher::changed`] whenever there are any.
+/// [`TICK`](super::builtin::TICK), those of [`Publisher::sample`] before a question is answered,
+/// and those of [`Publisher::changed`] whenever there are any.
 #[derive(Debug)]
 pub struct Publisher {
     settings: Vec<Definition>,
