@@ -9,8 +9,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 /// Programs that the lab starts, and the Debian packages that hold them.
-const TOOLS: [(&str, &str); 4] =
-    [("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables"), ("faketime", "faketime")];
+const TOOLS: [(&str, &str); 8] = [
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+    ("hostname", "hostname"),
+    ("ip", "iproute2"),
+    ("bridge", "iproute2"),
+    ("nft", "nftables"),
+    ("faketime", "faketime"),
+];
 
 /// What to do where an ordinary user may not make namespaces.
 const WAYS_OUT: &str = "\
@@ -19,7 +27,8 @@ The network lab builds its networks in namespaces, and this user may not make an
   1. allow user namespaces until the next boot, whichever of these the system knows:
        sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
        sudo sysctl -w kernel.unprivileged_userns_clone=1
-       sudo sysctl -w user.max_user_namespaces=10000
+       sudo sysctl -w user.max_user_namespaces=15000
+     (in a container: start it with --security-opt seccomp=unconfined, or --privileged)
   2. run the tests as root:
        sudo -E env \"PATH=$PATH\" cargo xtask test
 ";
@@ -82,16 +91,22 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Fails at once, with the ways out, where the lab cannot build networks.
+/// Fails at once, with the ways out, where the lab cannot build networks: neither in a user
+/// namespace nor, as root, without one.
 fn check_namespaces() -> anyhow::Result<()> {
-    let mut probe = Command::new("unshare");
-    probe.args(["--user", "--map-root-user", "--net", "--mount", "true"]);
-    let output = probe.output().context("starting unshare (Debian package util-linux)")?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        bail!("{}\n{WAYS_OUT}", told.trim());
+    let mut told = String::new();
+    for user in [&["--user", "--map-root-user"][..], &[]] {
+        let mut probe = Command::new("unshare");
+        probe.args(user).args(["--net", "--mount", "--pid", "--fork", "true"]);
+        let output = probe.output().context("starting unshare (Debian package util-linux)")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        if told.is_empty() {
+            told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        }
     }
-    Ok(())
+    bail!("{told}\n\n{WAYS_OUT}")
 }
 
 fn check_tools() -> anyhow::Result<()> {
