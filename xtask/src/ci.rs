@@ -66,7 +66,8 @@ fn lint(root: &Path) -> anyhow::Result<()> {
 }
 
 fn documentation(root: &Path) -> anyhow::Result<()> {
-    let flags = [("RUSTDOCFLAGS", "-D warnings")];
+    // Private items are documented too, so that links to them hold.
+    let flags = [("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")];
     cargo(root, &["doc", "--workspace", "--no-deps", "--document-private-items"], &flags)
 }
 

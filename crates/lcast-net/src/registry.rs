@@ -330,7 +330,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(stat: &Stat) -> Self {
-        Self { seconds: stat.st_mtime.into(), nanoseconds: stat.st_mtime_nsec as i64 }
+        Self { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as i64 }
     }
 
     /// Whether a later change is sure to show: the kernel's time stamps have a grain.

@@ -1,7 +1,7 @@
 //! Where things are: realms, credentials and state, of the user and of the system.
 //!
 //! Which realm is meant when none is named, and what is told when that cannot be decided. What is
-//! in a realm's folder, and how it gets there, is in [`realm`](crate::realm). Start with
+//! in a realm's folder, and how it gets there, is in [`realm`]. Start with
 //! [`Home::of`] and [`Home::select`].
 
 use std::fmt;

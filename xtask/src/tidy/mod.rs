@@ -1,4 +1,4 @@
-//! The rules of STYLE.md marked [tidy], each a function over text.
+//! The rules of STYLE.md marked "tidy", each a function over text.
 //!
 //! For: rules that neither rustc nor clippy holds. Every check takes the files it needs and returns
 //! what it found, so that its tests can show it failing. Start reading at [`check`].

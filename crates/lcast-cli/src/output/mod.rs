@@ -1,6 +1,6 @@
 //! What the commands print: data to standard output, progress and the report line to stderr.
 //!
-//! [`Printer`] serves every verb that asks; the other verbs print a [`Table`](table::Table) or a
+//! [`printer::Printer`] serves every verb that asks; the other verbs print a [`Table`] or a
 //! JSON document through [`Output`]. Pure functions below turn replies and reports into lines.
 
 pub(crate) mod aggregate;

@@ -1,5 +1,6 @@
 //! The built command, for everything that needs no network.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
 mod command;
 mod generated;

@@ -22,7 +22,7 @@ fn all_hold(world: &mut World, version: u64, what: &str) {
 }
 
 pub(super) fn spread(seed: u64) -> World {
-    let conditions = Conditions::lan().with_loss(if seed % 2 == 0 { 0.0 } else { 0.05 });
+    let conditions = Conditions::lan().with_loss(if seed.is_multiple_of(2) { 0.0 } else { 0.05 });
     let mut world = warm(seed, &Setup { agents: 30, conditions, ..Setup::default() });
     let newcomers: Vec<Person> =
         (1..=20).map(|number| Person::agent(&format!("b{number:04}"), "new")).collect();

@@ -55,7 +55,7 @@ pub(super) fn set(seed: u64) -> World {
 }
 
 pub(super) fn race(seed: u64) -> World {
-    let conditions = Conditions::lan().with_loss(if seed % 2 == 0 { 0.0 } else { 0.1 });
+    let conditions = Conditions::lan().with_loss(if seed.is_multiple_of(2) { 0.0 } else { 0.1 });
     let mut world = warm(seed, &Setup { agents: 3, clients: 20, conditions, ..Setup::default() });
     let clients: Vec<_> = (1..=20).map(|it| world.node_named(&format!("c{it:04}"))).collect();
     for round in 0..3 {

@@ -100,7 +100,7 @@ fn change(world: &World, random: &mut Random) -> Change {
         }
         5 | 6 => Change::Heal,
         7 | 8 => Change::Crash(agent),
-        9 | 10 | 11 => Change::Start(agent),
+        9..=11 => Change::Start(agent),
         12 => Change::Pause(agent),
         13 | 14 => Change::Resume(agent),
         15 => Change::Leave(agent),

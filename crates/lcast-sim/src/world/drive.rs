@@ -217,7 +217,7 @@ impl World {
         let start = self.node(index).incarnation;
         let ours =
             |asked: &Asked| asked.asker == index && asked.incarnation == start && !asked.is_over();
-        if !self.questions.values().rev().take(OPEN_MAX).any(|it| ours(it)) {
+        if !self.questions.values().rev().take(OPEN_MAX).any(ours) {
             return Mark::None;
         }
         let Some(GroupFrame::Question(frame)) = self.tap.frame(&transmit.bytes) else {

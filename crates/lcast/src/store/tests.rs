@@ -192,7 +192,8 @@ fn damaged_foreign_and_newer_files_are_refused_untouched() {
         bytes[1000..].fill(0xee);
         std::fs::write(path, bytes).unwrap();
     };
-    let cases: [(&dyn Fn(&Path), &str); 3] =
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let cases: [(Spoil<'_>, &str); 3] =
         [(&newer, "later version"), (&garbage, "damaged"), (&cut, "damaged")];
     for (spoil, part) in cases {
         let folder = Folder::new("store");

@@ -2,6 +2,7 @@
 //!
 //! `LCAST_FUZZ_ROUNDS` sets the mutations of each file (default 20). A failure names the target,
 //! the file and the seed. `LCAST_WRITE_CORPUS` writes the samples into the corpora.
+#![allow(clippy::unwrap_used)]
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};

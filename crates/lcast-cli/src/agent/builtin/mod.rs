@@ -1,6 +1,6 @@
 //! The built-in variables: the host's and the agent's own numbers.
 //!
-//! [`catalogue`] is the one table of what exists. A [`Sampler`] reads the values: what hardly
+//! [`mod@catalogue`] is the one table of what exists. A [`Sampler`] reads the values: what hardly
 //! changes at start and once a minute, the rest when a question asks for it ([`Families`]), each at
 //! most once a second. [`Sampler::tick`], called every ten seconds, keeps the beginnings of the
 //! windows over which rates and utilisations are taken. [`OwnFacts`] is what only the driver knows.
