@@ -86,6 +86,28 @@ pub struct Overview {
     pub agents: Vec<NodeName>,
 }
 
+impl Overview {
+    /// What a credential alone says about its realm.
+    pub fn of(credential: &Credential) -> Self {
+        let name = credential.certificate().name().clone();
+        let (client, agents) = match credential.certificate().kind() {
+            Kind::Client => (Some(name), Vec::new()),
+            Kind::Agent => (None, vec![name]),
+        };
+        Self {
+            name: credential.realm_name().to_owned(),
+            owner: Owner::User,
+            id: *credential.realm(),
+            epoch: credential.epoch().number,
+            network: credential.network().clone(),
+            members: credential.members().clone(),
+            has_authority: false,
+            client,
+            agents,
+        }
+    }
+}
+
 /// What joining made of a credential.
 #[derive(Debug)]
 pub struct Joined {
@@ -386,15 +408,11 @@ impl RealmFolder {
             adopted.map_err(|source| RealmError::MembersFile { path, source })?;
         }
         Ok(Overview {
-            name: self.name.clone(),
             owner: self.owner,
-            id: *credential.realm(),
-            epoch: credential.epoch().number,
-            network: credential.network().clone(),
-            members: credential.members().clone(),
             has_authority: self.path.join(AUTHORITY).exists(),
             client: client_name,
             agents,
+            ..Overview::of(&credential)
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a question prints while replies come in, and at its end.
 
 use lcast_proto::question::report::{Class, Outcome, Reply, Report};
+use lcast_proto::select::Pattern;
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -36,6 +37,8 @@ pub(crate) enum Show {
 pub(crate) struct Printer {
     output: Output,
     show: Show,
+    /// In which order variables get columns.
+    order: Vec<Pattern>,
     /// What is printed at the end only.
     kept: Vec<Reply>,
 }
@@ -43,7 +46,13 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer for one question.
     pub(crate) fn new(output: Output, show: Show) -> Self {
-        Self { output, show, kept: Vec::new() }
+        Self { output, show, order: Vec::new(), kept: Vec::new() }
+    }
+
+    /// Gives variables columns in the order of the patterns that were asked for.
+    pub(crate) fn ordered(mut self, order: Vec<Pattern>) -> Self {
+        self.order = order;
+        self
     }
 
     /// Takes a reply, and prints it if its place in the output is known.
@@ -165,7 +174,7 @@ impl Printer {
                     return self.output.table(&replies::outcomes(&self.kept));
                 }
                 if self.kept.iter().any(is_values) {
-                    return self.output.table(&replies::values(&self.kept, terminal));
+                    return self.output.table(&replies::values(&self.kept, &self.order, terminal));
                 }
                 Ok(())
             }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use lcast_proto::name::Name;
 use lcast_proto::question::report::{Outcome, Reply, ReplyValue};
+use lcast_proto::select::Pattern;
 
 use super::human;
 use super::table::Table;
@@ -10,18 +12,25 @@ use super::table::Table;
 /// Most variables that get a column each; more get a row each.
 const COLUMNS_MAX: usize = 4;
 
-/// The answers of `get`: a column for each variable while there are few, else a row.
-pub(crate) fn values(replies: &[Reply], terminal: bool) -> Table {
+/// The answers of `get`: a column for each variable while there are few, in the order of the
+/// patterns; else a row.
+pub(crate) fn values(replies: &[Reply], order: &[Pattern], terminal: bool) -> Table {
     let answers = answers(replies);
     let mut units: BTreeMap<&str, &str> = BTreeMap::new();
     for (_, values) in &answers {
         units.extend(values.iter().map(|it| (it.name.as_str(), it.unit.as_str())));
     }
     if units.len() > COLUMNS_MAX {
-        tall(&answers, terminal)
-    } else {
-        wide(&answers, &units, terminal)
+        return tall(&answers, terminal);
     }
+    let place = |name: &str| {
+        let name: Option<Name> = name.parse().ok();
+        let matches = |it: &Pattern| name.as_ref().is_some_and(|name| it.matches(name));
+        order.iter().position(matches).unwrap_or(order.len())
+    };
+    let mut columns: Vec<(&str, &str)> = units.into_iter().collect();
+    columns.sort_by_key(|(name, _)| place(name));
+    wide(&answers, &columns, terminal)
 }
 
 fn answers(replies: &[Reply]) -> Vec<(&str, &[ReplyValue])> {
@@ -35,20 +44,20 @@ fn answers(replies: &[Reply]) -> Vec<(&str, &[ReplyValue])> {
     answers
 }
 
-fn wide(answers: &[(&str, &[ReplyValue])], units: &BTreeMap<&str, &str>, terminal: bool) -> Table {
-    let title = |(name, unit): (&&str, &&str)| match *unit {
+fn wide(answers: &[(&str, &[ReplyValue])], columns: &[(&str, &str)], terminal: bool) -> Table {
+    let title = |(name, unit): &(&str, &str)| match *unit {
         "" | "1" => (*name).to_owned(),
         "By" if terminal => (*name).to_owned(),
         unit => format!("{name} [{unit}]"),
     };
-    let titles = std::iter::once("node".to_owned()).chain(units.iter().map(title));
+    let titles = std::iter::once("node".to_owned()).chain(columns.iter().map(title));
     let mut table = Table::new(titles);
     for (node, values) in answers {
-        let cell = |name: &&str| {
+        let cell = |(name, _): &(&str, &str)| {
             let value = values.iter().find(|it| it.name == *name);
             value.map_or_else(|| "-".to_owned(), |it| human::value(&it.value, &it.unit, terminal))
         };
-        let cells = units.keys().map(cell);
+        let cells = columns.iter().map(cell);
         table.push(std::iter::once((*node).to_owned()).chain(cells).collect());
     }
     table
@@ -103,11 +112,14 @@ mod tests {
             tests::values("b", &[("host.name", Value::from("b"))]),
             tests::values("a", &[("host.name", Value::from("a")), ("x.y {t}", Value::Int(3))]),
         ];
-        let printed = values(&replies, false).render(None);
+        let printed = values(&replies, &[], false).render(None);
         assert_eq!(printed, "node\thost.name\tx.y [{t}]\na\ta\t3\nb\tb\t-\n");
+        let order = ["x.*".parse().unwrap(), "host.name".parse().unwrap()];
+        let printed = values(&replies, &order, false).render(None);
+        assert!(printed.starts_with("node\tx.y [{t}]\thost.name\n"), "{printed}");
         let names = ["x.a By", "x.b", "x.c", "x.d", "x.e"];
         let many = names.map(|name| (name, Value::Int(1)));
-        let printed = values(&[tests::values("a", &many)], false).render(None);
+        let printed = values(&[tests::values("a", &many)], &[], false).render(None);
         assert!(printed.starts_with("node\tvariable\tvalue\tunit\na\tx.a\t1\tBy\na\tx.b\t1\t\n"));
     }
 

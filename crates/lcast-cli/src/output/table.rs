@@ -77,7 +77,9 @@ impl Table {
             let cells = row.iter().zip(&self.header);
             drawn.add_row(cells.map(|(text, column)| cell(&sanitise(text), column)));
         }
-        let bold = |(index, line): (usize, String)| match line.trim_end() {
+        // The padding of the first column is no part of it.
+        let shown = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
+        let bold = |(index, line): (usize, String)| match shown(&line) {
             line if screen.color && index == 0 => format!("\x1b[1m{line}\x1b[0m\n"),
             line => format!("{line}\n"),
         };

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     check_size(&target.selector, &patterns)?;
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns.clone()), target, &args.question);
-    let mut printer = Printer::new(output, show);
+    let mut printer = Printer::new(output, show).ordered(patterns.clone());
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();

@@ -1,6 +1,7 @@
 //! `nodes`, `forget` and `ping`: who is there.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lcast::realm;
@@ -13,7 +14,7 @@ use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::{get, question};
-use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs};
+use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs, STATES};
 use crate::backend::Session;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -45,9 +46,14 @@ pub(crate) async fn list(
     if args.names && output.format != Format::Text {
         return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
     }
+    let (states, folder) = args.split_state();
+    if let Some(word) = folder.filter(|word| !word.contains('/') && !Path::new(word).is_dir()) {
+        let states = STATES.join(", ");
+        let message = format!("--state '{word}' is none of {states}; a folder is written ./{word}");
+        return Err(Failure::usage(message));
+    }
     let session = Session::open(question::place(everywhere)?)?;
     let asked = question::ask(&session, roll_call(FRESH), |_| Ok(())).await?;
-    let (states, _) = args.split_state();
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
         let kind = it.kind == Kind::Agent || (args.clients && here);

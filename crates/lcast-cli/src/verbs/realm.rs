@@ -156,12 +156,21 @@ pub(crate) fn show(
     everywhere: &Everywhere,
     output: Output,
 ) -> Result<Exit, Failure> {
-    refuse_credential(everywhere)?;
-    let name = args.name.clone().or_else(|| place::realm_name(everywhere));
-    let folder = place::existing(&place::home()?, name.as_deref())?;
-    let overview = folder.overview()?;
+    let (overview, path) = match &everywhere.common.credential {
+        Some(_) if args.name.is_some() || everywhere.common.realm.is_some() => {
+            return Err(Failure::usage(
+                "a credential names its realm: name a realm or --credential",
+            ));
+        }
+        Some(file) => (Overview::of(&realm::read_credential(file, None)?), file.clone()),
+        None => {
+            let name = args.name.clone().or_else(|| place::realm_name(everywhere));
+            let folder = place::existing(&place::home()?, name.as_deref())?;
+            (folder.overview()?, folder.path().to_owned())
+        }
+    };
     if output.format != Format::Text {
-        output.json(&overview_json(&overview, folder.path()))?;
+        output.json(&overview_json(&overview, &path))?;
         return Ok(Exit::Success);
     }
     let network = &overview.network;

@@ -155,6 +155,9 @@ fn joining_takes_a_credential_once() {
     let file = |name: &str| home.path(name).to_string_lossy().into_owned();
     let joined = other.json(&["join", &file("ann.credential"), "--json"]);
     assert_eq!((&joined["realm"], &joined["kind"]), (&"prod".into(), &"client".into()));
+    let words = ["--credential", &file("ann.credential"), "realm", "show", "--json"];
+    let shown = home.json(&words);
+    assert_eq!((&shown["name"], &shown["client"]), (&"prod".into(), &"ann".into()));
     let again = other.json(&["join", &file("ann.credential"), "--json"]);
     assert_eq!((&joined["already"], &again["already"]), (&false.into(), &true.into()));
     other.ok(&["join", &file("web1.credential")]);

@@ -26,6 +26,7 @@ fn no_verb_and_wrong_verbs_are_refused() {
     home.refused(&["get"], &["PATTERN"]);
     home.refused(&["get", "host.name", "--timeout", "5"], &["'5' lacks a unit", "1.5s"]);
     home.refused(&["get", "host.name", "--require", "some"], &["'some'", "90%"]);
+    home.refused(&["nodes", "--state", "aliev"], &["'aliev'", "alive, suspect", "./aliev"]);
     home.refused(&["set", "app.greeting"], &["NAME=TEXT"]);
     home.refused(&["set", "app.x:=hello"], &["'hello'", "text in quotes"]);
     assert!(home.files().is_empty());
