@@ -103,7 +103,8 @@ pub struct Link {
 pub enum Event {
     /// A node's reply to a question: each node at most once.
     Reply(QuestionId, Reply),
-    /// The schema behind replies to a [`Verb::Schema`] question: node and definitions.
+    /// The schema behind replies to a [`Verb::Schema`](crate::question::Verb::Schema) question:
+    /// node and definitions.
     Schema(QuestionId, String, Arc<Schema>),
     /// A question has ended; nothing more comes for it.
     Done(QuestionId, Report),

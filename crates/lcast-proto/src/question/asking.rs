@@ -1,7 +1,7 @@
 //! The asker's side of one question: whom to expect, when to ask again, when it ends.
 //!
 //! Every expected node ends in exactly one class. The machine says what to send as [`Send`]s and
-//! what happened as [`Event`]-like [`Outcome`]s; it never seals or addresses packets. Rounds and
+//! what happened as `Event`-like [`Outcome`]s; it never seals or addresses packets. Rounds and
 //! deadlines are rules [QST-10] to [QST-18] of `docs/spec/questions.md`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
