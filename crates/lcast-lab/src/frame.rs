@@ -59,6 +59,27 @@ impl Frame {
         Datagram::parse(&self.bytes[ETHERNET_LEN..])
     }
 
+    /// The groups that an MLDv2 report (RFC 3810 section 5.2) in this frame names.
+    #[must_use]
+    pub fn reported_groups(&self) -> Vec<Ipv6Addr> {
+        const REPORT: u8 = 143;
+        const HOP_BY_HOP_LEN: usize = 8;
+        let icmp = ETHERNET_LEN + IPV6_LEN + HOP_BY_HOP_LEN;
+        if self.bytes.get(20) != Some(&0) || self.bytes.get(icmp) != Some(&REPORT) {
+            return Vec::new();
+        }
+        let mut groups = Vec::new();
+        let mut rest = self.bytes.get(icmp + 8..).unwrap_or_default();
+        while let Some((record, after)) = rest.split_at_checked(20) {
+            let group: [u8; 16] = record[4..].try_into().expect("16 bytes");
+            groups.push(Ipv6Addr::from(group));
+            let sources = usize::from(u16::from_be_bytes([record[2], record[3]]));
+            let auxiliary = 4 * usize::from(record[1]);
+            rest = after.get(16 * sources + auxiliary..).unwrap_or_default();
+        }
+        groups
+    }
+
     /// Whether the frame is a fragment of an IPv6 packet.
     #[must_use]
     pub fn is_fragment(&self) -> bool {
@@ -194,6 +215,22 @@ mod tests {
         packet[6] = 58;
         assert_eq!(Datagram::parse(&packet), None);
         assert_eq!(Datagram::parse(&packet[..20]), None);
+    }
+
+    #[test]
+    fn a_report_names_its_groups() {
+        let mut bytes = vec![0; ETHERNET_LEN + IPV6_LEN];
+        bytes[12..14].copy_from_slice(&[0x86, 0xdd]);
+        bytes.extend([58, 0, 5, 2, 0, 0, 1, 0]);
+        bytes.extend([143, 0, 0, 0, 0, 0, 0, 2]);
+        for (sources, group) in [(1, "ff15::1"), (0, "ff11::2")] {
+            bytes.extend([4, 0, 0, sources]);
+            bytes.extend(group.parse::<Ipv6Addr>().unwrap().octets());
+            bytes.extend(vec![0; 16 * usize::from(sources)]);
+        }
+        let groups = Frame { at_ns: 0, bytes }.reported_groups();
+        let names: Vec<String> = groups.iter().map(Ipv6Addr::to_string).collect();
+        assert_eq!(names, ["ff15::1", "ff11::2"]);
     }
 
     #[test]
