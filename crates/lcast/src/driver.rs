@@ -237,7 +237,9 @@ impl Driver {
         match transmit.to {
             Destination::Group(group) => self.send(Target::Group { group, link: None }, bytes),
             Destination::Unicast(to) => {
-                self.send(Target::Unicast { from: transmit.source, to }, bytes);
+                for to in self.on_links(to) {
+                    self.send(Target::Unicast { from: transmit.source, to }, bytes);
+                }
             }
             Destination::Neighbours => {
                 for to in self.neighbours() {
@@ -245,6 +247,16 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Where an address may be. A link-local one that was remembered, or told by a node of another
+    /// link, says nothing of the link here: it is tried on each.
+    fn on_links(&self, to: SocketAddrV6) -> Vec<SocketAddrV6> {
+        if !to.ip().is_unicast_link_local() || to.scope_id() != 0 {
+            return vec![to];
+        }
+        let links = self.network.links().into_iter().filter(|link| link.multicast);
+        links.map(|link| SocketAddrV6::new(*to.ip(), to.port(), 0, link.index)).collect()
     }
 
     fn neighbours(&self) -> Vec<SocketAddrV6> {
@@ -422,7 +434,9 @@ impl Driver {
 
     fn pass_on_end(&mut self, id: QuestionId, report: Report) {
         if let Some(open) = self.questions.remove(&id) {
-            let report = Report { sent: self.sent > open.sent_before, ..report };
+            // Where nobody is expected, nothing is sent; that is no failure to send.
+            let untried = report.questions_sent == 0 && !self.network.links().is_empty();
+            let report = Report { sent: untried || self.sent > open.sent_before, ..report };
             let _ = open.events.try_send(Event::Done(id, report));
         }
     }
