@@ -95,9 +95,10 @@ impl Endpoint {
         self.send_group(&frame, Copies::default());
     }
 
-    /// Says goodbye, twice against loss, and announces nothing any more. [PRE-9]
+    /// Says goodbye, twice against loss, and announces nothing any more. [PRE-9] A client that
+    /// announced nothing has nothing to take back: a question costs one multicast packet.
     pub(super) fn say_goodbye(&mut self, now: Now) {
-        if !self.links.is_empty() {
+        if self.beacons.is_some() && !self.links.is_empty() {
             for _ in 0..2 {
                 self.send_beacon(now, interval(self.roster.agents()), true);
             }
