@@ -241,7 +241,10 @@ impl Process {
     pub fn signal(&mut self, signal: Signal) {
         let inner = self.inner();
         let _ = kill_process(inner, signal);
-        self.wake_wrapper();
+        // Woken after a stop, `nsenter` would let its child go on.
+        if signal != Signal::STOP {
+            self.wake_wrapper();
+        }
     }
 
     /// `nsenter` stops itself when its child stops; it must go on to see the child continue or end.

@@ -65,7 +65,9 @@ impl Realm {
 
     /// Issues a credential and gives its path inside the lab.
     pub fn issue(&self, member: &Member) -> String {
-        let path = format!("/run/lab/{}-{}.credential", self.name, member.name);
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/run/lab/{}-{}-{number}.credential", self.name, member.name);
         let line = format!("realm issue --realm {} --name {} --out {path}", self.name, member.name);
         self.authority.librecast(&line).args(member.words.iter().cloned()).ok();
         path

@@ -62,7 +62,7 @@ fn malformed_configurations_name_their_place() {
         ("[[variable]]\nname = \"app.release\"", "app.release"),
         ("[[variable]]\nname = \"app.release\"\nvalue = \"1\"\ncolour = \"red\"", "colour"),
         ("[[setting]]\nname = \"app.limit\"\ntype = \"integer\"", "integer"),
-        ("[[setting]]\nname = \"app.limit\"\ntype = \"int\"\ndefault = \"five\"", "app.limit"),
+        ("[[setting]]\nname = \"app.limit\"\ntype = \"int\"\ndefault = \"five\"", "five"),
         (
             "[[variable]]\nname = \"app.a\"\nvalue = \"1\"\n\
              [[variable]]\nname = \"app.a.b\"\nvalue = \"1\"",
