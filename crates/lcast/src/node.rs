@@ -43,7 +43,7 @@ use crate::store::{LockError, StateLock, Store, StoreError};
 /// while let Some(reply) = replies.next().await {
 ///     println!("{}: {:?}", reply.node, reply.outcome);
 /// }
-/// let report = replies.report();
+/// let report = replies.report()?;
 /// println!("{} of {} answered", report.answered, report.expected);
 /// # Ok(())
 /// # }

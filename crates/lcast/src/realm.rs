@@ -199,7 +199,7 @@ pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmErr
     };
     let parent = path.parent().unwrap_or(&folder.path);
     file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
-    let _lock = folder.lock()?;
+    let lock = folder.lock()?;
     let bytes = credential.encode();
     let created = Pending::write(&path, &bytes, Durability::Durable).and_then(Pending::create);
     let already = match created {
@@ -217,7 +217,7 @@ pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmErr
     if owner == Owner::System {
         folder.open_to_group(&path, credential.certificate().kind())?;
     }
-    folder.keep_members(credential.members())?;
+    folder.keep_members_locked(&lock, credential.members())?;
     Ok(Joined { folder, credential, path, already })
 }
 
@@ -418,9 +418,18 @@ impl RealmFolder {
 
     /// Keeps a newer member list; an older one changes nothing.
     ///
+    /// Waits while another process changes the folder, for a moment: two that compare and write at
+    /// the same time could bring back the older list.
+    ///
     /// # Errors
     /// What the file system says; the list that was kept stays.
     pub fn keep_members(&self, members: &MemberList) -> Result<(), RealmError> {
+        let lock = self.lock()?;
+        self.keep_members_locked(&lock, members)
+    }
+
+    /// Keeps a newer member list under the lock that the caller holds.
+    fn keep_members_locked(&self, _lock: &File, members: &MemberList) -> Result<(), RealmError> {
         let path = self.path.join(MEMBERS);
         let held = match file::read_at_most(&path, FILE_LENGTH_MAX) {
             // The version stands first; a damaged file is told where its content is needed.

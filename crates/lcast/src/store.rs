@@ -565,7 +565,7 @@ pub enum LockError {
         pid: Option<u32>,
     },
     /// The lock file could not be made.
-    #[error("'{path}': {source}")]
+    #[error("'{path}': {source}; name a folder that you can write with --state")]
     File {
         /// The lock file.
         path: PathBuf,

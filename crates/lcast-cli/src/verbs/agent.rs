@@ -7,7 +7,6 @@ use std::path::Path;
 
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
-use lcast::store::LockError;
 use lcast::{Facts, Node, StartError};
 use lcast_proto::keys::policy::Narrowing;
 use lcast_proto::name::Steps;
@@ -142,7 +141,7 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         }));
     }
     builder.start().map_err(|error| match error {
-        StartError::Lock(LockError::Held { .. }) | StartError::Store(_) => Failure::usage(error),
+        StartError::Lock(_) | StartError::Store(_) => Failure::usage(error),
         StartError::Credential(_) => Failure::usage(error),
         StartError::Network(_) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),

@@ -54,7 +54,7 @@ pub fn issue(
     wall: Timestamp,
 ) -> Result<Vec<Issued>, RealmError> {
     let authority = read_authority(folder)?;
-    let _lock = folder.lock()?;
+    let lock = folder.lock()?;
     let (members, network) = (read_members(folder, &authority)?, read_network(folder)?);
     let subjects = check(folder, &members, requests, wall)?;
     let mut random = crate::entropy::random();
@@ -64,7 +64,7 @@ pub fn issue(
         let written = Pending::write(&request.out, &credential.encode(), Durability::Durable);
         pending.push(written.map_err(|source| RealmError::io(&request.out, source))?);
     }
-    folder.keep_members(&enrolled.members)?;
+    folder.keep_members_locked(&lock, &enrolled.members)?;
     for (request, pending) in requests.iter().zip(pending) {
         pending.create().map_err(|source| RealmError::io(&request.out, source))?;
     }
@@ -83,7 +83,7 @@ pub fn issue(
 /// [`RealmError`].
 pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
     let authority = read_authority(folder)?;
-    let _lock = folder.lock()?;
+    let lock = folder.lock()?;
     let members = read_members(folder, &authority)?;
     let Some(member) = members.by_name(name) else {
         let realm = folder.name().to_owned();
@@ -95,7 +95,7 @@ pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
     }
     let mut edit = members.edit();
     edit.forget(name)?;
-    folder.keep_members(&authority.sign_members(edit)?)?;
+    folder.keep_members_locked(&lock, &authority.sign_members(edit)?)?;
     Ok(true)
 }
 
