@@ -35,9 +35,7 @@ pub(super) fn check_modules(files: &[SourceFile]) -> Vec<Finding> {
     for (line, text) in &block {
         for name in words(text).filter(|name| !top(name)) {
             let message = format!("there is no module '{name}' in {CORE}");
-            let mut finding = Finding::new(document, *line, "layers", message);
-            finding.warning = true;
-            findings.push(finding);
+            findings.push(Finding::new(document, *line, "layers", message));
         }
     }
     findings
