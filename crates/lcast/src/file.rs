@@ -120,8 +120,11 @@ pub fn mode(path: &Path) -> Result<u32, io::Error> {
 /// [`io::ErrorKind::FileTooLarge`], or what the file system says.
 pub fn read_at_most(path: &Path, length_max: u64) -> Result<Vec<u8>, io::Error> {
     use io::Read;
-    let mut bytes = Vec::new();
-    File::open(path)?.take(length_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // One read instead of many small ones; the length may be wrong, so it is only a hint.
+    let hint = file.metadata().map_or(0, |it| it.len().min(length_max)).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
+    file.take(length_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > length_max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }

@@ -62,13 +62,13 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let common = &everywhere.common;
-    if output.format != Format::Text {
-        return Err(Failure::usage("the demo is for people: it has no JSON"));
-    }
     if common.realm.is_some() || common.credential.is_some() || everywhere.state.is_some() {
         let message = "the demo has a realm of its own: --realm, --credential and --state have no \
                        meaning here";
         return Err(Failure::usage(message));
+    }
+    if output.format != Format::Text {
+        return Err(Failure::usage("the demo is for people: it has no JSON"));
     }
     let mut signals = Signals::new()?;
     let mut fleet = Fleet::found(args.keep)?;

@@ -62,11 +62,14 @@ fn show(args: &GetArgs, patterns: &[Pattern], output: Output) -> Result<Show, Fa
         return if json { Err(alone("names")) } else { Ok(Show::Names) };
     }
     if args.value {
-        if json {
-            return Err(alone("value"));
-        }
         return match patterns {
-            [one] if !one.to_string().contains('*') => Ok(Show::Value),
+            [one] if !one.to_string().contains('*') => {
+                if json {
+                    Err(alone("value"))
+                } else {
+                    Ok(Show::Value)
+                }
+            }
             _ => Err(Failure::usage("--value prints one variable; name one, without wildcards")),
         };
     }
