@@ -5,6 +5,8 @@
 //! when all earlier frames are written, by a frame of length `ffffffff`.
 //!
 //! `lab-helper inject CARD` sends each line of standard input, an IPv6 packet in hex, by CARD.
+//!
+//! `lab-helper probe` makes a laboratory of one host, or says why that cannot be done here.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -19,7 +21,8 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
         ["sniff", card] => sniff(card),
         ["inject", card] => inject(card),
-        _ => bail!("usage: lab-helper sniff|inject CARD"),
+        ["probe"] => Ok(drop(lcast_lab::Lab::new(1).try_build()?)),
+        _ => bail!("usage: lab-helper sniff CARD | inject CARD | probe"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddrV6;
 use std::time::{Duration, Instant};
 
-use lcast_lab::{Datagram, Firewall, Frame, Lab, Loss, ipv6_udp, wait_until};
+use lcast_lab::{Datagram, Firewall, Frame, Lab, Loss, helper, ipv6_udp, wait_until};
 use rustix::process::Signal;
 
 #[test]
@@ -119,4 +119,19 @@ fn firewalls_disks_clocks_and_users() {
     let output = user.unprivileged().run();
     assert!(output.stdout.starts_with("1000\n"), "{output}");
     assert_ne!(output.code, 0, "{output}");
+}
+
+#[test]
+fn where_namespaces_are_forbidden_the_ways_out_are_named() {
+    let lab = Lab::new(1).build();
+    let probe = format!("exec setpriv --bounding-set=-all --inh-caps=-all {} probe", helper());
+    let forbid = "echo 0 >/proc/sys/user/max_user_namespaces";
+    let host = lab.host(0);
+    host.command("sh").args(["-c", &format!("exec {} probe", helper())]).ok();
+    let output = host.command("sh").args(["-c", &format!("{forbid} && {probe}")]).run();
+    assert_ne!(output.code, 0, "{output}");
+    for part in ["Two ways out", "user.max_user_namespaces", "run the same command as root"] {
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+    }
+    assert!(output.elapsed < Duration::from_secs(5), "{output}");
 }
