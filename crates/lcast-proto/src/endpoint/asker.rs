@@ -46,7 +46,7 @@ pub(super) struct Question {
     pub(super) asking: Asking,
     frame: QuestionFrame,
     held: Vec<HeldReply>,
-    pulling: BTreeMap<SenderId, Pulling>,
+    pulling: BTreeMap<NodeId, Pulling>,
     strangers: BTreeMap<NodeId, (SenderId, Certificate, ReplyFrame)>,
     sources: BTreeMap<[u8; 16], Vec<SenderId>>,
     in_reply_group: bool,
@@ -60,10 +60,10 @@ struct HeldReply {
     values: Option<Vec<ReplyValue>>,
 }
 
-/// A reply whose values are being pulled.
+/// A reply whose values are being pulled: one of each node, whatever its processes announce.
 struct Pulling {
+    from: SenderId,
     node: String,
-    id: NodeId,
     schema: Option<[u8; 16]>,
 }
 
@@ -92,6 +92,13 @@ impl Schemas {
             (schema_hash(&bytes), bytes)
         });
         (own.0, own.1.clone())
+    }
+
+    /// Serves these bytes as the own schema, in the name of the true one.
+    #[cfg(test)]
+    pub(super) fn lie(&mut self, table: &Table, bytes: &[u8]) {
+        let (hash, _) = self.own(table);
+        self.own = Some((hash, bytes.into()));
     }
 
     fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
@@ -188,9 +195,12 @@ impl Endpoint {
 
     /// Lets every question do what is due.
     pub(super) fn pump_questions(&mut self, now: Now) {
+        let accounted = self.questions.values().any(|it| it.asking.is_accounted());
+        let catching_up = accounted && self.is_catching_up();
         let requests: Vec<u64> = self.questions.keys().copied().collect();
         for request in requests {
             let Some(question) = self.questions.get_mut(&request) else { continue };
+            question.asking.catch_up(catching_up);
             if let Some(report) = question.asking.handle_timeout(now, &self.roster) {
                 self.end_question(request, report);
                 continue;
@@ -324,11 +334,8 @@ impl Endpoint {
                 return Ok(());
             }
             Answer::Announced(total) if total as usize <= REPLY_MAX => {
-                question.asking.pulling(now.instant, &id);
-                let pulling = Pulling { node, id, schema: reply.schema };
-                question.pulling.insert(sender, pulling);
-                let blob = Blob::Reply(request);
-                self.pulls.start(now.instant, sender, blob, Some(total), REPLY_MAX);
+                let pulling = Pulling { from: sender, node, schema: reply.schema };
+                self.start_pulling(now, request, id, pulling, total);
                 return Ok(());
             }
             Answer::Announced(total) => Outcome::Error(Failure {
@@ -367,12 +374,30 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Hands an outcome out and closes the account of the node.
+    /// Pulls the announced values of a node; from the process that announced them last.
+    fn start_pulling(&mut self, now: Now, request: u64, id: NodeId, pulling: Pulling, total: u32) {
+        let Some(question) = self.questions.get_mut(&request) else { return };
+        let (blob, from) = (Blob::Reply(request), pulling.from);
+        if let Some(before) = question.pulling.insert(id, pulling)
+            && before.from != from
+        {
+            self.pulls.stop(|sender, it| *sender == before.from && *it == blob);
+        }
+        let started = self.pulls.start(now.instant, from, blob, Some(total), REPLY_MAX);
+        if started || self.pulls.contains(from, blob) {
+            question.asking.pulling(now.instant, &id);
+        } else {
+            question.asking.pending(now.instant, &id);
+        }
+    }
+
+    /// Hands an outcome out and closes the account of the node, unless it is closed already.
     fn deliver(&mut self, now: Now, request: u64, node: String, id: &NodeId, outcome: Outcome) {
         let Some(question) = self.questions.get_mut(&request) else { return };
-        question.asking.answered(now.instant, id, &outcome);
-        let event = Event::Reply(question.asking.id(), Reply { node, outcome });
-        self.event(event);
+        if question.asking.answered(now.instant, id, &outcome) {
+            let event = Event::Reply(question.asking.id(), Reply { node, outcome });
+            self.event(event);
+        }
     }
 
     /// Values with their units, as soon as the schema is known.
@@ -412,7 +437,9 @@ impl Endpoint {
         match &values {
             Some(values) => {
                 let outcome = Outcome::Values(values.clone());
-                question.asking.answered(now.instant, &id, &outcome);
+                if !question.asking.answered(now.instant, &id, &outcome) {
+                    return;
+                }
             }
             None => question.asking.pulling(now.instant, &id),
         }
@@ -460,17 +487,42 @@ impl Endpoint {
         events.into_iter().for_each(|event| self.event(event));
     }
 
-    /// A schema has come in whole.
+    /// Gives up on a schema that nobody has: values go without units, and nodes that were asked
+    /// for their schema are asked again.
+    fn release_without(&mut self, hash: [u8; 16]) {
+        let mut events = Vec::new();
+        for question in self.questions.values_mut() {
+            let question_id = question.asking.id();
+            let (given_up, waiting): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
+            question.held = waiting;
+            for held in given_up {
+                match held.values {
+                    Some(values) => {
+                        let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
+                        events.push(Event::Reply(question_id, reply));
+                    }
+                    None => question.asking.retry(&held.id),
+                }
+            }
+            question.asking.hold(question.held.len());
+        }
+        events.into_iter().for_each(|event| self.event(event));
+    }
+
+    /// A schema has come in whole. What is no such schema is a lie: another node is asked. [QST-33]
     pub(super) fn schema_pulled(
         &mut self,
         now: Now,
+        from: SenderId,
         hash: [u8; 16],
         bytes: &[u8],
     ) -> Result<(), Dropped> {
-        if schema_hash(bytes) != hash {
+        let genuine = schema_hash(bytes) == hash;
+        let Some(schema) = decode_schema(bytes).ok().filter(|_| genuine).map(Arc::new) else {
+            self.pull_failed(now, from, Blob::Schema(hash));
             return Err(Dropped::Frame);
-        }
-        let schema = Arc::new(decode_schema(bytes).map_err(|_| Dropped::Frame)?);
+        };
         self.schemas.learn(hash, schema.clone());
         self.event(Event::SchemaLearned(hash, schema));
         self.release_held(now, hash);
@@ -485,8 +537,11 @@ impl Endpoint {
         request: u64,
         bytes: &[u8],
     ) -> Result<(), Dropped> {
+        let Some(id) = self.peers.peer(&sender).map(|it| it.certificate.id()) else {
+            return Ok(());
+        };
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
-        let Some(Pulling { node, id, schema }) = question.pulling.remove(&sender) else {
+        let Some(Pulling { node, schema, .. }) = question.pulling.remove(&id) else {
             return Ok(());
         };
         let Ok(values) = decode_values(bytes) else {
@@ -511,8 +566,10 @@ impl Endpoint {
         match blob {
             Blob::Reply(request) => {
                 let Some(question) = self.questions.get_mut(&request) else { return };
-                if let Some(pulling) = question.pulling.remove(&from) {
-                    question.asking.retry(&pulling.id);
+                let mut pulling = question.pulling.iter();
+                if let Some(id) = pulling.find(|(_, it)| it.from == from).map(|(id, _)| *id) {
+                    question.pulling.remove(&id);
+                    question.asking.retry(&id);
                 }
             }
             Blob::Schema(hash) => {
@@ -523,8 +580,9 @@ impl Endpoint {
                         next = next.or(sources.first().copied());
                     }
                 }
-                if let Some(next) = next {
-                    self.pull_schema(now.instant, next, hash);
+                match next {
+                    Some(next) => self.pull_schema(now.instant, next, hash),
+                    None => self.release_without(hash),
                 }
             }
             Blob::Members(_) => {}

@@ -109,18 +109,33 @@ impl Endpoint {
     /// A member holds this version of the list: a newer one is fetched from it. [PRE-8]
     pub(super) fn members_seen(&mut self, now: Now, sender: SenderId, version: u64) {
         let held = self.roster.members().version();
-        let known = self.sync.newer.is_some_and(|(_, _, known)| known >= version);
-        let pulling = self.pulls.is_pulling(|blob| matches!(blob, Blob::Members(_)));
-        if version <= held || known || pulling {
+        if version <= held {
             return;
         }
         let at_once = !self.questions.is_empty();
+        if let Some((at, _, known)) = &mut self.sync.newer
+            && *known >= version
+        {
+            if at_once {
+                *at = now.instant;
+                self.sync_if_due(now);
+            }
+            return;
+        }
+        if self.pulls.is_pulling(|blob| matches!(blob, Blob::Members(_))) {
+            return;
+        }
         let spread = SPREAD_PER_AGENT * u32::try_from(self.roster.agents()).unwrap_or(u32::MAX);
         let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX);
         let wait = if at_once { 0 } else { self.random.below(spread.max(1)) };
         let at = now.instant + Duration::from_micros(wait);
         self.sync.newer = Some((at, sender, version));
         self.sync_if_due(now);
+    }
+
+    /// Whether a newer member list is on its way.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.sync.newer.is_some() || self.pulls.is_pulling(|it| matches!(it, Blob::Members(_)))
     }
 
     /// Starts the fetch that is due, and asks helpers for the roster.
@@ -214,7 +229,7 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         match blob {
             Blob::Reply(request) => self.values_pulled(now, sender, request, &bytes),
-            Blob::Schema(hash) => self.schema_pulled(now, hash, &bytes),
+            Blob::Schema(hash) => self.schema_pulled(now, sender, hash, &bytes),
             Blob::Members(_) => {
                 let (authority, realm) = (self.credential.authority(), self.credential.realm());
                 let members =

@@ -1,6 +1,9 @@
 //! Scenarios through the public API of the core, with fake time and a perfect wire unless told
 //! otherwise. Faults by the thousand are the simulator's affair.
 
+mod account;
+mod limits;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;

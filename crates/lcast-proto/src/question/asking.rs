@@ -37,8 +37,9 @@ const SLICE_PAUSE: Duration = Duration::from_millis(20);
 const UNSPREAD_MAX: usize = 50;
 /// Replies a second below which halving after overruns stops.
 const REPLY_RATE_MIN: u32 = 500;
-/// How long replies are held back for the schema that gives their units. [QST-41]
-const SCHEMA_PATIENCE: Duration = Duration::from_millis(500);
+/// How long after the last answer a question waits for the schema that gives its units, or for a
+/// newer member list. [QST-41] [QST-42]
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One question, from the first packet to the report.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ pub struct Asking {
     helpers: BTreeSet<SenderId>,
     helped: BTreeSet<SenderId>,
     holding: usize,
+    catching_up: bool,
     salt: u32,
     sends: VecDeque<Send>,
     ended: bool,
@@ -166,6 +168,7 @@ impl Asking {
             helpers: BTreeSet::new(),
             helped: BTreeSet::new(),
             holding: 0,
+            catching_up: false,
             salt: u32::try_from(id.0 & 0xffff_ffff).unwrap_or_default(),
             sends: VecDeque::new(),
             ended: false,
@@ -276,20 +279,31 @@ impl Asking {
         }
     }
 
-    /// Notes a node's answer. Its class stays.
-    pub fn answered(&mut self, now: Instant, id: &NodeId, outcome: &Outcome) {
-        let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
-        if matches!(node.progress, Progress::Ended(_)) {
-            return;
-        }
+    /// Notes a node's answer; whether it is the first. Its class stays.
+    pub fn answered(&mut self, now: Instant, id: &NodeId, outcome: &Outcome) -> bool {
+        let node = self.index.get(id).and_then(|at| self.nodes.get_mut(*at));
+        let Some(node) = node.filter(|node| !matches!(node.progress, Progress::Ended(_))) else {
+            return false;
+        };
         node.progress = Progress::Ended(ended(outcome));
         self.open -= 1;
         self.answer_came(now);
+        true
     }
 
     /// Notes that replies are held back for a schema, or that they are not any more.
     pub fn hold(&mut self, replies: usize) {
         self.holding = replies;
+    }
+
+    /// Notes whether a newer member list is on its way: it may add to those that are expected.
+    pub fn catch_up(&mut self, catching_up: bool) {
+        self.catching_up = catching_up;
+    }
+
+    /// Whether no answer is open, of those that are expected so far.
+    pub fn is_accounted(&self) -> bool {
+        self.open == 0
     }
 
     /// Notes that a helper has told what it knows.
@@ -311,10 +325,20 @@ impl Asking {
         }
         let end = if self.trickled { self.ask.deadline.extended } else { self.ask.deadline.base };
         let end = self.started + end.min(self.ask.deadline.extended);
-        if self.open == 0 && !self.nodes.is_empty() {
-            return end.min(self.last_answer + SCHEMA_PATIENCE);
+        end.min(self.settled_at().unwrap_or(self.next_round))
+    }
+
+    /// When the question ends for want of open answers; `None` while there are any. It waits a
+    /// while for a schema that gives units, and for a member list that adds nodes.
+    fn settled_at(&self) -> Option<Instant> {
+        if self.open > 0 || self.round == 0 {
+            return None;
         }
-        end.min(self.next_round)
+        // Nobody is expected: one round all the same, for those of whom this node's member list
+        // does not tell.
+        let at = if self.nodes.is_empty() { self.next_round } else { self.last_answer };
+        let waits = self.holding > 0 || self.catching_up;
+        Some(if waits { at.max(self.last_answer + PATIENCE) } else { at })
     }
 
     /// What to send next.
@@ -346,16 +370,10 @@ impl Asking {
         if elapsed >= deadline.extended || (elapsed >= deadline.base && !self.trickled) {
             return true;
         }
-        if self.nodes.is_empty() {
-            // Nobody is expected: one round all the same, for those of whom this node's member
-            // list does not tell.
-            return self.round > 0 && now.instant >= self.next_round;
+        match self.settled_at() {
+            Some(at) => now.instant >= at,
+            None => self.only_gone_are_open(now, roster),
         }
-        if self.open == 0 {
-            let patient = now.instant.since(self.last_answer) < SCHEMA_PATIENCE;
-            return self.round > 0 && !(self.holding > 0 && patient);
-        }
-        self.only_gone_are_open(now, roster)
     }
 
     /// Whether presence holds everybody gone whose answer is open, and nothing hints at loss.

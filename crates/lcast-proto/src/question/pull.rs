@@ -98,6 +98,11 @@ impl Pulls {
         self.pulls.keys().any(|(_, blob)| accepts(blob))
     }
 
+    /// Whether this is being pulled from this process.
+    pub fn contains(&self, from: SenderId, blob: Blob) -> bool {
+        self.pulls.contains_key(&(from, blob))
+    }
+
     /// Takes a page.
     pub fn handle_page(&mut self, now: Instant, from: SenderId, page: &PageFrame) -> Pulled {
         let key = (from, self.pulled_as(from, &page.blob));

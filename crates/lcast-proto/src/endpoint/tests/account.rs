@@ -1,0 +1,128 @@
+//! Every reply that arrives is in the account, once; and no question waits for nothing.
+
+use super::*;
+use crate::question::values::encode_value;
+use crate::variable::Entry;
+use crate::wire::frame::{Answer, ReplyFrame};
+
+/// Lets a question go out and be heard, and no reply come back yet.
+fn send(bench: &mut Bench, ask: Ask) {
+    bench.events.clear();
+    bench.input(0, Input::Ask(QuestionId(77), Box::new(ask)));
+    while let Some(output) = bench.nodes[0].endpoint.poll_output() {
+        bench.carry_out(0, output);
+    }
+}
+
+/// The account of the question that was sent.
+fn finish(bench: &mut Bench) -> Report {
+    bench.run(Duration::from_secs(10), |events| {
+        events.iter().any(|(_, it)| matches!(it, Event::Done(..)))
+    });
+    let report = |(_, event): &(usize, Event)| match event {
+        Event::Done(_, report) => Some(report.clone()),
+        _ => None,
+    };
+    bench.events.iter().find_map(report).expect("every question ends")
+}
+
+fn schema_question() -> Ask {
+    Ask { verb: Verb::Schema, ..get("app", Selector::default()) }
+}
+
+#[test]
+fn members_that_only_the_repliers_know_are_in_the_account() {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    let mut bench = bench(3);
+    bench.nodes[0].up = false;
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = [subject("n9", Kind::Agent, "web")];
+    let enrolled = authority.enroll(edit, &newcomer, &network(), wall, &mut random).unwrap();
+    bench.add(enrolled.credentials.into_iter().next().unwrap());
+    bench.run(Duration::from_secs(5), |_| false);
+    bench.nodes[0].up = true;
+    assert_eq!(bench.nodes[0].endpoint.members().version(), 1);
+    let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.expected, report.answered, replies.len()), (4, 4, 4), "{report:?}");
+}
+
+#[test]
+fn a_false_schema_costs_one_try() {
+    let mut bench = bench(3);
+    let node = &mut bench.nodes[2].endpoint;
+    node.schemas.lie(&node.table, b"no schema");
+    let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert!(report.elapsed < Duration::from_millis(100), "{report:?}");
+    assert_eq!(replies.len(), 3);
+    for reply in replies {
+        let Outcome::Values(values) = reply.outcome else { panic!("{}", reply.node) };
+        assert_eq!(values[0].unit, "{thread}");
+    }
+    assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Frame), 1);
+}
+
+#[test]
+fn a_schema_that_nobody_has_holds_nothing_up() {
+    let mut bench = bench(1);
+    let node = &mut bench.nodes[2].endpoint;
+    node.schemas.lie(&node.table, b"no schema");
+    let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert!(report.elapsed < Duration::from_millis(100), "{report:?}");
+    let Outcome::Values(values) = &replies[0].outcome else { panic!("{replies:?}") };
+    assert_eq!((values[0].value.clone(), values[0].unit.as_str()), (Value::Int(2), ""));
+}
+
+#[test]
+fn a_schema_that_changes_on_the_way_is_asked_for_again() {
+    let mut bench = bench(1);
+    send(&mut bench, schema_question());
+    let definition = Definition::gauge("app.late", Type::Int);
+    bench.nodes[2].endpoint.change(|table| table.define(definition)).unwrap();
+    let report = finish(&mut bench);
+    assert_eq!((report.answered, report.late.len()), (1, 0), "{report:?}");
+    let known = |(_, event): &(usize, Event)| match event {
+        Event::Schema(_, _, schema) => schema.definition("app.late").is_some(),
+        _ => false,
+    };
+    assert!(bench.events.iter().any(known));
+}
+
+#[test]
+fn a_node_that_restarts_while_it_is_pulled_replies_once() {
+    let mut bench = bench(2);
+    bench.ask(0, get("app.load", Selector::default()));
+    bench.nodes[2].up = false;
+    bench.nodes[3].up = false;
+    send(&mut bench, get("app.load", Selector::default()));
+    let certificate = bench.nodes[2].endpoint.certificate().clone();
+    let (before, after) = (bench.nodes[2].endpoint.sender(), SenderId([5; 12]));
+    let now = bench.now;
+    let client = &mut bench.nodes[0].endpoint;
+    let request = *client.questions.keys().next().unwrap();
+    let reply = |answer| ReplyFrame {
+        request,
+        answer,
+        schema: None,
+        members_version: 1,
+        software: "".into(),
+    };
+    let mut bytes = Vec::new();
+    let entry = Entry {
+        value: Value::Int(1),
+        time: now.wall,
+        read_at: now.instant,
+        version: Version::default(),
+    };
+    encode_value(now.instant, &"app.load".parse().unwrap(), &entry, &mut bytes);
+    client.handle_reply(now, before, &certificate, reply(Answer::Announced(5000))).unwrap();
+    client.handle_reply(now, after, &certificate, reply(Answer::Announced(5000))).unwrap();
+    assert!(!client.pulls.contains(before, crate::wire::frame::Blob::Reply(request)));
+    client.handle_reply(now, before, &certificate, reply(Answer::Values(bytes.clone()))).unwrap();
+    client.values_pulled(now, before, request, &bytes).unwrap();
+    let report = finish(&mut bench);
+    assert_eq!((report.answered, report.missing.len()), (1, 1));
+    let replies = bench.events.iter().filter(|(_, it)| matches!(it, Event::Reply(..))).count();
+    assert_eq!(replies, 1);
+}

@@ -1,0 +1,1 @@
+//! What grows has a limit, and what reaches it is told.
