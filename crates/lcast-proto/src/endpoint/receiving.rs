@@ -247,7 +247,9 @@ impl Endpoint {
         let frame = frame.map_err(|_| Dropped::Seal)?;
         self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);
-        let way = Some(origin.way).filter(|_| !datagram.multicast);
+        // The source of a packet to a group is good enough while nothing better is known.
+        let lost = self.peers.peer(&header.sender).is_none_or(|peer| peer.way.is_none());
+        let way = Some(origin.way).filter(|_| lost || !datagram.multicast);
         self.peers.meet(now.instant, header.sender, &origin.certificate, None, way);
         self.hear_frame(now, &origin, frame)
     }
