@@ -247,9 +247,12 @@ impl Endpoint {
         let frame = frame.map_err(|_| Dropped::Seal)?;
         self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);
-        // The source of a packet to a group is good enough while nothing better is known.
+        // Nobody signed the source address: it serves only while no announced one is known.
+        let heard = self.roster.heard(&origin.certificate.id());
+        let heard = heard.filter(|it| it.sender == Some(header.sender));
+        let announced = heard.and_then(|it| it.address).unwrap_or(origin.way.to);
         let lost = self.peers.peer(&header.sender).is_none_or(|peer| peer.way.is_none());
-        let way = Some(origin.way).filter(|_| lost || !datagram.multicast);
+        let way = lost.then_some(Way { to: announced, ..origin.way });
         self.peers.meet(now.instant, header.sender, &origin.certificate, None, way);
         self.hear_frame(now, &origin, frame)
     }
