@@ -18,7 +18,7 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
@@ -73,6 +73,7 @@ pub struct Endpoint {
     questions: BTreeMap<u64, Question>,
     answering: Answering,
     pulls: Pulls,
+    pings: BTreeSet<(u64, SenderId)>,
     to_self: VecDeque<PairFrame>,
     outputs: VecDeque<Output>,
     stats: Stats,
@@ -142,6 +143,7 @@ impl Endpoint {
             questions: BTreeMap::new(),
             answering: Answering::new(now.instant),
             pulls: Pulls::default(),
+            pings: BTreeSet::new(),
             to_self: VecDeque::new(),
             outputs: VecDeque::from([Output::Join(control)]),
             stats: Stats::default(),

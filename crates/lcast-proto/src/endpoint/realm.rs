@@ -20,6 +20,8 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// Members asked for the roster at start. [PRE-7]
 const HELPERS_MAX: usize = 3;
+/// Unicast pings that may be under way; beyond that the oldest is given up.
+const PINGS_MAX: usize = 1024;
 /// Records in one packet: each is at most 85 bytes.
 const RECORDS_PER_PACKET: usize = 11;
 /// Records told in answer to one wish. [PRE-7]
@@ -279,15 +281,29 @@ impl Endpoint {
         let heard = member.and_then(|member| self.roster.heard(&member.id));
         if let Some(sender) = heard.and_then(|heard| heard.sender) {
             let token = now.instant.as_micros().max(1);
+            if self.pings.len() >= PINGS_MAX {
+                self.pings.pop_first();
+            }
+            self.pings.insert((token, sender));
             self.send_pair(sender, &PairFrame::Ping(token), false, None);
         }
     }
 
-    pub(super) fn handle_pong(&mut self, now: Now, certificate: &Certificate, token: u64) {
-        if token > 0 {
+    /// Takes the echo of a ping that was sent to this process; others were not asked for.
+    pub(super) fn handle_pong(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        certificate: &Certificate,
+        token: u64,
+    ) -> Result<(), Dropped> {
+        if self.pings.remove(&(token, sender)) {
             let trip = now.instant.since(Instant::from_micros(token));
             self.event(Event::Pong(certificate.name().as_str().to_owned(), trip));
+            return Ok(());
         }
+        // A zero token is no echo: it carries a certificate ahead of what finds no room beside it.
+        if token == 0 { Ok(()) } else { Err(Dropped::Unasked) }
     }
 }
 

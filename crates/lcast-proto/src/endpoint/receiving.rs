@@ -326,10 +326,7 @@ impl Endpoint {
                 self.send_pair(sender, &PairFrame::Pong(token), false, None);
                 Ok(())
             }
-            PairFrame::Pong(token) => {
-                self.handle_pong(now, certificate, token);
-                Ok(())
-            }
+            PairFrame::Pong(token) => self.handle_pong(now, sender, certificate, token),
         }
     }
 }
