@@ -354,6 +354,9 @@ impl Network {
 /// The same bytes with one bit flipped.
 pub fn flip_bit(bytes: &[u8], random: &mut Random) -> Arc<[u8]> {
     let mut damaged = bytes.to_vec();
+    if damaged.is_empty() {
+        return damaged.into();
+    }
     let place = random.index(damaged.len());
     damaged[place] ^= 1 << random.below(8);
     damaged.into()

@@ -6,6 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lcast_proto::config::Config;
+use lcast_proto::endpoint::Endpoint;
+use lcast_proto::keys::PairCache;
+use lcast_proto::question::answering;
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
 
 use crate::question::{Asked, QuestionNumber, Wish};
@@ -53,6 +57,21 @@ pub(crate) fn at_end(world: &World) -> Vec<String> {
         wrong.push(format!("{} packets could not be sent by any kernel", traffic.unsendable));
     }
     wrong
+}
+
+/// What an endpoint keeps more of than it may, after its outputs were drained.
+pub(crate) fn grown(endpoint: &Endpoint) -> Option<String> {
+    let questions_max = Config::default().questions_max;
+    let limits = [
+        ("open questions", questions_max),
+        ("heard questions", answering::REMEMBERED_MAX),
+        ("peers", PairCache::CAPACITY_MAX),
+        ("pairs", PairCache::CAPACITY_MAX),
+        ("bytes to be pulled", answering::KEPT_BYTES_MAX),
+        ("outputs", 0),
+    ];
+    let too_many = limits.iter().zip(endpoint.sizes()).find(|((_, max), size)| size > max);
+    too_many.map(|((what, max), size)| format!("{size} {what}, at most {max}"))
 }
 
 /// Every expected node is in exactly one class, nobody else in any, and the counts add up.

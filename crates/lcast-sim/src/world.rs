@@ -49,6 +49,7 @@ pub struct World {
     queue: Queue<Happening>,
     nodes: Vec<Node>,
     questions: BTreeMap<QuestionNumber, Asked>,
+    pinged: BTreeSet<(NodeIndex, String)>,
     pongs: Vec<(NodeIndex, String, Duration)>,
     violations: Vec<String>,
     tap: Tap,
@@ -102,8 +103,8 @@ pub const MAIN: Segment = 1;
 const CAPTURED_MAX: usize = 10_000;
 /// How many of the last questions may still be open.
 const OPEN_MAX: usize = 64;
-/// After so long nobody answers a question any more.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+/// A node answers the last round that it heard within this and what sampling and writing take.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a stopped process's work is put off each time.
 const PAUSED_RETRY: Duration = Duration::from_millis(10);
 /// The setting that every agent has.
@@ -162,6 +163,7 @@ impl World {
             queue: Queue::default(),
             nodes: Vec::new(),
             questions: BTreeMap::new(),
+            pinged: BTreeSet::new(),
             pongs: Vec::new(),
             violations: Vec::new(),
             tap,

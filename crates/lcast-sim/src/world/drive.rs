@@ -5,9 +5,11 @@ use super::*;
 impl World {
     /// A packet comes to a node's door.
     pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
-        // A question to all kernel neighbours may reach strangers; nothing else may.
-        let meant = packet.group.is_none() && !matches!(packet.mark, Mark::Question(..));
-        if self.outsiders.contains(&to) && meant && packet.sender != to {
+        // A question to all kernel neighbours may reach strangers, and a lying member may have its
+        // own pages pulled from wherever it likes; nothing else may.
+        let liars = self.hostiles.len() > self.outsiders.len();
+        let meant = packet.group.is_none() && !liars && !matches!(packet.mark, Mark::Question(..));
+        if self.outsiders.contains(&to) && meant && !self.node(packet.sender).hostile {
             let name = self.node(packet.sender).name.clone();
             self.violate(format!("{name} answered an outsider"));
         }
@@ -96,6 +98,7 @@ impl World {
             Mark::Question(number, round) => {
                 if let Some(asked) = self.questions.get_mut(&number) {
                     asked.heard.entry(to).or_default().insert(round);
+                    asked.heard_last.insert(to, self.now);
                 }
             }
             Mark::Answer(number) => {
@@ -168,6 +171,10 @@ impl World {
         if outputs > OUTPUTS_MAX {
             let name = self.node(index).name.clone();
             self.violate(format!("{name} put out {outputs} things at once"));
+        }
+        if let Some(what) = self.node(index).endpoint.as_ref().and_then(oracle::grown) {
+            let name = self.node(index).name.clone();
+            self.violate(format!("{name} keeps {what}"));
         }
         let now = self.now;
         let node = self.node_mut(index);
@@ -243,6 +250,8 @@ impl World {
             Destination::Group(_) | Destination::Neighbours => None,
         };
         let now = self.now;
+        let pace = self.node(index).pace;
+        let patience = ANSWERED_WITHIN + pace.sample + pace.write;
         let mut marked = Vec::new();
         for (number, asked) in self.questions.iter_mut().rev().take(OPEN_MAX) {
             let over = asked.is_over();
@@ -253,7 +262,8 @@ impl World {
                 continue;
             }
             let answers = asked.heard.contains_key(&index) && to.is_none_or(|to| to == asked.asker);
-            if !answers || (over && now.saturating_sub(asked.at) > ANSWERED_WITHIN) {
+            let last = asked.heard_last.get(&index).copied().unwrap_or_default();
+            if !answers || (over && now.saturating_sub(last) > patience) {
                 continue;
             }
             marked.push(*number);
@@ -294,7 +304,11 @@ impl World {
                     asked.failed = Some(error);
                 }
             }
-            Event::Pong(name, after) => self.pongs.push((index, name, after)),
+            Event::Pong(name, after) => {
+                let pinged = self.pinged.contains(&(index, name.clone()));
+                self.insist(pinged, || format!("a pong of {name}, which was not pinged"));
+                self.pongs.push((index, name, after));
+            }
             Event::Sample(id, wanted) => {
                 let reads = wanted.touches("app.load");
                 let at = self.now + if reads { self.node(index).pace.sample } else { Time::ZERO };

@@ -117,7 +117,10 @@ impl World {
                 }
             }
             Change::Ask(asker, question) => self.begin(asker, *question),
-            Change::Ping(node, name) => self.feed(node, Input::Ping(name)),
+            Change::Ping(node, name) => {
+                self.pinged.insert((node, name.clone()));
+                self.feed(node, Input::Ping(name));
+            }
             Change::Forge(node, forgery) => self.forge(node, forgery),
         }
     }
