@@ -114,19 +114,41 @@ pub fn mode(path: &Path) -> Result<u32, io::Error> {
     Ok(fs::metadata(path)?.mode() & 0o7777)
 }
 
-/// Reads a file of at most `length_max` bytes.
+/// Opens a file for reading, without ever waiting for it: what is no plain file is refused, save
+/// below `/dev` and `/proc`, where a shell puts what it passes by `<(...)`.
+///
+/// # Errors
+/// What the file system says, or what stands in the file's place.
+pub fn open(path: &Path) -> Result<File, io::Error> {
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return File::open(path);
+    }
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let kind = file.metadata()?.file_type();
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => Ok(file),
+        (false, true) => Err(io::Error::other("a folder stands where a file belongs; move it")),
+        (false, false) => {
+            Err(io::Error::other("a pipe or device stands where a file belongs; move it"))
+        }
+    }
+}
+
+/// Reads a file of at most `length_max` bytes, opened as by [`open`].
 ///
 /// # Errors
 /// [`io::ErrorKind::FileTooLarge`], or what the file system says.
 pub fn read_at_most(path: &Path, length_max: u64) -> Result<Vec<u8>, io::Error> {
     use io::Read;
-    let file = File::open(path)?;
+    let file = open(path)?;
     // One read instead of many small ones; the length may be wrong, so it is only a hint.
     let hint = file.metadata().map_or(0, |it| it.len().min(length_max)).saturating_add(1);
     let mut bytes = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
     file.take(length_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > length_max {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        let message = format!("longer than the {length_max} bytes it may have");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }
@@ -217,5 +239,17 @@ pub(crate) mod tests {
         write(&path, &[7; 100], Durability::Cached).unwrap();
         assert_eq!(read_at_most(&path, 100).unwrap().len(), 100);
         assert_eq!(read_at_most(&path, 99).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_at_once() {
+        let folder = Folder::new("file");
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        for (path, expected) in [(folder.path(), "a folder"), (&pipe, "a pipe")] {
+            let error = read_at_most(path, 100).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert_eq!(read_at_most(Path::new("/dev/null"), 0).unwrap(), b"");
     }
 }

@@ -226,7 +226,8 @@ pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmErr
 /// # Errors
 /// [`RealmError`]: unreadable, readable by others, or no credential.
 pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, RealmError> {
-    let metadata = fs::metadata(path).map_err(|source| RealmError::io(path, source))?;
+    let metadata = file::open(path).and_then(|file| file.metadata());
+    let metadata = metadata.map_err(|source| RealmError::io(path, source))?;
     let mode = metadata.mode() & 0o777;
     let by_group = mode & 0o037 == 0 && group.is_some_and(|group| group == metadata.gid());
     if mode & 0o077 != 0 && !by_group {
@@ -280,7 +281,7 @@ impl RealmFolder {
                 Err(_) => return Access::Unreadable,
             },
         };
-        match File::open(file) {
+        match file::open(&file) {
             Ok(_) => Access::Readable,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Access::Absent,
             Err(_) => Access::Unreadable,
@@ -308,17 +309,24 @@ impl RealmFolder {
             return Err(RealmError::NoClient { realm: self.name.clone() });
         }
         let mut credential = read_credential(&path, self.group)?;
-        match read_file(&self.path.join(MEMBERS)) {
-            Ok(bytes) => {
-                let path = self.path.join(MEMBERS);
-                let adopted = credential.adopt_members(bytes);
-                adopted.map_err(|source| RealmError::MembersFile { path, source })?;
-            }
-            // A credential is complete: it brings a list of its own.
-            Err(RealmError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        self.adopt_newest(&mut credential)?;
         Ok(credential)
+    }
+
+    /// Gives a credential the newest member list of the folder.
+    fn adopt_newest(&self, credential: &mut Credential) -> Result<(), RealmError> {
+        let path = self.path.join(MEMBERS);
+        match read_file(&path) {
+            Ok(bytes) => credential
+                .adopt_members(bytes)
+                .map(|_| ())
+                .map_err(|source| RealmError::MembersFile { path, source }),
+            // A credential is complete: it brings a list of its own.
+            Err(RealmError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn agent_file(&self, host: &NodeName, wall: Timestamp) -> Result<PathBuf, RealmError> {
@@ -402,11 +410,7 @@ impl RealmFolder {
         let newest = by_path.into_values().max_by_key(|it| it.members().version());
         let none = || RealmError::NoClient { realm: self.name.clone() };
         let mut credential = newest.ok_or_else(none)?;
-        if let Ok(bytes) = read_file(&self.path.join(MEMBERS)) {
-            let path = self.path.join(MEMBERS);
-            let adopted = credential.adopt_members(bytes);
-            adopted.map_err(|source| RealmError::MembersFile { path, source })?;
-        }
+        self.adopt_newest(&mut credential)?;
         Ok(Overview {
             owner: self.owner,
             has_authority: self.path.join(AUTHORITY).exists(),
@@ -476,6 +480,7 @@ impl RealmFolder {
         let path = self.path.join(LOCK);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(file::SECRET_MODE);
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
         let locked = options.open(&path).and_then(|file| file.lock().map(|()| file));
         locked.map_err(|source| RealmError::io(&path, source))
     }
