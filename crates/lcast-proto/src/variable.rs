@@ -249,18 +249,23 @@ impl Table {
         Self { incarnation, ..Self::default() }
     }
 
-    /// Defines a variable, or defines it anew under the same template.
+    /// Defines a variable, or defines it anew under the same template: its values stay, unless
+    /// they are of another type than it has then.
     ///
     /// # Errors
     /// When the template clashes with an existing one or the table is full.
     pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
         let template = &definition.template;
-        if !self.definitions.contains_key(template) {
-            if self.definitions.len() >= Self::DEFINITIONS_MAX {
+        match self.definitions.get(template) {
+            Some(before) if before.value_type != definition.value_type => {
+                self.entries.retain(|name, _| name.template() != *template);
+            }
+            Some(_) => {}
+            None if self.definitions.len() >= Self::DEFINITIONS_MAX => {
                 let name = template.clone();
                 return Err(TableError::Full { name, max: Self::DEFINITIONS_MAX });
             }
-            self.check_clash(template)?;
+            None => self.check_clash(template)?,
         }
         self.definitions.insert(template.clone(), definition);
         self.redefined += 1;
@@ -404,6 +409,11 @@ impl Table {
         self.redefined
     }
 
+    /// The definitions, in order of template.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.definitions.values()
+    }
+
     /// The definitions as a schema.
     pub fn schema(&self) -> Schema {
         Schema { definitions: self.definitions.values().cloned().collect() }
@@ -527,6 +537,36 @@ mod tests {
         assert_eq!(wrong.unwrap_err().to_string(), "'app.load' holds int, not text");
         let missing = table.update(Now::default(), update("app.other", Value::Int(1)));
         assert!(matches!(missing, Err(TableError::Undefined(_))));
+    }
+
+    #[test]
+    fn no_value_outlives_the_type_of_its_definition() {
+        let mut table = Table::new(1);
+        let name: Name = "app.load".parse().unwrap();
+        table.define(definition("app.load", Type::Int)).unwrap();
+        table.update(Now::default(), update("app.load", Value::Int(1))).unwrap();
+        table.define(definition("app.load", Type::Int).unit("1")).unwrap();
+        assert!(table.entry(&name).is_some());
+        table.define(definition("app.load", Type::Text)).unwrap();
+        assert!(table.entry(&name).is_none());
+    }
+
+    #[test]
+    fn a_full_table_refuses_one_more() {
+        let mut table = Table::new(1);
+        for index in 0..Table::DEFINITIONS_MAX {
+            table.define(definition(&format!("app.v{index}[*]"), Type::Int)).unwrap();
+        }
+        table.define(definition("app.v0[*]", Type::Int)).unwrap();
+        let one_more = table.define(definition("app.more", Type::Int));
+        assert!(matches!(one_more, Err(TableError::Full { .. })), "{one_more:?}");
+        let value = |index: usize| update(&format!("app.v0[\"{index}\"]"), Value::Int(1));
+        for index in 0..Table::ENTRIES_MAX {
+            table.update(Now::default(), value(index)).unwrap();
+        }
+        table.update(Now::default(), value(0)).unwrap();
+        let one_more = table.update(Now::default(), value(Table::ENTRIES_MAX));
+        assert!(matches!(one_more, Err(TableError::Full { .. })), "{one_more:?}");
     }
 
     #[test]
