@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::keys::policy::Narrowing;
 use crate::variable::Schema;
-use crate::wire::frame::Record;
+use crate::wire::frame::{Record, SOFTWARE_MAX};
 
 /// Settings of an [`Endpoint`](crate::endpoint::Endpoint). The default works on a real network.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Config {
 
 impl Config {
     /// Longest [`Config::software`] in bytes; what is longer is cut.
-    pub const SOFTWARE_LENGTH_MAX: usize = 32;
+    pub const SOFTWARE_LENGTH_MAX: usize = SOFTWARE_MAX;
 }
 
 impl Default for Config {

@@ -9,9 +9,10 @@ use super::sending::{Copies, GROUP_ROOM};
 use crate::group;
 use crate::io::{Event, Output};
 use crate::keys::certificate::Certificate;
+use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
 use crate::question::answering::{Asked, Node, Way};
-use crate::question::asking::{Asking, Round, Send, Word};
+use crate::question::asking::{Asking, Pace, Round, Send, Word};
 use crate::question::report::{
     EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, ReplyValue, Report,
     SetOutcome, SetResult,
@@ -81,14 +82,15 @@ impl Schemas {
         Self { known, own: None, own_is_of: 0 }
     }
 
-    /// The hash and the bytes of this node's own schema.
-    pub(super) fn own(&mut self, table: &Table) -> ([u8; 16], Arc<[u8]>) {
+    /// The hash and the bytes of this node's own schema: of what others may see. [QST-24]
+    pub(super) fn own(&mut self, table: &Table, policy: &Policy) -> ([u8; 16], Arc<[u8]>) {
         if self.own_is_of != table.redefined() {
             self.own = None;
             self.own_is_of = table.redefined();
         }
         let own = self.own.get_or_insert_with(|| {
-            let bytes: Arc<[u8]> = encode_schema(&table.schema()).into();
+            let shown = table.definitions().filter(|it| policy.allows_template(&it.template));
+            let bytes: Arc<[u8]> = encode_schema(&Schema::new(shown.cloned().collect())).into();
             (schema_hash(&bytes), bytes)
         });
         (own.0, own.1.clone())
@@ -97,7 +99,7 @@ impl Schemas {
     /// Serves these bytes as the own schema, in the name of the true one.
     #[cfg(test)]
     pub(super) fn lie(&mut self, table: &Table, bytes: &[u8]) {
-        let (hash, _) = self.own(table);
+        let (hash, _) = self.own(table, &Policy::default());
         self.own = Some((hash, bytes.into()));
     }
 
@@ -126,7 +128,11 @@ impl Endpoint {
                 return;
             }
         };
-        let asking = Asking::new(now, id, ask, &self.roster, self.config.reply_rate);
+        let used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
+        let room = (GROUP_ROOM - self.own.bytes().len()).saturating_sub(used + FILTER_OVERHEAD);
+        let pace =
+            Pace { reply_rate: self.config.reply_rate, filter_capacity: Filter::capacity(room) };
+        let asking = Asking::new(now, id, ask, &self.roster, pace);
         let question = Question {
             asking,
             held: Vec::new(),
@@ -265,8 +271,14 @@ impl Endpoint {
         frame.remaining = round.remaining;
         frame.by_group = round.by_group;
         frame.wanted = None;
-        let used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
-        let room = (GROUP_ROOM - self.own.bytes().len()).saturating_sub(used + FILTER_OVERHEAD);
+        let room = GROUP_ROOM - self.own.bytes().len();
+        let mut used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
+        while used + FILTER_ROOM > room && frame.announcement.addresses.len() > 1 {
+            // Links that came since leave no room for all addresses; the first matter most.
+            frame.announcement.addresses.pop();
+            used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
+        }
+        let room = room.saturating_sub(used + FILTER_OVERHEAD);
         frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
         let frame = frame.clone();
         let copies = Copies { unicast: round.pokes, neighbours: round.neighbours };

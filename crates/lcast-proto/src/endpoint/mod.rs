@@ -139,7 +139,7 @@ impl Endpoint {
             links: Vec::new(),
             roster,
             beacons,
-            sync: Sync::new(now.instant, own.kind()),
+            sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             answering: Answering::new(now.instant),
             pulls: Pulls::default(),

@@ -35,14 +35,16 @@ pub(super) struct Sync {
     /// Helpers still to be asked for the roster.
     helpers_wanted: usize,
     helpers: Vec<SenderId>,
+    /// Those that were asked: at most [`HELPERS_MAX`].
+    asked: Vec<SenderId>,
     /// A newer member list, and when to fetch it from whom.
     newer: Option<(Instant, SenderId, u64)>,
 }
 
 impl Sync {
-    pub(super) fn new(_now: Instant, kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         let helpers_wanted = if kind == Kind::Agent { HELPERS_MAX } else { 0 };
-        Self { helpers_wanted, helpers: Vec::new(), newer: None }
+        Self { helpers_wanted, helpers: Vec::new(), asked: Vec::new(), newer: None }
     }
 
     pub(super) fn wants_helpers(&self) -> bool {
@@ -156,6 +158,7 @@ impl Endpoint {
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);
             self.send_pair(sender, &PairFrame::RosterWanted(filter), false, None);
+            self.sync.asked.push(sender);
         }
     }
 
@@ -176,7 +179,7 @@ impl Endpoint {
                 kept.map(|bytes| pull::pages(wish.blob, wish, &bytes))
             }
             Blob::Schema(hash) => {
-                let (own, bytes) = self.schemas.own(&self.table);
+                let (own, bytes) = self.schemas.own(&self.table, &self.policy);
                 (own == hash).then(|| pull::pages(wish.blob, wish, &bytes))
             }
             Blob::Members(version) => {
@@ -264,8 +267,18 @@ impl Endpoint {
         }
     }
 
-    /// Takes what another member has heard.
-    pub(super) fn hear_roster(&mut self, now: Now, sender: SenderId, records: &[Record]) {
+    /// Takes what another member has heard, if it was asked: else any member could place nodes
+    /// where it likes.
+    pub(super) fn hear_roster(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        records: &[Record],
+    ) -> Result<(), Dropped> {
+        let helps = self.questions.values().any(|it| it.asking.is_helper(&sender));
+        if !helps && !self.sync.asked.contains(&sender) {
+            return Err(Dropped::Unasked);
+        }
         let way = self.peers.peer(&sender).and_then(|peer| peer.way);
         let link = way.map_or(0, |way| way.to.scope_id());
         for record in records {
@@ -273,6 +286,7 @@ impl Endpoint {
             self.roster.tell(now, &Record { address, ..record.clone() }, Via::Told);
         }
         self.questions.values_mut().for_each(|it| it.asking.note_told(sender));
+        Ok(())
     }
 
     /// Measures a round trip to a node by unicast.

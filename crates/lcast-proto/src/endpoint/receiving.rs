@@ -10,7 +10,7 @@ use crate::io::Datagram;
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
-use crate::presence::{Heard, INTERVAL_MIN, Via};
+use crate::presence::{Heard, INTERVAL_MIN, Via, interval};
 use crate::question::answering::{Asked, Node, SKEW_MAX, Way};
 use crate::stats::Dropped;
 use crate::time::Now;
@@ -186,6 +186,7 @@ impl Endpoint {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
             self.members_seen(now, sender, beacon.announcement.members_version);
             self.sync.met_helper(sender);
+            self.sync_if_due(now);
         }
         Ok(())
     }
@@ -199,7 +200,8 @@ impl Endpoint {
             wall: now.wall,
             address: None,
             sender: Some(origin.sender),
-            interval: same.map_or(INTERVAL_MIN, |it| it.interval),
+            // Until it says itself: every agent of the realm keeps this one.
+            interval: same.map_or_else(|| interval(self.roster.agents()), |it| it.interval),
             left: false,
             software: "".into(),
             via: origin.via,
@@ -318,10 +320,7 @@ impl Endpoint {
                 self.tell_roster(now, sender, &filter);
                 Ok(())
             }
-            PairFrame::Roster(records) => {
-                self.hear_roster(now, sender, &records);
-                Ok(())
-            }
+            PairFrame::Roster(records) => self.hear_roster(now, sender, &records),
             PairFrame::Ping(token) => {
                 self.send_pair(sender, &PairFrame::Pong(token), false, None);
                 Ok(())

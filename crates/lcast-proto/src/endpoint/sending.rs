@@ -11,12 +11,16 @@ use crate::keys::seal::{Pair, PairRole, PairSenders, TAG_LEN};
 use crate::keys::sign::{SIGNATURE_LEN, SignatureContext};
 use crate::question::answering::{ReplyAct, Way};
 use crate::time::Now;
-use crate::wire::frame::{Announcement, Answer, GroupFrame, PairFrame, ReplyFrame};
+use crate::wire::frame::{
+    Announcement, Answer, GroupFrame, MESSAGE_MAX, PairFrame, ReplyFrame, clip,
+};
 use crate::wire::header::{HEADER_LEN, Header, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
 
 /// Room for a frame in a group packet, beside the sender's certificate.
 pub(super) const GROUP_ROOM: usize = PACKET_MAX - HEADER_LEN - TAG_LEN - SIGNATURE_LEN - 2;
+/// Room for a frame in a packet for one process.
+const PAIR_ROOM: usize = PACKET_MAX - HEADER_LEN - TAG_LEN;
 /// Room for a frame in an introduction, beside the sender's certificate.
 const INTRO_ROOM: usize = PACKET_MAX - HEADER_LEN - 2 * TAG_LEN - 2;
 
@@ -93,10 +97,10 @@ impl Endpoint {
     pub(super) fn send_reply(&mut self, now: Now, reply: ReplyAct) {
         let with_schema =
             matches!(reply.answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
-        let frame = PairFrame::Reply(ReplyFrame {
+        let frame = fitting(ReplyFrame {
             request: reply.request,
             answer: reply.answer,
-            schema: with_schema.then(|| self.schemas.own(&self.table).0),
+            schema: with_schema.then(|| self.schemas.own(&self.table, &self.policy).0),
             members_version: self.roster.members().version(),
             software: self.software(),
         });
@@ -210,6 +214,29 @@ impl Endpoint {
         pair.ok()
     }
 }
+
+/// The reply, short enough for a packet. What became of many settings loses its messages, then the
+/// versions; names and outcomes fit, since the question had room for more than those.
+fn fitting(mut reply: ReplyFrame) -> PairFrame {
+    for length_max in MESSAGE_LENGTHS {
+        if let Answer::Set(results) = &mut reply.answer {
+            for result in results {
+                result.message.truncate(clip(&result.message, length_max).len());
+            }
+        }
+        let frame = PairFrame::Reply(reply.clone());
+        if frame.encode().len() <= PAIR_ROOM {
+            return frame;
+        }
+    }
+    if let Answer::Set(results) = &mut reply.answer {
+        results.iter_mut().for_each(|result| result.version = None);
+    }
+    PairFrame::Reply(reply)
+}
+
+/// How long the messages of one reply may be, in bytes: the first length that fits.
+const MESSAGE_LENGTHS: [usize; 5] = [MESSAGE_MAX, 100, 50, 25, 0];
 
 /// A certificate behind its length in two bytes. [WIR-4]
 fn push_certificate(packet: &mut Vec<u8>, certificate: &[u8]) {

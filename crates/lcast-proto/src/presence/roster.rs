@@ -9,7 +9,7 @@ use super::silence_max;
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
 use crate::time::{Instant, Now, Timestamp};
-use crate::wire::frame::Record;
+use crate::wire::frame::{Record, SOFTWARE_MAX, clip};
 use crate::wire::id::{NodeId, SenderId};
 
 /// The member list in force, and when each member was last heard.
@@ -124,6 +124,7 @@ impl Roster {
         if self.members.by_id(&id).is_none() {
             return;
         }
+        let heard = Heard { software: cut(heard.software), ..heard };
         let heard = match self.heard.remove(&id) {
             Some(before) if before.sender == heard.sender => merge(before, heard),
             Some(_) | None => heard,
@@ -155,7 +156,7 @@ impl Roster {
             sender: None,
             interval: record.interval,
             left: record.left,
-            software: record.software.clone(),
+            software: cut(record.software.clone()),
             via,
         };
         self.heard.insert(record.id, heard);
@@ -207,6 +208,14 @@ fn merge(before: Heard, heard: Heard) -> Heard {
         software: if heard.software.is_empty() { before.software } else { heard.software },
         left: heard.left || before.left,
         ..heard
+    }
+}
+
+/// A version as long as records have room for.
+fn cut(software: Arc<str>) -> Arc<str> {
+    match clip(&software, SOFTWARE_MAX) {
+        short if short.len() < software.len() => short.into(),
+        _ => software,
     }
 }
 

@@ -117,6 +117,22 @@ pub struct Asked<'a> {
     pub frame: QuestionFrame,
 }
 
+/// Where the answer to a question goes.
+struct Back {
+    to: SenderId,
+    way: Way,
+    request: u64,
+    round: u16,
+    by_group: bool,
+}
+
+impl Back {
+    fn of(asked: &Asked<'_>) -> Self {
+        let QuestionFrame { request, round, by_group, .. } = asked.frame;
+        Self { to: asked.sender, way: asked.way, request, round, by_group }
+    }
+}
+
 struct Heard {
     way: Way,
     by_group: bool,
@@ -232,7 +248,8 @@ impl Answering {
 
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
-        let Asked { sender, asker, forgotten, way, frame } = asked;
+        let back = Back::of(&asked);
+        let Asked { sender, asker, way, frame, .. } = asked;
         let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
         let due = now.instant + slot;
         let work = match frame.verb {
@@ -242,9 +259,8 @@ impl Answering {
                 match patterns {
                     Ok(patterns) => Work::Get(patterns),
                     Err(_) => {
-                        let asked = Asked { sender, asker, forgotten, way, frame };
                         let message = "a pattern breaks the rules";
-                        self.refuse(now, &asked, RefusalReason::Selector, message);
+                        self.refuse_as(now, &back, RefusalReason::Selector, message);
                         return;
                     }
                 }
@@ -256,7 +272,8 @@ impl Answering {
             },
         };
         if !self.make_room() {
-            self.reply(sender, way, frame.request, refused(RefusalReason::Busy, ""), false);
+            let message = "too many questions are unanswered here";
+            self.refuse_as(now, &back, RefusalReason::Busy, message);
             return;
         }
         if slot > frame.remaining {
@@ -328,6 +345,10 @@ impl Answering {
 
     /// Answers that the node will not, unless it has said so often within this second. [QST-28]
     fn refuse(&mut self, now: Now, asked: &Asked<'_>, reason: RefusalReason, message: &str) {
+        self.refuse_as(now, &Back::of(asked), reason, message);
+    }
+
+    fn refuse_as(&mut self, now: Now, back: &Back, reason: RefusalReason, message: &str) {
         if now.instant.since(self.refusals_at) >= Duration::from_secs(1) {
             self.refusals_at = now.instant;
             self.refusals_left = REFUSALS_PER_SECOND;
@@ -336,9 +357,9 @@ impl Answering {
             return;
         }
         self.refusals_left -= 1;
-        let answer = refused(reason, message);
-        self.reply(asked.sender, asked.way, asked.frame.request, answer, asked.frame.by_group);
-        if asked.frame.round > 1
+        let answer = Answer::Refused(reason.code(), message.to_owned());
+        self.reply(back.to, back.way, back.request, answer, back.by_group);
+        if back.round > 1
             && let Some(Act::Reply(reply)) = self.acts.back_mut()
         {
             reply.introduce = true;
@@ -608,10 +629,20 @@ fn values(now: Now, node: Node<'_>, asker: &Certificate, patterns: &[Pattern]) -
 
 /// Checks every assignment; an order when all are right, else what is wrong. [QST-25]
 fn order(node: Node<'_>, asker: &Certificate, key: (SenderId, u64), set: &SetFrame) -> Done {
+    if set.assignments.len() > ASSIGNMENTS_MAX {
+        let message = format!("at most {ASSIGNMENTS_MAX} settings can be written at once");
+        return Done::Answer(Answer::Error(ErrorCode::Limit.code(), message));
+    }
+    let many = set.if_version.is_some() && set.assignments.len() > 1;
     let mut results = Vec::new();
     let mut assignments = Vec::new();
-    for (text, assigned) in set.assignments.iter().take(ASSIGNMENTS_MAX) {
-        let (outcome, message) = match assignable(node, asker, text, assigned) {
+    for (text, assigned) in &set.assignments {
+        let checked = assignable(node, asker, text, assigned).and_then(|assignment| {
+            // Each would be compared for itself, and some be written without the others.
+            let message = "a version can be demanded of one setting at a time";
+            if many { Err((SetOutcome::Invalid, message.to_owned())) } else { Ok(assignment) }
+        });
+        let (outcome, message) = match checked {
             Ok(assignment) => {
                 assignments.push(assignment);
                 (SetOutcome::Unchanged, "not written, because of the others".to_owned())
@@ -670,10 +701,6 @@ fn typed(definition: &Definition, assigned: &Assigned) -> Result<Value, String> 
             Err(format!("'{}' holds {expected}, not {}", definition.template, value.kind()))
         }
     }
-}
-
-fn refused(reason: RefusalReason, message: &str) -> Answer {
-    Answer::Refused(reason.code(), message.to_owned())
 }
 
 fn set_result(result: &SetResult) -> SetResultFrame {

@@ -54,6 +54,7 @@ pub struct Asking {
     next_round: Instant,
     reply_rate: u32,
     reply_rate_asked: u32,
+    filter_capacity: usize,
     questions_sent: u32,
     trickled: bool,
     last_answer: Instant,
@@ -63,8 +64,18 @@ pub struct Asking {
     holding: usize,
     catching_up: bool,
     salt: u32,
+    turns_left: u16,
     sends: VecDeque<Send>,
     ended: bool,
+}
+
+/// How much may be asked at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Replies a second.
+    pub reply_rate: u32,
+    /// Nodes that the filter of one round holds.
+    pub filter_capacity: usize,
 }
 
 /// A node that must be accounted for.
@@ -149,7 +160,8 @@ pub enum Word {
 
 impl Asking {
     /// A question that starts at `now`; the first round is due at once.
-    pub fn new(now: Now, id: QuestionId, ask: Ask, roster: &Roster, reply_rate: u32) -> Self {
+    pub fn new(now: Now, id: QuestionId, ask: Ask, roster: &Roster, pace: Pace) -> Self {
+        let reply_rate = pace.reply_rate.max(REPLY_RATE_MIN);
         let mut asking = Self {
             id,
             ask,
@@ -159,8 +171,9 @@ impl Asking {
             open: 0,
             round: 0,
             next_round: now.instant,
-            reply_rate: reply_rate.max(REPLY_RATE_MIN),
-            reply_rate_asked: reply_rate.max(REPLY_RATE_MIN),
+            reply_rate,
+            reply_rate_asked: reply_rate,
+            filter_capacity: pace.filter_capacity.max(1),
             questions_sent: 0,
             trickled: false,
             last_answer: now.instant,
@@ -170,6 +183,7 @@ impl Asking {
             holding: 0,
             catching_up: false,
             salt: u32::try_from(id.0 & 0xffff_ffff).unwrap_or_default(),
+            turns_left: 0,
             sends: VecDeque::new(),
             ended: false,
         };
@@ -306,6 +320,11 @@ impl Asking {
         self.open == 0
     }
 
+    /// Whether this process may tell about the silent ones.
+    pub fn is_helper(&self, sender: &SenderId) -> bool {
+        self.helpers.contains(sender)
+    }
+
     /// Notes that a helper has told what it knows.
     pub fn note_told(&mut self, sender: SenderId) {
         if self.helpers.contains(&sender) {
@@ -411,15 +430,16 @@ impl Asking {
             return;
         }
         self.round = self.round.saturating_add(1);
-        let expected = if self.round == 1 { self.nodes.len() } else { silent.len() };
-        let window = self.window(expected);
         let restricted = self.round > 1 || self.ask.only.is_some();
-        let wanted = restricted.then(|| Wanted {
-            nodes: silent.clone(),
-            salt: self.salt.wrapping_add(u32::from(self.round)),
-            turn: self.round - 1,
+        let slices =
+            if restricted { silent.len().div_ceil(self.filter_capacity).max(1) } else { 1 };
+        let expected = if self.round == 1 && !restricted { self.nodes.len() } else { silent.len() };
+        let window = self.window(expected.div_ceil(slices));
+        let wanted = restricted.then(|| {
+            let turn = self.next_turn(slices);
+            Wanted { nodes: silent.clone(), salt: self.salt, turn }
         });
-        let sliced = restricted && silent.len() > Filter::CAPACITY;
+        let sliced = slices > 1;
         let pause = PAUSES_MS[usize::from(self.round - 1).min(PAUSES_MS.len() - 1)];
         let pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
         self.next_round = now.instant + window + pause;
@@ -444,6 +464,17 @@ impl Asking {
         }));
     }
 
+    /// Whose turn it is of so many slices; each has one before the salt changes, so that silent
+    /// ones do not crowd out the others.
+    fn next_turn(&mut self, slices: usize) -> u16 {
+        if self.turns_left == 0 {
+            self.salt = self.salt.wrapping_add(1);
+            self.turns_left = u16::try_from(slices).unwrap_or(u16::MAX);
+        }
+        self.turns_left -= 1;
+        self.turns_left
+    }
+
     /// Nodes whose answer is still wanted.
     fn silent(&self) -> impl Iterator<Item = NodeId> {
         let wanted = [Progress::Silent, Progress::Pending];
@@ -458,11 +489,13 @@ impl Asking {
             return (Vec::new(), false);
         }
         let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
-        let known: Vec<SocketAddrV6> = silent.iter().filter_map(address).collect();
+        let unknown = silent.iter().any(|id| address(id).is_none());
+        // Each address once: what others tell of nodes must not make this one flood a host.
+        let known: BTreeSet<SocketAddrV6> = silent.iter().filter_map(address).collect();
         let skip = (usize::from(self.round) - 2) * POKES_MAX;
         let skip = if known.len() > POKES_MAX { skip % known.len() } else { 0 };
         let lot = known.iter().cycle().skip(skip).take(POKES_MAX.min(known.len()));
-        (lot.copied().collect(), known.len() < silent.len())
+        (lot.copied().collect(), unknown)
     }
 
     /// Asks repliers what they know of the silent ones, once each. [QST-16]

@@ -29,6 +29,11 @@ impl Filter {
     /// Hash functions, the best number for that many bits.
     const HASHES: usize = 3;
 
+    /// How many nodes a filter of at most so many bytes holds.
+    pub fn capacity(bytes_max: usize) -> usize {
+        (bytes_max.clamp(1, Self::BYTES_MAX) * 8 / Self::BITS_PER_NODE).max(1)
+    }
+
     /// A filter of `nodes`, in at most `bytes_max` bytes; `turn` picks the slice when one filter
     /// does not hold them all.
     pub fn new<'a>(
@@ -37,7 +42,7 @@ impl Filter {
         turn: u16,
         bytes_max: usize,
     ) -> Self {
-        let capacity = (bytes_max.clamp(1, Self::BYTES_MAX) * 8 / Self::BITS_PER_NODE).max(1);
+        let capacity = Self::capacity(bytes_max);
         let slices = u16::try_from(nodes.len().div_ceil(capacity).max(1)).unwrap_or(u16::MAX);
         let mut filter = Self { salt, slice: turn % slices, slices, bits: Vec::new() };
         let in_slice = nodes.clone().filter(|node| filter.is_in_slice(node)).count();

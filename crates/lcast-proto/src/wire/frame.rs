@@ -213,6 +213,9 @@ pub const ADDRESSES_MAX: usize = 8;
 /// Longest message of a failure, a refusal or a setting's outcome, in bytes. [WIR-3]
 pub const MESSAGE_MAX: usize = 200;
 
+/// Longest version of a software that nodes tell of themselves or of others, in bytes.
+pub const SOFTWARE_MAX: usize = 32;
+
 impl GroupFrame {
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -471,8 +474,8 @@ fn encode_reply(map: MapBuilder, reply: &ReplyFrame) -> MapBuilder {
         Answer::Announced(total) => map.field(2, 1).field(3, *total),
         Answer::Here => map.field(2, 2),
         Answer::Empty(reason) => map.field(2, 3).field(3, *reason),
-        Answer::Error(code, message) => map.field(2, 4).field(3, *code).field(4, clip(message)),
-        Answer::Refused(code, message) => map.field(2, 5).field(3, *code).field(4, clip(message)),
+        Answer::Error(code, message) => map.field(2, 4).field(3, *code).field(4, cut(message)),
+        Answer::Refused(code, message) => map.field(2, 5).field(3, *code).field(4, cut(message)),
         Answer::Set(results) => {
             map.field(2, 6).field(3, Cbor::Array(results.iter().map(encode_set_result).collect()))
         }
@@ -520,7 +523,7 @@ fn encode_set_result(result: &SetResultFrame) -> Cbor {
         Cbor::from(result.name.as_str()),
         Cbor::from(result.outcome),
         version,
-        Cbor::from(clip(&result.message)),
+        Cbor::from(cut(&result.message)),
     ])
 }
 
@@ -532,7 +535,7 @@ fn decode_set_result(value: &Cbor) -> Option<SetResultFrame> {
         name: name.as_text()?.to_owned(),
         outcome: u8::try_from(outcome.as_integer()?).ok()?,
         version: if held.is_null() { None } else { Some(version(held)?) },
-        message: message.as_text()?.to_owned(),
+        message: short(message.as_text()?.to_owned(), 3).ok()?,
     })
 }
 
@@ -620,12 +623,17 @@ fn short(text: String, field: i64) -> Result<String, CborError> {
 }
 
 /// The start of a message, as much as a frame may carry.
-fn clip(message: &str) -> &str {
-    let mut end = message.len().min(MESSAGE_MAX);
-    while !message.is_char_boundary(end) {
+fn cut(message: &str) -> &str {
+    clip(message, MESSAGE_MAX)
+}
+
+/// The start of a text, in whole characters and at most so many bytes.
+pub(crate) fn clip(text: &str, length_max: usize) -> &str {
+    let mut end = text.len().min(length_max);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    &message[..end]
+    &text[..end]
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,1 +1,166 @@
-//! What grows has a limit, and what reaches it is told.
+//! Limits: of packets, of filters, of what others may say; and what happens at them.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::keys::members::MemberList;
+use crate::presence::Roster;
+use crate::question::asking::{Asking, Pace, Send};
+use crate::question::values::decode_schema;
+use crate::wire::filter::Filter;
+
+fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
+    let name = |index: usize| format!("app.v{index}").parse().unwrap();
+    (0..count).map(|index| (name(index), Assigned::Text("x".to_owned()))).collect()
+}
+
+fn write(assignments: Vec<(crate::name::Name, Assigned)>, if_version: Option<Version>) -> Ask {
+    let request = SetRequest { assignments, if_version, dry_run: false };
+    Ask { verb: Verb::Set(request), ..get("app", Selector::default()) }
+}
+
+#[test]
+fn what_became_of_many_settings_fits_a_packet() {
+    let mut bench = bench(1);
+    for count in 0..40 {
+        let define = |table: &mut Table| {
+            table.define(Definition { template: format!("app.v{count}"), ..setting() })
+        };
+        bench.nodes[2].endpoint.change(define).unwrap();
+        let mut assignments = settings(count + 1);
+        let (replies, report) = bench.ask(0, write(assignments.clone(), None));
+        assert_eq!((report.answered, replies.len()), (1, 1), "{count}: {report:?}");
+        assignments.push(("app.absent".parse().unwrap(), Assigned::Text("x".to_owned())));
+        let (replies, report) = bench.ask(0, write(assignments, None));
+        assert_eq!(report.error.len(), 1, "{count}: {report:?}");
+        let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
+        assert_eq!(results.len(), count + 2);
+    }
+}
+
+#[test]
+fn a_version_is_demanded_of_one_setting_only() {
+    let mut bench = bench(1);
+    let define =
+        |table: &mut Table| table.define(Definition { template: "app.v0".to_owned(), ..setting() });
+    bench.nodes[2].endpoint.change(define).unwrap();
+    let mut assignments = settings(1);
+    assignments.push(("app.greeting".parse().unwrap(), Assigned::Text("x".to_owned())));
+    let (replies, _) = bench.ask(0, write(assignments, Some(Version::default())));
+    let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
+    assert!(results.iter().all(|it| it.outcome == SetOutcome::Invalid), "{results:?}");
+    let greeting = bench.nodes[2].endpoint.table().entry(&"app.greeting".parse().unwrap());
+    assert_eq!(greeting.unwrap().value, Value::from("hi"));
+}
+
+fn members(agents: usize) -> MemberList {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let subjects: Vec<Subject> =
+        (0..agents).map(|index| subject(&format!("n{index}"), Kind::Agent, "web")).collect();
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    let edit = MemberEdit::first();
+    authority.enroll(edit, &subjects, &network(), wall, &mut random).unwrap().members
+}
+
+#[test]
+fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
+    let roster = Roster::new(members(600));
+    let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
+    for (filter_capacity, slices) in [(240, 3), (64, 10)] {
+        let pace = Pace { reply_rate: 50_000, filter_capacity };
+        let ask = get("app", Selector::default());
+        let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
+        let mut asked = BTreeSet::new();
+        let mut rounds = 0;
+        while asked.len() < 600 {
+            now.instant = asking.poll_timeout();
+            assert!(asking.handle_timeout(now, &roster).is_none());
+            while let Some(send) = asking.poll_send() {
+                let Send::Round(round) = send else { continue };
+                let Some(wanted) = round.wanted else { continue };
+                rounds += 1;
+                let bytes = (filter_capacity * 5).div_ceil(8);
+                let filter = Filter::new(wanted.nodes.iter(), wanted.salt, wanted.turn, bytes);
+                asked.extend(wanted.nodes.into_iter().filter(|it| filter.is_in_slice(it)));
+            }
+        }
+        assert_eq!(rounds, slices, "{filter_capacity}");
+    }
+}
+
+/// A process of the client that has heard nobody.
+fn fresh_client(bench: &mut Bench, config: Config) {
+    let credential = bench.nodes[0].endpoint.credential.clone();
+    let mut endpoint = Endpoint::new(config, credential, [99; 32], bench.now);
+    let link = Link { index: 2, addresses: vec![bench.nodes[0].address], multicast: true };
+    endpoint.handle_input(bench.now, Input::Links(vec![link]));
+    bench.nodes[0].endpoint = endpoint;
+    bench.settle();
+}
+
+#[test]
+fn a_node_that_was_heard_by_its_reply_is_not_gone_before_its_beacon_is_due() {
+    let mut bench = bench(40);
+    fresh_client(&mut bench, Config::default());
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!(report.answered, 40);
+    bench.nodes.iter_mut().skip(1).for_each(|node| node.up = false);
+    // Forty agents announce themselves every four seconds.
+    for (seconds, expected) in [(8, State::Alive), (4, State::Suspect), (2, State::Gone)] {
+        bench.advance(Duration::from_secs(seconds));
+        let nodes = bench.nodes[0].endpoint.nodes(bench.now);
+        let agents = nodes.iter().filter(|node| node.kind == Kind::Agent);
+        assert!(agents.clone().all(|node| node.state == expected), "{expected:?}");
+    }
+}
+
+#[test]
+fn rosters_are_taken_from_those_that_were_asked() {
+    let mut bench = bench(2);
+    bench.nodes[3].up = false;
+    let sender = bench.nodes[2].endpoint.sender();
+    let now = bench.now;
+    let client = &mut bench.nodes[0].endpoint;
+    assert_eq!(client.hear_roster(now, sender, &[]), Err(Dropped::Unasked));
+    let ask = Box::new(get("app.load", Selector::default()));
+    bench.input(0, Input::Ask(QuestionId(5), ask));
+    bench.run(Duration::from_millis(200), |_| false);
+    assert_eq!(bench.nodes[0].endpoint.hear_roster(bench.now, sender, &[]), Ok(()));
+    assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Unasked), 0);
+}
+
+#[test]
+fn what_nobody_may_read_is_in_no_schema() {
+    let bench = bench(1);
+    let unreadable = vec!["app.greeting".to_owned()];
+    let narrowing = crate::keys::policy::Narrowing { unreadable, ..Default::default() };
+    let credential = bench.nodes[2].endpoint.credential.clone();
+    let config = Config { narrowing, ..Config::default() };
+    let mut endpoint = Endpoint::new(config, credential, [98; 32], bench.now);
+    let load = Definition::gauge("app.load", Type::Int);
+    endpoint.change(|table| table.define(load).and_then(|()| table.define(setting()))).unwrap();
+    let (_, bytes) = endpoint.schemas.own(&endpoint.table, &endpoint.policy);
+    let schema = decode_schema(&bytes).unwrap();
+    assert!(schema.definition("app.load").is_some());
+    assert!(schema.definition("app.greeting").is_none());
+}
+
+#[test]
+fn long_versions_of_software_are_cut_where_they_are_told_to_others() {
+    let members = members(2);
+    let ids: Vec<NodeId> = members.members().iter().map(|it| it.id).collect();
+    let mut roster = Roster::new(members);
+    for (id, length, expected) in [(ids[0], 32, 32), (ids[1], 33, 32)] {
+        let record = Record {
+            id,
+            age: Duration::ZERO,
+            address: None,
+            interval: Duration::from_secs(2),
+            left: false,
+            software: "v".repeat(length).into(),
+        };
+        roster.tell(Now::default(), &record, Via::Told);
+        assert_eq!(roster.heard(&id).unwrap().software.len(), expected, "{length}");
+    }
+}
