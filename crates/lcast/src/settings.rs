@@ -22,6 +22,8 @@ const WAITING_MAX: usize = 256;
 /// The settings of a node.
 pub(crate) struct Settings {
     keeper: Keeper,
+    /// What was ever set, as it is kept: at hand also while the store is at work.
+    kept: BTreeMap<String, Kept>,
     waiting: std::collections::VecDeque<(SetId, SetOrder, Timestamp)>,
     values: BTreeMap<Name, watch::Sender<Value>>,
     stored: mpsc::Sender<Stored>,
@@ -35,6 +37,14 @@ enum Keeper {
     Store(Box<Store>),
     /// The store, which is at work on another thread.
     Busy,
+}
+
+/// A setting that was set.
+#[derive(Clone)]
+struct Kept {
+    value: Value,
+    version: Version,
+    time: Timestamp,
 }
 
 /// What became of a write, and the store that did it.
@@ -51,6 +61,7 @@ impl Settings {
         let (stored, finished) = mpsc::channel(1);
         let settings = Self {
             keeper: Keeper::Nobody(0),
+            kept: BTreeMap::new(),
             waiting: std::collections::VecDeque::new(),
             values: BTreeMap::new(),
             stored,
@@ -59,9 +70,12 @@ impl Settings {
     }
 
     pub(crate) fn keep_in(&mut self, store: Option<Store>) {
-        if let Some(store) = store {
-            self.keeper = Keeper::Store(Box::new(store));
+        let Some(store) = store else { return };
+        match store.settings() {
+            Ok(settings) => self.kept = settings.into_iter().filter_map(kept).collect(),
+            Err(error) => tracing::warn!(%error, "kept values cannot be read; defaults are used"),
         }
+        self.keeper = Keeper::Store(Box::new(store));
     }
 
     /// Exposes a setting with the value that was kept, or its default.
@@ -76,15 +90,27 @@ impl Settings {
         let undefined = || TableError::Undefined(template.clone());
         let name: Name = template.parse().map_err(|_| undefined())?;
         let constraint = definition.setting.clone().ok_or_else(undefined)?;
-        constraint
-            .check(&default)
-            .map_err(|message| ExposeError::Default { name: template.clone(), message })?;
         let expected = definition.value_type;
-        let fits = |value: &Value| value.kind() == expected && constraint.check(value).is_ok();
-        let kept = self.kept(&template).filter(|(value, _, _)| fits(value));
+        let fits = |value: &Value| match value.kind() == expected {
+            true => constraint.check(value),
+            false => Err(format!("it holds {expected}, not {}", value.kind())),
+        };
+        if let Err(message) = fits(&default) {
+            return Err(ExposeError::Default { name: template, message });
+        }
         table.define(definition)?;
-        let (value, version, time) =
-            kept.unwrap_or_else(|| (default, Version::default(), now.wall));
+        let never = Kept { value: default, version: Version::default(), time: now.wall };
+        let Kept { value, version, time } = match self.kept.get(&template) {
+            None => never,
+            Some(kept) => match fits(&kept.value) {
+                Ok(()) => kept.clone(),
+                Err(message) => {
+                    // The version stays: it is what the next write is compared with.
+                    tracing::warn!(name = template, message, "the kept value does not fit");
+                    Kept { version: kept.version, ..never }
+                }
+            },
+        };
         let update = Update {
             name: name.clone(),
             value: value.clone(),
@@ -92,34 +118,19 @@ impl Settings {
             version: Some(version),
         };
         table.update(now, update)?;
-        let (sender, receiver) = watch::channel(value);
-        self.values.insert(name, sender);
-        Ok(receiver)
-    }
-
-    /// The value, version and time of a setting in the store.
-    fn kept(&self, name: &str) -> Option<(Value, Version, Timestamp)> {
-        let Keeper::Store(store) = &self.keeper else { return None };
-        let kept = match store.settings() {
-            Ok(settings) => settings.into_iter().find(|setting| setting.name == name)?,
-            Err(error) => {
-                tracing::warn!(%error, name, "the kept value cannot be read; the default is used");
-                return None;
-            }
-        };
-        let value = cbor::parse(&kept.value).and_then(cbor::value_from_cbor).ok()?;
-        Some((value, kept.version, kept.time))
+        // Exposed once more, it is the same setting: whoever waits for a change goes on waiting.
+        let sender = self.values.entry(name).or_insert_with(|| watch::Sender::new(value.clone()));
+        sender.send_if_modified(|held| std::mem::replace(held, value.clone()) != value);
+        Ok(sender.subscribe())
     }
 
     /// Starts a write; its outcome at once when nobody keeps values or there are too many writes.
     pub(crate) fn apply(&mut self, id: SetId, order: SetOrder, wall: Timestamp) -> Option<Stored> {
         match &mut self.keeper {
             Keeper::Nobody(count) => {
-                *count += 1;
-                let version = Version { incarnation: 1, counter: *count };
-                let applied =
-                    order.assignments.iter().map(|_| Applied { effect: Effect::Applied, version });
-                let outcome = SetOutcome { applied: applied.collect(), repeated: false };
+                let decide = |it: &(Name, Value)| decide(&order, it, &self.kept, count);
+                let applied = order.assignments.iter().map(decide).collect();
+                let outcome = SetOutcome { applied, repeated: false };
                 return Some(Stored { id, order, outcome: Ok(outcome), store: None });
             }
             Keeper::Busy if self.waiting.len() >= WAITING_MAX => {
@@ -208,7 +219,44 @@ impl Settings {
         if let Some(sender) = self.values.get(name) {
             sender.send_replace(value.clone());
         }
+        let kept = Kept { value: value.clone(), version, time: now.wall };
+        self.kept.insert(name.to_string(), kept);
     }
+}
+
+/// A setting from the store; `None` when its value cannot be read.
+fn kept(setting: crate::store::Setting) -> Option<(String, Kept)> {
+    let crate::store::Setting { name, value, version, time } = setting;
+    match cbor::parse(&value).and_then(cbor::value_from_cbor) {
+        Ok(value) => Some((name, Kept { value, version, time })),
+        Err(error) => {
+            tracing::warn!(%error, name, "a kept value cannot be read; the default is used");
+            None
+        }
+    }
+}
+
+/// What becomes of a write that nobody keeps: the same as the store would say.
+fn decide(
+    order: &SetOrder,
+    (name, value): &(Name, Value),
+    kept: &BTreeMap<String, Kept>,
+    count: &mut u64,
+) -> Applied {
+    let held = kept.get(&name.to_string());
+    let version = held.map(|it| it.version).unwrap_or_default();
+    let bytes = |value: &Value| cbor::encode(&cbor::value_to_cbor(value));
+    if order.if_version.is_some_and(|demanded| demanded != version) {
+        return Applied { effect: Effect::Conflict, version };
+    }
+    if held.is_some_and(|held| bytes(&held.value) == bytes(value)) {
+        return Applied { effect: Effect::Unchanged, version };
+    }
+    if order.dry_run {
+        return Applied { effect: Effect::Applied, version };
+    }
+    *count += 1;
+    Applied { effect: Effect::Applied, version: Version { incarnation: 1, counter: *count } }
 }
 
 fn request(order: &SetOrder, wall: Timestamp) -> SetRequest {
@@ -235,4 +283,105 @@ fn result(name: &Name, applied: Applied, dry_run: bool) -> SetResult {
     };
     let message = message.to_owned();
     SetResult { name: name.to_string(), outcome, message, version: Some(applied.version) }
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::value::Type;
+    use lcast_proto::variable::Constraint;
+    use lcast_proto::wire::id::SenderId;
+
+    use super::*;
+    use crate::file::tests::Folder;
+
+    fn order(id: u64, name: &str, text: &str, if_version: Option<&str>) -> SetOrder {
+        SetOrder {
+            request: (SenderId([1; 12]), id),
+            asker: "client".to_owned(),
+            assignments: vec![(name.parse().unwrap(), Value::from(text))],
+            if_version: if_version.map(|it| it.parse().unwrap()),
+            dry_run: false,
+        }
+    }
+
+    fn definition(name: &str) -> Definition {
+        let constraint = Constraint { length_max: Some(4), ..Constraint::default() };
+        Definition::setting(name, Type::Text, constraint)
+    }
+
+    fn shown(table: &Table, name: &str) -> (Value, String) {
+        let entry = table.entry(&name.parse().unwrap()).unwrap();
+        (entry.value.clone(), entry.version.to_string())
+    }
+
+    /// A store that holds `app.a` and `app.b`.
+    fn store(folder: &Folder) -> Store {
+        let mut store = Store::open(folder.path()).unwrap();
+        for (id, name) in [(1, "app.a"), (2, "app.b")] {
+            let order = order(id, name, "kept", None);
+            store.apply(&request(&order, Timestamp::from_millis(0))).unwrap();
+        }
+        store
+    }
+
+    #[test]
+    fn without_a_store_effects_follow_value_and_version_as_with_one() {
+        let (mut settings, _stored) = Settings::new();
+        let (mut table, now) = (Table::new(1), Now::default());
+        settings.expose(&mut table, now, definition("app.a"), Value::from("x")).unwrap();
+        let steps = [
+            ("x", Some("0.1"), false, Outcome::Conflict, "0.0"),
+            ("x", None, true, Outcome::Applied, "0.0"),
+            ("x", Some("0.0"), false, Outcome::Applied, "1.1"),
+            ("x", None, false, Outcome::Unchanged, "1.1"),
+            ("x", Some("0.0"), false, Outcome::Conflict, "1.1"),
+            ("y", Some("1.1"), false, Outcome::Applied, "1.2"),
+            ("z", None, true, Outcome::Applied, "1.2"),
+        ];
+        for (step, (text, if_version, dry_run, expected, version)) in steps.into_iter().enumerate()
+        {
+            let order = SetOrder { dry_run, ..order(0, "app.a", text, if_version) };
+            let stored = settings.apply(SetId(0), order, now.wall).unwrap();
+            let (_, results) = settings.finish(&mut table, now, stored);
+            let result = &results[0];
+            assert_eq!(result.outcome, expected, "step {step}");
+            assert_eq!(result.version, Some(version.parse().unwrap()), "step {step}");
+        }
+        assert_eq!(shown(&table, "app.a"), (Value::from("y"), "1.2".to_owned()));
+        let again = settings.expose(&mut table, now, definition("app.a"), Value::from("x"));
+        assert_eq!(*again.unwrap().borrow(), Value::from("y"));
+    }
+
+    #[tokio::test]
+    async fn a_setting_that_is_exposed_during_a_write_has_its_kept_value() {
+        let folder = Folder::new("settings");
+        let (mut settings, mut stored) = Settings::new();
+        settings.keep_in(Some(store(&folder)));
+        let (mut table, now) = (Table::new(2), Now::default());
+        let mut first =
+            settings.expose(&mut table, now, definition("app.a"), Value::from("x")).unwrap();
+        assert!(settings.apply(SetId(1), order(3, "app.a", "y", None), now.wall).is_none());
+        let second = settings.expose(&mut table, now, definition("app.b"), Value::from("x"));
+        assert_eq!(*second.unwrap().borrow(), Value::from("kept"));
+        assert_eq!(shown(&table, "app.b"), (Value::from("kept"), "1.2".to_owned()));
+        let written = stored.recv().await.unwrap();
+        settings.finish(&mut table, now, written);
+        assert_eq!(*first.borrow_and_update(), Value::from("y"));
+    }
+
+    #[test]
+    fn a_kept_value_that_does_not_fit_gives_its_version_to_the_default() {
+        let folder = Folder::new("settings");
+        let (mut settings, _stored) = Settings::new();
+        settings.keep_in(Some(store(&folder)));
+        let (mut table, now) = (Table::new(2), Now::default());
+        let number = Definition::setting("app.a", Type::Int, Constraint::default());
+        settings.expose(&mut table, now, number, Value::Int(7)).unwrap();
+        assert_eq!(shown(&table, "app.a"), (Value::Int(7), "1.1".to_owned()));
+        for default in [Value::Int(7), Value::from("long one")] {
+            let refused = settings.expose(&mut table, now, definition("app.c"), default);
+            assert!(matches!(refused, Err(ExposeError::Default { .. })), "{refused:?}");
+        }
+        assert!(table.definition(&"app.c".parse().unwrap()).is_none());
+    }
 }
