@@ -3,7 +3,7 @@
 //! One task owns the endpoint, the sockets, the durable state and the inbox of commands. It holds
 //! to the drive contract of [`Endpoint`] and decides nothing about the protocol.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
+use crate::pings::Pings;
 use crate::settings::{Settings, Stored};
 use crate::store::{StateLock, Store};
 
@@ -41,8 +42,6 @@ pub(crate) enum Command {
 const NEIGHBOURS_MAX: usize = 64;
 /// How long to let a burst of interface changes pass.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Pings by unicast that may be under way.
-const PINGS_MAX: usize = 256;
 
 /// The task behind a [`Node`](crate::Node).
 pub(crate) struct Driver {
@@ -53,7 +52,7 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<Command>,
     questions: BTreeMap<QuestionId, Open>,
     next_question: u64,
-    pings: VecDeque<(String, oneshot::Sender<Duration>)>,
+    pings: Pings,
     settings: Settings,
     stored: mpsc::Receiver<Stored>,
     _lock: Option<StateLock>,
@@ -103,7 +102,7 @@ impl Driver {
             inbox,
             questions: BTreeMap::new(),
             next_question: 0,
-            pings: VecDeque::new(),
+            pings: Pings::default(),
             settings,
             stored,
             _lock: None,
@@ -350,10 +349,7 @@ impl Driver {
                 self.input(Input::Ask(id, ask));
             }
             Command::Ping(name, reply) => {
-                if self.pings.len() >= PINGS_MAX {
-                    self.pings.pop_front();
-                }
-                self.pings.push_back((name.clone(), reply));
+                self.pings.add(name.clone(), reply);
                 self.input(Input::Ping(name));
             }
             // An error in these means that the caller was cancelled meanwhile.
@@ -402,13 +398,7 @@ impl Driver {
                 self.pass_on(id, event);
                 self.questions.remove(&id);
             }
-            Event::Pong(name, trip) => {
-                let waiting = self.pings.iter().position(|(waiting, _)| *waiting == name);
-                if let Some((_, reply)) = waiting.and_then(|at| self.pings.remove(at)) {
-                    // An error means that the caller did not wait as long.
-                    let _ = reply.send(trip);
-                }
-            }
+            Event::Pong(name, trip) => self.pings.answer(&name, trip),
             Event::Sample(id, wanted) => self.sample(id, &wanted),
             Event::Set(id, order) => self.set(id, order),
             Event::Members(members) => {

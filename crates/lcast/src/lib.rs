@@ -16,6 +16,7 @@ pub mod file;
 pub mod home;
 mod memory;
 pub mod node;
+mod pings;
 pub mod question;
 pub mod realm;
 pub mod runtime;

@@ -156,6 +156,23 @@ impl Node {
 
     /// Asks for all variables that any of the patterns matches.
     ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use lcast::Outcome;
+    /// let question = node.get(&["system.cpu.load_1m", "app.*"])?.label("role", "web");
+    /// let mut replies = question.matching("system.cpu.load_1m > 2.0")?.ask().await?;
+    /// while let Some(reply) = replies.next().await {
+    ///     if let Outcome::Values(values) = reply.outcome {
+    ///         values.iter().for_each(|it| println!("{} {} {:?}", reply.node, it.name, it.value));
+    ///     }
+    /// }
+    /// for node in &replies.report()?.missing {
+    ///     println!("{} did not answer", node.node);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// The pattern that is none.
     pub fn get(&self, patterns: &[&str]) -> Result<Question, PatternError> {
@@ -212,6 +229,7 @@ impl Node {
         let trip = self.ask(|reply| Command::Ping(name.to_owned(), reply));
         match tokio::time::timeout(timeout, trip).await {
             Ok(Ok(trip)) => Ok(Some(trip)),
+            Ok(Err(NodeEnded)) if self.commands.is_closed() => Err(NodeEnded),
             Ok(Err(NodeEnded)) | Err(_) => Ok(None),
         }
     }
@@ -239,6 +257,18 @@ impl Node {
 
     /// Exposes a setting: a variable that operators of the realm may write, kept over restarts
     /// when the node has a state folder.
+    ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use lcast::{Constraint, Definition, Type, Value};
+    /// let range = Constraint { min: Some(1.0), max: Some(64.0), ..Constraint::default() };
+    /// let definition = Definition::setting("app.workers", Type::Int, range);
+    /// let mut workers = node.expose_setting(definition, Value::Int(4)).await?;
+    /// loop {
+    ///     println!("working with {:?}", workers.changed().await?);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the name clashes with another, the default does not fit, or the node has ended.
