@@ -181,7 +181,7 @@ impl Settings {
                 let failed = |(name, _): &(Name, Value)| SetResult {
                     name: name.to_string(),
                     outcome: Outcome::Storage,
-                    message: error.to_string(),
+                    message: told(&error).to_owned(),
                     version: table.entry(name).map(|entry| entry.version),
                 };
                 return (id, order.assignments.iter().map(failed).collect());
@@ -283,6 +283,19 @@ fn result(name: &Name, applied: Applied, dry_run: bool) -> SetResult {
     };
     let message = message.to_owned();
     SetResult { name: name.to_string(), outcome, message, version: Some(applied.version) }
+}
+
+/// What others hear about a failure: the kind, not where this node keeps its files.
+fn told(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::DiskFull { .. } => "the node's disk is full; the old value is kept",
+        StoreError::ReadOnly { .. } => "the node cannot write its state; the old value is kept",
+        StoreError::Limit { .. } => "too much at once for the node; the old value is kept",
+        StoreError::Corrupt { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Folder { .. }
+        | StoreError::Database { .. } => "the node's state is damaged; the old value is kept",
+    }
 }
 
 #[cfg(test)]

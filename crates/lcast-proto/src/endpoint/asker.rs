@@ -315,7 +315,7 @@ impl Endpoint {
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
         if sender != own {
             question.asking.note_heard();
-            question.asking.note_replier(sender);
+            question.asking.note_replier(sender, &self.roster);
         }
         let id = certificate.id();
         if self.roster.members().by_id(&id).is_none() {
@@ -562,15 +562,6 @@ impl Endpoint {
         };
         self.deliver_values(now, request, sender, (node, id), schema, values);
         Ok(())
-    }
-
-    /// Pages are coming in: the question is worth waiting for.
-    pub(super) fn pull_progressed(&mut self, now: Now, blob: Blob) {
-        if let Blob::Reply(request) = blob
-            && let Some(question) = self.questions.get_mut(&request)
-        {
-            question.asking.answer_came(now.instant);
-        }
     }
 
     /// A pull was in vain: large replies are asked for again, schemas from another node.

@@ -307,13 +307,24 @@ impl Endpoint {
                     None if own => self.config.software.clone(),
                     None => "".into(),
                 },
-                state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
+                state: if own { State::Alive } else { self.state(now, member) },
                 last_heard: if own { Some(now.wall) } else { heard.map(|it| it.wall) },
                 via: heard.map(|it| it.via),
             }
         };
         let members = self.roster.members().members().iter();
         members.filter(|member| !member.forgotten).map(view).collect()
+    }
+
+    /// The presence of another member. Clients do not announce themselves: one that was heard and
+    /// is silent has left. [PRE-3]
+    fn state(&self, now: Now, member: &crate::keys::members::Member) -> State {
+        let state = self.roster.state(now.instant, &member.id);
+        match (member.subject.kind, state) {
+            (Kind::Client, State::Suspect) => State::Alive,
+            (Kind::Client, State::Gone) => State::Left,
+            (Kind::Agent | Kind::Client, state) => state,
+        }
     }
 
     /// What this process knows of the realm's presence, for the next process of this node.

@@ -213,10 +213,7 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         match self.pulls.handle_page(now.instant, sender, page) {
             Pulled::Unasked => Err(Dropped::Unasked),
-            Pulled::Progress => {
-                self.pull_progressed(now, page.blob);
-                Ok(())
-            }
+            Pulled::Progress => Ok(()),
             Pulled::Failed => {
                 self.pull_failed(now, sender, page.blob);
                 Ok(())

@@ -540,3 +540,40 @@ fn whoever_leaves_says_so() {
     let left = nodes.iter().find(|node| node.name == "n0").unwrap();
     assert_eq!(left.state, State::Left);
 }
+
+#[test]
+fn whoever_asks_for_signs_of_life_hears_of_clients_too() {
+    let mut bench = bench(3);
+    bench.ask(1, get("app.load", Selector::default()));
+    let ping = || Ask { verb: Verb::Ping, ..get("app.load", Selector::default()) };
+    bench.ask(0, ping());
+    let state = |bench: &Bench| {
+        let nodes = bench.nodes[0].endpoint.nodes(bench.now);
+        nodes.into_iter().find(|node| node.name == "guest").unwrap().state
+    };
+    assert_eq!(state(&bench), State::Alive);
+    bench.run(Duration::from_secs(20), |_| false);
+    assert_eq!(state(&bench), State::Left);
+}
+
+#[test]
+fn large_replies_do_not_hold_up_a_question_with_a_dead_node() {
+    let mut bench = bench(3);
+    for index in 0..500 {
+        let now = bench.now;
+        let definition = Definition { template: format!("big.v{index}"), ..setting() };
+        let name = definition.template.parse().unwrap();
+        let update = Update { name, value: Value::from("value"), time: None, version: None };
+        let define = |table: &mut Table| {
+            table.define(definition)?;
+            table.update(now, update)
+        };
+        bench.nodes[2].endpoint.change(define).unwrap();
+    }
+    bench.nodes[4].up = false;
+    // The first words arrive; of the pages a quarter is lost, so that they come in later rounds.
+    bench.lost = Box::new(|number, to| to == 0 && number > 6 && number % 4 == 0);
+    let (_, report) = bench.ask(0, get("big", Selector::default()));
+    assert_eq!((report.answered, report.empty.len(), report.missing.len()), (1, 1, 1));
+    assert_eq!(report.elapsed, Duration::from_secs(1), "{report:?}");
+}

@@ -33,6 +33,8 @@ const GONE_ROUND: u16 = 5;
 const PAUSES_MS: [u64; 4] = [40, 60, 100, 150];
 /// The pause while the wanted do not fit one filter.
 const SLICE_PAUSE: Duration = Duration::from_millis(20);
+/// How long a question that is otherwise at its end waits to hear about clients.
+const CLIENTS_PATIENCE: Duration = Duration::from_millis(60);
 /// Replies that need not be spread in the first round. [QST-18]
 const UNSPREAD_MAX: usize = 50;
 /// Replies a second below which halving after overruns stops.
@@ -61,6 +63,8 @@ pub struct Asking {
     heard: bool,
     helpers: BTreeSet<SenderId>,
     helped: BTreeSet<SenderId>,
+    /// Helpers that were asked about clients.
+    clients_asked: usize,
     holding: usize,
     catching_up: bool,
     salt: u32,
@@ -180,6 +184,7 @@ impl Asking {
             heard: false,
             helpers: BTreeSet::new(),
             helped: BTreeSet::new(),
+            clients_asked: 0,
             holding: 0,
             catching_up: false,
             salt: u32::try_from(id.0 & 0xffff_ffff).unwrap_or_default(),
@@ -254,10 +259,22 @@ impl Asking {
         self.heard = true;
     }
 
-    /// Notes that a process answered: it may be asked about the silent ones.
-    pub fn note_replier(&mut self, sender: SenderId) {
-        if self.helpers.len() < ROSTER_HELPERS_MAX {
-            self.helpers.insert(sender);
+    /// Notes that a process answered: it may be asked about the silent ones. Who asks for signs of
+    /// life asks at once about the clients, which never answer themselves. [QST-16]
+    pub fn note_replier(&mut self, sender: SenderId, roster: &Roster) {
+        let is_new = self.helpers.len() < ROSTER_HELPERS_MAX && self.helpers.insert(sender);
+        if !is_new || !matches!(self.ask.verb, Verb::Ping) {
+            return;
+        }
+        let is_unheard = |id: &NodeId| roster.heard(id).is_none_or(|it| it.sender.is_none());
+        let clients = roster.members().members().iter().filter(|member| {
+            member.subject.kind == Kind::Client && !member.forgotten && is_unheard(&member.id)
+        });
+        let clients: Vec<NodeId> = clients.map(|member| member.id).collect();
+        if !clients.is_empty() {
+            let filter = Filter::new(clients.iter(), self.salt, 0, Filter::BYTES_MAX);
+            self.sends.push_back(Send::RosterWanted(sender, filter));
+            self.clients_asked += 1;
         }
     }
 
@@ -274,15 +291,10 @@ impl Asking {
     fn progress(&mut self, now: Instant, id: &NodeId, progress: Progress) {
         let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
         if matches!(node.progress, Progress::Silent | Progress::Pending) {
+            self.trickled |= self.round > 1 && node.progress == Progress::Silent;
             node.progress = progress;
-            self.answer_came(now);
+            self.last_answer = now;
         }
-    }
-
-    /// Notes that something of a node that is at work has come.
-    pub fn answer_came(&mut self, now: Instant) {
-        self.trickled |= self.round > 1;
-        self.last_answer = now;
     }
 
     /// Gives a node that was at work back to the rounds: its pages cannot be had.
@@ -299,9 +311,11 @@ impl Asking {
         let Some(node) = node.filter(|node| !matches!(node.progress, Progress::Ended(_))) else {
             return false;
         };
+        // Only a first word in a later round hints at loss: large replies take their time.
+        self.trickled |= self.round > 1 && node.progress == Progress::Silent;
         node.progress = Progress::Ended(ended(outcome));
         self.open -= 1;
-        self.answer_came(now);
+        self.last_answer = now;
         true
     }
 
@@ -342,9 +356,16 @@ impl Asking {
         if self.ended {
             return self.started;
         }
-        let end = if self.trickled { self.ask.deadline.extended } else { self.ask.deadline.base };
-        let end = self.started + end.min(self.ask.deadline.extended);
-        end.min(self.settled_at().unwrap_or(self.next_round))
+        self.deadline().min(self.settled_at().unwrap_or(self.next_round))
+    }
+
+    /// When the question ends in any case: later when answers trickle in or are being pulled.
+    fn deadline(&self) -> Instant {
+        let deadline = &self.ask.deadline;
+        let pulls = || self.nodes.iter().any(|node| node.progress == Progress::Pulling);
+        let later = self.trickled || pulls();
+        let end = if later { deadline.extended } else { deadline.base.min(deadline.extended) };
+        self.started + end
     }
 
     /// When the question ends for want of open answers; `None` while there are any. It waits a
@@ -357,7 +378,11 @@ impl Asking {
         // does not tell.
         let at = if self.nodes.is_empty() { self.next_round } else { self.last_answer };
         let waits = self.holding > 0 || self.catching_up;
-        Some(if waits { at.max(self.last_answer + PATIENCE) } else { at })
+        if waits {
+            return Some(at.max(self.last_answer + PATIENCE));
+        }
+        let asks = self.helped.len() < self.clients_asked;
+        Some(if asks { at.max(self.last_answer + CLIENTS_PATIENCE) } else { at })
     }
 
     /// What to send next.
@@ -384,9 +409,7 @@ impl Asking {
     }
 
     fn is_over(&self, now: Now, roster: &Roster) -> bool {
-        let elapsed = now.instant.since(self.started);
-        let deadline = &self.ask.deadline;
-        if elapsed >= deadline.extended || (elapsed >= deadline.base && !self.trickled) {
+        if now.instant >= self.deadline() {
             return true;
         }
         match self.settled_at() {
@@ -569,7 +592,12 @@ fn ended(outcome: &Outcome) -> Ended {
 
 /// The account of a node by the setting that it did not write.
 fn failed_set(result: &SetResult) -> Ended {
-    let message = format!("{}: {}", result.name, result.message);
+    let named = result.message.contains(&result.name);
+    let message = if named {
+        result.message.clone()
+    } else {
+        format!("'{}': {}", result.name, result.message)
+    };
     let code = match result.outcome {
         SetOutcome::Invalid => ErrorCode::Invalid,
         SetOutcome::Conflict => ErrorCode::Conflict,
