@@ -15,6 +15,7 @@ use crate::queue::Time;
 use crate::random::Random;
 use crate::realm::BEGIN;
 use crate::store::Store;
+use crate::tap::Asker;
 
 /// A host with one process of the realm.
 pub struct Node {
@@ -35,6 +36,7 @@ pub struct Node {
     /// The version of the member list in force there.
     pub members_version: u64,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) asker: Option<Asker>,
     pub(crate) incarnation: u64,
     pub(crate) paused: bool,
     pub(crate) skew_ms: i64,

@@ -133,7 +133,7 @@ fn presence(world: &World, asked: &Asked, wrong: &mut Vec<String>) {
         let missing = report.missing.iter().any(|it| it.node == node.name);
         let late = report.late.iter().any(|it| it.node == node.name);
         let same_list = node.members_version == asker.members_version;
-        if missing && asked.spoke.contains(&index) && same_list && !world.has_pages(index) {
+        if missing && asked.spoke.contains(&index) && same_list {
             wrong.push(format!("{} is missing although its answer arrived in time", node.name));
         }
         let calm = !asked.disturbed.contains(&index) && !asked.disturbed.contains(&asked.asker);

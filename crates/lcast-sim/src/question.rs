@@ -80,8 +80,6 @@ pub struct Asked {
     pub spoke: BTreeSet<NodeIndex>,
     /// The nodes that were given the question, and how many different rounds of it.
     pub heard: BTreeMap<NodeIndex, BTreeSet<u16>>,
-    /// When each node was last given a round of it.
-    pub heard_last: BTreeMap<NodeIndex, Time>,
     /// How many packets with the question went to all, by round.
     pub to_all: BTreeMap<u16, u32>,
     /// How many went to one node, by round.
@@ -243,7 +241,6 @@ impl Asked {
             failed: None,
             spoke: BTreeSet::new(),
             heard: BTreeMap::new(),
-            heard_last: BTreeMap::new(),
             to_all: BTreeMap::new(),
             to_one: BTreeMap::new(),
             request: None,

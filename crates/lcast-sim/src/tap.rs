@@ -1,11 +1,13 @@
 //! The tap: what the oracles may read of packets on the wire.
 //!
 //! It holds the realm's group key, so it sees which signed packet is which round of which
-//! question. It does not open pairwise packets: for those, who sent them when is enough.
+//! question; and as the world knows every process's session key, it can read replies to an asker.
 
+use lcast_proto::keys::seal::{Pair, PairSenders};
 use lcast_proto::keys::sign::SignatureContext;
-use lcast_proto::keys::{Credential, GroupKeys};
-use lcast_proto::wire::frame::GroupFrame;
+use lcast_proto::keys::{Credential, GroupKeys, SessionKey};
+use lcast_proto::random::Random;
+use lcast_proto::wire::frame::{GroupFrame, PairFrame};
 use lcast_proto::wire::header::{Header, PacketKind};
 use lcast_proto::wire::id::{ChannelId, SenderId};
 
@@ -17,6 +19,23 @@ pub(crate) struct Tap {
     control: ChannelId,
 }
 
+/// The secrets of a process that asks.
+pub(crate) struct Asker {
+    pub(crate) sender: SenderId,
+    pub(crate) session: SessionKey,
+}
+
+impl Asker {
+    /// The process that an endpoint with this seed becomes: it draws its sender id, then its
+    /// session key.
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        let mut random = Random::from_seed(seed);
+        let sender = SenderId(random.bytes());
+        let session = SessionKey::from_seed(random.bytes()).expect("any seed makes a session key");
+        Self { sender, session }
+    }
+}
+
 /// What a packet under way is, as far as the oracles care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -25,7 +44,7 @@ pub(crate) enum Mark {
     None,
     /// A round of a question.
     Question(QuestionNumber, u16),
-    /// A pairwise packet from a node to the asker of the only question it has heard from there.
+    /// The reply to a question.
     Answer(QuestionNumber),
 }
 
@@ -42,6 +61,29 @@ impl Tap {
     /// How a packet is sealed, if it is one.
     pub(crate) fn kind(bytes: &[u8]) -> Option<PacketKind> {
         Header::parse(bytes).ok().map(|header| header.kind)
+    }
+
+    /// The request that a packet from a node to an asker is the reply to, if it is one.
+    pub(crate) fn reply(&mut self, bytes: &[u8], node: &Credential, asker: &Asker) -> Option<u64> {
+        let header = Header::parse(bytes).ok().filter(|it| !it.announcer_is_sender)?;
+        let senders = PairSenders { announcer: asker.sender, node: header.sender };
+        let key = node.agreement_key().public();
+        let pair = Pair::announcer(node.realm(), &asker.session, key, senders).ok()?;
+        let mut packet = bytes.to_vec();
+        let frame = match header.kind {
+            PacketKind::Group => return None,
+            PacketKind::Pair => pair.open(&header, &self.control, &mut packet).ok()?,
+            PacketKind::Intro => {
+                let plaintext = self.keys.open(&header, &self.control, &mut packet).ok()?;
+                let (length, rest) = plaintext.split_first_chunk_mut::<2>()?;
+                let inner = rest.get_mut(usize::from(u16::from_be_bytes(*length))..)?;
+                pair.open_inner(&header, &self.control, inner).ok()?
+            }
+        };
+        match PairFrame::decode(frame).ok()? {
+            PairFrame::Reply(reply) => Some(reply.request),
+            _ => None,
+        }
     }
 
     /// The frame in a group packet of the control channel.

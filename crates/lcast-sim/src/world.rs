@@ -34,7 +34,7 @@ use crate::queue::{Queue, Time};
 use crate::random::Random;
 use crate::realm::{Person, Realm};
 use crate::store::Store;
-use crate::tap::{Mark, Tap};
+use crate::tap::{Asker, Mark, Tap};
 use crate::trace::Trace;
 use script::Change;
 
@@ -103,8 +103,6 @@ pub const MAIN: Segment = 1;
 const CAPTURED_MAX: usize = 10_000;
 /// How many of the last questions may still be open.
 const OPEN_MAX: usize = 64;
-/// A node answers the last round that it heard within this and what sampling and writing take.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a stopped process's work is put off each time.
 const PAUSED_RETRY: Duration = Duration::from_millis(10);
 /// The setting that every agent has.
@@ -212,6 +210,7 @@ impl World {
             pace: Pace::default(),
             hostile: false,
             endpoint: None,
+            asker: None,
             incarnation: 0,
             paused: false,
             skew_ms: 0,
@@ -376,11 +375,6 @@ impl World {
     pub fn conclude(&mut self) {
         let found = oracle::at_end(self);
         found.into_iter().for_each(|what| self.violate(what));
-    }
-
-    /// Whether this node's answers may be larger than a packet.
-    pub(crate) fn has_pages(&self, index: NodeIndex) -> bool {
-        self.bulk > 0 && self.node(index).agent
     }
 
     /// Adds a host on the main segment that wishes the realm ill: a lying member when it has a

@@ -36,7 +36,7 @@ pub(super) fn outsider(seed: u64) -> World {
         ask_all(&mut world, "a stranger is on the link");
         world.run(Duration::from_millis(500));
     }
-    insist_dropped(&mut world, &[Dropped::Length, Dropped::Seal, Dropped::Replay]);
+    insist_dropped(&mut world, &[Dropped::Seal, Dropped::Replay]);
     world
 }
 

@@ -98,7 +98,6 @@ impl World {
             Mark::Question(number, round) => {
                 if let Some(asked) = self.questions.get_mut(&number) {
                     asked.heard.entry(to).or_default().insert(round);
-                    asked.heard_last.insert(to, self.now);
                 }
             }
             Mark::Answer(number) => {
@@ -249,32 +248,32 @@ impl World {
             Destination::Unicast(to) => self.network.owner(&to),
             Destination::Group(_) | Destination::Neighbours => None,
         };
-        let now = self.now;
-        let pace = self.node(index).pace;
-        let patience = ANSWERED_WITHIN + pace.sample + pace.write;
-        let mut marked = Vec::new();
+        let mut marked = Mark::None;
+        let start = self.node(index).incarnation;
         for (number, asked) in self.questions.iter_mut().rev().take(OPEN_MAX) {
-            let over = asked.is_over();
-            if asked.asker == index {
-                if let Some(to) = to.filter(|_| !over) {
+            if asked.is_over() {
+                continue;
+            }
+            if asked.asker == index && asked.incarnation == start {
+                if let Some(to) = to {
                     *asked.pulls.entry(to).or_default() += 1;
                 }
                 continue;
             }
-            let answers = asked.heard.contains_key(&index) && to.is_none_or(|to| to == asked.asker);
-            let last = asked.heard_last.get(&index).copied().unwrap_or_default();
-            if !answers || (over && now.saturating_sub(last) > patience) {
+            if !asked.heard.contains_key(&index) || to.is_some_and(|to| to != asked.asker) {
                 continue;
             }
-            marked.push(*number);
-            if to.is_some() && !over {
+            if to.is_some() {
                 *asked.answers.entry(index).or_default() += 1;
             }
+            let Some(asker) = &self.nodes[asked.asker.0 as usize].asker else { continue };
+            let node = &self.nodes[index.0 as usize].credential;
+            let request = self.tap.reply(&transmit.bytes, node, asker);
+            if request.is_some() && request == asked.request {
+                marked = Mark::Answer(*number);
+            }
         }
-        match marked[..] {
-            [number] => Mark::Answer(number),
-            _ => Mark::None,
-        }
+        marked
     }
 
     /// An endpoint tells its shell something: the shell of the simulator answers.
