@@ -5,7 +5,7 @@
 //! request to the shell to refresh what it samples. Rules [QST-20] to [QST-29] of
 //! `docs/spec/questions.md`. Not here: verifying the asker, sealing the reply.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub const ASSIGNMENTS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Answering {
     heard: BTreeMap<(SenderId, u64), Heard>,
+    /// When something is due for which question: one entry for each.
+    timers: BTreeSet<(Instant, (SenderId, u64))>,
     serial: u64,
     acts: VecDeque<Act>,
     kept_bytes: usize,
@@ -141,6 +143,21 @@ struct Heard {
     repeat_at: Option<Instant>,
     forget_at: Instant,
     step: Step,
+    /// Its entry among the timers.
+    timer: Option<Instant>,
+}
+
+impl Heard {
+    /// When something is due.
+    fn due(&self) -> Instant {
+        let step = match &self.step {
+            Step::Waiting { due, .. } => Some(*due),
+            Step::Setting { pending_at, .. } => *pending_at,
+            Step::Answered { kept, .. } => kept.as_ref().map(|kept| kept.until),
+            Step::Sampling { .. } => None,
+        };
+        [step, self.repeat_at].into_iter().flatten().fold(self.forget_at, Instant::min)
+    }
 }
 
 enum Step {
@@ -184,6 +201,7 @@ impl Answering {
     pub fn new(now: Instant) -> Self {
         Self {
             heard: BTreeMap::new(),
+            timers: BTreeSet::new(),
             serial: 0,
             acts: VecDeque::new(),
             kept_bytes: 0,
@@ -229,6 +247,7 @@ impl Answering {
                 let window = frame.window.min(WINDOW_MAX);
                 let slot = slot(&own.id(), frame.request, frame.round, window);
                 heard.repeat_at = Some(now.instant + slot);
+                self.schedule(key);
             }
             return;
         }
@@ -289,8 +308,24 @@ impl Answering {
             repeat_at: None,
             forget_at: now.instant + keep,
             step: Step::Waiting { due, task },
+            timer: None,
         };
-        self.heard.insert((sender, frame.request), heard);
+        let key = (sender, frame.request);
+        self.heard.insert(key, heard);
+        self.schedule(key);
+    }
+
+    /// Brings the timer of a question up to date.
+    fn schedule(&mut self, key: (SenderId, u64)) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        let due = Some(heard.due());
+        if heard.timer == due {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut heard.timer, due) {
+            self.timers.remove(&(before, key));
+        }
+        self.timers.extend(due.map(|due| (due, key)));
     }
 
     /// Forgets the oldest answered question when there are too many; whether there is room.
@@ -308,9 +343,11 @@ impl Answering {
     }
 
     fn forget(&mut self, key: &(SenderId, u64)) {
-        if let Some(heard) = self.heard.remove(key)
-            && let Step::Answered { kept: Some(kept), .. } = heard.step
-        {
+        let Some(heard) = self.heard.remove(key) else { return };
+        if let Some(timer) = heard.timer {
+            self.timers.remove(&(timer, *key));
+        }
+        if let Step::Answered { kept: Some(kept), .. } = heard.step {
             self.kept_bytes -= kept.bytes.len();
         }
     }
@@ -368,44 +405,43 @@ impl Answering {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let due = |heard: &Heard| match &heard.step {
-            Step::Waiting { due, .. } => *due,
-            Step::Setting { pending_at: Some(at), .. } => *at,
-            Step::Answered { kept: Some(kept), .. } => kept.until.min(heard.forget_at),
-            Step::Sampling { .. } | Step::Setting { .. } | Step::Answered { .. } => heard.forget_at,
-        };
-        let repeats = self.heard.values().filter_map(|heard| heard.repeat_at);
-        self.heard.values().map(due).chain(repeats).min()
+        self.timers.first().map(|(due, _)| *due)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, node: Node<'_>) {
-        let keys: Vec<(SenderId, u64)> = self.heard.keys().copied().collect();
-        for key in keys {
-            let Some(heard) = self.heard.get_mut(&key) else { continue };
-            if heard.repeat_at.take_if(|at| *at <= now.instant).is_some() {
-                self.repeat(key, now.instant);
+        while let Some((at, key)) = self.timers.first().copied() {
+            if at > now.instant {
+                return;
             }
-            let Some(heard) = self.heard.get_mut(&key) else { continue };
-            match &mut heard.step {
-                Step::Waiting { due, .. } if *due <= now.instant => self.start(key, now, node),
-                Step::Setting { pending_at, .. }
-                    if pending_at.is_some_and(|at| at <= now.instant) =>
-                {
-                    *pending_at = None;
-                    let (way, by_group) = (heard.way, heard.by_group);
-                    self.reply(key.0, way, key.1, Answer::Pending, by_group);
+            // What was due is done with, so the question's next timer lies in the future.
+            self.do_due(key, now, node);
+            self.schedule(key);
+        }
+    }
+
+    fn do_due(&mut self, key: (SenderId, u64), now: Now, node: Node<'_>) {
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        if heard.repeat_at.take_if(|at| *at <= now.instant).is_some() {
+            self.repeat(key, now.instant);
+        }
+        let Some(heard) = self.heard.get_mut(&key) else { return };
+        match &mut heard.step {
+            Step::Waiting { due, .. } if *due <= now.instant => self.start(key, now, node),
+            Step::Setting { pending_at, .. } if pending_at.is_some_and(|at| at <= now.instant) => {
+                *pending_at = None;
+                let (way, by_group) = (heard.way, heard.by_group);
+                self.reply(key.0, way, key.1, Answer::Pending, by_group);
+            }
+            Step::Answered { kept, .. } => {
+                if let Some(gone) = kept.take_if(|kept| kept.until <= now.instant) {
+                    self.kept_bytes -= gone.bytes.len();
                 }
-                Step::Answered { kept, .. } => {
-                    if let Some(gone) = kept.take_if(|kept| kept.until <= now.instant) {
-                        self.kept_bytes -= gone.bytes.len();
-                    }
-                }
-                Step::Waiting { .. } | Step::Sampling { .. } | Step::Setting { .. } => {}
             }
-            if self.heard.get(&key).is_some_and(|heard| heard.forget_at <= now.instant) {
-                self.forget(&key);
-            }
+            Step::Waiting { .. } | Step::Sampling { .. } | Step::Setting { .. } => {}
+        }
+        if self.heard.get(&key).is_some_and(|heard| heard.forget_at <= now.instant) {
+            self.forget(&key);
         }
     }
 
@@ -435,6 +471,7 @@ impl Answering {
         let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
         if let Some(key) = key {
             self.finish(key, now, node);
+            self.schedule(key);
         }
     }
 
@@ -522,6 +559,7 @@ impl Answering {
         let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
         if let Some(key) = key {
             self.answer(key, Answer::Set(results.iter().map(set_result).collect()));
+            self.schedule(key);
         }
     }
 }
@@ -722,3 +760,6 @@ fn slot(own: &NodeId, request: u64, round: u16, window: Duration) -> Duration {
     let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
     window.mul_f64(share)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use std::net::Ipv6Addr;
+
+use super::*;
+use crate::keys::authority::Authority;
+use crate::keys::credential::{Network, Scope};
+use crate::keys::members::MemberEdit;
+use crate::keys::subject::{Kind, Labels, Roles, Subject};
+use crate::random::Random;
+use crate::time::Timestamp;
+use crate::value::Type;
+use crate::variable::{Constraint, Update};
+use crate::wire::frame::Announcement;
+
+/// A node, an operator who asks it, and what the node has heard.
+struct Bench {
+    now: Now,
+    own: Certificate,
+    asker: Certificate,
+    policy: Policy,
+    table: Table,
+    answering: Answering,
+}
+
+fn bench() -> Bench {
+    let wall = Timestamp::from_millis(1_000_000_000_000);
+    let subject = |name: &str, kind, role: &str| Subject {
+        name: name.parse().unwrap(),
+        kind,
+        labels: Labels::default(),
+        roles: Roles::new([role.to_owned()]).unwrap(),
+        not_before: wall,
+        not_after: wall.saturating_add(Duration::from_secs(3600 * 24)),
+    };
+    let subjects = [subject("node", Kind::Agent, "web"), subject("op", Kind::Client, "operator")];
+    let network = Network { interfaces: Vec::new(), scope: Scope::Site, port: 24242 };
+    let mut random = Random::from_seed([3; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let edit = MemberEdit::first();
+    let enrolled = authority.enroll(edit, &subjects, &network, wall, &mut random).unwrap();
+    let certificate = |at: usize| enrolled.credentials[at].certificate().clone();
+    let now = Now { instant: Instant::from_micros(1_000_000), wall };
+    let mut table = Table::new(1);
+    let definition = Definition::setting("app.text", Type::Text, Constraint::default());
+    table.define(definition).unwrap();
+    Bench {
+        now,
+        own: certificate(0),
+        asker: certificate(1),
+        policy: Policy::default(),
+        table,
+        answering: Answering::new(now.instant),
+    }
+}
+
+impl Bench {
+    fn node(&self) -> Node<'_> {
+        Node { certificate: &self.own, policy: &self.policy, table: &self.table }
+    }
+
+    fn frame(&self, request: u64) -> QuestionFrame {
+        let announcement = Announcement {
+            session: [0; 32],
+            addresses: Vec::new(),
+            members_version: 1,
+            wall: self.now.wall,
+        };
+        QuestionFrame {
+            announcement,
+            request,
+            round: 1,
+            verb: VerbCode::Ping,
+            selector: Selector::default().to_cbor(),
+            patterns: Vec::new(),
+            set: None,
+            remaining: Duration::from_secs(3),
+            window: Duration::ZERO,
+            wanted: None,
+            by_group: false,
+        }
+    }
+
+    /// Hears a question and does what is due; the answers that leave.
+    fn hear(&mut self, frame: QuestionFrame) -> Vec<Answer> {
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 0, 0);
+        let way = Way { to: address, from: address };
+        let (asker, own) = (self.asker.clone(), self.own.clone());
+        let sender = SenderId([1; 12]);
+        let asked = Asked { sender, asker: &asker, forgotten: false, way, frame };
+        let node = Node { certificate: &own, policy: &self.policy, table: &self.table };
+        self.answering.handle_question(self.now, node, asked);
+        self.pass(Duration::ZERO)
+    }
+
+    /// Lets time pass; values are as fresh as they get, and nobody stores settings.
+    fn pass(&mut self, time: Duration) -> Vec<Answer> {
+        self.now.instant = self.now.instant + time;
+        let mut answers = Vec::new();
+        let (now, own) = (self.now, self.own.clone());
+        let node = Node { certificate: &own, policy: &self.policy, table: &self.table };
+        self.answering.handle_timeout(now, node);
+        while let Some(act) = self.answering.poll_act() {
+            match act {
+                Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
+                Act::Set(..) => {}
+                Act::Reply(reply) => answers.push(reply.answer),
+            }
+        }
+        answers
+    }
+
+    fn set(&self, request: u64, names: usize) -> QuestionFrame {
+        let assignment = ("app.text".to_owned(), Assigned::Text("x".to_owned()));
+        let assignments = vec![assignment; names];
+        let set = Some(SetFrame { assignments, if_version: None, dry_run: false });
+        QuestionFrame { verb: VerbCode::Set, set, ..self.frame(request) }
+    }
+}
+
+#[test]
+fn a_question_is_answered_in_its_slot_and_again_in_later_rounds() {
+    let mut bench = bench();
+    let window = Duration::from_millis(100);
+    let frame = QuestionFrame { window, ..bench.frame(7) };
+    let slot = slot(&bench.own.id(), 7, 1, window);
+    assert_eq!(bench.hear(frame.clone()), []);
+    assert_eq!(bench.answering.poll_timeout(), Some(bench.now.instant + slot));
+    assert_eq!(bench.pass(slot), [Answer::Here]);
+    assert_eq!(bench.hear(frame.clone()), [], "the same round again");
+    let frame = QuestionFrame { round: 2, window: Duration::ZERO, ..frame };
+    assert_eq!(bench.hear(frame), [Answer::Here]);
+    bench.pass(Duration::from_secs(8));
+    assert!(bench.answering.is_empty() && bench.answering.poll_timeout().is_none());
+}
+
+#[test]
+fn a_slow_write_is_announced_once() {
+    let mut bench = bench();
+    let frame = bench.set(1, 1);
+    assert_eq!(bench.hear(frame), []);
+    assert_eq!(bench.answering.poll_timeout(), Some(bench.now.instant + PENDING_AFTER));
+    assert_eq!(bench.pass(PENDING_AFTER), [Answer::Pending]);
+    assert_eq!(bench.pass(PENDING_AFTER), []);
+}
+
+/// [QST-27] [QST-28]
+#[test]
+fn more_unanswered_questions_than_fit_are_refused_and_not_without_limit() {
+    let mut bench = bench();
+    for request in 0..REMEMBERED_MAX as u64 {
+        let frame = bench.set(request, 1);
+        assert_eq!(bench.hear(frame), [], "{request}");
+    }
+    for request in 0..=u64::from(REFUSALS_PER_SECOND) {
+        let frame = bench.set(5000 + request, 1);
+        let refused = bench.hear(frame);
+        let expected = usize::from(request < u64::from(REFUSALS_PER_SECOND));
+        assert_eq!(refused.len(), expected, "{request}");
+    }
+    assert_eq!(bench.answering.len(), REMEMBERED_MAX);
+}
+
+/// [QST-27]
+#[test]
+fn the_oldest_answered_question_makes_room() {
+    let mut bench = bench();
+    for request in 0..=REMEMBERED_MAX as u64 {
+        let frame = bench.frame(request);
+        assert_eq!(bench.hear(frame), [Answer::Here]);
+        bench.pass(Duration::from_micros(1));
+    }
+    assert_eq!(bench.answering.len(), REMEMBERED_MAX);
+    let again = QuestionFrame { round: 2, ..bench.frame(0) };
+    assert_eq!(bench.hear(again), [Answer::Here], "evaluated anew");
+    assert_eq!(bench.answering.timers.len(), REMEMBERED_MAX);
+}
+
+/// [QST-30] [QST-31]
+#[test]
+fn large_replies_are_kept_up_to_their_limit_and_their_time() {
+    let mut bench = bench();
+    let name = "app.text".parse().unwrap();
+    let value = Value::from("x".repeat(1 << 20).as_str());
+    let update = Update { name, value, time: None, version: None };
+    bench.table.update(bench.now, update).unwrap();
+    let ask = |bench: &mut Bench, request| {
+        let patterns = vec!["app".to_owned()];
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(request) };
+        bench.hear(frame).remove(0)
+    };
+    for request in 0..3 {
+        assert!(matches!(ask(&mut bench, request), Answer::Announced(_)), "{request}");
+    }
+    let limit = ErrorCode::Limit.code();
+    assert!(matches!(ask(&mut bench, 3), Answer::Error(code, _) if code == limit));
+    let sender = SenderId([1; 12]);
+    bench.pass(KEPT_FOR - Duration::from_secs(1));
+    assert!(bench.answering.kept(bench.now.instant, sender, 0).is_some());
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.answering.kept(bench.now.instant, sender, 0).is_some());
+    assert!(bench.answering.kept(bench.now.instant, sender, 1).is_none());
+    bench.pass(KEPT_FOR);
+    assert_eq!(bench.answering.kept_bytes(), 0);
+}
+
+/// [QST-25]
+#[test]
+fn so_many_settings_at_once_and_no_more() {
+    let mut bench = bench();
+    let frame = bench.set(1, ASSIGNMENTS_MAX);
+    assert_eq!(bench.hear(frame), []);
+    let frame = bench.set(2, ASSIGNMENTS_MAX + 1);
+    let answers = bench.hear(frame);
+    assert!(matches!(&answers[..], [Answer::Error(_, message)] if message.contains("64")));
+    assert_eq!(bench.node().table.definitions().count(), 1);
+}
