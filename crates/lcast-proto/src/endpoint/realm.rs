@@ -126,7 +126,7 @@ impl Endpoint {
             }
             return;
         }
-        if self.pulls.is_pulling(|blob| matches!(blob, Blob::Members(_))) {
+        if self.pulls.is_pulling_members() {
             return;
         }
         let spread = SPREAD_PER_AGENT * u32::try_from(self.roster.agents()).unwrap_or(u32::MAX);
@@ -139,7 +139,7 @@ impl Endpoint {
 
     /// Whether a newer member list is on its way.
     pub(super) fn is_catching_up(&self) -> bool {
-        self.sync.newer.is_some() || self.pulls.is_pulling(|it| matches!(it, Blob::Members(_)))
+        self.sync.newer.is_some() || self.pulls.is_pulling_members()
     }
 
     /// Starts the fetch that is due, and asks helpers for the roster.
@@ -245,7 +245,7 @@ impl Endpoint {
     /// Starts to pull a schema that is not known yet.
     pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
         let blob = Blob::Schema(hash);
-        if !self.pulls.is_pulling(|it| *it == blob) {
+        if !self.pulls.is_pulling(blob) {
             self.pulls.start(now, from, blob, None, SCHEMA_MAX);
         }
     }

@@ -3,7 +3,7 @@
 //! The puller asks for up to 16 pages at a time and again for those that did not come. The machine
 //! holds what has arrived; who may pull what, and what the bytes mean, is for others to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::time::Instant;
@@ -24,14 +24,22 @@ const TRIES_MAX: u32 = 8;
 /// All pulls of an endpoint.
 #[derive(Debug, Default)]
 pub struct Pulls {
-    pulls: BTreeMap<(SenderId, Blob), Pull>,
-    active: usize,
+    pulls: BTreeMap<Key, Pull>,
+    /// Under way, at most [`ACTIVE_MAX`].
+    active: BTreeSet<Key>,
+    /// The others, in the order of their turns.
+    waiting: VecDeque<Key>,
 }
+
+/// What is pulled, and from whom.
+type Key = (Blob, SenderId);
+
+const FIRST: SenderId = SenderId([0; 12]);
+const LAST: SenderId = SenderId([0xff; 12]);
 
 #[derive(Debug)]
 struct Pull {
     size_max: usize,
-    active: bool,
     total: Option<usize>,
     bytes: Vec<u8>,
     got: Vec<bool>,
@@ -64,13 +72,12 @@ impl Pulls {
         total: Option<u32>,
         size_max: usize,
     ) -> bool {
-        let key = (from, blob);
+        let key = (blob, from);
         if self.pulls.contains_key(&key) || self.pulls.len() >= PULLS_MAX {
             return false;
         }
         let mut pull = Pull {
             size_max,
-            active: false,
             total: None,
             bytes: Vec::new(),
             got: Vec::new(),
@@ -84,29 +91,42 @@ impl Pulls {
             return false;
         }
         self.pulls.insert(key, pull);
+        match blob {
+            Blob::Reply(_) => self.waiting.push_back(key),
+            // Many replies may wait for these.
+            Blob::Schema(_) | Blob::Members(_) => self.waiting.push_front(key),
+        }
         true
     }
 
     /// Stops pulling whatever `accepts` says.
     pub fn stop(&mut self, mut accepts: impl FnMut(&SenderId, &Blob) -> bool) {
-        self.pulls.retain(|(from, blob), _| !accepts(from, blob));
-        self.active = self.pulls.values().filter(|pull| pull.active).count();
+        let Self { pulls, active, waiting } = self;
+        pulls.retain(|(blob, from), _| !accepts(from, blob));
+        active.retain(|key| pulls.contains_key(key));
+        waiting.retain(|key| pulls.contains_key(key));
     }
 
     /// Whether this is being pulled from anybody.
-    pub fn is_pulling(&self, accepts: impl Fn(&Blob) -> bool) -> bool {
-        self.pulls.keys().any(|(_, blob)| accepts(blob))
+    pub fn is_pulling(&self, blob: Blob) -> bool {
+        self.pulls.range((blob, FIRST)..=(blob, LAST)).next().is_some()
+    }
+
+    /// Whether a member list is being pulled from anybody.
+    pub fn is_pulling_members(&self) -> bool {
+        let all = (Blob::Members(0), FIRST)..=(Blob::Members(u64::MAX), LAST);
+        self.pulls.range(all).next().is_some()
     }
 
     /// Whether this is being pulled from this process.
     pub fn contains(&self, from: SenderId, blob: Blob) -> bool {
-        self.pulls.contains_key(&(from, blob))
+        self.pulls.contains_key(&(blob, from))
     }
 
-    /// Takes a page.
+    /// Takes a page, if it was asked for: what waits its turn takes no memory.
     pub fn handle_page(&mut self, now: Instant, from: SenderId, page: &PageFrame) -> Pulled {
-        let key = (from, self.pulled_as(from, &page.blob));
-        let Some(pull) = self.pulls.get_mut(&key) else {
+        let key = (self.pulled_as(from, &page.blob), from);
+        let Some(pull) = self.pulls.get_mut(&key).filter(|_| self.active.contains(&key)) else {
             return Pulled::Unasked;
         };
         let pulled = pull.take(now, page);
@@ -119,43 +139,41 @@ impl Pulls {
     /// A newer member list than asked for may come: it answers the wish for the older.
     fn pulled_as(&self, from: SenderId, blob: &Blob) -> Blob {
         let Blob::Members(version) = *blob else { return *blob };
-        let oldest = (from, Blob::Members(0));
-        let wished = self.pulls.range(oldest..=(from, Blob::Members(version)));
-        wished.map(|((_, blob), _)| *blob).next_back().unwrap_or(*blob)
+        let oldest = (Blob::Members(0), FIRST);
+        let wished = self.pulls.range(oldest..=(Blob::Members(version), LAST));
+        let of_sender = wished.filter(|((_, sender), _)| *sender == from);
+        of_sender.map(|((blob, _), _)| *blob).last().unwrap_or(*blob)
     }
 
-    fn remove(&mut self, key: &(SenderId, Blob)) {
-        if let Some(pull) = self.pulls.remove(key)
-            && pull.active
-        {
-            self.active -= 1;
-        }
+    /// Ends a pull that is under way.
+    fn remove(&mut self, key: &Key) {
+        self.pulls.remove(key);
+        self.active.remove(key);
     }
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let room = self.active < ACTIVE_MAX;
-        self.pulls.values().filter(|it| it.active || room).map(|it| it.again).min()
+        let next = self.waiting.front().filter(|_| self.active.len() < ACTIVE_MAX);
+        let due = self.active.iter().chain(next).filter_map(|key| self.pulls.get(key));
+        due.map(|pull| pull.again).min()
     }
 
     /// The next wish to send, or the next pull that was given up.
     pub fn poll(&mut self, now: Instant) -> Option<(SenderId, Result<PullFrame, Blob>)> {
-        let room = self.active < ACTIVE_MAX;
-        let due = |pull: &Pull| pull.again <= now && (pull.active || room);
-        let key = *self.pulls.iter().find(|(_, pull)| due(pull))?.0;
-        let pull = self.pulls.get_mut(&key)?;
-        if !pull.active {
-            pull.active = true;
-            self.active += 1;
+        if self.active.len() < ACTIVE_MAX {
+            self.active.extend(self.waiting.pop_front());
         }
+        let due = |key: &&Key| self.pulls.get(*key).is_some_and(|pull| pull.again <= now);
+        let key = *self.active.iter().find(due)?;
+        let pull = self.pulls.get_mut(&key)?;
         if pull.tries >= TRIES_MAX {
             self.remove(&key);
-            return Some((key.0, Err(key.1)));
+            return Some((key.1, Err(key.0)));
         }
         pull.tries += 1;
         pull.again = now + PATIENCE * pull.tries;
         let (first, map) = pull.wish();
-        Some((key.0, Ok(PullFrame { blob: key.1, first, map })))
+        Some((key.1, Ok(PullFrame { blob: key.0, first, map })))
     }
 }
 
@@ -310,8 +328,9 @@ mod tests {
         ] {
             let mut pulls = Pulls::default();
             assert!(pulls.start(Instant::default(), FROM, BLOB, None, 100));
+            assert!(pulls.poll(Instant::default()).is_some());
             assert_eq!(pulls.handle_page(Instant::default(), FROM, &page), expected, "{page:?}");
-            assert!(!pulls.is_pulling(|_| true));
+            assert!(!pulls.is_pulling(BLOB));
         }
         let mut pulls = Pulls::default();
         assert_eq!(pulls.handle_page(Instant::default(), FROM, &page(0, 9, 9)), Pulled::Unasked);
@@ -332,15 +351,34 @@ mod tests {
         }
         assert_eq!(asked.len(), ACTIVE_MAX);
         let page = PageFrame { blob: BLOB, index: 0, total: 10, bytes: bytes(10) };
+        let last = SenderId([u8::try_from(ACTIVE_MAX).unwrap(); 12]);
+        assert_eq!(pulls.handle_page(now, last, &page), Pulled::Unasked);
         pulls.handle_page(now, SenderId([0; 12]), &page);
         assert!(pulls.poll(now).is_some());
         assert!(pulls.poll(now).is_none());
     }
 
     #[test]
+    fn schemas_go_first_and_no_more_pulls_than_fit_wait() {
+        let mut pulls = Pulls::default();
+        let now = Instant::default();
+        let request = |index: usize| Blob::Reply(index as u64);
+        for index in 0..PULLS_MAX - 1 {
+            assert!(pulls.start(now, FROM, request(index), Some(10), 10));
+        }
+        assert!(pulls.start(now, FROM, Blob::Schema([1; 16]), None, 10));
+        assert!(!pulls.start(now, FROM, request(PULLS_MAX), Some(10), 10));
+        let (_, wish) = pulls.poll(now).unwrap();
+        assert_eq!(wish.unwrap().blob, Blob::Schema([1; 16]));
+        pulls.stop(|_, blob| matches!(blob, Blob::Reply(_)));
+        assert_eq!((pulls.pulls.len(), pulls.waiting.len(), pulls.active.len()), (1, 0, 1));
+    }
+
+    #[test]
     fn a_newer_member_list_answers_the_wish_for_an_older() {
         let mut pulls = Pulls::default();
         assert!(pulls.start(Instant::default(), FROM, Blob::Members(4), None, 100));
+        assert!(pulls.is_pulling_members() && pulls.poll(Instant::default()).is_some());
         let page = PageFrame { blob: Blob::Members(6), index: 0, total: 3, bytes: bytes(3) };
         let pulled = pulls.handle_page(Instant::default(), FROM, &page);
         assert_eq!(pulled, Pulled::Complete(bytes(3)));
