@@ -21,7 +21,10 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
         ["sniff", card] => sniff(card),
         ["inject", card] => inject(card),
-        ["probe"] => Ok(drop(lcast_lab::Lab::new(1).try_build()?)),
+        ["probe"] => {
+            lcast_lab::Lab::new(1).try_build()?;
+            Ok(())
+        }
         _ => bail!("usage: lab-helper sniff CARD | inject CARD | probe"),
     }
 }

@@ -140,6 +140,14 @@ impl Scene {
         answer
     }
 
+    /// Waits until every agent has dropped so many more packets: it got them. (An agent reads its
+    /// own numbers at most once a second.)
+    fn wait_dropped(&self, before: &BTreeMap<String, u64>, more: u64) {
+        wait_until(&format!("{more} packets to be dropped by all"), DEADLINE, || {
+            self.dropped().iter().all(|(node, count)| count - before[node] >= more)
+        });
+    }
+
     /// How many packets each agent has dropped.
     fn dropped(&self) -> BTreeMap<String, u64> {
         let total = |reply: &serde_json::Value| -> u64 {
@@ -191,11 +199,7 @@ fn a_question_sent_again_draws_no_reply() {
     packets.push(ipv6_udp(&to_one));
     outsider.inject("eth0", &packets);
 
-    let after = scene.dropped();
-    for (node, count) in &after {
-        let new = count - before[node];
-        assert!(new >= 5, "{node} dropped {new} of the packets sent to it: it never got them");
-    }
+    scene.wait_dropped(&before, 5);
     let drawn = unicast(heard_by_outsider.datagrams(), &[outsider_local, outsider_global]);
     assert_eq!(drawn, [], "the outsider drew replies");
     let drawn = unicast(heard_by_asker.datagrams(), &[own.0, own.1]);
@@ -231,11 +235,7 @@ fn forged_packets_are_dropped_and_hurt_nobody() {
     }
     let sent = packets.len() as u64;
     outsider.inject("eth0", &packets);
-    let after = scene.dropped();
-    for (node, count) in &after {
-        let new = count - before[node];
-        assert!(new >= sent / 2, "{node} counted {new} of {sent} forged packets");
-    }
+    scene.wait_dropped(&before, sent / 2);
     let replies = heard.datagrams().into_iter().filter(|datagram| !datagram.is_multicast());
     let drawn: Vec<_> = replies.filter(|datagram| datagram.source != source).collect();
     assert_eq!(drawn, [], "forged packets drew replies");
