@@ -5,7 +5,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::silence_max;
+use super::{INTERVAL_MAX, INTERVAL_MIN, silence_max};
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
 use crate::time::{Instant, Now, Timestamp};
@@ -154,7 +154,8 @@ impl Roster {
             wall: now.wall.saturating_sub(record.age),
             address: record.address,
             sender: None,
-            interval: record.interval,
+            // Hearsay must not make a member alive for ever.
+            interval: record.interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
             left: record.left,
             software: cut(record.software.clone()),
             via,

@@ -158,6 +158,14 @@ impl Heard {
         };
         [step, self.repeat_at].into_iter().flatten().fold(self.forget_at, Instant::min)
     }
+
+    /// The member whose question waits for its slot.
+    fn waits_for(&self) -> Option<NodeId> {
+        match &self.step {
+            Step::Waiting { task, .. } => Some(task.asker.id()),
+            Step::Sampling { .. } | Step::Setting { .. } | Step::Answered { .. } => None,
+        }
+    }
 }
 
 enum Step {
@@ -290,7 +298,7 @@ impl Answering {
                 None => return,
             },
         };
-        if !self.make_room() {
+        if !self.make_room(&asker.id()) {
             let message = "too many questions are unanswered here";
             self.refuse_as(now, &back, RefusalReason::Busy, message);
             return;
@@ -299,7 +307,7 @@ impl Answering {
             self.reply(sender, way, frame.request, Answer::Pending, frame.by_group);
             return;
         }
-        let keep = (frame.remaining + KEPT_FOR).min(REMEMBERED_FOR_MAX);
+        let keep = frame.remaining.saturating_add(KEPT_FOR).min(REMEMBERED_FOR_MAX);
         let task = Box::new(Task { asker: asker.clone(), selector, work });
         let heard = Heard {
             way,
@@ -328,18 +336,31 @@ impl Answering {
         self.timers.extend(due.map(|due| (due, key)));
     }
 
-    /// Forgets the oldest answered question when there are too many; whether there is room.
-    fn make_room(&mut self) -> bool {
+    /// Makes room for a question of `asker` when there are too many: the oldest answered one is
+    /// forgotten, else one of whoever has most of them waiting. Whether there is room.
+    fn make_room(&mut self, asker: &NodeId) -> bool {
         if self.heard.len() < REMEMBERED_MAX {
             return true;
         }
         let answered = self.heard.iter().filter(|(_, it)| matches!(it.step, Step::Answered { .. }));
         let oldest = answered.min_by_key(|(_, it)| it.forget_at).map(|(key, _)| *key);
-        match oldest {
-            Some(key) => self.forget(&key),
-            None => return false,
-        }
+        let Some(key) = oldest.or_else(|| self.last_of_greediest(asker)) else { return false };
+        self.forget(&key);
         true
+    }
+
+    /// Of the member with most questions waiting, the one whose slot comes last; none when `asker`
+    /// has as many: no member keeps the others from being answered.
+    fn last_of_greediest(&self, asker: &NodeId) -> Option<(SenderId, u64)> {
+        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for member in self.heard.values().filter_map(Heard::waits_for) {
+            *counts.entry(member).or_default() += 1;
+        }
+        let own = counts.get(asker).copied().unwrap_or_default();
+        let greediest = counts.iter().max_by_key(|(_, count)| **count);
+        let (member, _) = greediest.filter(|(_, count)| **count > own)?;
+        let theirs = self.heard.iter().filter(|(_, it)| it.waits_for() == Some(*member));
+        theirs.max_by_key(|(_, it)| it.due()).map(|(key, _)| *key)
     }
 
     fn forget(&mut self, key: &(SenderId, u64)) {

@@ -161,6 +161,30 @@ fn more_unanswered_questions_than_fit_are_refused_and_not_without_limit() {
 
 /// [QST-27]
 #[test]
+fn no_member_keeps_the_others_from_being_answered() {
+    let mut bench = bench();
+    let window = WINDOW_MAX;
+    let waiting = |bench: &Bench, request| QuestionFrame {
+        window,
+        remaining: Duration::MAX,
+        ..bench.frame(request)
+    };
+    let mut request = 0;
+    while bench.answering.len() < REMEMBERED_MAX {
+        let frame = waiting(&bench, request);
+        request += 1;
+        bench.hear(frame);
+    }
+    let frame = waiting(&bench, request);
+    assert!(matches!(bench.hear(frame)[..], [Answer::Refused(..)]), "its own are the most");
+    bench.asker = bench.own.clone();
+    let frame = bench.frame(request + 1);
+    assert_eq!(bench.hear(frame), [Answer::Here], "another member's");
+    assert_eq!(bench.answering.len(), REMEMBERED_MAX);
+}
+
+/// [QST-27]
+#[test]
 fn the_oldest_answered_question_makes_room() {
     let mut bench = bench();
     for request in 0..=REMEMBERED_MAX as u64 {
