@@ -17,6 +17,8 @@ use crate::wait::{DEADLINE, wait_for};
 #[derive(Clone, Debug)]
 pub struct Job {
     enter: Vec<String>,
+    /// What comes before a program that is to run as an ordinary user.
+    demote: Vec<String>,
     wrap: Vec<String>,
     program: Vec<String>,
     env: Vec<(String, String)>,
@@ -25,9 +27,15 @@ pub struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(enter: Vec<String>, env: Vec<(String, String)>, program: &str) -> Self {
+    pub(crate) fn new(
+        enter: Vec<String>,
+        demote: Vec<String>,
+        env: Vec<(String, String)>,
+        program: &str,
+    ) -> Self {
         let program = vec![program.to_owned()];
-        Self { enter, wrap: Vec::new(), program, env, input: None, limit: DEADLINE * 2 }
+        let limit = DEADLINE * 2;
+        Self { enter, demote, wrap: Vec::new(), program, env, input: None, limit }
     }
 
     /// Adds one argument.
@@ -86,7 +94,8 @@ impl Job {
     /// Runs it as an ordinary user of the lab, with no capability in any of its networks.
     #[must_use]
     pub fn unprivileged(self) -> Self {
-        self.wrapped(&["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"])
+        let demote = self.demote.clone();
+        self.wrapped(&demote.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Runs it through another command that ends by executing its arguments.

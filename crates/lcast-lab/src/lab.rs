@@ -234,7 +234,8 @@ impl Host {
             ("RUST_BACKTRACE", "1".to_owned()),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Job::new(enter, env, program)
+        let demote = self.core.holder.demote(&self.path(""));
+        Job::new(enter, demote, env, program)
     }
 
     /// The binary under test in this host, with the words of a command line.

@@ -173,6 +173,20 @@ impl Holder {
         }
     }
 
+    /// The words before a command that is to run as an ordinary user of a host whose files are in
+    /// this folder.
+    pub(crate) fn demote(&self, folder: &str) -> Vec<String> {
+        let words: &[&str] = match self.mode {
+            Mode::User => &["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"],
+            Mode::Root => {
+                let line = "chown -R 1000:1000 \"$0\" && exec setpriv --reuid=1000 --regid=1000 \
+                            --clear-groups --bounding-set=-all -- \"$@\"";
+                &["sh", "-c", line, folder]
+            }
+        };
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
     /// The words before a command that is to run in a host of this lab.
     pub(crate) fn enter(&self, host: usize, folder: &str) -> Vec<String> {
         let init = self.init;
