@@ -11,7 +11,7 @@ mod error;
 mod issue;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,10 @@ pub(crate) const REALMS: &str = "realms";
 pub const VALIDITY: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
 /// Longest credential or authority file: a full member list and its company.
 const FILE_LENGTH_MAX: u64 = (MemberList::LENGTH_MAX + 65_536) as u64;
+
+/// How long a process waits for another to be done with the folder, and how often it looks.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_STEP: Duration = Duration::from_millis(5);
 
 const CREDENTIAL: &str = "credential";
 const AUTHORITY: &str = "authority";
@@ -144,6 +148,7 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
     let enrolled = authority.enroll(MemberEdit::first(), &subjects, &network, wall, &mut random)?;
     let parent = folder.path.parent().unwrap_or(Path::new("/"));
     file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
+    remove_unfinished(parent, &folder.name);
     let unfinished = parent.join(format!(".{}.{}", folder.name, std::process::id()));
     let finished = fill(&unfinished, &authority, &enrolled.credentials, &enrolled.members)
         .and_then(|()| match fs::rename(&unfinished, &folder.path) {
@@ -160,6 +165,19 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
     finished?;
     let synced = File::open(parent).and_then(|parent| parent.sync_all());
     synced.map_err(|source| RealmError::io(parent, source))
+}
+
+/// Removes what processes that died left of making this realm: there are keys in it. What cannot
+/// be read or removed stays; it is in nobody's way.
+fn remove_unfinished(parent: &Path, name: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let pid = file.to_str().and_then(|it| it.strip_prefix('.')?.strip_prefix(name));
+        let pid = pid.and_then(|it| it.strip_prefix('.')?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn fill(
@@ -477,12 +495,26 @@ impl RealmFolder {
 
     /// Waits for the lock that one process at a time holds while it changes the folder.
     fn lock(&self) -> Result<File, RealmError> {
+        self.lock_within(LOCK_WAIT)
+    }
+
+    fn lock_within(&self, wait: Duration) -> Result<File, RealmError> {
         let path = self.path.join(LOCK);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(file::SECRET_MODE);
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let locked = options.open(&path).and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| RealmError::io(&path, source))
+        let file = options.open(&path).map_err(|source| RealmError::io(&path, source))?;
+        let begin = std::time::Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < wait => {
+                    std::thread::sleep(LOCK_STEP);
+                }
+                Err(TryLockError::WouldBlock) => return Err(RealmError::Busy { path }),
+                Err(TryLockError::Error(source)) => return Err(RealmError::io(&path, source)),
+            }
+        }
     }
 }
 

@@ -192,6 +192,12 @@ impl Store {
         file::create_private_folder(folder)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(Self::FILE);
+        // SQLite would wait for ever for the other end of a pipe.
+        if let Err(source) = file::open(&path)
+            && source.kind() == io::ErrorKind::Other
+        {
+            return Err(StoreError::Folder { path, source });
+        }
         let wrap = |source| classify(&path, source);
         let connection = connect(&path).map_err(wrap)?;
         let format = connection

@@ -67,10 +67,10 @@ pub struct Epoch {
 #[non_exhaustive]
 pub enum CredentialError {
     /// Not the format at all.
-    #[error("not a {0} file")]
+    #[error("not a proper {0} file")]
     Format(&'static str),
     /// The format of a newer program.
-    #[error("a {what} file of version {version}: update librecast to read it")]
+    #[error("a newer {what} file, version {version}: update librecast to read it")]
     Newer {
         /// Which file.
         what: &'static str,

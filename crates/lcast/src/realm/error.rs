@@ -92,6 +92,20 @@ pub enum RealmError {
         /// What is wrong with it.
         source: CredentialError,
     },
+    /// The file holds no authority's key, or that of another realm.
+    #[error("'{path}': {problem}; put back the copy of it that you keep in a safe place")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process has been changing the folder for long.
+    #[error("'{path}' is locked by another librecast process; see what holds it: fuser '{path}'")]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
     /// The file is no member list of this realm.
     #[error("'{path}': {source}; remove it, and the list of the credential is used")]
     MembersFile {

@@ -55,7 +55,8 @@ pub fn issue(
 ) -> Result<Vec<Issued>, RealmError> {
     let authority = read_authority(folder)?;
     let lock = folder.lock()?;
-    let (members, network) = (read_members(folder, &authority)?, read_network(folder)?);
+    let network = read_network(folder, &authority)?;
+    let members = read_members(folder, &authority)?;
     let subjects = check(folder, &members, requests, wall)?;
     let mut random = crate::entropy::random();
     let enrolled = authority.enroll(members.edit(), &subjects, &network, wall, &mut random)?;
@@ -84,6 +85,7 @@ pub fn issue(
 pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
     let authority = read_authority(folder)?;
     let lock = folder.lock()?;
+    read_network(folder, &authority)?;
     let members = read_members(folder, &authority)?;
     let Some(member) = members.by_name(name) else {
         let realm = folder.name().to_owned();
@@ -149,7 +151,8 @@ fn read_authority(folder: &RealmFolder) -> Result<Authority, RealmError> {
         return Err(RealmError::Mode { path, mode });
     }
     let bytes = Zeroizing::new(super::read_file(&path)?);
-    Authority::decode(&bytes).map_err(|source| RealmError::Content { path, source })
+    Authority::decode(&bytes)
+        .map_err(|source| RealmError::Authority { path, problem: source.to_string() })
 }
 
 fn read_members(folder: &RealmFolder, authority: &Authority) -> Result<MemberList, RealmError> {
@@ -158,10 +161,19 @@ fn read_members(folder: &RealmFolder, authority: &Authority) -> Result<MemberLis
     list.map_err(|source| RealmError::MembersFile { path, source })
 }
 
-/// Where the realm lives, as the credential of its founder says.
-fn read_network(folder: &RealmFolder) -> Result<lcast_proto::keys::Network, RealmError> {
-    let path = folder.path().join(CREDENTIAL);
-    Ok(read_credential(&path, None)?.network().clone())
+/// Where the realm lives, as the credential of its founder says. It also tells whether the
+/// authority is that of the realm: else the member list would be blamed, which must not be lost.
+fn read_network(
+    folder: &RealmFolder,
+    authority: &Authority,
+) -> Result<lcast_proto::keys::Network, RealmError> {
+    let credential = read_credential(&folder.path().join(CREDENTIAL), None)?;
+    if credential.realm() != authority.realm() {
+        let path = folder.path().join(AUTHORITY);
+        let problem = format!("not the authority key of the realm '{}'", folder.name());
+        return Err(RealmError::Authority { path, problem });
+    }
+    Ok(credential.network().clone())
 }
 
 /// The member whose name is most like this one, if any is much like it.

@@ -262,3 +262,42 @@ fn member_lists_never_go_back() {
     prod.keep_members(&old).unwrap();
     assert_eq!(fixture.version(), 2);
 }
+
+#[test]
+fn another_realms_authority_is_told_apart_from_a_damaged_member_list() {
+    let fixture = Fixture::new();
+    create(&fixture.home.folder("other"), Network::default(), NOW).unwrap();
+    let path = fixture.prod().path().join("authority");
+    for content in
+        [fs::read(fixture.home.folder("other").path().join("authority")).unwrap(), vec![]]
+    {
+        fs::write(&path, content).unwrap();
+        let error = fixture.issue(&["web1"]).unwrap_err();
+        assert!(matches!(error, RealmError::Authority { .. }), "{error}");
+        let error = forget(&fixture.prod(), "admin").unwrap_err();
+        assert!(matches!(error, RealmError::Authority { .. }), "{error}");
+    }
+    assert_eq!(fixture.version(), 1);
+}
+
+#[test]
+fn what_a_process_that_died_left_of_a_realm_is_removed() {
+    let fixture = Fixture::new();
+    let parent = fixture.prod().path().parent().unwrap().to_owned();
+    let mine = format!(".next.{}", std::process::id());
+    // No process has this number: the kernel's limit is 2^22.
+    for name in [".next.4194305", ".prod.4194305", ".next.x", &mine] {
+        fs::create_dir(parent.join(name)).unwrap();
+    }
+    fs::write(parent.join(".next.4194305/authority"), "key").unwrap();
+    remove_unfinished(&parent, "next");
+    assert_eq!(names_in(&parent), [&mine, ".next.x", ".prod.4194305", "prod"]);
+}
+
+#[test]
+fn who_waits_for_the_folder_too_long_is_told() {
+    let fixture = Fixture::new();
+    let _held = fixture.prod().lock().unwrap();
+    let error = fixture.prod().lock_within(Duration::ZERO).unwrap_err();
+    assert!(matches!(error, RealmError::Busy { .. }), "{error}");
+}

@@ -244,3 +244,12 @@ fn a_second_agent_is_kept_off_and_told_the_pid() {
     let names: BTreeSet<String> = Folder::names(&folder).into_iter().collect();
     assert_eq!(names, BTreeSet::from(["state".to_owned()]));
 }
+
+#[test]
+fn a_pipe_in_place_of_the_store_is_told_at_once() {
+    let folder = Folder::new("store");
+    let path = folder.path().join(Store::FILE);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+    let error = Store::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("a pipe or device"), "{error}");
+}
