@@ -1,9 +1,9 @@
 //! The member list: what the realm's authority signs about all members.
 //!
 //! A list has a version, a signature and members in order of name; its format is in
-//! `docs/spec/security.md`, "Member list". It is fetched in pages ([`MemberList::page`],
-//! [`Assembler`]) and never replaced by one of a lower version: [SEC-33]. A [`MemberList`] that
-//! exists was verified. Not for presence: who was heard is the roster's.
+//! `docs/spec/security.md`, "Member list". A [`MemberList`] that exists was verified. Not for
+//! fetching one in pages, which is `question::pull`'s; nor for presence: who was heard, and that no
+//! list is replaced by an older one, is the roster's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,14 +68,6 @@ pub enum MemberListError {
     /// More members than a realm may have.
     #[error("a realm has at most {max} members", max = MemberList::MEMBERS_MAX)]
     TooMany,
-    /// Another version than the one that was announced.
-    #[error("version {found} where version {announced} was announced")]
-    Version {
-        /// What the pages were said to hold.
-        announced: u64,
-        /// What they hold.
-        found: u64,
-    },
     /// The name is no member's.
     #[error("no member is named '{0}'")]
     Unknown(String),
@@ -86,8 +78,6 @@ impl MemberList {
     pub const MEMBERS_MAX: usize = 16_384;
     /// Longest encoded list in bytes: 512 bytes for each of the most members.
     pub const LENGTH_MAX: usize = 8 * 1024 * 1024;
-    /// Bytes in a page; the last one may be shorter.
-    pub const PAGE_LEN: usize = 900;
 
     /// The list in these bytes: [SEC-31]. Nothing is parsed before the signature is verified.
     ///
@@ -149,16 +139,6 @@ impl MemberList {
     /// The list as it is stored and travels.
     pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
-    }
-
-    /// How many pages the list is fetched in.
-    pub fn page_count(&self) -> u32 {
-        page_count(self.0.bytes.len())
-    }
-
-    /// One page of the list.
-    pub fn page(&self, index: u32) -> Option<&[u8]> {
-        self.0.bytes.chunks(Self::PAGE_LEN).nth(usize::try_from(index).ok()?)
     }
 
     /// The next version, so far with the same members.
@@ -235,107 +215,6 @@ impl MemberEdit {
     }
 }
 
-/// Collects the pages of a list that a peer announced: [SEC-33].
-#[derive(Debug)]
-pub struct Assembler {
-    version: u64,
-    length: usize,
-    pages: BTreeMap<u32, Box<[u8]>>,
-}
-
-/// Why pages are not collected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AssemblyError {
-    /// The announced list is not newer than the one held.
-    #[error("version {announced} is not newer than version {held}")]
-    NotNewer {
-        /// The version announced.
-        announced: u64,
-        /// The version held.
-        held: u64,
-    },
-    /// The announced list is longer than a list may be, or empty.
-    #[error("a list of {0} bytes was announced")]
-    Length(u64),
-    /// A page that the announced list does not have, or of another length.
-    #[error("page {0} does not belong to the announced list")]
-    Page(u32),
-}
-
-impl Assembler {
-    /// Begins to collect the list that was announced with this version and total length.
-    ///
-    /// # Errors
-    /// When it is not newer than the held version, or of impossible length.
-    pub fn new(version: u64, length: u64, held: u64) -> Result<Self, AssemblyError> {
-        if version <= held {
-            return Err(AssemblyError::NotNewer { announced: version, held });
-        }
-        let fits = (1..=MemberList::LENGTH_MAX as u64).contains(&length);
-        let known = usize::try_from(length).ok().filter(|_| fits);
-        let length = known.ok_or(AssemblyError::Length(length))?;
-        Ok(Self { version, length, pages: BTreeMap::new() })
-    }
-
-    /// The version that is collected.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
-    /// The total length in bytes.
-    pub fn total_len(&self) -> usize {
-        self.length
-    }
-
-    /// The pages that are not there yet, in order.
-    pub fn missing(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..page_count(self.length)).filter(|index| !self.pages.contains_key(index))
-    }
-
-    /// Whether every page is there.
-    pub fn is_complete(&self) -> bool {
-        self.pages.len() == page_count(self.length) as usize
-    }
-
-    /// Takes a page. One that is there already is kept.
-    ///
-    /// # Errors
-    /// When the list has no such page, or of another length.
-    pub fn insert(&mut self, index: u32, page: &[u8]) -> Result<(), AssemblyError> {
-        let start = (index as usize).saturating_mul(MemberList::PAGE_LEN);
-        let expected = self.length.saturating_sub(start).min(MemberList::PAGE_LEN);
-        if expected == 0 || page.len() != expected {
-            return Err(AssemblyError::Page(index));
-        }
-        self.pages.entry(index).or_insert_with(|| page.into());
-        Ok(())
-    }
-
-    /// The list, verified. When it is not the authority's, a member lied about a page: begin again
-    /// with another.
-    ///
-    /// # Errors
-    /// When pages are missing or their content is not the announced list.
-    pub fn finish(
-        self,
-        authority: &VerifyingKey,
-        realm: &RealmId,
-    ) -> Result<MemberList, MemberListError> {
-        let mut bytes = Vec::with_capacity(self.pages.values().map(|page| page.len()).sum());
-        self.pages.values().for_each(|page| bytes.extend_from_slice(page));
-        if bytes.len() != self.length {
-            return Err(MemberListError::Length(bytes.len()));
-        }
-        let list = MemberList::verify(bytes, authority, realm)?;
-        if list.version() != self.version {
-            let found = list.version();
-            return Err(MemberListError::Version { announced: self.version, found });
-        }
-        Ok(list)
-    }
-}
-
 const CONTEXT: &[u8] = b"librecast 1 member list";
 
 const FIELD_NAME: i64 = 1;
@@ -351,10 +230,6 @@ const FIELD_FORGOTTEN: i64 = 8;
 fn signed_message(realm: &RealmId, version: u64, body: &[u8]) -> Vec<u8> {
     let hash = blake3::hash(body);
     [CONTEXT, &realm.0, &version.to_be_bytes(), hash.as_bytes()].concat()
-}
-
-fn page_count(length: usize) -> u32 {
-    u32::try_from(length.div_ceil(MemberList::PAGE_LEN)).unwrap_or(u32::MAX)
 }
 
 /// Times travel as seconds; a list that was just signed equals the one that is read.

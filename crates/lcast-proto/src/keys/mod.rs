@@ -26,7 +26,7 @@ pub use cache::CertificateCache;
 pub use certificate::{Certificate, CertificateError, IssueError, Validity};
 pub use credential::{Credential, CredentialError, Epoch, Network, Scope};
 pub use key::{AgreementKey, SessionKey, SigningKey, VerifyingKey};
-pub use members::{Assembler, AssemblyError, Member, MemberEdit, MemberList, MemberListError};
+pub use members::{Member, MemberEdit, MemberList, MemberListError};
 pub use policy::{Narrowing, Policy, Verb};
 pub use replay::{ReplayError, ReplayWindows};
 pub use seal::{

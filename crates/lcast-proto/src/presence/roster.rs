@@ -99,7 +99,7 @@ impl Roster {
         self.agents
     }
 
-    /// Puts a newer member list in force; whether it was newer. [PRE-6]
+    /// Puts a newer member list in force; whether it was newer. [PRE-6] [SEC-33]
     pub fn install(&mut self, members: MemberList) -> bool {
         if members.version() <= self.members.version() {
             return false;

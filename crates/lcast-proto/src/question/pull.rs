@@ -1,4 +1,4 @@
-//! Fetching in pages what is larger than a packet: large replies, schemas, member lists.
+//! Fetching in pages what is larger than a packet: large replies, schemas, member lists [SEC-33].
 //!
 //! The puller asks for up to 16 pages at a time and again for those that did not come. The machine
 //! holds what has arrived; who may pull what, and what the bytes mean, is for others to say.

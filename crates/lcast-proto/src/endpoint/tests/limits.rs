@@ -164,3 +164,17 @@ fn long_versions_of_software_are_cut_where_they_are_told_to_others() {
         assert_eq!(roster.heard(&id).unwrap().software.len(), expected, "{length}");
     }
 }
+
+/// [SEC-33] [PRE-6]
+#[test]
+fn no_member_list_gives_way_to_one_that_is_not_newer() {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let first = members(2);
+    let second = authority.sign_members(first.edit()).unwrap();
+    let mut roster = Roster::new(first.clone());
+    for (list, taken) in [(&first, false), (&second, true), (&second, false), (&first, false)] {
+        assert_eq!(roster.install(list.clone()), taken, "version {}", list.version());
+    }
+    assert_eq!(roster.members().version(), 2);
+}

@@ -1,7 +1,6 @@
-//! Member lists: versions, signatures, pages.
+//! Member lists: versions, signatures, limits.
 
-use lcast_proto::keys::members::AssemblyError;
-use lcast_proto::keys::{Assembler, Authority, MemberEdit, MemberList, MemberListError, NodeId};
+use lcast_proto::keys::{Authority, MemberEdit, MemberList, MemberListError, NodeId};
 
 use super::{authority, random, subject};
 
@@ -82,81 +81,4 @@ fn a_realm_has_at_most_as_many_members_as_it_may() {
     let mut edit = full.edit();
     assert_eq!(edit.issue(subject("one-more"), id(max)), Err(MemberListError::TooMany));
     edit.issue(subject("n00000"), id(max)).unwrap();
-}
-
-/// [SEC-33]
-#[test]
-fn pages_make_the_list_again_in_any_order() {
-    let authority = authority();
-    let list = list(&authority, 300);
-    let length = list.bytes().len() as u64;
-    let mut assembler = Assembler::new(list.version(), length, 0).unwrap();
-    assert_eq!(assembler.missing().count(), list.page_count() as usize);
-    for index in (0..list.page_count()).rev() {
-        assert!(!assembler.is_complete());
-        let page = list.page(index).unwrap();
-        assert!(page.len() <= MemberList::PAGE_LEN);
-        assembler.insert(index, page).unwrap();
-        assembler.insert(index, page).unwrap();
-    }
-    assert!(assembler.is_complete() && list.page(list.page_count()).is_none());
-    let read = assembler.finish(authority.public(), authority.realm()).unwrap();
-    assert_eq!(read, list);
-}
-
-fn refused(version: u64, length: u64, held: u64, expected: AssemblyError) {
-    assert_eq!(Assembler::new(version, length, held).unwrap_err(), expected);
-}
-
-/// [SEC-33]
-#[test]
-fn never_a_lower_version_and_no_hostile_length() {
-    refused(3, 100, 3, AssemblyError::NotNewer { announced: 3, held: 3 });
-    refused(2, 100, 3, AssemblyError::NotNewer { announced: 2, held: 3 });
-    let max = MemberList::LENGTH_MAX as u64;
-    refused(4, max + 1, 3, AssemblyError::Length(max + 1));
-    refused(4, u64::MAX, 3, AssemblyError::Length(u64::MAX));
-    refused(4, 0, 3, AssemblyError::Length(0));
-    assert!(Assembler::new(4, max, 3).is_ok());
-    assert!(Assembler::new(u64::MAX, 1, u64::MAX - 1).is_ok());
-}
-
-#[test]
-fn pages_that_do_not_belong_are_refused() {
-    let mut assembler = Assembler::new(1, 1000, 0).unwrap();
-    for (index, length, fits) in [
-        (0, 900, true),
-        (0, 899, false),
-        (0, 901, false),
-        (1, 100, true),
-        (1, 101, false),
-        (2, 0, false),
-        (2, 900, false),
-        (u32::MAX, 900, false),
-    ] {
-        let outcome = assembler.insert(index, &vec![0; length]);
-        assert_eq!(outcome.is_ok(), fits, "page {index} of {length}");
-    }
-}
-
-#[test]
-fn a_lie_about_pages_or_version_is_noticed() {
-    let authority = authority();
-    let list = list(&authority, 20);
-    let length = list.bytes().len() as u64;
-    let assemble = |version, change: u8| {
-        let mut assembler = Assembler::new(version, length, 0).unwrap();
-        for index in 0..list.page_count() {
-            let mut page = list.page(index).unwrap().to_vec();
-            *page.last_mut().unwrap() ^= change;
-            assembler.insert(index, &page).unwrap();
-        }
-        assembler.finish(authority.public(), authority.realm())
-    };
-    assert_eq!(assemble(1, 1), Err(MemberListError::Signature));
-    let error = MemberListError::Version { announced: 2, found: 1 };
-    assert_eq!(assemble(2, 0), Err(error));
-    let unfinished = Assembler::new(1, length, 0).unwrap();
-    let verdict = unfinished.finish(authority.public(), authority.realm());
-    assert_eq!(verdict, Err(MemberListError::Length(0)));
 }
