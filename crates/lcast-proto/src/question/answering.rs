@@ -25,6 +25,8 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
+/// Patterns in one question: each looks at all variables.
+pub const PATTERNS_MAX: usize = 64;
 /// Bytes of large replies kept for pulling, of all questions together. [QST-31]
 pub const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a large reply is kept after its announcement or its last pull. [QST-31]
@@ -284,9 +286,9 @@ impl Answering {
                 let patterns: Result<Vec<Pattern>, _> =
                     frame.patterns.iter().map(|text| text.parse()).collect();
                 match patterns {
-                    Ok(patterns) => Work::Get(patterns),
-                    Err(_) => {
-                        let message = "a pattern breaks the rules";
+                    Ok(patterns) if patterns.len() <= PATTERNS_MAX => Work::Get(patterns),
+                    Ok(_) | Err(_) => {
+                        let message = "a pattern breaks the rules, or there are over 64";
                         self.refuse_as(now, &back, RefusalReason::Selector, message);
                         return;
                     }

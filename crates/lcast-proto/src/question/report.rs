@@ -177,8 +177,8 @@ pub enum SetOutcome {
 
 /// The account at the end of a question.
 ///
-/// `answered`, `empty`, `error`, `refused`, `late` and `missing` together are `expected`, except
-/// when nodes answered that were not expected: they are told by their replies only.
+/// `answered`, `empty`, `error`, `refused`, `late` and `missing` together are `expected`. What
+/// nodes say that are not expected is not told at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many nodes were expected.

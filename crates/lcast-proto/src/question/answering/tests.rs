@@ -237,3 +237,14 @@ fn so_many_settings_at_once_and_no_more() {
     assert!(matches!(&answers[..], [Answer::Error(_, message)] if message.contains("64")));
     assert_eq!(bench.node().table.definitions().count(), 1);
 }
+
+#[test]
+fn so_many_patterns_at_once_and_no_more() {
+    let mut bench = bench();
+    for (count, expected) in [(PATTERNS_MAX, true), (PATTERNS_MAX + 1, false)] {
+        let patterns = vec!["app".to_owned(); count];
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(count as u64) };
+        let answers = bench.hear(frame);
+        assert_eq!(matches!(answers[..], [Answer::Empty(_)]), expected, "{answers:?}");
+    }
+}
