@@ -36,7 +36,7 @@ const SLICE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a question that is otherwise at its end waits to hear about clients.
 const CLIENTS_PATIENCE: Duration = Duration::from_millis(60);
 /// Replies that need not be spread in the first round. [QST-18]
-const UNSPREAD_MAX: usize = 50;
+const UNSPREAD_MAX: usize = 100;
 /// Replies a second below which halving after overruns stops.
 const REPLY_RATE_MIN: u32 = 500;
 /// How long after the last answer a question waits for the schema that gives its units, or for a
@@ -436,8 +436,8 @@ impl Asking {
         self.holding == 0 && self.nodes.iter().all(is_gone)
     }
 
-    /// The time over which so many replies spread. A few do not need any: half of what a default
-    /// receive buffer holds. [QST-18]
+    /// The time over which so many replies spread. A few do not need any: a default receive
+    /// buffer holds 277 of the usual size. [QST-18]
     fn window(&self, replies: usize) -> Duration {
         let calm = self.reply_rate == self.reply_rate_asked;
         if self.round == 1 && calm && replies <= UNSPREAD_MAX {
