@@ -26,13 +26,16 @@ use crate::pings::Pings;
 use crate::settings::{Settings, Stored};
 use crate::store::{StateLock, Store};
 
+/// A change of the variables, carried out between two packets.
+pub(crate) type Change = Box<dyn FnOnce(&mut Table, Now) + Send>;
+
 /// What a [`Node`](crate::Node) asks of its driver.
 pub(crate) enum Command {
     Ask(Box<Ask>, mpsc::Sender<Event>, mpsc::Receiver<()>),
     Ping(String, oneshot::Sender<Duration>),
     Members(oneshot::Sender<Vec<Member>>),
     Facts(oneshot::Sender<Facts>),
-    Change(Box<dyn FnOnce(&mut Table, Now) + Send>),
+    Change(Change),
     Setting(Definition, Value, oneshot::Sender<Result<watch::Receiver<Value>, ExposeError>>),
     Install(MemberList),
     Leave(oneshot::Sender<()>),

@@ -142,7 +142,7 @@ impl Pulls {
         let oldest = (Blob::Members(0), FIRST);
         let wished = self.pulls.range(oldest..=(Blob::Members(version), LAST));
         let of_sender = wished.filter(|((_, sender), _)| *sender == from);
-        of_sender.map(|((blob, _), _)| *blob).last().unwrap_or(*blob)
+        of_sender.map(|((blob, _), _)| *blob).next_back().unwrap_or(*blob)
     }
 
     /// Ends a pull that is under way.
