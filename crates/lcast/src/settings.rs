@@ -95,7 +95,10 @@ impl Settings {
             true => constraint.check(value),
             false => Err(format!("it holds {expected}, not {}", value.kind())),
         };
-        if let Err(message) = fits(&default) {
+        // Null is the default of a setting that has no value until somebody sets it.
+        if default != Value::Null
+            && let Err(message) = fits(&default)
+        {
             return Err(ExposeError::Default { name: template, message });
         }
         table.define(definition)?;
@@ -380,6 +383,16 @@ mod tests {
         let written = stored.recv().await.unwrap();
         settings.finish(&mut table, now, written);
         assert_eq!(*first.borrow_and_update(), Value::from("y"));
+    }
+
+    #[test]
+    fn a_setting_needs_no_default() {
+        let (mut settings, _stored) = Settings::new();
+        let (mut table, now) = (Table::new(2), Now::default());
+        let number = Definition::setting("app.a", Type::Int, Constraint::default());
+        let value = settings.expose(&mut table, now, number, Value::Null).unwrap();
+        assert_eq!(*value.borrow(), Value::Null);
+        assert_eq!(shown(&table, "app.a").0, Value::Null);
     }
 
     #[test]
