@@ -24,7 +24,7 @@ fn state(fleet: &Fleet, name: &str) -> String {
 fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     let mut fleet = Fleet::new(4, 0, CONFIG);
     fleet.realm.issue(&Member::agent("web9").role("spare").label("rack=r1"));
-    fleet.realm.issue(&Member::client("reader"));
+    let reader = fleet.realm.issue(&Member::client("reader"));
     let nodes = roster(&fleet, "");
     assert_eq!(nodes.keys().collect::<Vec<_>>(), ["db3", "db4", "web1", "web2", "web9"]);
     assert_eq!(nodes["web9"]["state"], "never");
@@ -38,7 +38,10 @@ fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     ids.dedup();
     assert_eq!(ids.len(), 5, "every node has an id of its own: {ids:?}");
     assert!(!nodes.contains_key("reader") && !nodes.contains_key("admin"));
+    let words = format!("get host.name --on web1 --credential {reader}");
+    fleet.lab.host(0).librecast(&words).ok();
     let clients = roster(&fleet, "--clients");
+    assert_eq!(clients["reader"]["kind"], "client");
     assert_eq!(clients["admin"]["kind"], "client");
     assert_eq!(clients["admin"]["state"], "alive");
     assert_eq!(clients["web1"]["state"], "alive");
