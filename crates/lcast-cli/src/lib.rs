@@ -61,8 +61,11 @@ fn report(failure: &Failure, output: Output) -> ExitCode {
     if failure.is_closed_output() {
         return Exit::Success.into();
     }
+    // It may repeat what a script passed on from elsewhere; carets stand below their place.
+    let message = failure.to_string();
+    let lines: Vec<String> = message.lines().map(text::sanitise).collect();
     // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(std::io::stderr(), "librecast: {failure}");
+    let _ = writeln!(std::io::stderr(), "librecast: {}", lines.join("\n"));
     if output.format != Format::Text {
         // The exit code tells the same when standard output is closed as well.
         let _ = output.json(&json::failure(failure));

@@ -41,7 +41,11 @@ pub(crate) fn home() -> Result<Home, Failure> {
 
 /// The name of the realm that was asked for, by option or by environment.
 pub(crate) fn realm_name(everywhere: &Everywhere) -> Option<String> {
-    let from_environment = || std::env::var("LIBRECAST_REALM").ok().filter(|it| !it.is_empty());
+    // No name is no UTF-8: such a name is told, not passed over.
+    let from_environment = || {
+        let name = std::env::var_os("LIBRECAST_REALM").filter(|it| !it.is_empty());
+        name.map(|it| it.to_string_lossy().into_owned())
+    };
     everywhere.common.realm.clone().or_else(from_environment)
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct TargetArgs {
     #[arg(long = "label", value_name = "K=V")]
     pub(crate) labels: Vec<String>,
     /// Only nodes where this holds, like 'system.memory.usage > 0 && labels.role == "web"'.
-    #[arg(long = "where", value_name = "PREDICATE")]
+    #[arg(long = "where", value_name = "PREDICATE", allow_hyphen_values = true)]
     pub(crate) predicate: Option<String>,
     /// Only the nodes named in this file, one a line.
     #[arg(long, value_name = "FILE|-")]
@@ -78,19 +78,22 @@ impl TargetArgs {
     }
 }
 
+/// Characters shown of what is no name: the file may be no text at all.
+const NAME_SHOWN_MAX: usize = 40;
+
 fn read_names(source: &str) -> Result<Vec<String>, Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("'{source}': {why}"));
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let reader: Box<dyn Read> = match source {
         "-" => Box::new(std::io::stdin()),
         path => Box::new(std::fs::File::open(path).map_err(|error| wrong(&error))?),
     };
     let mut reader = reader.take(FILE_LENGTH_MAX + 1);
-    reader.read_to_string(&mut text).map_err(|error| wrong(&error))?;
-    if text.len() as u64 > FILE_LENGTH_MAX {
+    reader.read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > FILE_LENGTH_MAX {
         return Err(wrong(&"longer than 16 MiB"));
     }
-    parse_names(&text).map_err(|why| wrong(&why))
+    parse_names(&String::from_utf8_lossy(&bytes)).map_err(|why| wrong(&why))
 }
 
 /// Names one a line; empty lines and lines that begin with '#' do not count.
@@ -101,9 +104,11 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
         if name.is_empty() || name.starts_with('#') {
             continue;
         }
-        if name.contains(|char: char| char.is_whitespace() || char.is_control()) {
-            let number = index + 1;
-            return Err(format!("line {number}: '{}' is no name of a node", name.escape_debug()));
+        let foreign = |char: char| char.is_whitespace() || char.is_control();
+        if name.contains(|char| foreign(char) || char == char::REPLACEMENT_CHARACTER) {
+            let (number, start) = (index + 1, name.chars().take(NAME_SHOWN_MAX));
+            let start: String = start.flat_map(char::escape_debug).collect();
+            return Err(format!("line {number}: '{start}' is no name of a node; put one a line"));
         }
         names.push(name.to_owned());
     }
@@ -125,6 +130,7 @@ mod tests {
             (String::new(), "no names"),
             ("a\nb c\n".to_owned(), "line 2"),
             ("a\x1bb\n".to_owned(), "line 1"),
+            ("a\n\u{fffd}\n".to_owned(), "line 2"),
             ("a\n".repeat(NAMES_MAX + 1), "more than"),
         ] {
             assert!(parse_names(&text).unwrap_err().contains(part), "{part}");
