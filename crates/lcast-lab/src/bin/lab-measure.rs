@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use lcast_lab::{Agent, Answer, Lab, Loss, Member, Realm};
 
-const CONFIG: &str = "[[setting]]\nname = \"app.greeting\"\ntype = \"text\"\nmax_len = 64\n";
+const CONFIG: &str =
+    "[[setting]]\nname = \"app.greeting\"\ntype = \"text\"\nmax_len = 64\ndefault = \"\"\n";
 
 fn main() -> ExitCode {
     let quick = std::env::args().any(|word| word == "quick");
