@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Change(Change),
     Setting(Definition, Value, oneshot::Sender<Result<watch::Receiver<Value>, ExposeError>>),
     Install(MemberList),
+    Open,
     Leave(oneshot::Sender<()>),
 }
 
@@ -63,6 +64,8 @@ pub(crate) struct Driver {
     refresh: Option<Refresh>,
     refresh_every: Option<Duration>,
     keep_members: Option<KeepMembers>,
+    /// Whether it takes part in the realm: a closed one neither hears nor sends.
+    open: bool,
     path: &'static str,
     path_since: Timestamp,
     /// Packets that left by at least one socket.
@@ -113,6 +116,7 @@ impl Driver {
             refresh: None,
             refresh_every: None,
             keep_members: None,
+            open: true,
             path: "none",
             path_since: started.wall,
             sent: 0,
@@ -129,6 +133,10 @@ impl Driver {
         self._lock = lock;
         self.settings.keep_in(store);
         self.memory = memory;
+    }
+
+    pub(crate) fn begin_closed(&mut self) {
+        self.open = false;
     }
 
     pub(crate) fn refresh_with(&mut self, refresh: Option<Refresh>, every: Option<Duration>) {
@@ -219,6 +227,9 @@ impl Driver {
 
     /// Carries out what the core wants, until it wants nothing.
     fn drain(&mut self) {
+        if !self.open {
+            return;
+        }
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.transmit(&transmit),
@@ -286,6 +297,9 @@ impl Driver {
     }
 
     fn take_batch(&mut self, batch: &Batch) {
+        if !self.open {
+            return;
+        }
         let now = self.clock.now();
         let overflow = self.network.stats().overflow;
         if overflow > self.overflow_seen {
@@ -319,6 +333,9 @@ impl Driver {
 
     /// Tells the core its links.
     fn links_changed(&mut self) {
+        if !self.open {
+            return;
+        }
         let infos = self.network.links();
         let path = match (infos.is_empty(), infos.iter().any(|link| link.multicast)) {
             (true, _) => "none",
@@ -378,6 +395,10 @@ impl Driver {
                 }
             }
             Command::Install(members) => self.input(Input::Members(members)),
+            Command::Open => {
+                self.open = true;
+                self.links_changed();
+            }
             Command::Leave(done) => drop(done.send(())),
         }
     }

@@ -65,6 +65,7 @@ pub struct Builder {
     refresh_every: Option<Duration>,
     keep_members: Option<KeepMembers>,
     registry: Vec<PathBuf>,
+    closed: bool,
 }
 
 /// Refreshes values in the table when a question is going to read them (`Some`), and at the
@@ -151,6 +152,7 @@ impl Node {
             refresh_every: None,
             keep_members: None,
             registry: Vec::new(),
+            closed: false,
         }
     }
 
@@ -309,6 +311,14 @@ impl Node {
         Ok(self.change(publish).await??)
     }
 
+    /// Takes part in the realm from here on, for a node that was started closed.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn open(&self) -> Result<(), NodeEnded> {
+        self.commands.send(Command::Open).await.map_err(|_| NodeEnded)
+    }
+
     /// Puts a member list that this process made in force and offers it to others.
     ///
     /// # Errors
@@ -396,6 +406,14 @@ impl Builder {
         self
     }
 
+    /// Starts closed: the realm neither hears of the node nor reaches it before [`Node::open`], so
+    /// that nobody sees it with half of its variables.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.closed = true;
+        self
+    }
+
     /// Starts the node on the present tokio runtime, whose I/O and time must be enabled.
     ///
     /// # Errors
@@ -426,6 +444,9 @@ impl Builder {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let mut driver = Driver::new(clock, endpoint, network, inbox);
         driver.keep(lock, store, memory);
+        if self.closed {
+            driver.begin_closed();
+        }
         driver.refresh_with(self.refresh, self.refresh_every);
         driver.keep_members_with(self.keep_members);
         tokio::spawn(driver.run());

@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
         let exposed = node.expose_setting(setting.definition, setting.default).await;
         exposed.map_err(|error| Failure::usage(format!("'{}': {error}", setting.name)))?;
     }
+    node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
     service::notify("READY=1");
     let ended = serve(&node, &mut background, args.exit_with_stdin).await;
@@ -129,6 +130,7 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         .state(state)
         .software(env!("CARGO_PKG_VERSION"))
         .narrowing(narrowing(config))
+        .closed()
         .refresh(builtin::TICK, Box::new(refresh));
     if !config.network.interfaces.is_empty() {
         builder = builder.interfaces(config.network.interfaces.clone());
