@@ -343,6 +343,12 @@ impl Driver {
             (false, false) => "unicast",
         };
         if path != self.path {
+            for name in self.network.absent() {
+                tracing::warn!(name, "this interface of the realm is absent or down");
+            }
+            if path != "multicast" && self.network.scope() != lcast_net::Scope::Host {
+                tracing::warn!("the realm is not reached from here: no usable interface");
+            }
             self.path = path;
             self.path_since = self.clock.now().wall;
             tracing::info!(path, "the realm is reached by this path");

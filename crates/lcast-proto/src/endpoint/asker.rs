@@ -234,7 +234,9 @@ impl Endpoint {
             let group = self.reply_group();
             self.outputs.push_back(Output::Leave(group));
         }
-        self.event(Event::Done(id, report));
+        // Who announced itself before the question was heard as well.
+        let heard = report.heard || self.stats.verified > 0;
+        self.event(Event::Done(id, Report { heard, ..report }));
     }
 
     fn reply_group(&self) -> std::net::Ipv6Addr {

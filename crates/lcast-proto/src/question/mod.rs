@@ -138,7 +138,10 @@ pub enum AskError {
         max: usize,
     },
     /// There is no link to send on.
-    #[error("no interface of the realm is up")]
+    #[error(
+        "no interface of the realm is up with an IPv6 address; look at 'ip -6 address', and at \
+         the interfaces in the credential or agent.toml"
+    )]
     NoLink,
     /// The process has sent as many packets as its keys allow.
     #[error("this process has used up its packet numbers; start it again")]
