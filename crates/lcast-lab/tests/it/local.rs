@@ -133,7 +133,7 @@ fn demo(card: bool) {
     while demo.is_running() {
         agents.extend(lab.programs().into_iter().filter(|(_, line)| {
             line.get(1..).is_some_and(|words| words.iter().any(|word| word == "agent"))
-                && line[0].ends_with("librecast")
+                && line[0] == lcast_lab::binary()
         }));
         std::thread::park_timeout(std::time::Duration::from_millis(5));
     }
