@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use self::asker::{Question, Schemas};
 use self::peers::Peers;
-use self::realm::Sync;
+use self::realm::{Serving, Sync};
 use crate::config::Config;
 use crate::group;
 use crate::io::{Event, Input, Link, Output};
@@ -73,6 +73,7 @@ pub struct Endpoint {
     questions: BTreeMap<u64, Question>,
     answering: Answering,
     pulls: Pulls,
+    serving: Serving,
     pings: BTreeSet<(u64, SenderId)>,
     to_self: VecDeque<PairFrame>,
     outputs: VecDeque<Output>,
@@ -143,6 +144,7 @@ impl Endpoint {
             questions: BTreeMap::new(),
             answering: Answering::new(now.instant),
             pulls: Pulls::default(),
+            serving: Serving::default(),
             pings: BTreeSet::new(),
             to_self: VecDeque::new(),
             outputs: VecDeque::from([Output::Join(control)]),

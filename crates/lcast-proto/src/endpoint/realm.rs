@@ -30,6 +30,28 @@ const RECORDS_MAX: usize = 512;
 /// each of them. [PRE-8]
 const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
 
+/// Packets of pages and rosters that this process sends on request in a second: a request of one
+/// packet draws up to 47, and its source address may be forged. [QST-34]
+pub(super) const SERVED_PER_SECOND_MAX: u32 = 4000;
+
+/// How much was sent on request within this second.
+#[derive(Default)]
+pub(super) struct Serving {
+    since: Instant,
+    packets: u32,
+}
+
+impl Serving {
+    /// Whether one more packet may go.
+    pub(super) fn allows(&mut self, now: Instant) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            *self = Self { since: now, packets: 0 };
+        }
+        self.packets += 1;
+        self.packets <= SERVED_PER_SECOND_MAX
+    }
+}
+
 /// What is being caught up with.
 pub(super) struct Sync {
     /// Helpers still to be asked for the roster.
@@ -190,6 +212,10 @@ impl Endpoint {
             }
         };
         for page in pages.unwrap_or_else(|| vec![pull::no_page(wish.blob)]) {
+            if !self.serving.allows(now.instant) {
+                self.stats.count(Dropped::Flood);
+                return;
+            }
             self.send_pair(sender, &PairFrame::Page(page), false, None);
         }
     }
@@ -260,6 +286,10 @@ impl Endpoint {
             packets.push(&[]);
         }
         for records in packets {
+            if !self.serving.allows(now.instant) {
+                self.stats.count(Dropped::Flood);
+                return;
+            }
             self.send_pair(sender, &PairFrame::Roster(records.to_vec()), false, None);
         }
     }

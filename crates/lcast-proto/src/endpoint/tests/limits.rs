@@ -178,3 +178,14 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     }
     assert_eq!(roster.members().version(), 2);
 }
+
+#[test]
+fn what_is_sent_on_request_is_limited_a_second() {
+    let max = crate::endpoint::realm::SERVED_PER_SECOND_MAX;
+    let mut serving = crate::endpoint::realm::Serving::default();
+    let second = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+    for seconds in [5_u64, 6] {
+        let allowed = (0..=max).filter(|_| serving.allows(second(seconds))).count();
+        assert_eq!(allowed, max as usize, "max + 1 were asked for");
+    }
+}
