@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
-use lcast_net::{Batch, Destination as Arrival, Network, Target};
+use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, Target};
 use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Destination, Event, Input, Link, Output, Transmit};
 use lcast_proto::keys::members::MemberList;
@@ -308,13 +308,19 @@ impl Driver {
             self.endpoint.handle_input(now, Input::Overrun(lost));
         }
         let links = self.network.links();
+        let routed = self.network.scope().is_routed();
         for datagram in batch.iter() {
             let (local, multicast) = match datagram.destination {
                 Arrival::Unicast(local) => (local, false),
                 Arrival::Group(_) => {
                     let link = links.iter().find(|link| link.index == datagram.link);
-                    let Some(local) = link.and_then(|it| it.addresses.first()) else { continue };
-                    (*local, true)
+                    // The address that multicast leaves from: routers reach that one too.
+                    let local = |link: &LinkInfo| {
+                        let own = &link.addresses;
+                        if routed { own.last().copied() } else { own.first().copied() }
+                    };
+                    let Some(local) = link.and_then(local) else { continue };
+                    (local, true)
                 }
             };
             let from = datagram.source;
@@ -354,7 +360,7 @@ impl Driver {
             tracing::info!(path, "the realm is reached by this path");
         }
         let routed = self.network.scope().is_routed();
-        let link = |mut info: lcast_net::LinkInfo| {
+        let link = |mut info: LinkInfo| {
             if routed {
                 // Multicast leaves from the last address then, and the core wants that one first.
                 info.addresses.reverse();

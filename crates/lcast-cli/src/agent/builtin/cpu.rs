@@ -65,7 +65,8 @@ impl Cpu {
     }
 
     fn utilization(&self, now: Instant, ticks: Ticks) -> Option<f64> {
-        let (_, base) = self.window.base(now)?;
+        // Before the first window has passed: since boot.
+        let base = self.window.base(now).map_or(Ticks { busy: 0, total: 0 }, |(_, base)| *base);
         let total = ticks.total.checked_sub(base.total).filter(|total| *total > 0)?;
         #[allow(clippy::cast_precision_loss)]
         let part = ticks.busy.saturating_sub(base.busy) as f64 / total as f64;
