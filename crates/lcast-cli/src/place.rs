@@ -4,12 +4,10 @@
 //! Otherwise the rules of [`lcast::home`] decide.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use lcast::home::{Environment, Home, HomeError, Owner, Purpose, Sighting};
 use lcast::realm::{self, RealmError, RealmFolder};
 use lcast_proto::keys::Credential;
-use lcast_proto::time::Timestamp;
 
 use crate::args::Everywhere;
 use crate::failure::Failure;
@@ -28,11 +26,7 @@ pub(crate) struct Place {
 }
 
 /// The wall clock of this machine.
-pub(crate) fn wall() -> Timestamp {
-    // A clock before 1970 is no worse than one at 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
+pub(crate) use lcast::wall;
 
 /// The folders of this user.
 pub(crate) fn home() -> Result<Home, Failure> {

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn check_one(path: &str, text: &str, expected: &[(usize, &'static str)]) {
-        let folders = machine_folders(Path::new("/farm/checkout"));
+        let folders = machine_folders(Path::new("/depot/checkout"));
         let findings = check(&SourceFile::new(path, text), &folders);
         assert_eq!(places(&findings), expected, "{path}: {text:?}");
     }
@@ -174,8 +174,8 @@ mod tests {
     fn machine_paths() {
         let home = format!("// see /{}/me/x\n", "home");
         check_one("a.rs", &home, &[(1, "machine-path")]);
-        check_one("a.md", "in /farm/checkout/a and /farm/b\n", &[(1, "machine-path")]);
-        check_one("a.md", "in /farm/b\n", &[(1, "machine-path")]);
-        check_one("a.md", "src/farm/b, `[\"/home/\"]`\n", &[]);
+        check_one("a.md", "in /depot/checkout/a and /depot/b\n", &[(1, "machine-path")]);
+        check_one("a.md", "in /depot/b\n", &[(1, "machine-path")]);
+        check_one("a.md", "src/depot/b, `[\"/home/\"]`\n", &[]);
     }
 }
