@@ -11,8 +11,9 @@ use crate::io::{Event, Output};
 use crate::keys::certificate::Certificate;
 use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
-use crate::question::answering::{Asked, Node, Way};
+use crate::question::answering::{Asked, Way};
 use crate::question::asking::{Asking, Pace, Round, Send, Word};
+use crate::question::evaluate::Node;
 use crate::question::report::{
     EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, ReplyValue, Report,
     SetOutcome, SetResult,

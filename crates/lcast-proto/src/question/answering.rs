@@ -3,24 +3,21 @@
 //! A question is answered once per asking process and request id; asked again, the node repeats
 //! its answer. A reply never waits for a command: values are what the table holds after one
 //! request to the shell to refresh what it samples. Rules [QST-20] to [QST-29] of
-//! `docs/spec/questions.md`. Not here: verifying the asker, sealing the reply.
+//! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
+//! [`evaluate`]; verifying the asker, sealing the reply.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::{EmptyReason, ErrorCode, RefusalReason, SetOutcome, SetResult};
-use super::values::{REPLY_MAX, encode_value};
+use super::evaluate::{self, Node};
+use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
 use super::{SampleId, SetId, SetOrder, Wanted};
-use crate::keys::certificate::{Certificate, Validity};
-use crate::keys::policy::{Policy, Verb as Right};
-use crate::name::Name;
-use crate::select::{Outcome as Match, Pattern, Scope, Selector};
+use crate::keys::certificate::Certificate;
+use crate::select::{Outcome as Match, Pattern, Selector};
 use crate::time::{Instant, Now};
-use crate::value::Value;
-use crate::variable::{Assigned, Definition, Table, Version};
-use crate::wire::frame::{Answer, QuestionFrame, SetFrame, SetResultFrame, VerbCode};
+use crate::wire::frame::{Answer, QuestionFrame, SetFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
@@ -37,14 +34,10 @@ pub const PENDING_AFTER: Duration = Duration::from_millis(50);
 pub const WINDOW_MAX: Duration = Duration::from_secs(10);
 /// The longest that a question is remembered after its answer.
 pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
-/// How far the wall clocks of asker and node may be apart. [QST-21]
-pub const SKEW_MAX: Duration = Duration::from_secs(25 * 60 * 60);
 /// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
 pub const REFUSALS_PER_SECOND: u32 = 20;
-/// Settings in one request.
-pub const ASSIGNMENTS_MAX: usize = 64;
 
 /// The questions that a node has heard.
 #[derive(Debug)]
@@ -94,17 +87,6 @@ pub struct Way {
     pub to: SocketAddrV6,
     /// The own address that was asked, or that the question came in by.
     pub from: SocketAddrV6,
-}
-
-/// What stays the same from question to question.
-#[derive(Clone, Copy)]
-pub struct Node<'a> {
-    /// This node's certificate.
-    pub certificate: &'a Certificate,
-    /// What others may do here.
-    pub policy: &'a Policy,
-    /// The variables.
-    pub table: &'a Table,
 }
 
 /// A question as it was heard.
@@ -268,7 +250,9 @@ impl Answering {
         if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
             return;
         }
-        if let Some((reason, message)) = objection(now, node.policy, &asked) {
+        let Asked { asker, forgotten, .. } = asked;
+        let objection = evaluate::objection(now, node.policy, asker, forgotten, &asked.frame);
+        if let Some((reason, message)) = objection {
             self.refuse(now, &asked, reason, message);
             return;
         }
@@ -511,11 +495,7 @@ impl Answering {
         };
         let outcome = match task.mismatch(now, node) {
             Some(answer) => Done::Answer(answer),
-            None => match &task.work {
-                Work::Here => Done::Answer(Answer::Here),
-                Work::Get(patterns) => values(now, node, &task.asker, patterns),
-                Work::Set(set) => order(node, &task.asker, key, set),
-            },
+            None => task.done(now, node, key),
         };
         match outcome {
             Done::Answer(answer) => self.answer(key, answer),
@@ -581,7 +561,7 @@ impl Answering {
         let waits = |heard: &Heard| matches!(&heard.step, Step::Setting { id, .. } if *id == set);
         let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
         if let Some(key) = key {
-            self.answer(key, Answer::Set(results.iter().map(set_result).collect()));
+            self.answer(key, Answer::Set(results.iter().map(evaluate::set_result).collect()));
             self.schedule(key);
         }
     }
@@ -607,169 +587,24 @@ impl Task {
     /// The answer of a node whose predicate is not true; `None` where it is.
     fn mismatch(&self, now: Now, node: Node<'_>) -> Option<Answer> {
         let predicate = self.selector.predicate.as_ref()?;
-        let readable =
-            |name: &Name| node.policy.allows_variable(self.asker.roles(), Right::Read, name);
-        let own = node.certificate;
-        let id = own.id().to_string();
-        let labels: Vec<(&str, &str)> = own.labels().iter().collect();
-        let roles: Vec<&str> = own.roles().iter().collect();
-        let scope = Scope {
-            table: node.table,
-            labels: &labels,
-            name: own.name().as_str(),
-            id: &id,
-            roles: &roles,
-            now: now.wall,
-            readable: &readable,
-        };
-        match predicate.evaluate(&scope) {
+        match evaluate::judge(now, node, &self.asker, predicate) {
             Match::Match => None,
             Match::NoMatch => Some(Answer::Empty(EmptyReason::NoMatch.code())),
             Match::Undefined => Some(Answer::Empty(EmptyReason::Undefined.code())),
             Match::Error(message) => Some(Answer::Error(ErrorCode::Predicate.code(), message)),
         }
     }
-}
 
-/// Why the asker may not ask this; `None` when it may. [QST-21] [QST-24]
-fn objection(
-    now: Now,
-    policy: &Policy,
-    asked: &Asked<'_>,
-) -> Option<(RefusalReason, &'static str)> {
-    match asked.asker.validity(now.wall) {
-        Validity::Valid | Validity::Grace => {}
-        Validity::Expired => {
-            return Some((RefusalReason::Expired, "the certificate has expired; issue a new one"));
-        }
-        Validity::NotYet => {
-            let message = "the certificate is not valid yet here; compare the clocks";
-            return Some((RefusalReason::Clock, message));
-        }
-    }
-    if asked.forgotten {
-        return Some((RefusalReason::Forgotten, "the realm has forgotten this member"));
-    }
-    let asked_at = asked.frame.announcement.wall;
-    if asked_at.saturating_add(SKEW_MAX) < now.wall || now.wall.saturating_add(SKEW_MAX) < asked_at
-    {
-        return Some((RefusalReason::Clock, "the clocks are more than a day apart"));
-    }
-    let right = match asked.frame.verb {
-        VerbCode::Get | VerbCode::Schema | VerbCode::Ping => Right::Read,
-        VerbCode::Set => Right::Set,
-    };
-    if !policy.allows(asked.asker.roles(), right) {
-        return Some((RefusalReason::Role, "the certificate lacks the role, which is 'operator'"));
-    }
-    None
-}
-
-/// The values that match and that the asker may read, encoded.
-fn values(now: Now, node: Node<'_>, asker: &Certificate, patterns: &[Pattern]) -> Done {
-    let mut selected = BTreeMap::new();
-    for pattern in patterns {
-        selected.extend(pattern.select(node.table));
-    }
-    let mut bytes = Vec::new();
-    for (name, entry) in selected {
-        if !node.policy.allows_variable(asker.roles(), Right::Read, name) {
-            continue;
-        }
-        encode_value(now.instant, name, entry, &mut bytes);
-        if bytes.len() > REPLY_MAX {
-            let message = format!("the values are over {REPLY_MAX} bytes; ask for less at once");
-            return Done::Answer(Answer::Error(ErrorCode::Limit.code(), message));
-        }
-    }
-    if bytes.is_empty() {
-        return Done::Answer(Answer::Empty(EmptyReason::NoVariable.code()));
-    }
-    Done::Values(bytes)
-}
-
-/// Checks every assignment; an order when all are right, else what is wrong. [QST-25]
-fn order(node: Node<'_>, asker: &Certificate, key: (SenderId, u64), set: &SetFrame) -> Done {
-    if set.assignments.len() > ASSIGNMENTS_MAX {
-        let message = format!("at most {ASSIGNMENTS_MAX} settings can be written at once");
-        return Done::Answer(Answer::Error(ErrorCode::Limit.code(), message));
-    }
-    let many = set.if_version.is_some() && set.assignments.len() > 1;
-    let mut results = Vec::new();
-    let mut assignments = Vec::new();
-    for (text, assigned) in &set.assignments {
-        let checked = assignable(node, asker, text, assigned).and_then(|assignment| {
-            // Each would be compared for itself, and some be written without the others.
-            let message = "a version can be demanded of one setting at a time";
-            if many { Err((SetOutcome::Invalid, message.to_owned())) } else { Ok(assignment) }
-        });
-        let (outcome, message) = match checked {
-            Ok(assignment) => {
-                assignments.push(assignment);
-                (SetOutcome::Unchanged, "not written, because of the others".to_owned())
+    /// What is done where the predicate is true.
+    fn done(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> Done {
+        let outcome = match &self.work {
+            Work::Here => return Done::Answer(Answer::Here),
+            Work::Get(patterns) => {
+                evaluate::encoded(now, node, &self.asker, patterns).map(Done::Values)
             }
-            Err(failure) => failure,
+            Work::Set(set) => evaluate::order(node, &self.asker, key, set).map(Done::Order),
         };
-        let held = text.parse().ok().and_then(|name| node.table.entry(&name)).map(|it| it.version);
-        let version = held.filter(|_| outcome != SetOutcome::NoSuchVariable);
-        results.push(SetResult { name: text.clone(), outcome, message, version });
-    }
-    if assignments.len() < set.assignments.len() {
-        return Done::Answer(Answer::Set(results.iter().map(set_result).collect()));
-    }
-    Done::Order(SetOrder {
-        request: key,
-        asker: asker.name().as_str().to_owned(),
-        assignments,
-        if_version: set.if_version.map(|(incarnation, counter)| Version { incarnation, counter }),
-        dry_run: set.dry_run,
-    })
-}
-
-/// The name and the typed value of an assignment, or why it cannot be.
-fn assignable(
-    node: Node<'_>,
-    asker: &Certificate,
-    text: &str,
-    assigned: &Assigned,
-) -> Result<(Name, Value), (SetOutcome, String)> {
-    let absent = || (SetOutcome::NoSuchVariable, format!("no variable '{text}' here"));
-    let name: Name = text.parse().map_err(|_| absent())?;
-    if !node.policy.allows_variable(asker.roles(), Right::Set, &name) {
-        return Err(absent());
-    }
-    let definition = node.table.definition(&name).ok_or_else(absent)?;
-    let invalid = |message: String| (SetOutcome::Invalid, message);
-    let Some(constraint) = &definition.setting else {
-        return Err(invalid(format!("'{text}' cannot be set")));
-    };
-    let value = typed(definition, assigned).map_err(invalid)?;
-    constraint.check(&value).map_err(|message| invalid(format!("'{text}': {message}")))?;
-    Ok((name, value))
-}
-
-fn typed(definition: &Definition, assigned: &Assigned) -> Result<Value, String> {
-    let expected = definition.value_type;
-    let value = match assigned {
-        Assigned::Text(text) => return crate::setting::parse_text(expected, text),
-        Assigned::Value(value) => value,
-    };
-    match (value, expected) {
-        #[allow(clippy::cast_precision_loss)]
-        (Value::Int(number), crate::value::Type::Float) => Ok(Value::Float(*number as f64)),
-        (value, _) if value.kind() == expected => Ok(value.clone()),
-        (value, _) => {
-            Err(format!("'{}' holds {expected}, not {}", definition.template, value.kind()))
-        }
-    }
-}
-
-fn set_result(result: &SetResult) -> SetResultFrame {
-    SetResultFrame {
-        name: result.name.clone(),
-        outcome: result.outcome.code(),
-        version: result.version.map(|held| (held.incarnation, held.counter)),
-        message: result.message.clone(),
+        outcome.unwrap_or_else(Done::Answer)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Questions: what is asked of the nodes that a selector picks, and the account at the end.
 //!
 //! [`asking`] is the asker's machine: rounds, the still-wanted filter, one class per expected node.
-//! [`answering`] is the node's: slots, one snapshot, results kept for repeats. [`pull`] fetches in
-//! pages what is larger than a packet. Start with [`report`]: the answers as the asker sees them
-//! and the report that ends every question. Not here: sealing and addressing, which the endpoint
-//! does; the bytes, which are in `wire`. The rules are in `docs/spec/questions.md`.
+//! [`answering`] is the node's: slots, one snapshot, results kept for repeats; [`evaluate`] is what
+//! its table says to an asker. [`pull`] fetches in pages what is larger than a packet. Start with
+//! [`report`]: the answers as the asker sees them and the report that ends every question. Not
+//! here: sealing and addressing, which the endpoint does; the bytes, which are in `wire`. The
+//! rules are in `docs/spec/questions.md`.
 
 pub mod answering;
 pub mod asking;
+pub mod evaluate;
 pub mod pull;
 pub mod report;
 pub mod values;

@@ -4,11 +4,13 @@ use super::*;
 use crate::keys::authority::Authority;
 use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
+use crate::keys::policy::Policy;
 use crate::keys::subject::{Kind, Labels, Roles, Subject};
+use crate::question::evaluate::ASSIGNMENTS_MAX;
 use crate::random::Random;
 use crate::time::Timestamp;
-use crate::value::Type;
-use crate::variable::{Constraint, Update};
+use crate::value::{Type, Value};
+use crate::variable::{Assigned, Constraint, Definition, Table, Update};
 use crate::wire::frame::Announcement;
 
 /// A node, an operator who asks it, and what the node has heard.

@@ -1,0 +1,221 @@
+//! What a node's table says to an asker: whether a predicate holds, which values it may read,
+//! what it may set.
+//!
+//! Pure functions of one instant and one table, so that whoever answers once and whoever watches
+//! see the same. Permission comes before existence: [QST-24]. Start with [`judge`] and
+//! [`readable`]. Not here: when to evaluate, and what becomes of the outcome, which is for
+//! [`answering`](super::answering).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::SetOrder;
+use super::report::{EmptyReason, ErrorCode, RefusalReason, SetOutcome, SetResult};
+use super::values::{REPLY_MAX, encode_value};
+use crate::keys::certificate::{Certificate, Validity};
+use crate::keys::policy::{Policy, Verb as Right};
+use crate::name::Name;
+use crate::select::{Outcome, Pattern, Predicate, Scope};
+use crate::time::Now;
+use crate::value::Value;
+use crate::variable::{Assigned, Definition, Entry, Table, Version};
+use crate::wire::frame::{Answer, QuestionFrame, SetFrame, SetResultFrame, VerbCode};
+use crate::wire::id::SenderId;
+
+/// How far the wall clocks of asker and node may be apart. [QST-21]
+pub const SKEW_MAX: Duration = Duration::from_secs(25 * 60 * 60);
+/// Settings in one request.
+pub const ASSIGNMENTS_MAX: usize = 64;
+
+/// What stays the same from question to question.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    /// This node's certificate.
+    pub certificate: &'a Certificate,
+    /// What others may do here.
+    pub policy: &'a Policy,
+    /// The variables.
+    pub table: &'a Table,
+}
+
+/// Whether the predicate holds on this table for this asker, who sees of the variables only those
+/// that it may read. [QST-23]
+pub fn judge(now: Now, node: Node<'_>, asker: &Certificate, predicate: &Predicate) -> Outcome {
+    let readable = |name: &Name| node.policy.allows_variable(asker.roles(), Right::Read, name);
+    let own = node.certificate;
+    let id = own.id().to_string();
+    let labels: Vec<(&str, &str)> = own.labels().iter().collect();
+    let roles: Vec<&str> = own.roles().iter().collect();
+    predicate.evaluate(&Scope {
+        table: node.table,
+        labels: &labels,
+        name: own.name().as_str(),
+        id: &id,
+        roles: &roles,
+        now: now.wall,
+        readable: &readable,
+    })
+}
+
+/// The values that any of the patterns matches and that the asker may read, in order of name.
+pub fn readable<'a>(
+    node: Node<'a>,
+    asker: &Certificate,
+    patterns: &'a [Pattern],
+) -> BTreeMap<&'a Name, &'a Entry> {
+    let mut selected = BTreeMap::new();
+    for pattern in patterns {
+        selected.extend(pattern.select(node.table));
+    }
+    let roles = asker.roles();
+    selected.retain(|name, _| node.policy.allows_variable(roles, Right::Read, name));
+    selected
+}
+
+/// The readable values as a reply carries them, or the answer when there are none or too many.
+pub(super) fn encoded(
+    now: Now,
+    node: Node<'_>,
+    asker: &Certificate,
+    patterns: &[Pattern],
+) -> Result<Vec<u8>, Answer> {
+    let mut bytes = Vec::new();
+    for (name, entry) in readable(node, asker, patterns) {
+        encode_value(now.instant, name, entry, &mut bytes);
+        if bytes.len() > REPLY_MAX {
+            let message = format!("the values are over {REPLY_MAX} bytes; ask for less at once");
+            return Err(Answer::Error(ErrorCode::Limit.code(), message));
+        }
+    }
+    if bytes.is_empty() {
+        return Err(Answer::Empty(EmptyReason::NoVariable.code()));
+    }
+    Ok(bytes)
+}
+
+/// Why the asker may not ask this; `None` when it may. [QST-21] [QST-24]
+pub(super) fn objection(
+    now: Now,
+    policy: &Policy,
+    asker: &Certificate,
+    forgotten: bool,
+    frame: &QuestionFrame,
+) -> Option<(RefusalReason, &'static str)> {
+    match asker.validity(now.wall) {
+        Validity::Valid | Validity::Grace => {}
+        Validity::Expired => {
+            return Some((RefusalReason::Expired, "the certificate has expired; issue a new one"));
+        }
+        Validity::NotYet => {
+            let message = "the certificate is not valid yet here; compare the clocks";
+            return Some((RefusalReason::Clock, message));
+        }
+    }
+    if forgotten {
+        return Some((RefusalReason::Forgotten, "the realm has forgotten this member"));
+    }
+    let asked_at = frame.announcement.wall;
+    if asked_at.saturating_add(SKEW_MAX) < now.wall || now.wall.saturating_add(SKEW_MAX) < asked_at
+    {
+        return Some((RefusalReason::Clock, "the clocks are more than a day apart"));
+    }
+    let right = match frame.verb {
+        VerbCode::Get | VerbCode::Schema | VerbCode::Ping => Right::Read,
+        VerbCode::Set => Right::Set,
+    };
+    if !policy.allows(asker.roles(), right) {
+        return Some((RefusalReason::Role, "the certificate lacks the role, which is 'operator'"));
+    }
+    None
+}
+
+/// Checks every assignment; an order when all are right, else what is wrong. [QST-25]
+pub(super) fn order(
+    node: Node<'_>,
+    asker: &Certificate,
+    key: (SenderId, u64),
+    set: &SetFrame,
+) -> Result<SetOrder, Answer> {
+    if set.assignments.len() > ASSIGNMENTS_MAX {
+        let message = format!("at most {ASSIGNMENTS_MAX} settings can be written at once");
+        return Err(Answer::Error(ErrorCode::Limit.code(), message));
+    }
+    let many = set.if_version.is_some() && set.assignments.len() > 1;
+    let mut results = Vec::new();
+    let mut assignments = Vec::new();
+    for (text, assigned) in &set.assignments {
+        let checked = assignable(node, asker, text, assigned).and_then(|assignment| {
+            // Each would be compared for itself, and some be written without the others.
+            let message = "a version can be demanded of one setting at a time";
+            if many { Err((SetOutcome::Invalid, message.to_owned())) } else { Ok(assignment) }
+        });
+        let (outcome, message) = match checked {
+            Ok(assignment) => {
+                assignments.push(assignment);
+                (SetOutcome::Unchanged, "not written, because of the others".to_owned())
+            }
+            Err(failure) => failure,
+        };
+        let held = text.parse().ok().and_then(|name| node.table.entry(&name)).map(|it| it.version);
+        let version = held.filter(|_| outcome != SetOutcome::NoSuchVariable);
+        results.push(SetResult { name: text.clone(), outcome, message, version });
+    }
+    if assignments.len() < set.assignments.len() {
+        return Err(Answer::Set(results.iter().map(set_result).collect()));
+    }
+    Ok(SetOrder {
+        request: key,
+        asker: asker.name().as_str().to_owned(),
+        assignments,
+        if_version: set.if_version.map(|(incarnation, counter)| Version { incarnation, counter }),
+        dry_run: set.dry_run,
+    })
+}
+
+/// The name and the typed value of an assignment, or why it cannot be.
+fn assignable(
+    node: Node<'_>,
+    asker: &Certificate,
+    text: &str,
+    assigned: &Assigned,
+) -> Result<(Name, Value), (SetOutcome, String)> {
+    let absent = || (SetOutcome::NoSuchVariable, format!("no variable '{text}' here"));
+    let name: Name = text.parse().map_err(|_| absent())?;
+    if !node.policy.allows_variable(asker.roles(), Right::Set, &name) {
+        return Err(absent());
+    }
+    let definition = node.table.definition(&name).ok_or_else(absent)?;
+    let invalid = |message: String| (SetOutcome::Invalid, message);
+    let Some(constraint) = &definition.setting else {
+        return Err(invalid(format!("'{text}' cannot be set")));
+    };
+    let value = typed(definition, assigned).map_err(invalid)?;
+    constraint.check(&value).map_err(|message| invalid(format!("'{text}': {message}")))?;
+    Ok((name, value))
+}
+
+fn typed(definition: &Definition, assigned: &Assigned) -> Result<Value, String> {
+    let expected = definition.value_type;
+    let value = match assigned {
+        Assigned::Text(text) => return crate::setting::parse_text(expected, text),
+        Assigned::Value(value) => value,
+    };
+    match (value, expected) {
+        #[allow(clippy::cast_precision_loss)]
+        (Value::Int(number), crate::value::Type::Float) => Ok(Value::Float(*number as f64)),
+        (value, _) if value.kind() == expected => Ok(value.clone()),
+        (value, _) => {
+            Err(format!("'{}' holds {expected}, not {}", definition.template, value.kind()))
+        }
+    }
+}
+
+/// The result of one setting as it travels.
+pub(super) fn set_result(result: &SetResult) -> SetResultFrame {
+    SetResultFrame {
+        name: result.name.clone(),
+        outcome: result.outcome.code(),
+        version: result.version.map(|held| (held.incarnation, held.counter)),
+        message: result.message.clone(),
+    }
+}
