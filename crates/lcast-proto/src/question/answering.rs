@@ -120,6 +120,7 @@ impl Back {
 }
 
 struct Heard {
+    asker: NodeId,
     way: Way,
     by_group: bool,
     round: u16,
@@ -141,14 +142,6 @@ impl Heard {
             Step::Sampling { .. } => None,
         };
         [step, self.repeat_at].into_iter().flatten().fold(self.forget_at, Instant::min)
-    }
-
-    /// The member whose question waits for its slot.
-    fn waits_for(&self) -> Option<NodeId> {
-        match &self.step {
-            Step::Waiting { task, .. } => Some(task.asker.id()),
-            Step::Sampling { .. } | Step::Setting { .. } | Step::Answered { .. } => None,
-        }
     }
 }
 
@@ -296,6 +289,7 @@ impl Answering {
         let keep = frame.remaining.saturating_add(KEPT_FOR).min(REMEMBERED_FOR_MAX);
         let task = Box::new(Task { asker: asker.clone(), selector, work });
         let heard = Heard {
+            asker: asker.id(),
             way,
             by_group: frame.by_group,
             round: frame.round,
@@ -322,31 +316,41 @@ impl Answering {
         self.timers.extend(due.map(|due| (due, key)));
     }
 
-    /// Makes room for a question of `asker` when there are too many: the oldest answered one is
-    /// forgotten, else one of whoever has most of them waiting. Whether there is room.
+    /// Makes room for a question of `asker` when there are too many: whoever has more of them than
+    /// the asker loses one, the greediest first; else the asker loses its own oldest answered one.
+    /// Whether there is room. No member keeps the others from being answered.
     fn make_room(&mut self, asker: &NodeId) -> bool {
         if self.heard.len() < REMEMBERED_MAX {
             return true;
         }
-        let answered = self.heard.iter().filter(|(_, it)| matches!(it.step, Step::Answered { .. }));
-        let oldest = answered.min_by_key(|(_, it)| it.forget_at).map(|(key, _)| *key);
-        let Some(key) = oldest.or_else(|| self.last_of_greediest(asker)) else { return false };
+        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for heard in self.heard.values() {
+            *counts.entry(heard.asker).or_default() += 1;
+        }
+        let own = counts.get(asker).copied().unwrap_or_default();
+        let mut greedier: Vec<(usize, NodeId)> =
+            counts.into_iter().map(|(member, count)| (count, member)).collect();
+        greedier.retain(|(count, _)| *count > own);
+        greedier.sort_unstable();
+        let mut loses = greedier.iter().rev();
+        let found = loses.find_map(|(_, it)| self.oldest_of(it).or_else(|| self.last_of(it)));
+        let Some(key) = found.or_else(|| self.oldest_of(asker)) else { return false };
         self.forget(&key);
         true
     }
 
-    /// Of the member with most questions waiting, the one whose slot comes last; none when `asker`
-    /// has as many: no member keeps the others from being answered.
-    fn last_of_greediest(&self, asker: &NodeId) -> Option<(SenderId, u64)> {
-        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for member in self.heard.values().filter_map(Heard::waits_for) {
-            *counts.entry(member).or_default() += 1;
-        }
-        let own = counts.get(asker).copied().unwrap_or_default();
-        let greediest = counts.iter().max_by_key(|(_, count)| **count);
-        let (member, _) = greediest.filter(|(_, count)| **count > own)?;
-        let theirs = self.heard.iter().filter(|(_, it)| it.waits_for() == Some(*member));
-        theirs.max_by_key(|(_, it)| it.due()).map(|(key, _)| *key)
+    /// The oldest answered question of a member.
+    fn oldest_of(&self, member: &NodeId) -> Option<(SenderId, u64)> {
+        let theirs = self.heard.iter().filter(|(_, it)| it.asker == *member);
+        let answered = theirs.filter(|(_, it)| matches!(it.step, Step::Answered { .. }));
+        answered.min_by_key(|(_, it)| it.forget_at).map(|(key, _)| *key)
+    }
+
+    /// The question of a member that waits for its slot, and whose slot comes last.
+    fn last_of(&self, member: &NodeId) -> Option<(SenderId, u64)> {
+        let theirs = self.heard.iter().filter(|(_, it)| it.asker == *member);
+        let waiting = theirs.filter(|(_, it)| matches!(it.step, Step::Waiting { .. }));
+        waiting.max_by_key(|(_, it)| it.due()).map(|(key, _)| *key)
     }
 
     fn forget(&mut self, key: &(SenderId, u64)) {
@@ -529,7 +533,7 @@ impl Answering {
             self.answer(key, Answer::Values(bytes));
             return;
         }
-        if self.kept_bytes + bytes.len() > KEPT_BYTES_MAX {
+        if !self.make_room_for_bytes(key, bytes.len()) {
             let message = "too many large replies at once; ask again or for less".to_owned();
             self.answer(key, Answer::Error(ErrorCode::Limit.code(), message));
             return;
@@ -540,6 +544,47 @@ impl Answering {
         if let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) {
             *kept = Some(Kept { bytes: bytes.into(), until: now.instant + KEPT_FOR });
         }
+    }
+
+    /// Makes room for a large reply: whoever keeps more than its asker would loses one, the
+    /// greediest first, the one unpulled for longest. Whether there is room. [QST-31]
+    fn make_room_for_bytes(&mut self, key: (SenderId, u64), length: usize) -> bool {
+        let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) else { return false };
+        while self.kept_bytes + length > KEPT_BYTES_MAX {
+            let mut kept: BTreeMap<NodeId, usize> = BTreeMap::new();
+            for (member, reply) in self.all_kept().map(|(_, member, reply)| (member, reply)) {
+                *kept.entry(member).or_default() += reply.bytes.len();
+            }
+            let own = kept.get(&asker).copied().unwrap_or_default() + length;
+            let greediest = kept.into_iter().max_by_key(|(_, bytes)| *bytes);
+            let Some((member, _)) = greediest.filter(|(_, bytes)| *bytes > own) else {
+                return false;
+            };
+            let theirs = self.all_kept().filter(|(_, of, _)| *of == member);
+            let oldest = theirs.min_by_key(|(_, _, reply)| reply.until).map(|(key, ..)| key);
+            let Some(oldest) = oldest else { return false };
+            self.drop_kept(oldest);
+        }
+        true
+    }
+
+    /// The large replies kept, and for whom.
+    fn all_kept(&self) -> impl Iterator<Item = ((SenderId, u64), NodeId, &Kept)> {
+        self.heard.iter().filter_map(|(key, heard)| match &heard.step {
+            Step::Answered { kept, .. } => Some((*key, heard.asker, kept.as_ref()?)),
+            Step::Waiting { .. } | Step::Sampling { .. } | Step::Setting { .. } => None,
+        })
+    }
+
+    /// Keeps a large reply no longer: asked again, its question is evaluated anew.
+    fn drop_kept(&mut self, key: (SenderId, u64)) {
+        let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) else {
+            return;
+        };
+        if let Some(gone) = kept.take() {
+            self.kept_bytes -= gone.bytes.len();
+        }
+        self.schedule(key);
     }
 
     /// A large reply, for a pull by the process that asked.

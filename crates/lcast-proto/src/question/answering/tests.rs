@@ -228,6 +228,58 @@ fn large_replies_are_kept_up_to_their_limit_and_their_time() {
     assert_eq!(bench.answering.kept_bytes(), 0);
 }
 
+/// [QST-27]
+#[test]
+fn no_member_makes_a_node_forget_what_it_answered_another() {
+    let mut bench = bench();
+    let op = bench.asker.clone();
+    bench.asker = bench.own.clone();
+    let frame = bench.frame(1);
+    assert_eq!(bench.hear(frame), [Answer::Here]);
+    bench.asker = op;
+    for request in 2..=REMEMBERED_MAX as u64 + 1 {
+        bench.pass(Duration::from_micros(1));
+        let frame = bench.frame(request);
+        assert_eq!(bench.hear(frame), [Answer::Here]);
+    }
+    assert!(bench.answering.heard.contains_key(&(SenderId([1; 12]), 1)), "the other's");
+    assert!(!bench.answering.heard.contains_key(&(SenderId([1; 12]), 2)), "its own oldest");
+}
+
+/// [QST-31]
+#[test]
+fn the_greediest_loses_large_replies_to_the_others() {
+    let mut bench = bench();
+    let name = "app.text".parse().unwrap();
+    let value = Value::from("x".repeat(1 << 20).as_str());
+    let update = Update { name, value, time: None, version: None };
+    bench.table.update(bench.now, update).unwrap();
+    let ask = |bench: &mut Bench, request, round| {
+        let patterns = vec!["app".to_owned()];
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, round, ..bench.frame(request) };
+        bench.hear(frame)
+    };
+    let fits = |answers: &[Answer]| matches!(answers, [Answer::Announced(_)]);
+    let op = bench.asker.clone();
+    for request in 0..3 {
+        assert!(fits(&ask(&mut bench, request, 1)));
+        bench.pass(Duration::from_millis(1));
+    }
+    assert!(!fits(&ask(&mut bench, 3, 1)), "its own fourth");
+    bench.asker = bench.own.clone();
+    assert!(fits(&ask(&mut bench, 4, 1)), "another's first");
+    let (now, sender) = (bench.now.instant, SenderId([1; 12]));
+    let kept = |bench: &mut Bench, request| bench.answering.kept(now, sender, request).is_some();
+    assert!(!kept(&mut bench, 0) && kept(&mut bench, 1) && kept(&mut bench, 4));
+    assert!(!fits(&ask(&mut bench, 5, 1)), "a second would make it as greedy");
+    // Who lost one asks again, and is told that there is no room.
+    bench.asker = op;
+    assert_eq!(ask(&mut bench, 0, 2), [], "forgotten");
+    assert!(matches!(ask(&mut bench, 0, 3)[..], [Answer::Error(..)]));
+    bench.pass(KEPT_FOR);
+    assert_eq!(bench.answering.kept_bytes(), 0);
+}
+
 /// [QST-25]
 #[test]
 fn so_many_settings_at_once_and_no_more() {
