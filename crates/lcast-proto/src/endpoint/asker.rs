@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Endpoint;
+use super::fetching::Claim;
 use super::sending::{Copies, GROUP_ROOM};
 use crate::group;
 use crate::io::{Event, Output};
@@ -313,7 +314,8 @@ impl Endpoint {
         if !self.questions.contains_key(&request) {
             return Err(Dropped::Unasked);
         }
-        self.members_seen(now, sender, reply.members_version);
+        let member = certificate.id();
+        self.members_seen(now, Claim { member, sender, version: reply.members_version });
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
         if sender != own {
@@ -591,7 +593,10 @@ impl Endpoint {
                     None => self.release_without(hash),
                 }
             }
-            Blob::Members(_) => {}
+            Blob::Members(_) => {
+                self.sync.fetching.failed(now.instant, from);
+                self.sync_if_due(now);
+            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! list and the roster in step with the others.
 
 mod asker;
+mod fetching;
 mod peers;
 mod realm;
 mod receiving;

@@ -4,6 +4,7 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use super::Endpoint;
+use super::fetching::{Claim, Fetching, Step};
 use super::sending::Copies;
 use crate::io::{Event, Link};
 use crate::keys::certificate::Certificate;
@@ -59,14 +60,18 @@ pub(super) struct Sync {
     helpers: Vec<SenderId>,
     /// Those that were asked: at most [`HELPERS_MAX`].
     asked: Vec<SenderId>,
-    /// A newer member list, and when to fetch it from whom.
-    newer: Option<(Instant, SenderId, u64)>,
+    pub(super) fetching: Fetching,
 }
 
 impl Sync {
     pub(super) fn new(kind: Kind) -> Self {
         let helpers_wanted = if kind == Kind::Agent { HELPERS_MAX } else { 0 };
-        Self { helpers_wanted, helpers: Vec::new(), asked: Vec::new(), newer: None }
+        Self {
+            helpers_wanted,
+            helpers: Vec::new(),
+            asked: Vec::new(),
+            fetching: Fetching::default(),
+        }
     }
 
     pub(super) fn wants_helpers(&self) -> bool {
@@ -81,7 +86,7 @@ impl Sync {
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.newer.map(|(at, _, _)| at)
+        self.fetching.due()
     }
 }
 
@@ -132,44 +137,34 @@ impl Endpoint {
         self.beacons = None;
     }
 
-    /// A member holds this version of the list: a newer one is fetched from it. [PRE-8]
-    pub(super) fn members_seen(&mut self, now: Now, sender: SenderId, version: u64) {
-        let held = self.roster.members().version();
-        if version <= held {
+    /// A member says that it holds this version of the list: a newer one is fetched. [PRE-8]
+    pub(super) fn members_seen(&mut self, now: Now, claim: Claim) {
+        if claim.version <= self.roster.members().version() {
             return;
         }
         let at_once = !self.questions.is_empty();
-        if let Some((at, _, known)) = &mut self.sync.newer
-            && *known >= version
-        {
-            if at_once {
-                *at = now.instant;
-                self.sync_if_due(now);
-            }
-            return;
-        }
-        if self.pulls.is_pulling_members() {
-            return;
-        }
         let spread = SPREAD_PER_AGENT * u32::try_from(self.roster.agents()).unwrap_or(u32::MAX);
         let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX);
         let wait = if at_once { 0 } else { self.random.below(spread.max(1)) };
-        let at = now.instant + Duration::from_micros(wait);
-        self.sync.newer = Some((at, sender, version));
+        self.sync.fetching.hear(now.instant, claim, now.instant + Duration::from_micros(wait));
         self.sync_if_due(now);
     }
 
     /// Whether a newer member list is on its way.
     pub(super) fn is_catching_up(&self) -> bool {
-        self.sync.newer.is_some() || self.pulls.is_pulling_members()
+        self.sync.fetching.is_busy()
     }
 
     /// Starts the fetch that is due, and asks helpers for the roster.
     pub(super) fn sync_if_due(&mut self, now: Now) {
-        if let Some((_, sender, version)) = self.sync.newer.take_if(|(at, _, _)| *at <= now.instant)
-        {
-            let blob = Blob::Members(version);
-            self.pulls.start(now.instant, sender, blob, None, MemberList::LENGTH_MAX);
+        loop {
+            let pulls = &self.pulls;
+            let pages = |it: &Claim| pulls.pages(it.sender, Blob::Members(it.version));
+            match self.sync.fetching.poll(now.instant, pages) {
+                Some(Step::Start(claim)) => self.start_fetch(now.instant, claim),
+                Some(Step::Stop(claim)) => self.stop_fetch(claim),
+                None => break,
+            }
         }
         for sender in std::mem::take(&mut self.sync.helpers) {
             let unheard = |id: &&NodeId| self.roster.heard(id).is_none_or(|it| it.sender.is_none());
@@ -189,8 +184,23 @@ impl Endpoint {
         if !self.roster.install(members.clone()) {
             return;
         }
+        for claim in self.sync.fetching.installed(now.instant, members.version()) {
+            self.stop_fetch(claim);
+        }
         self.event(Event::Members(members));
         self.expect_again(now);
+    }
+
+    fn start_fetch(&mut self, now: Instant, claim: Claim) {
+        let blob = Blob::Members(claim.version);
+        if !self.pulls.start(now, claim.sender, blob, None, MemberList::LENGTH_MAX) {
+            self.sync.fetching.failed(now, claim.sender);
+        }
+    }
+
+    fn stop_fetch(&mut self, claim: Claim) {
+        self.pulls
+            .stop(|from, blob| *from == claim.sender && *blob == Blob::Members(claim.version));
     }
 
     /// Sends pages of what this node holds. [QST-32]
@@ -260,9 +270,13 @@ impl Endpoint {
             Blob::Schema(hash) => self.schema_pulled(now, sender, hash, &bytes),
             Blob::Members(_) => {
                 let (authority, realm) = (self.credential.authority(), self.credential.realm());
-                let members =
-                    MemberList::verify(bytes, authority, realm).map_err(|_| Dropped::Signature)?;
+                let Ok(members) = MemberList::verify(bytes, authority, realm) else {
+                    self.sync.fetching.failed(now.instant, sender);
+                    return Err(Dropped::Signature);
+                };
                 self.install_members(now, members);
+                // One that is no newer than what was held was claimed to be.
+                self.sync.fetching.failed(now.instant, sender);
                 Ok(())
             }
         }

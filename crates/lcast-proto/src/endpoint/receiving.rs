@@ -6,6 +6,7 @@
 use std::net::SocketAddrV6;
 
 use super::Endpoint;
+use super::fetching::Claim;
 use crate::io::Datagram;
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
@@ -138,7 +139,9 @@ impl Endpoint {
         if usable && !self.is_forgotten(&origin.certificate) {
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
             self.roster.note(origin.certificate.id(), heard);
-            self.members_seen(now, origin.sender, announcement.members_version);
+            let (member, sender) = (origin.certificate.id(), origin.sender);
+            let version = announcement.members_version;
+            self.members_seen(now, Claim { member, sender, version });
         }
         let session = Some(announcement.session);
         let way = Some(origin.way);
@@ -185,7 +188,9 @@ impl Endpoint {
         let newer = beacon.announcement.members_version > self.roster.members().version();
         if newer || self.sync.wants_helpers() {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
-            self.members_seen(now, sender, beacon.announcement.members_version);
+            let member = origin.certificate.id();
+            let version = beacon.announcement.members_version;
+            self.members_seen(now, Claim { member, sender, version });
             self.sync.met_helper(sender);
             self.sync_if_due(now);
         }

@@ -2,6 +2,7 @@
 //! otherwise. Faults by the thousand are the simulator's affair.
 
 mod account;
+mod hostile;
 mod limits;
 
 use std::collections::BTreeMap;

@@ -16,6 +16,8 @@ pub const ACTIVE_MAX: usize = 8;
 pub const PULLS_MAX: usize = 16_384;
 /// Pages asked for in one frame.
 const PAGES_AT_ONCE: u32 = 16;
+/// Pages beyond the first missing one that a wish can name.
+const WINDOW: usize = 32;
 /// How long to wait for pages before asking again; grows with each try in vain.
 const PATIENCE: Duration = Duration::from_millis(25);
 /// Tries in vain, one after another, before a pull is given up. [QST-33]
@@ -112,10 +114,9 @@ impl Pulls {
         self.pulls.range((blob, FIRST)..=(blob, LAST)).next().is_some()
     }
 
-    /// Whether a member list is being pulled from anybody.
-    pub fn is_pulling_members(&self) -> bool {
-        let all = (Blob::Members(0), FIRST)..=(Blob::Members(u64::MAX), LAST);
-        self.pulls.range(all).next().is_some()
+    /// How many pages a pull has brought.
+    pub fn pages(&self, from: SenderId, blob: Blob) -> u64 {
+        self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.got.len() - pull.missing) as u64)
     }
 
     /// Whether this is being pulled from this process.
@@ -200,7 +201,8 @@ impl Pull {
         if index >= self.got.len() || page.bytes.len() != (total - start).min(PAGE_LEN) {
             return Pulled::Failed;
         }
-        if self.got[index] {
+        // What was not wished for takes no memory: the last page alone would take all of it.
+        if self.got[index] || index >= self.first_missing() + WINDOW {
             return Pulled::Unasked;
         }
         if self.bytes.len() < start + page.bytes.len() {
@@ -224,10 +226,14 @@ impl Pull {
             && self.got.iter().take(arrived).all(|got| *got)
     }
 
+    fn first_missing(&self) -> usize {
+        self.got.iter().position(|got| !got).unwrap_or(0)
+    }
+
     /// The first pages that are missing.
     fn wish(&self) -> (u32, u32) {
-        let first = self.got.iter().position(|got| !got).unwrap_or(0);
-        let ahead = self.got.iter().skip(first).take(32).enumerate();
+        let first = self.first_missing();
+        let ahead = self.got.iter().skip(first).take(WINDOW).enumerate();
         let mut map = 0_u32;
         let mut count = 0;
         for (bit, got) in ahead {
@@ -336,6 +342,20 @@ mod tests {
         assert_eq!(pulls.handle_page(Instant::default(), FROM, &page(0, 9, 9)), Pulled::Unasked);
     }
 
+    /// [QST-32]
+    #[test]
+    fn pages_that_nobody_wished_for_take_no_memory() {
+        for (index, expected) in [(31, Pulled::Progress), (32, Pulled::Unasked)] {
+            let total = u32::try_from(1000 * PAGE_LEN).unwrap();
+            let mut pulls = Pulls::default();
+            assert!(pulls.start(Instant::default(), FROM, BLOB, Some(total), 1 << 20));
+            assert!(pulls.poll(Instant::default()).is_some());
+            let page = PageFrame { blob: BLOB, index, total, bytes: bytes(PAGE_LEN) };
+            assert_eq!(pulls.handle_page(Instant::default(), FROM, &page), expected);
+            assert_eq!(pulls.pages(FROM, BLOB), u64::from(expected == Pulled::Progress));
+        }
+    }
+
     #[test]
     fn eight_pulls_run_at_once_and_the_next_starts_when_one_ends() {
         let mut pulls = Pulls::default();
@@ -378,7 +398,7 @@ mod tests {
     fn a_newer_member_list_answers_the_wish_for_an_older() {
         let mut pulls = Pulls::default();
         assert!(pulls.start(Instant::default(), FROM, Blob::Members(4), None, 100));
-        assert!(pulls.is_pulling_members() && pulls.poll(Instant::default()).is_some());
+        assert!(pulls.poll(Instant::default()).is_some());
         let page = PageFrame { blob: Blob::Members(6), index: 0, total: 3, bytes: bytes(3) };
         let pulled = pulls.handle_page(Instant::default(), FROM, &page);
         assert_eq!(pulled, Pulled::Complete(bytes(3)));
