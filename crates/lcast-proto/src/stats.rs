@@ -34,7 +34,8 @@ pub enum Dropped {
     Stranger,
     /// Its sender sends more than it may.
     Flood,
-    /// A question from an address that its signed list of reply addresses does not name.
+    /// A question from an address that its signed list of reply addresses does not name; or
+    /// a packet from an address that nothing is sent to.
     Source,
     /// An answer to no question that is open here.
     Unasked,

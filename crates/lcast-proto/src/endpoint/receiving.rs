@@ -42,6 +42,9 @@ impl Endpoint {
         if bytes.len() < HEADER_LEN + TAG_LEN || bytes.len() > PACKET_MAX {
             return Err(Dropped::Length);
         }
+        if !self.may_send_to(&datagram.from) {
+            return Err(Dropped::Source);
+        }
         let header = Header::parse(bytes).map_err(|error| match error {
             HeaderError::Length(_) => Dropped::Length,
             HeaderError::NewerVersion(_)

@@ -12,7 +12,7 @@ use crate::keys::sign::{SIGNATURE_LEN, SignatureContext};
 use crate::question::answering::{ReplyAct, Way};
 use crate::time::Now;
 use crate::wire::frame::{
-    Announcement, Answer, GroupFrame, MESSAGE_MAX, PairFrame, ReplyFrame, clip,
+    Announcement, Answer, GroupFrame, MESSAGE_MAX, PairFrame, ReplyFrame, clip, is_of_a_process,
 };
 use crate::wire::header::{HEADER_LEN, Header, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
@@ -87,7 +87,18 @@ impl Endpoint {
         })
     }
 
+    /// Whether anything may go to this address: one of another process, and in reach. [WIR-5]
+    pub(super) fn may_send_to(&self, address: &SocketAddrV6) -> bool {
+        let mut own = self.links.iter().flat_map(|link| &link.addresses);
+        is_of_a_process(address)
+            && (!address.ip().is_loopback() || own.any(|own| own.ip().is_loopback()))
+    }
+
     fn transmit(&mut self, to: Destination, source: Option<SocketAddrV6>, bytes: &Arc<[u8]>) {
+        // Whatever a member announced, or told of others: see [WIR-5].
+        if matches!(&to, Destination::Unicast(address) if !self.may_send_to(address)) {
+            return;
+        }
         self.stats.sent += 1;
         let transmit = Transmit { to, source, bytes: bytes.clone() };
         self.outputs.push_back(Output::Transmit(transmit));

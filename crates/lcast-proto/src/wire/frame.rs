@@ -290,7 +290,16 @@ fn encode_address(address: &SocketAddrV6) -> Cbor {
 fn decode_address(value: &Cbor) -> Option<SocketAddrV6> {
     let bytes: [u8; 18] = value.as_bytes()?.as_slice().try_into().ok()?;
     let [ip @ .., high, low] = bytes;
-    Some(SocketAddrV6::new(Ipv6Addr::from(ip), u16::from_be_bytes([high, low]), 0, 0))
+    let address = SocketAddrV6::new(Ipv6Addr::from(ip), u16::from_be_bytes([high, low]), 0, 0);
+    is_of_a_process(&address).then_some(address)
+}
+
+/// Whether one process can have this address: no group, nobody's, and none of another family. What
+/// is sent elsewhere could reach a whole network. [WIR-5]
+pub fn is_of_a_process(address: &SocketAddrV6) -> bool {
+    let ip = address.ip();
+    let foreign = ip.is_multicast() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some();
+    address.port() != 0 && !foreign
 }
 
 fn encode_question(question: &QuestionFrame) -> Vec<u8> {

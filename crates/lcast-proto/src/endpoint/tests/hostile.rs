@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::endpoint::fetching::Claim;
-use crate::wire::frame::{Blob, PageFrame};
+use crate::wire::frame::{Announcement, BeaconFrame, Blob, GroupFrame, PageFrame, QuestionFrame};
+use crate::wire::frame::{Record, VerbCode, is_of_a_process};
 
 /// The claim of a node to hold this version of the member list.
 fn claim(bench: &Bench, index: usize, version: u64) -> Claim {
@@ -45,4 +46,77 @@ fn a_false_claim_of_a_newer_list_does_not_keep_the_true_one_away() {
         bench.run(Duration::from_millis(100), |_| false);
     }
     assert_eq!(bench.nodes[2].endpoint.members().version(), version);
+}
+
+/// Addresses that no process of another host has.
+const NOWHERE: [&str; 6] = [
+    "[ff02::1]:24242",
+    "[ff15::8000:1]:24242",
+    "[::]:24242",
+    "[::ffff:10.0.0.1]:24242",
+    "[fd00::77]:0",
+    "[::1]:24242",
+];
+
+/// [WIR-5]: what a lying member announces, and tells of others, sends nobody there.
+#[test]
+fn nothing_is_ever_sent_to_a_group_or_to_nobody_as_if_it_were_a_process() {
+    for text in NOWHERE {
+        let address: SocketAddrV6 = text.parse().unwrap();
+        let mut bench = bench(2);
+        let announcement = Announcement {
+            session: [7; 32],
+            addresses: vec![address],
+            members_version: 9,
+            wall: bench.now.wall,
+        };
+        let beacon = GroupFrame::Beacon(BeaconFrame {
+            announcement: announcement.clone(),
+            interval: Duration::from_secs(2),
+            leaving: false,
+            software: "".into(),
+        });
+        let question = GroupFrame::Question(Box::new(QuestionFrame {
+            announcement,
+            request: 5,
+            round: 1,
+            verb: VerbCode::Ping,
+            selector: Selector::default().to_cbor(),
+            patterns: Vec::new(),
+            set: None,
+            remaining: Duration::from_secs(1),
+            window: Duration::ZERO,
+            wanted: None,
+            by_group: false,
+        }));
+        bench.nodes[1].address = address;
+        for frame in [beacon, question] {
+            assert!(bench.nodes[1].endpoint.send_group(&frame, Default::default()));
+            bench.run(Duration::from_millis(500), |_| false);
+        }
+        // An asker that was told such an address, or remembers it, asks by multicast alone.
+        let id = bench.nodes[3].endpoint.certificate().id();
+        let record = Record {
+            id,
+            age: Duration::ZERO,
+            address: Some(address),
+            interval: Duration::from_secs(2),
+            left: false,
+            software: "".into(),
+        };
+        let mut config = Config { roster: vec![record], ..Config::default() };
+        config.software = "1".into();
+        let credential = bench.nodes[0].endpoint.credential.clone();
+        let link = Link { index: 2, addresses: vec![bench.nodes[0].address], multicast: true };
+        bench.nodes[0].endpoint = Endpoint::new(config, credential, [99; 32], bench.now);
+        bench.input(0, Input::Links(vec![link]));
+        bench.nodes[3].up = false;
+        let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+        assert_eq!(report.missing.len(), 1);
+        let sent = bench.sent.iter().filter(|(from, _)| *from != 1);
+        for (from, transmit) in sent {
+            let Destination::Unicast(to) = transmit.to else { continue };
+            assert!(is_of_a_process(&to) && !to.ip().is_loopback(), "{from} sent to {to}");
+        }
+    }
 }
