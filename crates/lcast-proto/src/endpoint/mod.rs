@@ -6,11 +6,13 @@
 //! 2. Drain: call [`Endpoint::poll_output`] until it gives `None`, and carry each output out.
 //! 3. Ask [`Endpoint::poll_timeout`] when to call [`Endpoint::handle_timeout`] next.
 //!
-//! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, `sending`
-//! seals them, `asker` joins questions with replies, schemas and pulls, `realm` keeps the member
-//! list and the roster in step with the others.
+//! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
+//! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
+//! schemas and pulls, `realm` keeps the member list and the roster in step with the others, with
+//! `fetching` to say from whom.
 
 mod asker;
+mod checking;
 mod fetching;
 mod peers;
 mod realm;
@@ -33,6 +35,7 @@ use crate::keys::cache::CertificateCache;
 use crate::keys::certificate::Certificate;
 use crate::keys::credential::Credential;
 use crate::keys::key::SessionKey;
+use crate::keys::limit::Verifications;
 use crate::keys::members::MemberList;
 use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
@@ -61,6 +64,7 @@ pub struct Endpoint {
     group_keys: GroupKeys,
     numbers: PacketNumbers,
     windows: ReplayWindows,
+    verifications: Verifications,
     certificates: CertificateCache,
     pairs: PairCache,
     peers: Peers,
@@ -129,6 +133,7 @@ impl Endpoint {
             group_keys: GroupKeys::new(&realm, &credential.epoch().secret, sender),
             numbers: PacketNumbers::new(),
             windows: ReplayWindows::new(),
+            verifications: Verifications::new(now.instant),
             certificates: CertificateCache::new(
                 credential.authority().clone(),
                 realm,

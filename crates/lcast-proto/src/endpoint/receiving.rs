@@ -78,13 +78,11 @@ impl Endpoint {
         let (body, signature) =
             SignatureContext::split(plaintext).map_err(|_| Dropped::Signature)?;
         let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
-        let certificate =
-            self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        let source = *datagram.from.ip();
+        let certificate = self.check_certificate(now.instant, source, certificate)?;
         self.check_sender(&certificate, header)?;
-        let realm = self.credential.realm();
-        let context = SignatureContext { realm, header, channel: &self.channel };
-        let verified = context.verify(certificate.signing_key(), body, signature);
-        verified.map_err(|_| Dropped::Signature)?;
+        let signed = (body, signature);
+        self.check_signature(now.instant, source, (header, &certificate), signed)?;
         self.commit(&certificate, header)?;
         let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
         let origin = self.origin(datagram, header, certificate);
@@ -237,25 +235,11 @@ impl Endpoint {
         let plaintext = opened.map_err(|_| Dropped::Seal)?;
         let length = split_certificate(plaintext).ok_or(Dropped::Frame)?.0.len();
         let (certificate, inner) = plaintext[2..].split_at_mut(length);
-        let certificate =
-            self.certificates.verify(certificate).map_err(|_| Dropped::Certificate)?;
+        let source = *datagram.from.ip();
+        let certificate = self.check_certificate(now.instant, source, certificate)?;
         self.check_sender(&certificate, header)?;
         self.check_membership(now, &certificate)?;
-        let role = PairRole::Announcer;
-        let key = *certificate.agreement_key();
-        let known = self.pairs.get(&header.sender, role).filter(|pair| *pair.peer_key() == key);
-        let frame = match known {
-            Some(pair) => pair.open_inner(header, &self.channel, inner),
-            None => {
-                let pair = self.derive(header.sender, role, &key).ok_or(Dropped::Seal)?;
-                let opened = pair.open_inner(header, &self.channel, inner);
-                if opened.is_ok() {
-                    self.pairs.insert(header.sender, role, pair);
-                }
-                opened
-            }
-        };
-        let frame = frame.map_err(|_| Dropped::Seal)?;
+        let frame = self.open_intro(now.instant, source, (header, &certificate), inner)?;
         self.commit(&certificate, header)?;
         let origin = self.origin(datagram, header, certificate);
         // Nobody signed the source address: it serves only while no announced one is known.

@@ -27,6 +27,11 @@ impl CertificateCache {
         Self { authority, realm, certificates }
     }
 
+    /// The certificate in these bytes, if it was verified before.
+    pub fn known(&mut self, bytes: &[u8]) -> Option<Certificate> {
+        self.certificates.get(blake3::hash(bytes).as_bytes()).cloned()
+    }
+
     /// The certificate in these bytes, from memory or verified: [SEC-24].
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod cache;
 pub mod certificate;
 pub mod credential;
 pub mod key;
+pub mod limit;
 pub mod members;
 pub mod policy;
 pub mod replay;

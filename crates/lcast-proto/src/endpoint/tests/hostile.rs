@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::endpoint::fetching::Claim;
+use crate::keys::limit::{
+    FORGED_PER_SOURCE_MAX, MEMBER_PER_SECOND_MAX, POOL_PER_SECOND_MAX, SHARE_PER_SECOND,
+};
 use crate::wire::frame::{Announcement, BeaconFrame, Blob, GroupFrame, PageFrame, QuestionFrame};
 use crate::wire::frame::{Record, VerbCode, is_of_a_process};
 
@@ -119,4 +122,69 @@ fn nothing_is_ever_sent_to_a_group_or_to_nobody_as_if_it_were_a_process() {
             assert!(is_of_a_process(&to) && !to.ip().is_loopback(), "{from} sent to {to}");
         }
     }
+}
+
+/// Gives a node so many signed packets of the guest.
+fn flood(bench: &mut Bench, to: usize, packets: u32) {
+    let beacon = GroupFrame::Beacon(BeaconFrame {
+        announcement: Announcement {
+            session: [7; 32],
+            addresses: vec![bench.nodes[1].address],
+            members_version: 1,
+            wall: bench.now.wall,
+        },
+        interval: Duration::from_secs(2),
+        leaving: false,
+        software: "".into(),
+    });
+    for _ in 0..packets {
+        assert!(bench.nodes[1].endpoint.send_group(&beacon, Default::default()));
+        while let Some(output) = bench.nodes[1].endpoint.poll_output() {
+            let Output::Transmit(transmit) = output else { continue };
+            let (from, local) = (bench.nodes[1].address, bench.nodes[to].address);
+            let datagram = Datagram { from, local, multicast: true, bytes: &transmit.bytes };
+            bench.input(to, Input::Datagram(datagram));
+        }
+    }
+}
+
+/// [SEC-43]
+#[test]
+fn a_member_that_floods_leaves_the_others_their_answers() {
+    let mut bench = bench(1);
+    let before = bench.nodes[2].endpoint.stats().verified;
+    let most = POOL_PER_SECOND_MAX + 2 * SHARE_PER_SECOND;
+    flood(&mut bench, 2, most + 100);
+    let stats = bench.nodes[2].endpoint.stats();
+    assert_eq!(stats.verified - before, u64::from(most));
+    assert_eq!(stats.dropped(Dropped::Flood), 100);
+    for _ in 0..SHARE_PER_SECOND {
+        flood(&mut bench, 2, 10);
+        let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+        assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
+    }
+    bench.advance(Duration::from_secs(1));
+    let before = bench.nodes[2].endpoint.stats().verified;
+    flood(&mut bench, 2, MEMBER_PER_SECOND_MAX + SHARE_PER_SECOND + 1);
+    let verified = bench.nodes[2].endpoint.stats().verified - before;
+    assert_eq!(verified, u64::from(MEMBER_PER_SECOND_MAX + SHARE_PER_SECOND));
+}
+
+/// [SEC-44]
+#[test]
+fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
+    let mut bench = bench(1);
+    // What the guest sends bears the client's certificate and the guest's signature.
+    bench.nodes[1].endpoint.own = bench.nodes[0].endpoint.own.clone();
+    let at_once = 2 * FORGED_PER_SOURCE_MAX;
+    flood(&mut bench, 2, at_once + 1);
+    let stats = bench.nodes[2].endpoint.stats();
+    let dropped = [stats.dropped(Dropped::Signature), stats.dropped(Dropped::Flood)];
+    assert_eq!(dropped, [u64::from(at_once), 1]);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
+    bench.advance(Duration::from_secs(1));
+    flood(&mut bench, 2, FORGED_PER_SOURCE_MAX + 1);
+    let stats = bench.nodes[2].endpoint.stats();
+    assert_eq!(stats.dropped(Dropped::Signature), u64::from(at_once + FORGED_PER_SOURCE_MAX));
 }

@@ -1,0 +1,103 @@
+//! The checks of a packet that cost a signature, and who pays for them. [SEC-43] [SEC-44]
+
+use std::net::Ipv6Addr;
+
+use super::Endpoint;
+use crate::keys::cache::CertificateCache;
+use crate::keys::certificate::Certificate;
+use crate::keys::seal::PairRole;
+use crate::keys::sign::SignatureContext;
+use crate::stats::Dropped;
+use crate::time::Instant;
+use crate::wire::header::Header;
+use crate::wire::id::NodeId;
+
+impl Endpoint {
+    /// The certificate in these bytes. One that holds is remembered, so it costs nobody anything:
+    /// a cold question to a whole realm brings thousands. One that does not could name anybody.
+    pub(super) fn check_certificate(
+        &mut self,
+        now: Instant,
+        source: Ipv6Addr,
+        bytes: &[u8],
+    ) -> Result<Certificate, Dropped> {
+        if let Some(known) = self.certificates.known(bytes) {
+            return Ok(known);
+        }
+        // Who asked expects to hear from many whom it does not know.
+        let excused = !self.questions.is_empty();
+        if !self.verifications.allows_source(now, source, excused) {
+            return Err(Dropped::Flood);
+        }
+        // A full memory forgets one for each that comes: then true ones could come without end.
+        let full = self.certificates.len() >= CertificateCache::CAPACITY_MAX;
+        let verified = self.certificates.verify(bytes);
+        if full || verified.is_err() {
+            self.verifications.forged(now, source, excused);
+        }
+        verified.map_err(|_| Dropped::Certificate)
+    }
+
+    /// Whether the member signed this body.
+    pub(super) fn check_signature(
+        &mut self,
+        now: Instant,
+        source: Ipv6Addr,
+        (header, certificate): (&Header, &Certificate),
+        (body, signature): (&[u8], &[u8; 64]),
+    ) -> Result<(), Dropped> {
+        let member = certificate.id();
+        let known = self.is_at(&member, source);
+        if !self.verifications.allows_source(now, source, known)
+            || !self.verifications.allows_member(now, &member)
+        {
+            return Err(Dropped::Flood);
+        }
+        let realm = self.credential.realm();
+        let context = SignatureContext { realm, header, channel: &self.channel };
+        if context.verify(certificate.signing_key(), body, signature).is_err() {
+            self.verifications.forged(now, source, known);
+            return Err(Dropped::Signature);
+        }
+        self.verifications.verified(now, &member);
+        Ok(())
+    }
+
+    /// Opens the inside of an introduction. A pair that is not known yet costs a key agreement,
+    /// about as much as a signature.
+    pub(super) fn open_intro<'a>(
+        &mut self,
+        now: Instant,
+        source: Ipv6Addr,
+        (header, certificate): (&Header, &Certificate),
+        inner: &'a mut [u8],
+    ) -> Result<&'a mut [u8], Dropped> {
+        let role = PairRole::Announcer;
+        let key = *certificate.agreement_key();
+        let known = self.pairs.get(&header.sender, role).filter(|pair| *pair.peer_key() == key);
+        if let Some(pair) = known {
+            return pair.open_inner(header, &self.channel, inner).map_err(|_| Dropped::Seal);
+        }
+        let excused = !self.questions.is_empty() || self.is_at(&certificate.id(), source);
+        let member = certificate.id();
+        if !self.verifications.allows_source(now, source, excused)
+            || !self.verifications.allows_introduction(now, &member)
+        {
+            return Err(Dropped::Flood);
+        }
+        let pair = self.derive(header.sender, role, &key).ok_or(Dropped::Seal)?;
+        let Ok(frame) = pair.open_inner(header, &self.channel, inner) else {
+            self.verifications.forged(now, source, excused);
+            return Err(Dropped::Seal);
+        };
+        self.verifications.introduced(now, &member);
+        self.pairs.insert(header.sender, role, pair);
+        Ok(frame)
+    }
+
+    /// Whether this member was heard at this address.
+    fn is_at(&self, member: &NodeId, source: Ipv6Addr) -> bool {
+        let address = self.roster.heard(member).and_then(|heard| heard.address);
+        address.is_some_and(|it| *it.ip() == source)
+    }
+}

@@ -1,0 +1,262 @@
+//! How many signatures are verified, and for whom: nobody uses up the share of the others.
+//!
+//! A packet whose signature holds counts against the member that signed it, which nobody else can
+//! do in its name. One whose signature fails could name anybody: it counts against the address that
+//! it came from. So a check asks both before it verifies, and tells the outcome after. [SEC-43]
+//! [SEC-44] Deterministic: token buckets, driven by the time that is passed in.
+
+use std::net::Ipv6Addr;
+
+use super::lru::Lru;
+use crate::time::Instant;
+use crate::wire::id::NodeId;
+
+/// Signed packets a second of all members together, beyond the share of each. [SEC-43]
+pub const POOL_PER_SECOND_MAX: u32 = 2_000;
+/// Signed packets a second that are set aside for members within their share. [SEC-43]
+pub const RESERVE_PER_SECOND_MAX: u32 = 1_000;
+/// The share of one member, a second; twice as many at once. [SEC-43]
+pub const SHARE_PER_SECOND: u32 = 20;
+/// Signed packets of one member, a second, beyond its share; twice as many at once. [SEC-43]
+pub const MEMBER_PER_SECOND_MAX: u32 = 1_000;
+/// Signatures a second that may fail, of packets from one address; twice as many at once. [SEC-44]
+pub const FORGED_PER_SOURCE_MAX: u32 = 20;
+/// Signatures a second that may fail, of packets from all addresses that no member was heard at.
+/// [SEC-44]
+pub const FORGED_PER_SECOND_MAX: u32 = 500;
+/// Members and addresses remembered; the longest unused is forgotten, and has its full share.
+pub const REMEMBERED_MAX: usize = 4_096;
+
+/// Who has how many verifications left.
+pub struct Verifications {
+    pool: Bucket,
+    reserve: Bucket,
+    members: Lru<NodeId, Member>,
+    forged: Bucket,
+    sources: Lru<Ipv6Addr, Bucket>,
+}
+
+struct Member {
+    share: Bucket,
+    more: Bucket,
+}
+
+/// So many a second, and so many at once.
+struct Bucket {
+    per_second: u32,
+    /// In millionths.
+    tokens_max: u64,
+    tokens: u64,
+    at: Instant,
+}
+
+const TOKEN: u64 = 1_000_000;
+
+impl Verifications {
+    /// Everybody has the full share.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            pool: Bucket::new(now, POOL_PER_SECOND_MAX, POOL_PER_SECOND_MAX),
+            reserve: Bucket::new(now, RESERVE_PER_SECOND_MAX, RESERVE_PER_SECOND_MAX),
+            members: Lru::new(REMEMBERED_MAX),
+            forged: Bucket::new(now, FORGED_PER_SECOND_MAX, FORGED_PER_SECOND_MAX),
+            sources: Lru::new(REMEMBERED_MAX),
+        }
+    }
+
+    /// Whether a signature of a packet from this address may be verified; `excused` from the limit
+    /// over all addresses, not from its own. [SEC-44]
+    pub fn allows_source(&mut self, now: Instant, source: Ipv6Addr, excused: bool) -> bool {
+        let within = self.sources.get(&source).is_none_or(|bucket| bucket.has(now));
+        within && (excused || self.forged.has(now))
+    }
+
+    /// A signature of a packet from this address was false, or of no use.
+    pub fn forged(&mut self, now: Instant, source: Ipv6Addr, excused: bool) {
+        if !excused {
+            self.forged.take(now);
+        }
+        if let Some(bucket) = self.sources.get(&source) {
+            bucket.take(now);
+            return;
+        }
+        let mut bucket = Bucket::new(now, FORGED_PER_SOURCE_MAX, 2 * FORGED_PER_SOURCE_MAX);
+        bucket.take(now);
+        self.sources.insert(source, bucket);
+    }
+
+    /// Whether one more packet of this member may be verified. [SEC-43]
+    pub fn allows_member(&mut self, now: Instant, member: &NodeId) -> bool {
+        let (shared, pooled) = (self.reserve.has(now), self.pool.has(now));
+        match self.members.get(member) {
+            Some(of) => (shared && of.share.has(now)) || (pooled && of.more.has(now)),
+            None => shared || pooled,
+        }
+    }
+
+    /// A packet of this member was verified.
+    pub fn verified(&mut self, now: Instant, member: &NodeId) {
+        let Self { members, reserve, pool, .. } = self;
+        let of = member_of(members, now, member);
+        if reserve.has(now) && of.share.take(now) {
+            reserve.take(now);
+            return;
+        }
+        of.more.take(now);
+        pool.take(now);
+    }
+
+    /// Whether one more process of this member may introduce itself, which costs a key agreement.
+    /// All members of a large realm may at the same time: they were asked. [SEC-43]
+    pub fn allows_introduction(&mut self, now: Instant, member: &NodeId) -> bool {
+        self.members.get(member).is_none_or(|of| of.more.has(now))
+    }
+
+    /// A process of this member has introduced itself.
+    pub fn introduced(&mut self, now: Instant, member: &NodeId) {
+        member_of(&mut self.members, now, member).more.take(now);
+    }
+}
+
+/// What this member has left.
+fn member_of<'a>(
+    members: &'a mut Lru<NodeId, Member>,
+    now: Instant,
+    member: &NodeId,
+) -> &'a mut Member {
+    if members.peek(member).is_none() {
+        members.insert(*member, Member::new(now));
+    }
+    members.get(member).expect("it was there, or was inserted just before")
+}
+
+impl Member {
+    fn new(now: Instant) -> Self {
+        Self {
+            share: Bucket::new(now, SHARE_PER_SECOND, 2 * SHARE_PER_SECOND),
+            more: Bucket::new(now, MEMBER_PER_SECOND_MAX, 2 * MEMBER_PER_SECOND_MAX),
+        }
+    }
+}
+
+impl Bucket {
+    fn new(now: Instant, per_second: u32, at_once: u32) -> Self {
+        let tokens_max = u64::from(at_once) * TOKEN;
+        Self { per_second, tokens_max, tokens: tokens_max, at: now }
+    }
+
+    fn has(&mut self, now: Instant) -> bool {
+        let micros = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
+        let more = micros.saturating_mul(u64::from(self.per_second));
+        self.tokens = self.tokens.saturating_add(more).min(self.tokens_max);
+        self.at = now;
+        self.tokens >= TOKEN
+    }
+
+    /// Takes one; whether there was one.
+    fn take(&mut self, now: Instant) -> bool {
+        let there = self.has(now);
+        if there {
+            self.tokens -= TOKEN;
+        }
+        there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: Ipv6Addr = Ipv6Addr::LOCALHOST;
+
+    fn member(number: u16) -> NodeId {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        NodeId(id)
+    }
+
+    /// How many packets of a member are verified when it sends without end.
+    fn verify(limits: &mut Verifications, now: Instant, member: &NodeId) -> u32 {
+        let mut count = 0;
+        while limits.allows_member(now, member) {
+            limits.verified(now, member);
+            count += 1;
+        }
+        count
+    }
+
+    /// [SEC-43]
+    #[test]
+    fn a_member_has_so_much_and_no_more_and_leaves_the_others_their_share() {
+        let start = Instant::default();
+        let mut limits = Verifications::new(start);
+        let (one, other) = (member(1), member(2));
+        let at_once = 2 * SHARE_PER_SECOND;
+        assert_eq!(verify(&mut limits, start, &one), at_once + POOL_PER_SECOND_MAX);
+        assert_eq!(verify(&mut limits, start, &other), at_once);
+        let later = start + std::time::Duration::from_secs(1);
+        let more = SHARE_PER_SECOND + MEMBER_PER_SECOND_MAX;
+        assert_eq!(verify(&mut limits, later, &one), more);
+        assert_eq!(verify(&mut limits, later, &other), more);
+    }
+
+    /// [SEC-43]
+    #[test]
+    fn a_whole_realm_introduces_itself_at_once_and_one_member_not_without_end() {
+        let now = Instant::default();
+        let mut limits = Verifications::new(now);
+        for number in 0..4_000 {
+            assert!(limits.allows_introduction(now, &member(number)), "{number}");
+            limits.introduced(now, &member(number));
+        }
+        let at_once = 2 * MEMBER_PER_SECOND_MAX - 1;
+        for count in 0..=at_once {
+            assert_eq!(limits.allows_introduction(now, &member(1)), count < at_once);
+            limits.introduced(now, &member(1));
+        }
+    }
+
+    /// [SEC-43]
+    #[test]
+    fn all_members_together_have_three_thousand_a_second() {
+        let mut now = Instant::default();
+        let mut limits = Verifications::new(now);
+        for second in 0..3 {
+            let all = (0..500).map(|number| verify(&mut limits, now, &member(number))).sum::<u32>();
+            assert_eq!(all, POOL_PER_SECOND_MAX + RESERVE_PER_SECOND_MAX, "{second}");
+            now = now + std::time::Duration::from_secs(1);
+        }
+    }
+
+    /// [SEC-44]
+    #[test]
+    fn forgeries_are_limited_by_address_and_over_all_that_are_not_known() {
+        let now = Instant::default();
+        let mut limits = Verifications::new(now);
+        let mut forge = |source: Ipv6Addr, excused| {
+            let mut count = 0;
+            while count < 1000 && limits.allows_source(now, source, excused) {
+                limits.forged(now, source, excused);
+                count += 1;
+            }
+            count
+        };
+        let at_once = 2 * FORGED_PER_SOURCE_MAX;
+        assert_eq!((forge(SOURCE, false), forge(SOURCE, true)), (at_once, 0));
+        let others: u32 = (0..100).map(|it| forge(Ipv6Addr::from(it << 64), false)).sum();
+        assert_eq!(others + at_once, FORGED_PER_SECOND_MAX);
+        assert_eq!(forge(Ipv6Addr::from(7), true), at_once, "known");
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_no_more() {
+        let now = Instant::default();
+        let mut limits = Verifications::new(now);
+        for number in 0..=u16::try_from(REMEMBERED_MAX).unwrap() {
+            limits.verified(now, &member(number));
+            limits.forged(now, Ipv6Addr::from(u128::from(number)), true);
+            let expected = (usize::from(number) + 1).min(REMEMBERED_MAX);
+            assert_eq!((limits.members.len(), limits.sources.len()), (expected, expected));
+        }
+    }
+}
