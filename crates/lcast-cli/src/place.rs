@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use lcast::home::{Environment, Home, HomeError, Owner, Purpose, Sighting};
 use lcast::realm::{self, RealmError, RealmFolder};
-use lcast_proto::keys::Credential;
+use lcast_proto::keys::{Certificate, Credential, Subject, Validity};
+use lcast_proto::time::Timestamp;
 
 use crate::args::Everywhere;
 use crate::failure::Failure;
@@ -55,6 +56,10 @@ pub(crate) fn resolve(everywhere: &Everywhere, purpose: Purpose) -> Result<Place
         (None, _) => from_home(everywhere, purpose)?,
     };
     check_kind(&place.credential, purpose)?;
+    // An agent starts all the same: a board without a battery learns the time after it.
+    if purpose == Purpose::Ask {
+        check_clock(place.credential.certificate(), wall())?;
+    }
     let state = everywhere.state.clone().or(place.state);
     Ok(Place { state, ..place })
 }
@@ -99,6 +104,25 @@ fn check_kind(credential: &Credential, purpose: Purpose) -> Result<(), Failure> 
              with 'librecast realm issue' without --client"
         ),
     }))
+}
+
+/// Who asks outside the time of its certificate would be refused, or expect nobody.
+fn check_clock(certificate: &Certificate, wall: Timestamp) -> Result<(), Failure> {
+    let Subject { name, not_before, not_after, .. } = certificate.subject();
+    let name = name.as_str();
+    match certificate.validity(wall) {
+        Validity::Valid | Validity::Grace => Ok(()),
+        Validity::NotYet => Err(Failure::usage(format!(
+            "the clock of this host says {wall}, and the certificate of '{name}' begins at \
+             {not_before}: the clock is likely behind; set it, for example with 'timedatectl \
+             set-ntp true'"
+        ))),
+        Validity::Expired => Err(Failure::usage(format!(
+            "the certificate of '{name}' ended at {not_after}, and the clock of this host says \
+             {wall}: have a new one issued with 'librecast realm issue', or set the clock if it is \
+             ahead"
+        ))),
+    }
 }
 
 /// A failure with what was seen, which may be the way out.
@@ -150,5 +174,49 @@ impl From<HomeError> for Failure {
 impl From<RealmError> for Failure {
     fn from(error: RealmError) -> Self {
         Self::usage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lcast_proto::keys::authority::Authority;
+    use lcast_proto::keys::{Kind, Labels, MemberEdit, Network, Roles};
+    use lcast_proto::random::Random;
+
+    use super::*;
+
+    /// 48 hours of grace: [SEC-22].
+    #[test]
+    fn a_clock_outside_the_certificate_is_named_before_anything_is_asked() {
+        let begin = Timestamp::from_millis(1_000_000_000_000);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let subject = Subject {
+            name: "op".parse().unwrap(),
+            kind: Kind::Client,
+            labels: Labels::default(),
+            roles: Roles::default(),
+            not_before: begin,
+            not_after: begin.saturating_add(hours(1)),
+        };
+        let mut random = Random::from_seed([5; 32]);
+        let authority = Authority::create("prod", &mut random).unwrap();
+        let edit = MemberEdit::first();
+        let network = Network::default();
+        let enrolled = authority.enroll(edit, &[subject], &network, begin, &mut random).unwrap();
+        let certificate = enrolled.credentials[0].certificate();
+        for (wall, expected) in [
+            (begin.saturating_sub(hours(49)), Some("likely behind")),
+            (begin.saturating_sub(hours(47)), None),
+            (begin.saturating_add(hours(48)), None),
+            (begin.saturating_add(hours(50)), Some("'librecast realm issue'")),
+        ] {
+            match (check_clock(certificate, wall), expected) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(words)) => assert!(failure.to_string().contains(words)),
+                (other, _) => panic!("{wall}: {other:?}"),
+            }
+        }
     }
 }

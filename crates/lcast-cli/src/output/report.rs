@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lcast_proto::question::report::{EmptyReason, Report, UnheardNode};
+use lcast_proto::question::report::{EmptyReason, RefusalReason, RefusedNode, Report, UnheardNode};
 use lcast_proto::time::Timestamp;
 
 use super::human;
@@ -28,7 +28,28 @@ pub(crate) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
     class("refused", refused.collect());
     class("late", unheard(&report.late, now));
     class("missing", unheard(&report.missing, now));
+    lines.extend(clock_hint(report));
     lines
+}
+
+/// What to do when the clocks are at odds: where most of the nodes say so, it is this one's.
+fn clock_hint(report: &Report) -> Option<String> {
+    let clock = |it: &&RefusedNode| it.refusal.reason == RefusalReason::Clock;
+    let refused = report.refused.iter().filter(clock).count();
+    let heard = report.refused.len() + report.error.len() + report.answered as usize;
+    match refused {
+        0 => None,
+        _ if refused * 2 > heard => Some(
+            "  hint: the clock of this host is likely wrong; compare 'date -u' with a node that \
+             refused, then set it, for example with 'timedatectl set-ntp true'"
+                .to_owned(),
+        ),
+        _ => Some(
+            "  hint: the clocks of the nodes that refused are likely wrong; compare 'date -u' \
+             there with this host"
+                .to_owned(),
+        ),
+    }
 }
 
 /// The names of nodes by what is said of them, in the order in which it is first said.
@@ -93,6 +114,19 @@ mod tests {
     fn check(counts: [u32; 6], expected: &[&str]) {
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
         assert_eq!(lines(&report(counts), now), expected);
+    }
+
+    #[test]
+    fn the_clock_that_differs_from_most_is_suspected() {
+        for (answered, whose) in [(0, Some("of this host")), (5, Some("of the nodes"))] {
+            let mut report = report([answered, 0, 0, 2, 0, 0]);
+            assert!(clock_hint(&report).is_none());
+            for node in &mut report.refused {
+                node.refusal.reason = RefusalReason::Clock;
+            }
+            let hint = lines(&report, Timestamp::default()).pop();
+            assert_eq!(whose.map(|it| hint.is_some_and(|hint| hint.contains(it))), Some(true));
+        }
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Answering {
         let Asked { asker, forgotten, .. } = asked;
         let objection = evaluate::objection(now, node.policy, asker, forgotten, &asked.frame);
         if let Some((reason, message)) = objection {
-            self.refuse(now, &asked, reason, message);
+            self.refuse(now, &asked, reason, &message);
             return;
         }
         self.accept(now, own.id(), asked, selector);

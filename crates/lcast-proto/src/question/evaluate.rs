@@ -100,31 +100,38 @@ pub(super) fn objection(
     asker: &Certificate,
     forgotten: bool,
     frame: &QuestionFrame,
-) -> Option<(RefusalReason, &'static str)> {
-    match asker.validity(now.wall) {
-        Validity::Valid | Validity::Grace => {}
-        Validity::Expired => {
-            return Some((RefusalReason::Expired, "the certificate has expired; issue a new one"));
-        }
-        Validity::NotYet => {
-            let message = "the certificate is not valid yet here; compare the clocks";
-            return Some((RefusalReason::Clock, message));
-        }
-    }
-    if forgotten {
-        return Some((RefusalReason::Forgotten, "the realm has forgotten this member"));
-    }
+) -> Option<(RefusalReason, String)> {
+    let refusal = |reason, message: &str| Some((reason, message.to_owned()));
     let asked_at = frame.announcement.wall;
     if asked_at.saturating_add(SKEW_MAX) < now.wall || now.wall.saturating_add(SKEW_MAX) < asked_at
     {
-        return Some((RefusalReason::Clock, "the clocks are more than a day apart"));
+        let hours = (asked_at.as_millis().saturating_sub(now.wall.as_millis())) / 3_600_000;
+        let side = if hours < 0 { "behind" } else { "ahead of" };
+        let hours = hours.unsigned_abs();
+        let message = format!("the asker's clock is {hours} h {side} the clock here; set it right");
+        return Some((RefusalReason::Clock, message));
+    }
+    match asker.validity(now.wall) {
+        Validity::Valid | Validity::Grace => {}
+        Validity::Expired => {
+            let message = "the certificate has expired; issue a new one";
+            return refusal(RefusalReason::Expired, message);
+        }
+        Validity::NotYet => {
+            let message = "the certificate is not valid yet by the clock here, which may be wrong";
+            return refusal(RefusalReason::Clock, message);
+        }
+    }
+    if forgotten {
+        return refusal(RefusalReason::Forgotten, "the realm has forgotten this member");
     }
     let right = match frame.verb {
         VerbCode::Get | VerbCode::Schema | VerbCode::Ping => Right::Read,
         VerbCode::Set => Right::Set,
     };
     if !policy.allows(asker.roles(), right) {
-        return Some((RefusalReason::Role, "the certificate lacks the role, which is 'operator'"));
+        let message = "the certificate lacks the role, which is 'operator'";
+        return refusal(RefusalReason::Role, message);
     }
     None
 }

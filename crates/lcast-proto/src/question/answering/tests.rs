@@ -6,7 +6,7 @@ use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
 use crate::keys::policy::Policy;
 use crate::keys::subject::{Kind, Labels, Roles, Subject};
-use crate::question::evaluate::ASSIGNMENTS_MAX;
+use crate::question::evaluate::{ASSIGNMENTS_MAX, SKEW_MAX};
 use crate::random::Random;
 use crate::time::Timestamp;
 use crate::value::{Type, Value};
@@ -278,6 +278,31 @@ fn the_greediest_loses_large_replies_to_the_others() {
     assert!(matches!(ask(&mut bench, 0, 3)[..], [Answer::Error(..)]));
     bench.pass(KEPT_FOR);
     assert_eq!(bench.answering.kept_bytes(), 0);
+}
+
+/// [QST-21]
+#[test]
+fn a_clock_that_is_days_off_is_named_with_its_hours() {
+    let hour = Duration::from_secs(3600);
+    for (offset, ahead, expected) in [
+        (SKEW_MAX, true, None),
+        (SKEW_MAX, false, None),
+        (72 * hour, true, Some("72 h ahead of")),
+        (72 * hour, false, Some("72 h behind")),
+    ] {
+        let mut bench = bench();
+        let mut frame = bench.frame(1);
+        let wall = &mut frame.announcement.wall;
+        *wall = if ahead { wall.saturating_add(offset) } else { wall.saturating_sub(offset) };
+        match (&bench.hear(frame)[..], expected) {
+            ([Answer::Here], None) => {}
+            ([Answer::Refused(code, message)], Some(words)) => {
+                assert_eq!(*code, RefusalReason::Clock.code());
+                assert!(message.contains(words), "{message}");
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    }
 }
 
 /// [QST-25]
