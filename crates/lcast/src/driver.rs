@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
 use crate::pings::Pings;
+use crate::set_log::SetLog;
 use crate::settings::{Settings, Stored};
 use crate::store::{StateLock, Store};
 
@@ -58,6 +59,7 @@ pub(crate) struct Driver {
     next_question: u64,
     pings: Pings,
     settings: Settings,
+    set_log: SetLog,
     stored: mpsc::Receiver<Stored>,
     _lock: Option<StateLock>,
     memory: Option<Memory>,
@@ -110,6 +112,7 @@ impl Driver {
             next_question: 0,
             pings: Pings::default(),
             settings,
+            set_log: SetLog::default(),
             stored,
             _lock: None,
             memory: None,
@@ -196,6 +199,7 @@ impl Driver {
                     self.endpoint.handle_timeout(now);
                 }
                 Woken::Refresh => {
+                    self.tell_left_out();
                     self.refresh_values(None);
                     refresh_at = self.next_refresh();
                 }
@@ -488,10 +492,20 @@ impl Driver {
         let names: Vec<String> =
             order.assignments.iter().map(|(name, _)| name.to_string()).collect();
         let names = names.join(" ");
-        tracing::info!(asker = order.asker, names, dry_run = order.dry_run, "set asked for");
+        self.tell_left_out();
+        if self.set_log.allows(&order.asker) {
+            tracing::info!(asker = order.asker, names, dry_run = order.dry_run, "set asked for");
+        }
         let wall = self.clock.now().wall;
         if let Some(results) = self.settings.apply(id, order, wall) {
             self.take_stored(results);
+        }
+    }
+
+    /// Says in the log what it does not say one by one.
+    fn tell_left_out(&mut self) {
+        for (asker, count) in self.set_log.left_out(self.clock.now().instant) {
+            tracing::warn!(asker, count, "asked for settings too often: not all is logged");
         }
     }
 

@@ -20,6 +20,7 @@ mod pings;
 pub mod question;
 pub mod realm;
 pub mod runtime;
+mod set_log;
 mod settings;
 pub mod store;
 

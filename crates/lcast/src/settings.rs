@@ -195,6 +195,8 @@ impl Settings {
             let written = applied.effect == Effect::Applied && !order.dry_run;
             // A request that comes again must not bring back a value that was written over since.
             if written && !outcome.repeated {
+                let (asker, set, version) = (&order.asker, name.to_string(), applied.version);
+                tracing::info!(asker, set, counter = version.counter, "set");
                 self.put_in_force(table, now, name, value, applied.version);
             }
             results.push(result(name, applied, order.dry_run));
