@@ -150,6 +150,17 @@ pub(crate) struct QuestionArgs {
     pub(crate) timeout: Option<Duration>,
 }
 
+/// The options of every verb that asks nodes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AskArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) question: QuestionArgs,
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+}
+
 /// Options of `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
@@ -172,11 +183,7 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "labels.K", requires = "agg")]
     pub(crate) by: Option<String>,
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    #[command(flatten)]
-    pub(crate) question: QuestionArgs,
-    #[command(flatten)]
-    pub(crate) everywhere: Everywhere,
+    pub(crate) ask: AskArgs,
 }
 
 /// What to compute from the values of all nodes.
@@ -216,11 +223,7 @@ pub(crate) struct SetArgs {
     #[arg(long)]
     pub(crate) names: bool,
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    #[command(flatten)]
-    pub(crate) question: QuestionArgs,
-    #[command(flatten)]
-    pub(crate) everywhere: Everywhere,
+    pub(crate) ask: AskArgs,
 }
 
 /// Options of `vars`.
@@ -233,11 +236,7 @@ pub(crate) struct VarsArgs {
     #[arg(long)]
     pub(crate) builtin: bool,
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    #[command(flatten)]
-    pub(crate) question: QuestionArgs,
-    #[command(flatten)]
-    pub(crate) everywhere: Everywhere,
+    pub(crate) ask: AskArgs,
 }
 
 /// Options of `nodes`. Its `--state` is also the state folder's: see [`NodesArgs::split_state`].
@@ -275,11 +274,7 @@ pub(crate) struct PingArgs {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) count: u32,
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    #[command(flatten)]
-    pub(crate) question: QuestionArgs,
-    #[command(flatten)]
-    pub(crate) everywhere: Everywhere,
+    pub(crate) ask: AskArgs,
 }
 
 /// The verbs of realms.
@@ -445,15 +440,15 @@ impl Verb {
         match self {
             Self::Demo(args) => args.everywhere.clone(),
             Self::Agent(args) => args.everywhere.clone(),
-            Self::Get(args) => args.everywhere.clone(),
-            Self::Set(args) => args.everywhere.clone(),
-            Self::Vars(args) => args.everywhere.clone(),
+            Self::Get(args) => args.ask.everywhere.clone(),
+            Self::Set(args) => args.ask.everywhere.clone(),
+            Self::Vars(args) => args.ask.everywhere.clone(),
             Self::Nodes(args) => Everywhere {
                 common: args.common.clone(),
                 state: args.split_state().1.map(PathBuf::from),
             },
             Self::Forget(args) => args.everywhere.clone(),
-            Self::Ping(args) => args.everywhere.clone(),
+            Self::Ping(args) => args.ask.everywhere.clone(),
             Self::Realm(args) => match &args.verb {
                 RealmVerb::Create(args) => args.everywhere.clone(),
                 RealmVerb::Issue(args) => args.everywhere.clone(),

@@ -23,16 +23,16 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let patterns = patterns(&args.patterns)?;
     let show = show(args, &patterns, output)?;
-    let target = args.target.resolve()?;
+    let target = args.ask.target.resolve()?;
     check_size(&target.selector, &patterns)?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns.clone()), target, &args.question);
+    let ask = question::describe(Verb::Get(patterns.clone()), target, &args.ask.question);
     let mut printer = Printer::new(output, show).ordered(patterns.clone());
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
-    let exit = question::judge(&asked, &args.question);
+    let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     if question::is_unknown_name(&asked.report) && !asked.interrupted {
         suggest(&session, &patterns, output).await;

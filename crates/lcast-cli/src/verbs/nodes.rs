@@ -208,13 +208,13 @@ pub(crate) async fn ping(
     everywhere: &Everywhere,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let target = args.target.resolve()?;
+    let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
     let session = Session::open(question::place(everywhere)?)?;
     let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
     let mut last = None;
     for _ in 0..args.count {
-        let ask = question::describe(Verb::Ping, target.clone(), &args.question);
+        let ask = question::describe(Verb::Ping, target.clone(), &args.ask.question);
         let begun = Instant::now();
         let mut heard = Vec::new();
         let asked = question::ask(&session, ask, |reply| {
@@ -236,7 +236,7 @@ pub(crate) async fn ping(
         return Err(Failure::usage("--count must be at least 1"));
     };
     print_trips(&trips, &asked, output)?;
-    let exit = question::judge(&asked, &args.question);
+    let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)

@@ -23,15 +23,15 @@ pub(crate) async fn run(
     if args.names && output.format != Format::Text {
         return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
     }
-    let target = args.target.resolve()?;
+    let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Set(request), target, &args.question);
+    let ask = question::describe(Verb::Set(request), target, &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
     let mut printer = Printer::new(output, show);
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
-    let exit = question::judge(&asked, &args.question);
+    let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)

@@ -37,15 +37,15 @@ pub(crate) async fn run(
         let rows = select(definitions.iter().map(|it| (it, 0)), pattern.as_ref());
         return print_builtin(&rows, output).map(|()| Exit::Success);
     }
-    let target = args.target.resolve()?;
+    let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Schema, target, &args.question);
+    let ask = question::describe(Verb::Schema, target, &args.ask.question);
     let asked = question::ask(&session, ask, |_| Ok(())).await?;
     let counted = count(asked.schemas.iter().map(|(_, schema)| schema.as_ref()));
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
-    let exit = question::judge(&asked, &args.question);
+    let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
