@@ -18,7 +18,7 @@ use crate::failure::Failure;
 pub(crate) struct Place {
     /// Who this process is.
     pub(crate) credential: Credential,
-    /// Where it keeps state; none when there is no place for it.
+    /// Where it keeps state; none when a client has no place for it.
     pub(crate) state: Option<PathBuf>,
     /// The folder of the realm, unless a credential file is used directly.
     pub(crate) folder: Option<RealmFolder>,
@@ -30,8 +30,8 @@ pub(crate) struct Place {
 pub(crate) use lcast::wall;
 
 /// The folders of this user.
-pub(crate) fn home() -> Result<Home, Failure> {
-    Ok(Home::of(Environment::of_process())?)
+pub(crate) fn home() -> Home {
+    Home::of(Environment::of_process())
 }
 
 /// The name of the realm that was asked for, by option or by environment.
@@ -52,7 +52,7 @@ pub(crate) fn resolve(everywhere: &Everywhere, purpose: Purpose) -> Result<Place
                            its realm";
             return Err(Failure::usage(message));
         }
-        (Some(file), None) => from_file(file)?,
+        (Some(file), None) => from_file(file, purpose)?,
         (None, _) => from_home(everywhere, purpose)?,
     };
     check_kind(&place.credential, purpose)?;
@@ -64,28 +64,32 @@ pub(crate) fn resolve(everywhere: &Everywhere, purpose: Purpose) -> Result<Place
     Ok(Place { state, ..place })
 }
 
-fn from_file(file: &Path) -> Result<Place, Failure> {
+fn from_file(file: &Path, purpose: Purpose) -> Result<Place, Failure> {
     let environment = Environment::of_process();
     let group =
         environment.librecast_group.filter(|_| file.starts_with(&environment.system_config));
     let credential = realm::read_credential(file, group)?;
     // The default state folder, but not below LIBRECAST_HOME.
     let home = Home::of(Environment { librecast_home: None, ..environment });
-    let state = home
-        .ok()
-        .map(|home| home.state_folder(credential.realm_name(), credential.certificate().name()));
+    let state = state_folder(&home, &credential, purpose);
     Ok(Place { credential, state, folder: None, seen: Vec::new() })
 }
 
 fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {
-    let home = home()?;
+    let home = home();
     let wall = wall();
     let selected = home.select(realm_name(everywhere).as_deref(), purpose, wall)?;
     let credential = selected.folder.credential(purpose, &home.host_name(), wall);
     let credential = credential.map_err(|error| with_seen(&error, &selected.seen))?;
-    let node = credential.certificate().name();
-    let state = Some(home.state_folder(credential.realm_name(), node));
+    let state = state_folder(&home, &credential, purpose);
     Ok(Place { credential, state, folder: Some(selected.folder), seen: selected.seen })
+}
+
+/// Where state is kept unless told otherwise. The system's folder is for its services: a client
+/// that has no home remembers nothing.
+fn state_folder(home: &Home, credential: &Credential, purpose: Purpose) -> Option<PathBuf> {
+    let ours = purpose == Purpose::Answer || home.environment().is_system || !home.is_system();
+    ours.then(|| home.state_folder(credential.realm_name(), credential.certificate().name()))
 }
 
 fn check_kind(credential: &Credential, purpose: Purpose) -> Result<(), Failure> {

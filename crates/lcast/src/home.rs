@@ -74,8 +74,18 @@ pub struct Selected {
 /// Something that was seen and passed over in the choice of a realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
-    /// A realm of the system whose credential the user may not read.
+    /// A realm of the system whose client's credential the user may not read.
     Unreadable {
+        /// Its name.
+        realm: String,
+    },
+    /// A realm of the system that has agents here and no client.
+    NoClient {
+        /// Its name.
+        realm: String,
+    },
+    /// A realm of the system whose agents' credentials the user may not read.
+    NotOurs {
         /// Its name.
         realm: String,
     },
@@ -85,9 +95,18 @@ pub enum Sighting {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HomeError {
-    /// Neither `LIBRECAST_HOME` nor `HOME` is set.
-    #[error("neither HOME nor LIBRECAST_HOME is set; set LIBRECAST_HOME to a folder of yours")]
-    NoHome,
+    /// The system has no realm to use, and the process has no folder for one of its own.
+    #[error(
+        "no realm to use in '{config}', and neither HOME nor LIBRECAST_HOME says where else{seen}; \
+         join one with 'librecast join --system FILE', or set LIBRECAST_HOME to a folder of yours",
+        config = .config.display(), seen = noted(.seen)
+    )]
+    NoHome {
+        /// The system's folder of realms.
+        config: PathBuf,
+        /// What was passed over.
+        seen: Vec<Sighting>,
+    },
     /// No realm of that name.
     #[error(
         "no realm '{name}' here{seen}; join it with 'librecast join FILE'",
@@ -136,17 +155,23 @@ impl Environment {
         };
         // Relative XDG paths are to be ignored: XDG base directory specification.
         let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
+        // systemd.exec(5): several folders are separated by colons.
+        let first = |name: &str| {
+            let folders = std::env::var_os(name)?;
+            let first = std::env::split_paths(&folders).next();
+            first.filter(|path| path.is_absolute())
+        };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self {
             librecast_home: path("LIBRECAST_HOME"),
             home: path("HOME"),
             config_home: absolute("XDG_CONFIG_HOME"),
             state_home: absolute("XDG_STATE_HOME"),
-            system_config: absolute("CONFIGURATION_DIRECTORY")
+            system_config: first("CONFIGURATION_DIRECTORY")
                 .unwrap_or_else(|| PathBuf::from("/etc/librecast")),
-            system_state: absolute("STATE_DIRECTORY")
+            system_state: first("STATE_DIRECTORY")
                 .unwrap_or_else(|| PathBuf::from("/var/lib/librecast")),
-            is_system: absolute("STATE_DIRECTORY").is_some(),
+            is_system: first("STATE_DIRECTORY").is_some(),
             host,
             librecast_group: group_id("librecast"),
         }
@@ -162,27 +187,26 @@ fn group_id(name: &str) -> Option<u32> {
 }
 
 impl Home {
-    /// The folders that these surroundings mean.
-    ///
-    /// # Errors
-    /// [`HomeError::NoHome`].
-    pub fn of(environment: Environment) -> Result<Self, HomeError> {
-        let (config, state) = match &environment.librecast_home {
-            Some(home) => (home.clone(), home.join("state")),
-            None if environment.is_system => {
-                (environment.system_config.clone(), environment.system_state.clone())
-            }
-            None => {
-                let below = |first: &Option<PathBuf>, second: &str| {
-                    let fallback = || environment.home.as_ref().map(|home| home.join(second));
-                    first.clone().or_else(fallback).map(|path| path.join("librecast"))
-                };
-                let config = below(&environment.config_home, ".config");
-                let state = below(&environment.state_home, ".local/state");
-                (config.ok_or(HomeError::NoHome)?, state.ok_or(HomeError::NoHome)?)
-            }
+    /// The folders that these surroundings mean: those of `LIBRECAST_HOME`; else the system's, for
+    /// a service of the system and for a process without a home; else the user's.
+    pub fn of(environment: Environment) -> Self {
+        let below = |first: &Option<PathBuf>, second: &str| {
+            let fallback = || environment.home.as_ref().map(|home| home.join(second));
+            first.clone().or_else(fallback).map(|path| path.join("librecast"))
         };
-        Ok(Self { environment, config, state })
+        let config = below(&environment.config_home, ".config");
+        let state = below(&environment.state_home, ".local/state");
+        let (config, state) = match (&environment.librecast_home, config, state) {
+            (Some(home), _, _) => (home.clone(), home.join("state")),
+            (None, Some(config), Some(state)) if !environment.is_system => (config, state),
+            (None, _, _) => (environment.system_config.clone(), environment.system_state.clone()),
+        };
+        Self { environment, config, state }
+    }
+
+    /// Whether these are the system's folders, and the user has none.
+    pub fn is_system(&self) -> bool {
+        self.config == self.environment.system_config
     }
 
     /// What these folders were derived from.
@@ -195,8 +219,11 @@ impl Home {
         self.state.join(realm).join(node.as_str())
     }
 
-    /// The folder of a realm of the user, whether it exists or not.
+    /// The folder of a realm of the user (without a home: of the system), whether it exists or not.
     pub fn folder(&self, name: &str) -> RealmFolder {
+        if self.is_system() {
+            return self.system_folder(name);
+        }
         RealmFolder::new(&self.config, name, Owner::User, None)
     }
 
@@ -213,7 +240,7 @@ impl Home {
     pub fn realms(&self) -> Result<Vec<RealmFolder>, HomeError> {
         let user = realm_names(&self.config)?;
         let mut folders: Vec<RealmFolder> = user.iter().map(|name| self.folder(name)).collect();
-        if self.config != self.environment.system_config {
+        if !self.is_system() {
             let system = realm_names(&self.environment.system_config)?;
             folders.extend(system.iter().map(|name| self.system_folder(name)));
         }
@@ -221,7 +248,8 @@ impl Home {
     }
 
     /// The realm that is meant: the named one; else the user's only one; else the system's, when
-    /// its credential is readable; else `local`, which is made when it does not exist.
+    /// its credential is readable; else `local`, which is made when it does not exist and the user
+    /// has a home.
     ///
     /// # Errors
     /// [`HomeError`]; nothing is made then.
@@ -246,17 +274,14 @@ impl Home {
         wall: Timestamp,
     ) -> Result<Selected, HomeError> {
         let Some(folder) = realms.iter().find(|folder| folder.name() == name) else {
-            if name == LOCAL {
+            if name == LOCAL && !self.is_system() {
                 return Ok(Selected { folder: self.local(wall)?, seen: Vec::new() });
             }
             let seen = realms.iter().map(|folder| folder.name().to_owned()).collect();
             return Err(HomeError::Unknown { name: name.to_owned(), seen });
         };
         match folder.access(purpose) {
-            Access::Unreadable => {
-                let realm = name.to_owned();
-                Err(HomeError::Unreadable(Sighting::Unreadable { realm }))
-            }
+            Access::Unreadable => Err(HomeError::Unreadable(Sighting::unreadable(folder, purpose))),
             Access::Readable | Access::Absent => {
                 Ok(Selected { folder: folder.clone(), seen: Vec::new() })
             }
@@ -276,9 +301,11 @@ impl Home {
                 match (owner, folder.access(purpose)) {
                     (Owner::User, _) | (Owner::System, Access::Readable) => usable.push(folder),
                     (Owner::System, Access::Unreadable) => {
-                        seen.push(Sighting::Unreadable { realm: folder.name().to_owned() });
+                        seen.push(Sighting::unreadable(folder, purpose));
                     }
-                    (Owner::System, Access::Absent) => {}
+                    (Owner::System, Access::Absent) => {
+                        seen.extend(Sighting::absent(folder, purpose))
+                    }
                 }
             }
             match usable.as_slice() {
@@ -289,6 +316,10 @@ impl Home {
                     return Err(HomeError::Ambiguous { names });
                 }
             }
+        }
+        if self.is_system() {
+            let config = self.environment.system_config.clone();
+            return Err(HomeError::NoHome { config, seen });
         }
         Ok(Selected { folder: self.local(wall)?, seen })
     }
@@ -343,6 +374,28 @@ fn listed(seen: &[String]) -> String {
     if seen.is_empty() { String::new() } else { format!(" (there are: {})", seen.join(", ")) }
 }
 
+/// Sightings at the end of a sentence.
+fn noted(seen: &[Sighting]) -> String {
+    seen.iter().map(|it| format!("; {it}")).collect()
+}
+
+impl Sighting {
+    fn unreadable(folder: &RealmFolder, purpose: Purpose) -> Self {
+        let realm = folder.name().to_owned();
+        match purpose {
+            Purpose::Ask => Self::Unreadable { realm },
+            Purpose::Answer => Self::NotOurs { realm },
+        }
+    }
+
+    /// A realm without a client is worth a word to who wants to ask it.
+    fn absent(folder: &RealmFolder, purpose: Purpose) -> Option<Self> {
+        let has_agents = folder.access(Purpose::Answer) != Access::Absent;
+        let realm = folder.name().to_owned();
+        (purpose == Purpose::Ask && has_agents).then_some(Self::NoClient { realm })
+    }
+}
+
 impl fmt::Display for Sighting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -350,6 +403,16 @@ impl fmt::Display for Sighting {
                 f,
                 "an agent of realm '{realm}' runs here; its credential is readable by group \
                  librecast"
+            ),
+            Self::NoClient { realm } => write!(
+                f,
+                "an agent of realm '{realm}' runs here; to ask it, have a client's credential \
+                 issued ('librecast realm issue --client') and join it"
+            ),
+            Self::NotOurs { realm } => write!(
+                f,
+                "the agent of realm '{realm}' on this host is the system's, and this user may not \
+                 read its credential"
             ),
         }
     }

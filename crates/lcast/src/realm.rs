@@ -232,7 +232,7 @@ pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmErr
         }
         Err(source) => return Err(RealmError::io(&path, source)),
     };
-    if owner == Owner::System {
+    if folder.owner == Owner::System {
         folder.open_to_group(&path, credential.certificate().kind())?;
     }
     folder.keep_members_locked(&lock, credential.members())?;

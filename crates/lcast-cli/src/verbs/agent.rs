@@ -113,12 +113,8 @@ fn apply_to(table: &mut Table, now: Now, changes: Vec<Change>) {
 }
 
 fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> {
-    let Place { credential, state, folder, .. } = place;
-    let Some(state) = state else {
-        return Err(Failure::usage(
-            "there is no folder for the agent's state; name one with --state, or set HOME",
-        ));
-    };
+    let Place { credential, state, folder, seen } = place;
+    seen.iter().for_each(|seen| tracing::warn!("{seen}"));
     let own = OwnFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         epoch: credential.epoch().number,
@@ -127,11 +123,13 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
     };
     let refresh = refresher(Sampler::new(roots.clone(), options(config)), own);
     let mut builder = Node::builder(credential)
-        .state(state)
         .software(env!("CARGO_PKG_VERSION"))
         .narrowing(narrowing(config))
         .closed()
         .refresh(builtin::TICK, Box::new(refresh));
+    if let Some(state) = state {
+        builder = builder.state(state);
+    }
     if !config.network.interfaces.is_empty() {
         builder = builder.interfaces(config.network.interfaces.clone());
     }

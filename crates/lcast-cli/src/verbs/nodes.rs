@@ -146,7 +146,7 @@ pub(crate) async fn forget(
                        alone; choose the realm with --realm";
         return Err(Failure::usage(message));
     }
-    let folder = place::existing(&place::home()?, place::realm_name(everywhere).as_deref())?;
+    let folder = place::existing(&place::home(), place::realm_name(everywhere).as_deref())?;
     let changed = realm::forget(&folder, &args.name)?;
     // The list is in force here; nodes take it from whoever has it, now or later.
     let mut chosen = everywhere.clone();

@@ -89,6 +89,12 @@ pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
 pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
     let realm = session.realm.as_str();
     let local = realm == lcast::home::LOCAL;
+    if exit == Exit::Nobody && !session.seen.is_empty() {
+        // Another realm was passed over: that one is in question, not the one taken instead.
+        session.seen.iter().for_each(|seen| output.note(&seen.to_string()));
+        output.note(&format!("so realm '{realm}' was asked, and none of its agents answered"));
+        return;
+    }
     match exit {
         Exit::Nobody if report.expected == 0 => {
             let is_agent = |it: &NodeView| it.kind == Kind::Agent;
@@ -113,9 +119,6 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
         )),
         Exit::Success | Exit::Internal | Exit::Usage | Exit::Incomplete => {}
         Exit::Nobody | Exit::Refused | Exit::Interrupted => {}
-    }
-    if exit == Exit::Nobody {
-        session.seen.iter().for_each(|seen| output.note(&seen.to_string()));
     }
 }
 

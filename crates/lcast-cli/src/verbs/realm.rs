@@ -30,7 +30,7 @@ pub(crate) fn create(
     let network =
         Network { interfaces: args.interfaces.clone(), scope: args.scope.scope(), port: args.port };
     network.check().map_err(Failure::usage)?;
-    let folder = place::home()?.folder(&args.name);
+    let folder = place::home().folder(&args.name);
     realm::create(&folder, network, place::wall())?;
     let overview = folder.overview()?;
     if output.format != Format::Text {
@@ -57,7 +57,7 @@ pub(crate) fn issue(
     output: Output,
 ) -> Result<Exit, Failure> {
     refuse_credential(everywhere)?;
-    let folder = place::existing(&place::home()?, place::realm_name(everywhere).as_deref())?;
+    let folder = place::existing(&place::home(), place::realm_name(everywhere).as_deref())?;
     let requests = requests(args)?;
     let issued = realm::issue(&folder, &requests, place::wall())?;
     print_issued(&issued, output)?;
@@ -126,7 +126,7 @@ pub(crate) fn join(
 ) -> Result<Exit, Failure> {
     refuse_credential(everywhere)?;
     let owner = if args.system { Owner::System } else { Owner::User };
-    let joined = realm::join(&place::home()?, &args.file, owner)?;
+    let joined = realm::join(&place::home(), &args.file, owner)?;
     let certificate = joined.credential.certificate();
     let (name, kind) = (certificate.name(), certificate.kind());
     let realm = joined.folder.name();
@@ -165,7 +165,7 @@ pub(crate) fn show(
         Some(file) => (Overview::of(&realm::read_credential(file, None)?), file.clone()),
         None => {
             let name = args.name.clone().or_else(|| place::realm_name(everywhere));
-            let folder = place::existing(&place::home()?, name.as_deref())?;
+            let folder = place::existing(&place::home(), name.as_deref())?;
             (folder.overview()?, folder.path().to_owned())
         }
     };
@@ -224,7 +224,7 @@ pub(crate) fn list(everywhere: &Everywhere, output: Output) -> Result<Exit, Fail
     let mut table =
         Table::new(["realm", "owner", "scope", ">port", ">members", "you", "fingerprint"]);
     let mut rows = Vec::new();
-    for folder in place::home()?.realms()? {
+    for folder in place::home().realms()? {
         let owner = match folder.owner() {
             Owner::User => "user",
             Owner::System => "system",

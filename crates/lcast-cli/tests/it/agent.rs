@@ -51,8 +51,10 @@ fn a_second_agent_on_the_same_state_is_refused_with_the_pid_of_the_first() {
 #[test]
 fn an_agent_needs_a_place_for_its_state() {
     let home = home();
-    let words = ["agent", "--credential", "web1"];
-    home.refused(&words, &["--state", "HOME"]);
+    let mut command = home.command(&["agent", "--credential", "web1"]);
+    let ended = Ended::of(command.env("STATE_DIRECTORY", home.path("web1")));
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.err.contains("web1/prod/web1") && ended.err.contains("--state"), "{ended:?}");
     let words = ["agent", "--credential", "web1", "--state", "web1/state"];
     home.refused(&words, &["web1/state", "--state"]);
 }

@@ -57,6 +57,47 @@ fn the_local_realm_sends_nothing_by_a_card() {
     local_realm(true);
 }
 
+/// What systemd gives a service: folders of the system, and no home.
+fn service(host: &Host, words: &str) -> Job {
+    let job = host.librecast(words).without_env("HOME").without_env("LIBRECAST_HOME");
+    job.env("CONFIGURATION_DIRECTORY", host.path("etc")).env("STATE_DIRECTORY", host.path("var"))
+}
+
+#[test]
+fn a_service_of_the_system_needs_no_home() {
+    let (_lab, host) = one_host(false);
+    let realm = Realm::create(&host, "prod", "--scope host");
+    let credential = realm.issue(&Member::agent("web1"));
+    service(&host, &format!("join --system {credential}")).ok();
+    host.shell(&format!("cat >{}/agent.toml", host.path("etc"))).input(CONFIG).ok();
+    let mut agent = service(&host, "agent").start();
+    let answer = wait_for("the system's agent", DEADLINE, || {
+        let output = host.librecast("get host.name app.greeting --json").run();
+        (output.code == 0).then(|| Answer::read(output))
+    });
+    assert_eq!(answer.answered(), ["web1"]);
+    assert!(answer.value("web1", "app.greeting").is_string(), "agent.toml was not read");
+    assert!(agent.is_running());
+    let kept = host.command("ls").arg(host.path("var/prod/web1")).ok();
+    assert!(kept.contains("lock"), "no state in the system's folder: {kept}");
+}
+
+#[test]
+fn a_realm_that_was_passed_over_is_named_before_the_one_taken() {
+    let (_lab, host) = one_host(false);
+    // Root may open any file, so the credential is something that nobody can open.
+    let folder = host.path("etc/realms/prod");
+    let line = format!("mkdir -p {folder} && ln -s credential {folder}/credential");
+    host.shell(&line).ok();
+    let ask = host.librecast("get host.name").env("CONFIGURATION_DIRECTORY", host.path("etc"));
+    let output = ask.run();
+    assert_eq!(output.code, 4, "{output}");
+    let expected = "an agent of realm 'prod' runs here; its credential is readable by group \
+                    librecast\nso realm 'local' was asked";
+    assert!(output.stderr.contains(expected), "{output}");
+    assert!(!output.stderr.contains("start one"), "{output}");
+}
+
 /// A job of another user: one with another uid where root made the lab, else one that shares
 /// nothing but the uid.
 fn other_user(lab: &Lab, host: &Host, job: Job) -> Job {

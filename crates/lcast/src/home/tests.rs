@@ -12,7 +12,7 @@ fn environment(folder: &Folder) -> Environment {
 }
 
 fn home(folder: &Folder) -> Home {
-    Home::of(environment(folder)).unwrap()
+    Home::of(environment(folder))
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -41,7 +41,7 @@ fn folders_follow_the_environment() {
         ..Environment::default()
     };
     let check = |environment: Environment, config: &str, state: &str| {
-        let home = Home::of(environment).unwrap();
+        let home = Home::of(environment);
         let name = "web1".parse().unwrap();
         assert_eq!(home.folder("prod").path(), Path::new(config));
         assert_eq!(home.state_folder("prod", &name), Path::new(state));
@@ -63,7 +63,62 @@ fn folders_follow_the_environment() {
         "/etc/librecast/realms/prod",
         "/var/lib/librecast/prod/web1",
     );
-    assert!(matches!(Home::of(base), Err(HomeError::NoHome)));
+    let (config, state) = ("/etc/librecast/realms/prod", "/var/lib/librecast/prod/web1");
+    check(Environment { config_home: path("/c"), ..base.clone() }, config, state);
+    check(base, config, state);
+}
+
+/// A home of a process that has none: a service of the system, or root at boot.
+fn homeless(folder: &Folder) -> Home {
+    Home::of(Environment { librecast_home: None, ..environment(folder) })
+}
+
+#[test]
+fn without_a_home_the_system_s_realms_are_meant() {
+    let folder = Folder::new("home");
+    let home = homeless(&folder);
+    let error = selected(&home, None).unwrap_err();
+    for part in ["/etc'", "HOME", "join --system"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!folder.path().join("etc").exists(), "nothing is made for the asking");
+    assert!(selected(&home, Some("local")).is_err());
+    make(&home.folder("prod"));
+    assert_eq!(home.realms().unwrap().len(), 1);
+    let chosen = home.select(None, Purpose::Answer, NOW).map(|it| it.folder).unwrap_err();
+    assert!(chosen.to_string().contains("no realm to use"), "{chosen}");
+    assert_eq!(selected(&home, None), Ok(("prod".to_owned(), Owner::System)));
+    let config = home.folder("prod").agent_config();
+    assert_eq!(config, folder.path().join("etc/agent.toml"));
+}
+
+#[test]
+fn a_system_s_realm_without_a_client_is_told() {
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    let system = home.system_folder("prod");
+    make(&system);
+    let agents = system.path().join("agents");
+    std::fs::create_dir(&agents).unwrap();
+    std::fs::rename(system.path().join("credential"), agents.join("web1")).unwrap();
+    let seen = |purpose| {
+        let chosen = home.select(None, purpose, NOW).unwrap();
+        let seen: Vec<String> = chosen.seen.iter().map(ToString::to_string).collect();
+        (chosen.folder.name().to_owned(), seen.concat())
+    };
+    let (chosen, told) = seen(Purpose::Ask);
+    assert_eq!(chosen, "local");
+    assert!(
+        told.contains("agent of realm 'prod' runs here") && told.contains("--client"),
+        "{told}"
+    );
+    assert_eq!(seen(Purpose::Answer), ("prod".to_owned(), String::new()));
+    // Root may open any file, so the test makes the file something that nobody can open.
+    std::fs::remove_file(agents.join("web1")).unwrap();
+    std::os::unix::fs::symlink("web1", agents.join("web1")).unwrap();
+    let (chosen, told) = seen(Purpose::Answer);
+    assert_eq!(chosen, "local");
+    assert!(told.contains("'prod' on this host is the system's"), "{told}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl Fixture {
             system_config: folder.path().join("etc"),
             ..Environment::default()
         };
-        Home::of(environment).unwrap()
+        Home::of(environment)
     }
 
     fn prod(&self) -> RealmFolder {

@@ -72,7 +72,7 @@ impl Fleet {
             .map_err(|error| wrong(&config, &error))?;
         let environment =
             Environment { librecast_home: Some(fleet.home()), ..Environment::of_process() };
-        let realm = Home::of(environment)?.folder(REALM);
+        let realm = Home::of(environment).folder(REALM);
         let network = Network { scope: Scope::Host, ..Network::default() };
         realm::create(&realm, network, place::wall())?;
         let request = |(name, role): &(&str, &str)| Request {
