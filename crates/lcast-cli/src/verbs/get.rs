@@ -1,12 +1,9 @@
 //! `get`: variables of all matching nodes.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use lcast_proto::question::Verb;
+use lcast_proto::select::{Pattern, Selector, encoded_size};
 
-use lcast_proto::question::{Ask, Deadline, Verb};
-use lcast_proto::select::{Pattern, Selector, encoded_size, nearest};
-
-use super::question;
+use super::{question, suggest};
 use crate::args::{Everywhere, GetArgs};
 use crate::backend::{Labels, Session};
 use crate::exit::Exit;
@@ -25,6 +22,7 @@ pub(crate) async fn run(
     let show = show(args, &patterns, output)?;
     let target = args.ask.target.resolve()?;
     check_size(&target.selector, &patterns)?;
+    let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns.clone()), target, &args.ask.question);
     let mut printer = Printer::new(output, show).ordered(patterns.clone());
@@ -34,9 +32,7 @@ pub(crate) async fn run(
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
-    if question::is_unknown_name(&asked.report) && !asked.interrupted {
-        suggest(&session, &patterns, output).await;
-    }
+    suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
     session.close().await;
     Ok(exit)
 }
@@ -84,32 +80,6 @@ fn show(args: &GetArgs, patterns: &[Pattern], output: Output) -> Result<Show, Fa
             Err(Failure::usage(format!("--by '{by}': group by a label, like labels.role")))
         }
         by => Ok(Show::Aggregate { functions: args.agg.clone(), by: by.clone() }),
-    }
-}
-
-/// Tells which names are like the ones that nobody knows. Nodes say what they have when asked.
-async fn suggest(session: &Session, patterns: &[Pattern], output: Output) {
-    let time = Duration::from_millis(500);
-    let ask = Ask {
-        verb: Verb::Schema,
-        selector: Selector::default(),
-        only: None,
-        expect: Vec::new(),
-        deadline: Deadline { base: time, extended: time },
-    };
-    let Ok(asked) = question::ask(session, ask, |_| Ok(())).await else {
-        return;
-    };
-    let schemas = asked.schemas.iter().flat_map(|(_, schema)| schema.definitions());
-    let known: BTreeSet<&str> = schemas.map(|it| it.template.as_str()).collect();
-    for pattern in patterns.iter().map(Pattern::to_string) {
-        let near = nearest(&pattern, known.iter().copied());
-        let near = if near.is_empty() {
-            "see 'librecast vars'".to_owned()
-        } else {
-            format!("nearest: {}", near.join(", "))
-        };
-        output.note(&format!("no node has '{pattern}'; {near}"));
     }
 }
 

@@ -8,6 +8,7 @@ mod nodes;
 mod question;
 mod realm;
 mod set;
+mod suggest;
 mod vars;
 
 use std::future::Future;

@@ -13,7 +13,7 @@ use lcast_proto::select::Selector;
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::{get, question};
+use super::{get, question, suggest};
 use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs, STATES};
 use crate::backend::Session;
 use crate::exit::Exit;
@@ -210,6 +210,7 @@ pub(crate) async fn ping(
 ) -> Result<Exit, Failure> {
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
+    let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
     let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
     let mut last = None;
@@ -238,6 +239,7 @@ pub(crate) async fn ping(
     print_trips(&trips, &asked, output)?;
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
+    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
     session.close().await;
     Ok(exit)
 }

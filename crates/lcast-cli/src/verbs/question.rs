@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
-use lcast_proto::question::report::{EmptyReason, Reply, Report};
+use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::variable::Schema;
 
@@ -120,10 +120,4 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
         Exit::Success | Exit::Internal | Exit::Usage | Exit::Incomplete => {}
         Exit::Nobody | Exit::Refused | Exit::Interrupted => {}
     }
-}
-
-/// Whether nobody knows any of the variables asked for: a mistyped name, most likely.
-pub(crate) fn is_unknown_name(report: &Report) -> bool {
-    let unknown = report.empty_for(EmptyReason::NoVariable);
-    report.answered == 0 && report.heard && unknown > 0
 }

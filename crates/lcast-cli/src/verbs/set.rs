@@ -3,7 +3,7 @@
 use lcast_proto::question::{SetRequest, Verb};
 use lcast_proto::variable::{Assigned, Version};
 
-use super::{get, question};
+use super::{get, question, suggest};
 use crate::args::assignment::Assignment;
 use crate::args::{Everywhere, SetArgs};
 use crate::backend::Session;
@@ -25,6 +25,7 @@ pub(crate) async fn run(
     }
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
+    let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Set(request), target, &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
@@ -33,6 +34,7 @@ pub(crate) async fn run(
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
+    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
     session.close().await;
     Ok(exit)
 }

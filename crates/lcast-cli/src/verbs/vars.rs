@@ -8,7 +8,7 @@ use lcast_proto::select::Pattern;
 use lcast_proto::variable::{Definition, Kind, Schema};
 use serde_json::{Value as Json, json};
 
-use super::{get, question};
+use super::{get, question, suggest};
 use crate::agent::builtin;
 use crate::args::{Everywhere, VarsArgs};
 use crate::backend::Session;
@@ -39,6 +39,7 @@ pub(crate) async fn run(
     }
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
+    let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Schema, target, &args.ask.question);
     let asked = question::ask(&session, ask, |_| Ok(())).await?;
@@ -47,6 +48,7 @@ pub(crate) async fn run(
     print(&rows, &asked.report, output)?;
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
+    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
     session.close().await;
     Ok(exit)
 }

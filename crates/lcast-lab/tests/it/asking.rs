@@ -33,6 +33,25 @@ fn ten_agents_answer_with_the_values_of_their_hosts() {
 }
 
 #[test]
+fn a_misspelt_name_is_told_with_what_is_like_it() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let line = "no node has 'system.laod_1m'; nearest: system.cpu.load_1m";
+    for verb in ["get host.name", "set app.limit=3", "vars", "ping"] {
+        let words = ["--where", "system.laod_1m > 2"];
+        let output = fleet.realm.admin(verb).args(words).run();
+        assert_eq!(output.code, 0, "{output}");
+        assert!(output.stderr.contains(line), "{output}");
+    }
+    let output = fleet.realm.admin("get system.laod_1m").run();
+    assert!(output.stderr.contains(line), "{output}");
+    let output = fleet.realm.admin("get host.name --where").arg("app.limit > 100").run();
+    assert!(
+        output.stderr.contains("do not match") && !output.stderr.contains("nearest"),
+        "{output}"
+    );
+}
+
+#[test]
 fn the_killed_and_the_stopped_are_named_missing() {
     let mut fleet = Fleet::new(10, 0, CONFIG);
     fleet.realm.ask("get host.name").check(0, &[("answered", 10)]);
