@@ -40,16 +40,52 @@ impl Pending {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<Self, io::Error> {
+        let pending = Self::planned(destination, durability)?;
+        pending.fill(bytes)?;
+        Ok(pending)
+    }
+
+    /// A file with a name of its own beside `destination`, not written yet.
+    ///
+    /// # Errors
+    /// When the destination has no file name.
+    pub fn planned(destination: &Path, durability: Durability) -> Result<Self, io::Error> {
         let mut name = std::ffi::OsString::from(".");
         name.push(destination.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
         name.push(unique_suffix());
         let temporary = folder_of(destination).join(name);
+        Ok(Self { temporary, destination: destination.to_owned(), durability, placed: false })
+    }
+
+    /// A durable file that a process which died had planned.
+    pub fn left(temporary: &Path, destination: &Path) -> Self {
+        let (temporary, destination) = (temporary.to_owned(), destination.to_owned());
+        Self { temporary, destination, durability: Durability::Durable, placed: false }
+    }
+
+    /// Writes the planned file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn fill(&self, bytes: &[u8]) -> Result<(), io::Error> {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(SECRET_MODE).open(&temporary)?;
-        let destination = destination.to_owned();
-        let pending = Self { temporary, destination, durability, placed: false };
-        fill(file, bytes, durability)?;
-        Ok(pending)
+        let file = options.write(true).create_new(true).mode(SECRET_MODE).open(&self.temporary)?;
+        fill(file, bytes, self.durability)
+    }
+
+    /// Where it is until it takes its name.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// The name it is to take.
+    pub fn destination(&self) -> &Path {
+        &self.destination
+    }
+
+    /// Leaves the file where it is, for another process to go on with.
+    pub fn keep(mut self) {
+        self.placed = true;
     }
 
     /// Gives the file its name, replacing what is there.
@@ -66,7 +102,7 @@ impl Pending {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`], or what else the file system says.
-    pub fn create(self) -> Result<(), io::Error> {
+    pub fn create(&self) -> Result<(), io::Error> {
         // A hard link, unlike a rename, never replaces; and unlike RENAME_NOREPLACE it works on
         // every file system that a credential can live on, save FAT.
         fs::hard_link(&self.temporary, &self.destination)?;
@@ -104,6 +140,12 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), io
 /// What the file system says; a folder that exists is no error.
 pub fn create_private_folder(path: &Path) -> Result<(), io::Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether two paths lead to one file.
+pub fn is_same(left: &Path, right: &Path) -> bool {
+    let id = |path: &Path| fs::symlink_metadata(path).map(|it| (it.dev(), it.ino()));
+    matches!((id(left), id(right)), (Ok(left), Ok(right)) if left == right)
 }
 
 /// The permission bits of a file, links followed.

@@ -9,6 +9,7 @@ pub mod hosts;
 
 mod error;
 mod issue;
+mod journal;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lcast_proto::keys::{
-    Authority, Credential, Kind, Labels, MemberEdit, MemberList, Network, NodeName, RealmId, Roles,
-    Subject,
+    Authority, Credential, Kind, Labels, MemberEdit, MemberList, MemberListError, Network,
+    NodeName, RealmId, Roles, Subject,
 };
 use lcast_proto::time::Timestamp;
 use zeroize::Zeroizing;
@@ -219,7 +220,7 @@ pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmErr
     file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
     let lock = folder.lock()?;
     let bytes = credential.encode();
-    let created = Pending::write(&path, &bytes, Durability::Durable).and_then(Pending::create);
+    let created = Pending::write(&path, &bytes, Durability::Durable).and_then(|it| it.create());
     let already = match created {
         Ok(()) => false,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -338,13 +339,22 @@ impl RealmFolder {
             Ok(bytes) => credential
                 .adopt_members(bytes)
                 .map(|_| ())
-                .map_err(|source| RealmError::MembersFile { path, source }),
+                .map_err(|source| self.damaged_members(path, source)),
             // A credential is complete: it brings a list of its own.
             Err(RealmError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(())
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A damaged member list: where the next one is made, the newest must come back first.
+    fn damaged_members(&self, path: PathBuf, source: MemberListError) -> RealmError {
+        if self.path.join(AUTHORITY).exists() {
+            let (realm, problem) = (self.name.clone(), source.to_string());
+            return RealmError::AuthorityMembers { path, problem, realm };
+        }
+        RealmError::MembersFile { path, source }
     }
 
     fn agent_file(&self, host: &NodeName, wall: Timestamp) -> Result<PathBuf, RealmError> {
@@ -380,9 +390,11 @@ impl RealmFolder {
             out: path.to_owned(),
         };
         match issue(self, &[request], wall) {
-            Err(RealmError::OutExists { .. } | RealmError::Member { .. }) if path.exists() => {
-                Ok(())
-            }
+            Err(
+                RealmError::OutExists { .. }
+                | RealmError::Member { .. }
+                | RealmError::Finished { .. },
+            ) if path.exists() => Ok(()),
             issued => issued.map(|_| ()),
         }
     }

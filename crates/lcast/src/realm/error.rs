@@ -114,6 +114,43 @@ pub enum RealmError {
         /// What is wrong with it.
         source: MemberListError,
     },
+    /// The file is no member list of this realm, and the next one is made here.
+    #[error(
+        "'{path}': {problem}; the next list must follow on the newest: put back the copy that \
+         another host of the realm keeps (realms/{realm}/members), or move the file away and run \
+         'librecast nodes --realm {realm}', which fetches it from the agents; issue nothing before"
+    )]
+    AuthorityMembers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// The realm.
+        realm: String,
+    },
+    /// A run that was interrupted had issued this name.
+    #[error(
+        "'{name}' was issued by a run that was interrupted; its credential is complete: '{path}'"
+    )]
+    Finished {
+        /// The name.
+        name: String,
+        /// Its credential.
+        path: PathBuf,
+    },
+    /// A credential that was issued cannot take its name.
+    #[error(
+        "'{path}': {source}; a credential that was issued waits for this name in '{temporary}': \
+         make way, and run 'librecast realm issue' again"
+    )]
+    Waiting {
+        /// The name.
+        path: PathBuf,
+        /// Where it is.
+        temporary: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Another credential has the place.
     #[error(
         "'{path}' holds another credential; to take that of '{node}' in realm '{realm}' instead, \

@@ -1,6 +1,8 @@
 //! Issuing credentials and forgetting members: what needs the authority's key.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use lcast_proto::keys::{
 use lcast_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
+use super::journal::{self, Finished};
 use super::{AUTHORITY, CREDENTIAL, MEMBERS, RealmError, RealmFolder, VALIDITY, read_credential};
 use crate::file::{self, Durability, Pending};
 
@@ -44,7 +47,8 @@ pub struct Issued {
 /// Issues credentials and makes the next version of the member list: all of them or none.
 ///
 /// Runs at the same time wait for each other. The list is on the disk before any credential that
-/// holds it has its name, so that no two lists can have one version.
+/// holds it has its name, so that no two lists can have one version. A run that is killed between
+/// is finished by the next one.
 ///
 /// # Errors
 /// [`RealmError`].
@@ -53,28 +57,70 @@ pub fn issue(
     requests: &[Request],
     wall: Timestamp,
 ) -> Result<Vec<Issued>, RealmError> {
+    let begun = begin(folder, requests, wall)?;
+    folder.keep_members_locked(&begun.lock, &begun.members)?;
+    begun.finish(folder)
+}
+
+/// Credentials that are written, before the list that names them is kept.
+pub(super) struct Begun {
+    pub(super) lock: File,
+    pub(super) members: MemberList,
+    pub(super) files: Vec<Pending>,
+    issued: Vec<Issued>,
+}
+
+pub(super) fn begin(
+    folder: &RealmFolder,
+    requests: &[Request],
+    wall: Timestamp,
+) -> Result<Begun, RealmError> {
     let authority = read_authority(folder)?;
     let lock = folder.lock()?;
     let network = read_network(folder, &authority)?;
     let members = read_members(folder, &authority)?;
+    let finished = journal::recover(folder, members.version())?;
+    let is_asked = |it: &Finished| requests.iter().any(|request| request.name == it.name);
+    if let Some(Finished { name, path }) = finished.into_iter().find(is_asked) {
+        return Err(RealmError::Finished { name, path });
+    }
     let subjects = check(folder, &members, requests, wall)?;
     let mut random = crate::entropy::random();
     let enrolled = authority.enroll(members.edit(), &subjects, &network, wall, &mut random)?;
-    let mut pending = Vec::new();
-    for (request, credential) in requests.iter().zip(&enrolled.credentials) {
-        let written = Pending::write(&request.out, &credential.encode(), Durability::Durable);
-        pending.push(written.map_err(|source| RealmError::io(&request.out, source))?);
-    }
-    folder.keep_members_locked(&lock, &enrolled.members)?;
-    for (request, pending) in requests.iter().zip(pending) {
-        pending.create().map_err(|source| RealmError::io(&request.out, source))?;
+    let planned = |request: &Request| {
+        // The run that finishes it may be in another folder.
+        let out = std::path::absolute(&request.out);
+        out.and_then(|out| Pending::planned(&out, Durability::Durable))
+            .map_err(|source| RealmError::io(&request.out, source))
+    };
+    let files: Vec<Pending> = requests.iter().map(planned).collect::<Result<_, _>>()?;
+    let names: Vec<&str> = requests.iter().map(|it| it.name.as_str()).collect();
+    journal::begin(folder, enrolled.members.version(), &names, &files)?;
+    for ((request, file), credential) in requests.iter().zip(&files).zip(&enrolled.credentials) {
+        let written = file.fill(&credential.encode());
+        if let Err(source) = written {
+            journal::end(folder)?;
+            return Err(RealmError::io(&request.out, source));
+        }
     }
     let issued = |(request, credential): (&Request, &Credential)| Issued {
         name: credential.certificate().name().clone(),
         id: credential.certificate().id(),
         out: request.out.clone(),
     };
-    Ok(requests.iter().zip(&enrolled.credentials).map(issued).collect())
+    let issued = requests.iter().zip(&enrolled.credentials).map(issued).collect();
+    Ok(Begun { lock, members: enrolled.members, files, issued })
+}
+
+impl Begun {
+    /// Gives the credentials their names. The list names them, so what fails is kept for the next
+    /// run.
+    fn finish(self, folder: &RealmFolder) -> Result<Vec<Issued>, RealmError> {
+        let placed: Vec<_> = self.files.into_iter().map(journal::place).collect();
+        placed.into_iter().collect::<Result<Vec<bool>, _>>()?;
+        journal::end(folder)?;
+        Ok(self.issued)
+    }
 }
 
 /// Makes the next version of the member list, in which this member is no longer expected; whether
@@ -87,6 +133,7 @@ pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
     let lock = folder.lock()?;
     read_network(folder, &authority)?;
     let members = read_members(folder, &authority)?;
+    journal::recover(folder, members.version())?;
     let Some(member) = members.by_name(name) else {
         let realm = folder.name().to_owned();
         let nearest = nearest(&members, name);
@@ -157,8 +204,15 @@ fn read_authority(folder: &RealmFolder) -> Result<Authority, RealmError> {
 
 fn read_members(folder: &RealmFolder, authority: &Authority) -> Result<MemberList, RealmError> {
     let path = folder.path().join(MEMBERS);
-    let list = MemberList::verify(super::read_file(&path)?, authority.public(), authority.realm());
-    list.map_err(|source| RealmError::MembersFile { path, source })
+    let bytes = match super::read_file(&path) {
+        Err(RealmError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let (realm, problem) = (folder.name().to_owned(), source.to_string());
+            return Err(RealmError::AuthorityMembers { path, problem, realm });
+        }
+        bytes => bytes?,
+    };
+    let list = MemberList::verify(bytes, authority.public(), authority.realm());
+    list.map_err(|source| folder.damaged_members(path, source))
 }
 
 /// Where the realm lives, as the credential of its founder says. It also tells whether the

@@ -129,6 +129,68 @@ fn a_failed_issue_changes_nothing() {
     assert_eq!(fixture.version(), 2);
 }
 
+/// What a run leaves that is killed before or after the list is kept.
+fn killed(fixture: &Fixture, names: &[&str], kept: bool, placed: usize) {
+    let requests: Vec<Request> = names.iter().map(|name| fixture.request(name)).collect();
+    let begun = issue::begin(&fixture.prod(), &requests, NOW).unwrap();
+    if kept {
+        fixture.prod().keep_members_locked(&begun.lock, &begun.members).unwrap();
+    }
+    for (index, file) in begun.files.into_iter().enumerate() {
+        if index < placed {
+            file.create().unwrap();
+        }
+        file.keep();
+    }
+}
+
+#[test]
+fn an_issue_killed_before_the_list_is_undone_by_the_next() {
+    let fixture = Fixture::new();
+    killed(&fixture, &["web1", "web2"], false, 0);
+    assert_eq!(names_in(fixture.folder.path()).len(), 3, "home and two temporary files");
+    fixture.issue(&["web1"]).unwrap();
+    assert_eq!(names_in(fixture.folder.path()), ["home", "web1.credential"]);
+    assert!(!names_in(fixture.prod().path()).contains(&"issuing".to_owned()));
+    assert_eq!(fixture.version(), 2);
+}
+
+#[test]
+fn an_issue_killed_after_the_list_is_finished_by_the_next() {
+    for placed in 0..=2 {
+        let fixture = Fixture::new();
+        killed(&fixture, &["web1", "web2"], true, placed);
+        fails(fixture.issue(&["web2"]), &["'web2' was issued", "web2.credential'"]);
+        let names = ["home", "web1.credential", "web2.credential"];
+        assert_eq!(names_in(fixture.folder.path()), names);
+        for name in ["web1", "web2"] {
+            let out = fixture.request(name).out;
+            assert_eq!(read_credential(&out, None).unwrap().members().version(), 2);
+        }
+        fails(fixture.issue(&["web2"]), &["'web2' is a member"]);
+        fixture.issue(&["web3"]).unwrap();
+        assert_eq!(fixture.version(), 3);
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_of_an_issued_credential_is_named() {
+    let fixture = Fixture::new();
+    killed(&fixture, &["web1"], true, 0);
+    let out = fixture.request("web1").out;
+    fs::write(&out, "mine").unwrap();
+    for _ in 0..2 {
+        fails(fixture.issue(&["web2"]), &["web1.credential'", "waits", "make way"]);
+    }
+    assert_eq!(fs::read(&out).unwrap(), b"mine");
+    fs::remove_file(&out).unwrap();
+    assert!(forget(&fixture.prod(), "web1").unwrap());
+    read_credential(&out, None).unwrap();
+    assert_eq!(names_in(fixture.folder.path()), ["home", "web1.credential"]);
+    file::write(&fixture.prod().path().join("issuing"), b"x", Durability::Cached).unwrap();
+    fails(fixture.issue(&["web2"]), &["issuing'", "remove it"]);
+}
+
 #[test]
 fn issues_at_the_same_time_wait_for_each_other() {
     let fixture = Fixture::new();
@@ -241,7 +303,16 @@ fn damaged_files_are_named_with_what_is_wrong() {
     };
     let members = fs::read(prod.path().join("members")).unwrap();
     spoil("members", &members[..members.len() - 1]);
-    fails(prod.credential(Purpose::Ask, &host, NOW), &["members'", "not signed", "remove it"]);
+    let parts = ["members'", "not signed", "realms/prod/members", "librecast nodes --realm prod"];
+    fails(prod.credential(Purpose::Ask, &host, NOW), &parts);
+    fails(fixture.issue(&["web1"]), &parts);
+    fs::remove_file(prod.path().join("members")).unwrap();
+    fails(fixture.issue(&["web1"]), &["members'", "librecast nodes --realm prod"]);
+    fs::rename(prod.path().join("authority"), prod.path().join("away")).unwrap();
+    spoil("members", &members[..members.len() - 1]);
+    fails(prod.credential(Purpose::Ask, &host, NOW), &["not signed", "remove it"]);
+    fs::rename(prod.path().join("away"), prod.path().join("authority")).unwrap();
+    fails(prod.credential(Purpose::Ask, &host, NOW), &["members'", "not signed"]);
     fails(fixture.issue(&["web1"]), &["members'", "not signed"]);
     spoil("members", &members);
     spoil("authority", b"nonsense");
