@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 
 use crate::keys::credential::Scope;
 use crate::wire::id::{RealmId, SenderId};
+use crate::wire::watch::TopicId;
 
 /// The channel that carries questions and beacons. [WIR-11]
 pub const CONTROL: &str = "control";
@@ -28,6 +29,11 @@ pub fn address(realm: &RealmId, scope: Scope, channel: &str) -> Ipv6Addr {
 /// The group by which replies reach an asking process from the third round on.
 pub fn reply_address(realm: &RealmId, scope: Scope, asker: &SenderId) -> Ipv6Addr {
     address(realm, scope, &format!("reply/{asker}"))
+}
+
+/// The group by which changes reach those who watch the same.
+pub fn watch_address(realm: &RealmId, scope: Scope, topic: &TopicId) -> Ipv6Addr {
+    address(realm, scope, &format!("watch/{topic}"))
 }
 
 #[cfg(test)]

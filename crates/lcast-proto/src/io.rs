@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::keys::members::MemberList;
 use crate::question::report::{Reply, Report, SetResult};
+use crate::question::watching::WatchEvent;
 use crate::question::{Ask, AskError, QuestionId, SampleId, SetId, SetOrder, Wanted};
 use crate::variable::Schema;
 
@@ -23,7 +24,7 @@ pub enum Input<'a> {
     Overrun(u32),
     /// Ask or tell the fleet; the answer is [`Event`]s with this id.
     Ask(QuestionId, Box<Ask>),
-    /// Give up a question: its report comes at once, with what has arrived.
+    /// Give up a question: its report comes at once, with what has arrived. A watch ends.
     Cancel(QuestionId),
     /// Measure round trips by unicast to a node that was heard; [`Event::Pong`] answers.
     Ping(String),
@@ -108,6 +109,8 @@ pub enum Event {
     Schema(QuestionId, String, Arc<Schema>),
     /// A question has ended; nothing more comes for it.
     Done(QuestionId, Report),
+    /// What a watch has to say; it goes on after [`Event::Done`], until [`Input::Cancel`].
+    Watch(QuestionId, WatchEvent),
     /// A question could not be asked.
     Failed(QuestionId, AskError),
     /// A unicast ping came back after so long.

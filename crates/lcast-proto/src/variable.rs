@@ -105,6 +105,8 @@ pub struct Entry {
     pub read_at: Instant,
     /// Which write it is from.
     pub version: Version,
+    /// How many versions of it there were in this process, this one included.
+    pub revision: u64,
 }
 
 /// All definitions of a node, in order of template, with the hash that names them.
@@ -121,6 +123,7 @@ pub struct Table {
     incarnation: u64,
     counter: u64,
     redefined: u64,
+    changes: u64,
 }
 
 /// Why a definition or an update was not taken. Nothing is changed.
@@ -259,6 +262,7 @@ impl Table {
         match self.definitions.get(template) {
             Some(before) if before.value_type != definition.value_type => {
                 self.entries.retain(|name, _| name.template() != *template);
+                self.changes += 1;
             }
             Some(_) => {}
             None if self.definitions.len() >= Self::DEFINITIONS_MAX => {
@@ -331,7 +335,10 @@ impl Table {
             if shown == next {
                 self.counter += 1;
             }
-            *entry = Entry { value, time, read_at: now.instant, version: shown };
+            let differs = u64::from(shown != entry.version);
+            self.changes += differs;
+            let revision = entry.revision + differs;
+            *entry = Entry { value, time, read_at: now.instant, version: shown, revision };
             return Ok(());
         }
         if self.entries.len() >= Self::ENTRIES_MAX {
@@ -340,14 +347,17 @@ impl Table {
         if version.is_none() {
             self.counter += 1;
         }
+        self.changes += 1;
         let version = version.unwrap_or(next);
-        self.entries.insert(name, Entry { value, time, read_at: now.instant, version });
+        let entry = Entry { value, time, read_at: now.instant, version, revision: 1 };
+        self.entries.insert(name, entry);
         Ok(())
     }
 
     /// Forgets the values of all names below `prefix` (an unmounted file system, say).
     pub fn remove(&mut self, prefix: &[Step]) {
         let gone: Vec<Name> = self.below(prefix).map(|(name, _)| name.clone()).collect();
+        self.changes += u64::from(!gone.is_empty());
         for name in gone {
             self.entries.remove(&name);
         }
@@ -357,6 +367,7 @@ impl Table {
     pub fn undefine(&mut self, template: &str) -> bool {
         self.entries.retain(|name, _| name.template() != template);
         self.redefined += 1;
+        self.changes += 1;
         self.definitions.remove(template).is_some()
     }
 
@@ -402,6 +413,11 @@ impl Table {
     /// The definition of the variable with this name.
     pub fn definition(&self, name: &Name) -> Option<&Definition> {
         self.definitions.get(&name.template())
+    }
+
+    /// How often a value has changed, come or gone: what was read holds until it grows.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How often the definitions have changed: what was derived from them holds until it grows.

@@ -105,6 +105,11 @@ impl Schemas {
         self.own = Some((hash, bytes.into()));
     }
 
+    /// The schema with this hash, if it is known.
+    pub(super) fn known(&self, hash: &[u8; 16]) -> Option<&Arc<Schema>> {
+        self.known.get(hash)
+    }
+
     fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
         if self.known.len() >= SCHEMAS_MAX {
             self.known.pop_first();
@@ -134,6 +139,9 @@ impl Endpoint {
         let room = (GROUP_ROOM - self.own.bytes().len()).saturating_sub(used + FILTER_OVERHEAD);
         let pace =
             Pace { reply_rate: self.config.reply_rate, filter_capacity: Filter::capacity(room) };
+        if matches!(ask.verb, Verb::Watch(_)) {
+            self.start_watch(now, id, &ask, &frame);
+        }
         let asking = Asking::new(now, id, ask, &self.roster, pace);
         let question = Question {
             asking,
@@ -148,7 +156,7 @@ impl Endpoint {
     }
 
     fn question_frame(&mut self, now: Now, ask: &Ask) -> Result<QuestionFrame, AskError> {
-        if self.questions.len() >= self.config.questions_max {
+        if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });
         }
         if self.links.is_empty() {
@@ -158,6 +166,10 @@ impl Endpoint {
             Verb::Get(patterns) => {
                 let patterns = patterns.iter().map(ToString::to_string).collect();
                 (VerbCode::Get, patterns, None)
+            }
+            Verb::Watch(request) => {
+                let patterns = request.patterns.iter().map(ToString::to_string).collect();
+                (VerbCode::Watch, patterns, None)
             }
             Verb::Schema => (VerbCode::Schema, Vec::new(), None),
             Verb::Ping => (VerbCode::Ping, Vec::new(), None),
@@ -181,6 +193,7 @@ impl Endpoint {
             selector: ask.selector.to_cbor(),
             patterns,
             set,
+            watch: super::watcher::terms(&ask.verb),
             remaining: ask.deadline.extended,
             window: Duration::from_secs(1),
             wanted: None,
@@ -199,6 +212,7 @@ impl Endpoint {
             let report = question.asking.cancel(now, &self.roster);
             self.end_question(request, report);
         }
+        self.cancel_watch(now, id);
     }
 
     /// Lets every question do what is due.
@@ -230,11 +244,16 @@ impl Endpoint {
                 self.event(Event::Reply(id, reply));
             }
         }
-        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        if !self.watches.contains_key(&request) {
+            self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        }
         let nobody_else = !self.questions.values().any(|it| it.in_reply_group);
         if question.in_reply_group && nobody_else {
             let group = self.reply_group();
             self.outputs.push_back(Output::Leave(group));
+        }
+        if let Some(watch) = self.watches.get_mut(&request) {
+            watch.watching.settle();
         }
         // Who announced itself before the question was heard as well.
         let heard = report.heard || self.stats.verified > 0;
@@ -275,25 +294,32 @@ impl Endpoint {
         frame.remaining = round.remaining;
         frame.by_group = round.by_group;
         frame.wanted = None;
-        let room = GROUP_ROOM - self.own.bytes().len();
-        let mut used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
-        while used + FILTER_ROOM > room && frame.announcement.addresses.len() > 1 {
-            // Links that came since leave no room for all addresses; the first matter most.
-            frame.announcement.addresses.pop();
-            used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
-        }
-        let room = room.saturating_sub(used + FILTER_OVERHEAD);
+        let mut frame = frame.clone();
+        let room = self.fit_announcement(&mut frame);
         frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
-        let frame = frame.clone();
-        let copies = Copies { unicast: round.pokes, neighbours: round.neighbours };
+        let copies = Copies { unicast: round.pokes, neighbours: round.neighbours, alone: false };
         self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
         if self.own.kind() == Kind::Agent {
             self.ask_self(now, frame);
         }
     }
 
+    /// Leaves out addresses until a question has room for a filter; how large that may be. Links
+    /// that came since it began leave no room for all addresses; the first matter most.
+    pub(super) fn fit_announcement(&self, frame: &mut QuestionFrame) -> usize {
+        let room = GROUP_ROOM - self.own.bytes().len();
+        let length = |frame: &QuestionFrame| {
+            let frame = QuestionFrame { wanted: None, ..frame.clone() };
+            GroupFrame::Question(Box::new(frame)).encode().len()
+        };
+        while length(frame) + FILTER_ROOM > room && frame.announcement.addresses.len() > 1 {
+            frame.announcement.addresses.pop();
+        }
+        room.saturating_sub(length(frame) + FILTER_OVERHEAD)
+    }
+
     /// An agent that asks is among those that answer.
-    fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
+    pub(super) fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
         let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
         let way = Way { to: nowhere, from: nowhere };
         let own = self.own.clone();
@@ -311,18 +337,18 @@ impl Endpoint {
         reply: ReplyFrame,
     ) -> Result<(), Dropped> {
         let request = reply.request;
-        if !self.questions.contains_key(&request) {
+        if !self.questions.contains_key(&request) && !self.watches.contains_key(&request) {
             return Err(Dropped::Unasked);
         }
-        let member = certificate.id();
-        self.members_seen(now, Claim { member, sender, version: reply.members_version });
+        let id = certificate.id();
+        self.members_seen(now, Claim { member: id, sender, version: reply.members_version });
+        let Some(reply) = self.hear_watched(now, sender, id, reply) else { return Ok(()) };
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
         if sender != own {
             question.asking.note_heard();
             question.asking.note_replier(sender, &self.roster);
         }
-        let id = certificate.id();
         if self.roster.members().by_id(&id).is_none() {
             if question.strangers.len() < STRANGERS_MAX {
                 question.strangers.insert(id, (sender, certificate.clone(), reply));
@@ -361,6 +387,7 @@ impl Endpoint {
             }),
             Answer::Values(bytes) => {
                 let values = decode_values(&bytes).map_err(|_| Dropped::Frame)?;
+                self.note_snapshot(request, id, &values);
                 self.deliver_values(now, request, sender, (node, id), reply.schema, values);
                 return Ok(());
             }
@@ -381,6 +408,7 @@ impl Endpoint {
             Answer::Refused(code, message) => {
                 Outcome::Refused(Refusal { reason: RefusalReason::from_code(code), message })
             }
+            Answer::Watched(..) | Answer::Stated(_) => return Err(Dropped::Unasked),
             Answer::Set(results) => {
                 let results: Option<Vec<SetResult>> = results.into_iter().map(set_result).collect();
                 let results = results.filter(|it| !it.is_empty());
@@ -557,6 +585,10 @@ impl Endpoint {
         let Some(id) = self.peers.peer(&sender).map(|it| it.certificate.id()) else {
             return Ok(());
         };
+        let of_question = |it: &Question| it.pulling.contains_key(&id);
+        if !self.questions.get(&request).is_some_and(of_question) {
+            return self.snapshot_pulled(now, request, id, bytes);
+        }
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
         let Some(Pulling { node, schema, .. }) = question.pulling.remove(&id) else {
             return Ok(());
@@ -565,6 +597,7 @@ impl Endpoint {
             question.asking.retry(&id);
             return Err(Dropped::Frame);
         };
+        self.note_snapshot(request, id, &values);
         self.deliver_values(now, request, sender, (node, id), schema, values);
         Ok(())
     }
@@ -573,6 +606,7 @@ impl Endpoint {
     pub(super) fn pull_failed(&mut self, now: Now, from: SenderId, blob: Blob) {
         match blob {
             Blob::Reply(request) => {
+                self.snapshot_failed(now, from, request);
                 let Some(question) = self.questions.get_mut(&request) else { return };
                 let mut pulling = question.pulling.iter();
                 if let Some(id) = pulling.find(|(_, it)| it.from == from).map(|(id, _)| *id) {
@@ -603,6 +637,7 @@ impl Endpoint {
     /// The member list has changed: whom questions expect, and whose replies were early.
     pub(super) fn expect_again(&mut self, now: Now) {
         let mut early = Vec::new();
+        self.watches.values_mut().for_each(|it| it.watching.expect(now, &self.roster));
         for question in self.questions.values_mut() {
             question.asking.expect(now, &self.roster);
             early.extend(std::mem::take(&mut question.strangers).into_values());

@@ -20,6 +20,7 @@ mod receiving;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use self::asker::{Question, Schemas};
 use self::peers::Peers;
 use self::realm::{Serving, Sync};
+use self::watcher::{Repeats, Watch};
 use crate::config::Config;
 use crate::group;
 use crate::io::{Event, Input, Link, Output};
@@ -77,6 +79,8 @@ pub struct Endpoint {
     beacons: Option<Beacons>,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
+    watches: BTreeMap<u64, Watch>,
+    repeats: Repeats,
     answering: Answering,
     pulls: Pulls,
     serving: Serving,
@@ -149,6 +153,8 @@ impl Endpoint {
             beacons,
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            repeats: Repeats::default(),
             answering: Answering::new(now.instant),
             pulls: Pulls::default(),
             serving: Serving::default(),
@@ -191,7 +197,8 @@ impl Endpoint {
         self.pump(now);
     }
 
-    /// Changes the variables of this node. Changes nothing else: no output follows.
+    /// Changes the variables of this node. Changes nothing else: no output follows, but
+    /// [`Self::poll_timeout`] asks to be called at once when somebody watches.
     ///
     /// # Errors
     /// As [`Table::define`] and [`Table::update`].
@@ -218,10 +225,14 @@ impl Endpoint {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let beacon = self.beacons.as_ref().map(Beacons::due).filter(|_| !self.links.is_empty());
         let questions = self.questions.values().map(|it| it.asking.poll_timeout());
-        [beacon, self.sync.due(), self.answering.poll_timeout(), self.pulls.poll_timeout()]
+        let watches = self.watches.values().map(|it| it.watching.poll_timeout());
+        let answers = self.answering.poll_timeout(self.table.changes());
+        let pulls = self.pulls.poll_timeout();
+        [beacon, self.sync.due(), answers, pulls, self.repeats.poll_timeout()]
             .into_iter()
             .flatten()
             .chain(questions)
+            .chain(watches)
             .min()
     }
 
@@ -242,6 +253,7 @@ impl Endpoint {
             }
             self.pump_pulls(now);
             self.pump_questions(now);
+            self.pump_watches(now);
             if !busy && before == (self.outputs.len(), self.to_self.len()) {
                 return;
             }
@@ -253,6 +265,7 @@ impl Endpoint {
             Act::Sample(id, wanted) => self.event(Event::Sample(id, wanted)),
             Act::Set(id, order) => self.event(Event::Set(id, order)),
             Act::Reply(reply) => self.send_reply(now, reply),
+            Act::Tell(frame, to) => self.tell(now, frame, &to),
         }
     }
 
@@ -286,8 +299,9 @@ impl Endpoint {
     }
 
     /// Sizes of what grows: questions open, questions heard, peers, pairs, bytes kept for pulling,
-    /// outputs waiting. For tests that watch the limits.
-    pub fn sizes(&self) -> [usize; 6] {
+    /// outputs waiting, leases of watchers, packets to be sent again. For tests that watch the
+    /// limits.
+    pub fn sizes(&self) -> [usize; 8] {
         [
             self.questions.len(),
             self.answering.len(),
@@ -295,6 +309,8 @@ impl Endpoint {
             self.pairs.len(),
             self.answering.kept_bytes(),
             self.outputs.len(),
+            self.answering.leases(),
+            self.repeats.len(),
         ]
     }
 

@@ -89,6 +89,13 @@ impl Endpoint {
         match frame {
             GroupFrame::Question(question) => self.hear_question(now, origin, *question),
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
+            GroupFrame::Change(change) => {
+                self.check_membership(now, &origin.certificate)?;
+                let known = self.roster.heard(&origin.certificate.id()).and_then(|it| it.address);
+                let heard = Heard { address: known, ..self.heard(now, &origin) };
+                self.roster.note(origin.certificate.id(), heard);
+                self.hear_change(now, origin.sender, &origin.certificate, &change)
+            }
         }
     }
 
@@ -319,6 +326,7 @@ impl Endpoint {
                 Ok(())
             }
             PairFrame::Pong(token) => self.handle_pong(now, sender, certificate, token),
+            PairFrame::Change(change) => self.hear_change(now, sender, certificate, &change),
         }
     }
 }

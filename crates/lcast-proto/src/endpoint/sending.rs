@@ -29,6 +29,8 @@ const INTRO_ROOM: usize = PACKET_MAX - HEADER_LEN - 2 * TAG_LEN - 2;
 pub(super) struct Copies {
     pub(super) unicast: Vec<SocketAddrV6>,
     pub(super) neighbours: bool,
+    /// Whether these copies are all: nothing goes to the group.
+    pub(super) alone: bool,
 }
 
 impl Endpoint {
@@ -61,11 +63,13 @@ impl Endpoint {
         if copies.neighbours {
             self.transmit(Destination::Neighbours, None, &bytes);
         }
-        self.transmit(Destination::Group(self.control), None, &bytes);
+        if !copies.alone {
+            self.transmit(Destination::Group(self.control), None, &bytes);
+        }
         true
     }
 
-    fn seal_group(&mut self, frame: &[u8]) -> Option<Arc<[u8]>> {
+    pub(super) fn seal_group(&mut self, frame: &[u8]) -> Option<Arc<[u8]>> {
         let header = self.header(PacketKind::Group, false)?;
         let mut packet = vec![0; HEADER_LEN];
         push_certificate(&mut packet, self.own.bytes());
@@ -94,7 +98,12 @@ impl Endpoint {
             && (!address.ip().is_loopback() || own.any(|own| own.ip().is_loopback()))
     }
 
-    fn transmit(&mut self, to: Destination, source: Option<SocketAddrV6>, bytes: &Arc<[u8]>) {
+    pub(super) fn transmit(
+        &mut self,
+        to: Destination,
+        source: Option<SocketAddrV6>,
+        bytes: &Arc<[u8]>,
+    ) {
         // Whatever a member announced, or told of others: see [WIR-5].
         if matches!(&to, Destination::Unicast(address) if !self.may_send_to(address)) {
             return;
@@ -106,8 +115,11 @@ impl Endpoint {
 
     /// Sends the answer to a question.
     pub(super) fn send_reply(&mut self, now: Now, reply: ReplyAct) {
-        let with_schema =
-            matches!(reply.answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
+        let answer = match &reply.answer {
+            Answer::Watched(_, answer) => &**answer,
+            answer => answer,
+        };
+        let with_schema = matches!(answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
         let frame = fitting(ReplyFrame {
             request: reply.request,
             answer: reply.answer,

@@ -4,6 +4,7 @@
 mod account;
 mod hostile;
 mod limits;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};

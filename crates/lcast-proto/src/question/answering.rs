@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use super::evaluate::{self, Node};
 use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
+use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{SampleId, SetId, SetOrder, Wanted};
 use crate::keys::certificate::Certificate;
 use crate::select::{Outcome as Match, Pattern, Selector};
 use crate::time::{Instant, Now};
 use crate::wire::frame::{Answer, QuestionFrame, SetFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
+use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
@@ -50,6 +52,7 @@ pub struct Answering {
     kept_bytes: usize,
     refusals_left: u32,
     refusals_at: Instant,
+    watched: Watched,
 }
 
 /// What the node does about a question.
@@ -61,6 +64,8 @@ pub enum Act {
     Set(SetId, SetOrder),
     /// Send an answer.
     Reply(ReplyAct),
+    /// Tell these watchers of a change.
+    Tell(ChangeFrame, Vec<(SenderId, Way)>),
 }
 
 /// An answer to be sent.
@@ -171,8 +176,16 @@ struct Task {
 
 enum Work {
     Get(Vec<Pattern>),
+    Watch(Watch),
     Here,
     Set(SetFrame),
+}
+
+/// What a watcher wants.
+struct Watch {
+    topic: TopicId,
+    patterns: Vec<Pattern>,
+    terms: WatchTerms,
 }
 
 impl std::fmt::Debug for Heard {
@@ -192,7 +205,13 @@ impl Answering {
             kept_bytes: 0,
             refusals_left: REFUSALS_PER_SECOND,
             refusals_at: now,
+            watched: Watched::default(),
         }
+    }
+
+    /// Leases of watchers.
+    pub fn leases(&self) -> usize {
+        self.watched.len()
     }
 
     /// Questions remembered.
@@ -224,6 +243,11 @@ impl Answering {
             return;
         }
         let key = (asked.sender, frame.request);
+        if let Some(terms) = frame.watch
+            && self.hear_watcher(now, node, &asked, terms.lease)
+        {
+            return;
+        }
         if let Some(heard) = self.heard.get_mut(&key) {
             if frame.round > heard.round {
                 heard.round = frame.round;
@@ -252,6 +276,34 @@ impl Answering {
         self.accept(now, own.id(), asked, selector);
     }
 
+    /// Extends or ends the lease of a watcher; whether that was all it wanted. Who asks for the
+    /// values again is not answered from memory: they have changed since. [WAT-6] [WAT-7]
+    fn hear_watcher(
+        &mut self,
+        now: Now,
+        node: Node<'_>,
+        asked: &Asked<'_>,
+        lease: Duration,
+    ) -> bool {
+        let Asked { way, asker, frame, .. } = asked;
+        let key = (asked.sender, frame.request);
+        let refused = evaluate::objection(now, node.policy, asker, asked.forgotten, frame);
+        if lease.is_zero() || refused.is_some() {
+            self.watched.end(key);
+            return lease.is_zero();
+        }
+        let window = frame.window.min(WINDOW_MAX);
+        let slot = slot(&node.certificate.id(), frame.request, frame.round, window);
+        let renewal = Renewal { way: *way, lease, slot };
+        if frame.wanted.is_none() && self.watched.renew(now.instant, key, renewal) {
+            return true;
+        }
+        if self.heard.get(&key).is_some_and(|it| matches!(it.step, Step::Answered { .. })) {
+            self.forget(&key);
+        }
+        false
+    }
+
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
         let back = Back::of(&asked);
@@ -259,16 +311,19 @@ impl Answering {
         let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
         let due = now.instant + slot;
         let work = match frame.verb {
-            VerbCode::Get => {
+            VerbCode::Get | VerbCode::Watch => {
                 let patterns: Result<Vec<Pattern>, _> =
                     frame.patterns.iter().map(|text| text.parse()).collect();
-                match patterns {
-                    Ok(patterns) if patterns.len() <= PATTERNS_MAX => Work::Get(patterns),
-                    Ok(_) | Err(_) => {
-                        let message = "a pattern breaks the rules, or there are over 64";
-                        self.refuse_as(now, &back, RefusalReason::Selector, message);
-                        return;
+                let Some(patterns) = patterns.ok().filter(|it| it.len() <= PATTERNS_MAX) else {
+                    let message = "a pattern breaks the rules, or there are over 64";
+                    self.refuse_as(now, &back, RefusalReason::Selector, message);
+                    return;
+                };
+                match frame.watch {
+                    Some(terms) => {
+                        Work::Watch(Watch { topic: watched::topic(&frame), patterns, terms })
                     }
+                    None => Work::Get(patterns),
                 }
             }
             VerbCode::Schema | VerbCode::Ping => Work::Here,
@@ -415,20 +470,25 @@ impl Answering {
     }
 
     /// When something is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|(due, _)| *due)
+    ///
+    /// `changes` is how often the table has changed.
+    pub fn poll_timeout(&self, changes: u64) -> Option<Instant> {
+        let answer = self.timers.first().map(|(due, _)| *due);
+        answer.into_iter().chain(self.watched.poll_timeout(changes)).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, node: Node<'_>) {
         while let Some((at, key)) = self.timers.first().copied() {
             if at > now.instant {
-                return;
+                break;
             }
             // What was due is done with, so the question's next timer lies in the future.
             self.do_due(key, now, node);
             self.schedule(key);
         }
+        let acts = self.watched.handle_timeout(now, node);
+        self.take_watch_acts(acts);
     }
 
     fn do_due(&mut self, key: (SenderId, u64), now: Now, node: Node<'_>) {
@@ -484,6 +544,20 @@ impl Answering {
             self.finish(key, now, node);
             self.schedule(key);
         }
+        let acts = self.watched.handle_sampled(now, node, sampled);
+        self.take_watch_acts(acts);
+    }
+
+    fn take_watch_acts(&mut self, acts: Vec<WatchAct>) {
+        for act in acts {
+            match act {
+                WatchAct::Sample(id, wanted) => self.acts.push_back(Act::Sample(id, wanted)),
+                WatchAct::Tell(frame, to) => self.acts.push_back(Act::Tell(frame, to)),
+                WatchAct::State((sender, request), way, number) => {
+                    self.reply(sender, way, request, Answer::Stated(number), false);
+                }
+            }
+        }
     }
 
     /// Evaluates predicate and values at one instant, and answers or orders the write. [QST-23]
@@ -501,9 +575,23 @@ impl Answering {
             Some(answer) => Done::Answer(answer),
             None => task.done(now, node, key),
         };
+        let number = match &task.work {
+            Work::Watch(watch) if outcome.can_change() => {
+                match self.subscribe(now, node, key, &task, watch) {
+                    Ok(number) => Some(number),
+                    Err(TooMany) => {
+                        let message = "this node, or this member at it, is watched too often";
+                        let reason = RefusalReason::Busy.code();
+                        self.answer(key, Answer::Refused(reason, message.to_owned()));
+                        return;
+                    }
+                }
+            }
+            Work::Watch(_) | Work::Get(_) | Work::Here | Work::Set(_) => None,
+        };
         match outcome {
-            Done::Answer(answer) => self.answer(key, answer),
-            Done::Values(bytes) => self.answer_values(key, now, bytes),
+            Done::Answer(answer) => self.answer(key, watched_from(number, answer)),
+            Done::Values(bytes) => self.answer_values(key, now, number, bytes),
             Done::Order(order) => {
                 self.serial += 1;
                 let id = SetId(self.serial);
@@ -514,6 +602,23 @@ impl Answering {
                 self.acts.push_back(Act::Set(id, order));
             }
         }
+    }
+
+    /// Gives a watcher its lease; its values are those of the same instant. [WAT-1]
+    fn subscribe(
+        &mut self,
+        now: Now,
+        node: Node<'_>,
+        key: (SenderId, u64),
+        task: &Task,
+        watch: &Watch,
+    ) -> Result<u64, TooMany> {
+        let way = self.heard.get(&key).ok_or(TooMany)?.way;
+        let Task { asker, selector, .. } = task;
+        let Watch { topic, patterns, terms } = watch;
+        let (topic, terms) = (*topic, *terms);
+        let wish = Subscription { key, asker, way, topic, selector, patterns, terms };
+        self.watched.subscribe(now, node, &wish)
     }
 
     fn answer(&mut self, key: (SenderId, u64), answer: Answer) {
@@ -528,9 +633,15 @@ impl Answering {
     }
 
     /// Values within the reply, or announced and kept when they are too many. [QST-30]
-    fn answer_values(&mut self, key: (SenderId, u64), now: Now, bytes: Vec<u8>) {
+    fn answer_values(
+        &mut self,
+        key: (SenderId, u64),
+        now: Now,
+        watched: Option<u64>,
+        bytes: Vec<u8>,
+    ) {
         if bytes.len() <= INLINE_MAX {
-            self.answer(key, Answer::Values(bytes));
+            self.answer(key, watched_from(watched, Answer::Values(bytes)));
             return;
         }
         if !self.make_room_for_bytes(key, bytes.len()) {
@@ -540,7 +651,7 @@ impl Answering {
         }
         let total = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.kept_bytes += bytes.len();
-        self.answer(key, Answer::Announced(total));
+        self.answer(key, watched_from(watched, Answer::Announced(total)));
         if let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) {
             *kept = Some(Kept { bytes: bytes.into(), until: now.instant + KEPT_FOR });
         }
@@ -619,11 +730,26 @@ enum Done {
     Order(SetOrder),
 }
 
+impl Done {
+    /// Whether a watcher may hear more than this.
+    fn can_change(&self) -> bool {
+        matches!(self, Self::Values(_) | Self::Answer(Answer::Empty(_)))
+    }
+}
+
+/// An answer with the number of the change message that it follows.
+fn watched_from(number: Option<u64>, answer: Answer) -> Answer {
+    match number {
+        Some(number) => Answer::Watched(number, Box::new(answer)),
+        None => answer,
+    }
+}
+
 impl Task {
     /// What the answer is going to read.
     fn wanted(&self) -> Wanted {
         let patterns = match &self.work {
-            Work::Get(patterns) => patterns.clone(),
+            Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => patterns.clone(),
             Work::Here | Work::Set(_) => Vec::new(),
         };
         Wanted { patterns, predicate: self.selector.predicate.clone() }
@@ -644,7 +770,7 @@ impl Task {
     fn done(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> Done {
         let outcome = match &self.work {
             Work::Here => return Done::Answer(Answer::Here),
-            Work::Get(patterns) => {
+            Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => {
                 evaluate::encoded(now, node, &self.asker, patterns).map(Done::Values)
             }
             Work::Set(set) => evaluate::order(node, &self.asker, key, set).map(Done::Order),

@@ -126,7 +126,7 @@ pub(super) fn objection(
         return refusal(RefusalReason::Forgotten, "the realm has forgotten this member");
     }
     let right = match frame.verb {
-        VerbCode::Get | VerbCode::Schema | VerbCode::Ping => Right::Read,
+        VerbCode::Get | VerbCode::Schema | VerbCode::Ping | VerbCode::Watch => Right::Read,
         VerbCode::Set => Right::Set,
     };
     if !policy.allows(asker.roles(), right) {

@@ -2,10 +2,11 @@
 //!
 //! [`asking`] is the asker's machine: rounds, the still-wanted filter, one class per expected node.
 //! [`answering`] is the node's: slots, one snapshot, results kept for repeats; [`evaluate`] is what
-//! its table says to an asker. [`pull`] fetches in pages what is larger than a packet. Start with
-//! [`report`]: the answers as the asker sees them and the report that ends every question. Not
-//! here: sealing and addressing, which the endpoint does; the bytes, which are in `wire`. The
-//! rules are in `docs/spec/questions.md`.
+//! its table says to an asker. [`watching`] and [`watched`] are the two sides of a watch, which
+//! begins as a question and goes on with changes. [`pull`] fetches in pages what is larger than a
+//! packet. Start with [`report`]: the answers as the asker sees them and the report that ends every
+//! question. Not here: sealing and addressing, which the endpoint does; the bytes, which are in
+//! `wire`. The rules are in `docs/spec/questions.md` and `docs/spec/watch.md`.
 
 pub mod answering;
 pub mod asking;
@@ -13,6 +14,8 @@ pub mod evaluate;
 pub mod pull;
 pub mod report;
 pub mod values;
+pub mod watched;
+pub mod watching;
 
 use std::time::Duration;
 
@@ -60,6 +63,19 @@ pub enum Verb {
     Ping,
     /// Write settings: all of them or none.
     Set(SetRequest),
+    /// The variables that any of these patterns matches, and from then on what changes.
+    Watch(WatchRequest),
+}
+
+/// What to watch, and in what way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WatchRequest {
+    /// Which variables.
+    pub patterns: Vec<Pattern>,
+    /// Tell the values this often, changed or not; `None`: when they change.
+    pub every: Option<Duration>,
+    /// Tell a number only when it is at least so far from what was told last.
+    pub delta: Option<f64>,
 }
 
 /// Settings to write.

@@ -52,6 +52,9 @@ pub struct ReplyValue {
     pub age_ms: u64,
     /// Which write it is from: what `--if-version` takes.
     pub version: Version,
+    /// How many versions of it its process has had, this one included: a watcher that sees it grow
+    /// by more than one has missed some.
+    pub revision: u64,
 }
 
 /// The classes that expected nodes end in.

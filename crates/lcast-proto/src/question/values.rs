@@ -27,6 +27,7 @@ pub fn encode_value(now: Instant, name: &Name, entry: &Entry, bytes: &mut Vec<u8
         Cbor::from(age),
         Cbor::from(entry.version.incarnation),
         Cbor::from(entry.version.counter),
+        Cbor::from(entry.revision),
     ]);
     cbor::encode_into(&item, bytes);
 }
@@ -48,8 +49,8 @@ pub fn decode_values(mut bytes: &[u8]) -> Result<Vec<ReplyValue>, CborError> {
 }
 
 fn decode_value(item: Cbor) -> Option<ReplyValue> {
-    let parts: [Cbor; 6] = item.into_array().ok()?.try_into().ok()?;
-    let [name, value, time, age, incarnation, counter] = parts;
+    let parts: [Cbor; 7] = item.into_array().ok()?.try_into().ok()?;
+    let [name, value, time, age, incarnation, counter, revision] = parts;
     let name: Name = name.as_text()?.parse().ok()?;
     Some(ReplyValue {
         name: name.to_string(),
@@ -61,6 +62,7 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
             incarnation: incarnation.as_integer()?.try_into().ok()?,
             counter: counter.as_integer()?.try_into().ok()?,
         },
+        revision: revision.as_integer()?.try_into().ok()?,
     })
 }
 
@@ -183,6 +185,7 @@ mod tests {
             time: Timestamp::from_millis(77),
             read_at: now - Duration::from_millis(80),
             version: Version { incarnation: 3, counter: 7 },
+            revision: 1,
         };
         let name: Name = r#"app.disk["/var"].usage"#.parse().unwrap();
         let mut bytes = Vec::new();

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::cbor::{self, Cbor, CborError, Fields, MapBuilder};
 use super::filter::Filter;
 use super::id::NodeId;
+use super::watch::{self, ChangeFrame, WatchTerms};
 use crate::time::Timestamp;
 use crate::variable::Assigned;
 
@@ -22,6 +23,8 @@ pub enum GroupFrame {
     Question(Box<QuestionFrame>),
     /// A sign of life.
     Beacon(BeaconFrame),
+    /// A change, for more than one watcher.
+    Change(ChangeFrame),
 }
 
 /// What every signed announcement tells about its sender.
@@ -54,6 +57,8 @@ pub struct QuestionFrame {
     pub patterns: Vec<String>,
     /// The assignments of a set.
     pub set: Option<SetFrame>,
+    /// The terms of a watch.
+    pub watch: Option<WatchTerms>,
     /// How long the asker goes on listening.
     pub remaining: Duration,
     /// The time over which replies spread.
@@ -75,6 +80,8 @@ pub enum VerbCode {
     Ping = 2,
     /// Settings written.
     Set = 3,
+    /// Values, and from then on their changes.
+    Watch = 4,
 }
 
 /// The settings of a set as they travel.
@@ -118,6 +125,8 @@ pub enum PairFrame {
     Ping(u64),
     /// The echo.
     Pong(u64),
+    /// A change, for one watcher.
+    Change(ChangeFrame),
 }
 
 /// An answer as it travels.
@@ -154,6 +163,11 @@ pub enum Answer {
     Set(Vec<SetResultFrame>),
     /// At work; the answer comes later.
     Pending,
+    /// Watched from here on: the number of the last change message, and the values at that moment
+    /// as `Values`, `Announced` or `Empty`.
+    Watched(u64, Box<Answer>),
+    /// Still watched: the number of the last change message.
+    Stated(u64),
 }
 
 /// What became of one setting, as it travels.
@@ -228,6 +242,9 @@ impl GroupFrame {
                     .field(12, &*beacon.software)
                     .build(),
             ),
+            Self::Change(change) => {
+                cbor::encode(&watch::encode_change(MapBuilder::new().field(0, 4), change).build())
+            }
         }
     }
 
@@ -245,15 +262,8 @@ impl GroupFrame {
                 leaving: fields.flag(11)?,
                 software: short(fields.text(12)?, 12)?.into(),
             })),
+            4 => Ok(Self::Change(watch::decode_change(fields)?)),
             _ => Err(CborError::Type(0)),
-        }
-    }
-
-    /// What it tells about its sender.
-    pub fn announcement(&self) -> &Announcement {
-        match self {
-            Self::Question(question) => &question.announcement,
-            Self::Beacon(beacon) => &beacon.announcement,
         }
     }
 }
@@ -322,6 +332,9 @@ fn encode_question(question: &QuestionFrame) -> Vec<u8> {
     if question.by_group {
         map = map.field(19, true);
     }
+    if let Some(terms) = &question.watch {
+        map = map.field(20, watch::encode_terms(terms));
+    }
     cbor::encode(&map.build())
 }
 
@@ -331,6 +344,7 @@ fn decode_question(fields: &mut Fields) -> Result<QuestionFrame, CborError> {
         1 => VerbCode::Schema,
         2 => VerbCode::Ping,
         3 => VerbCode::Set,
+        4 => VerbCode::Watch,
         _ => return Err(CborError::Type(12)),
     };
     let patterns = match fields.array_opt(14)? {
@@ -341,6 +355,10 @@ fn decode_question(fields: &mut Fields) -> Result<QuestionFrame, CborError> {
     if set.is_some() != (verb == VerbCode::Set) {
         return Err(CborError::Type(15));
     }
+    let terms = fields.fields_opt(20)?.map(|mut it| watch::decode_terms(&mut it)).transpose()?;
+    if terms.is_some() != (verb == VerbCode::Watch) {
+        return Err(CborError::Type(20));
+    }
     Ok(QuestionFrame {
         announcement: announcement(fields)?,
         request: fields.uint(10)?,
@@ -349,6 +367,7 @@ fn decode_question(fields: &mut Fields) -> Result<QuestionFrame, CborError> {
         selector: fields.take(13).ok_or(CborError::Missing(13))?,
         patterns,
         set,
+        watch: terms,
         remaining: Duration::from_millis(fields.uint(16)?),
         window: Duration::from_micros(fields.uint(17)?),
         wanted: fields.take(18).map(|it| decode_filter(&it, 18)).transpose()?,
@@ -438,6 +457,7 @@ impl PairFrame {
             }
             Self::Ping(token) => map.field(0, 6).field(1, *token),
             Self::Pong(token) => map.field(0, 7).field(1, *token),
+            Self::Change(change) => watch::encode_change(map.field(0, 8), change),
         };
         cbor::encode(&map.build())
     }
@@ -471,6 +491,7 @@ impl PairFrame {
             }
             6 => Ok(Self::Ping(fields.uint(1)?)),
             7 => Ok(Self::Pong(fields.uint(1)?)),
+            8 => Ok(Self::Change(watch::decode_change(fields)?)),
             _ => Err(CborError::Type(0)),
         }
     }
@@ -478,7 +499,11 @@ impl PairFrame {
 
 fn encode_reply(map: MapBuilder, reply: &ReplyFrame) -> MapBuilder {
     let map = map.field(1, reply.request);
-    let mut map = match &reply.answer {
+    let (answer, watched) = match &reply.answer {
+        Answer::Watched(number, answer) => (&**answer, Some(*number)),
+        answer => (answer, None),
+    };
+    let mut map = match answer {
         Answer::Values(bytes) => map.field(2, 0).field(3, bytes.clone()),
         Answer::Announced(total) => map.field(2, 1).field(3, *total),
         Answer::Here => map.field(2, 2),
@@ -488,12 +513,13 @@ fn encode_reply(map: MapBuilder, reply: &ReplyFrame) -> MapBuilder {
         Answer::Set(results) => {
             map.field(2, 6).field(3, Cbor::Array(results.iter().map(encode_set_result).collect()))
         }
-        Answer::Pending => map.field(2, 7),
+        Answer::Pending | Answer::Watched(..) => map.field(2, 7),
+        Answer::Stated(number) => map.field(2, 8).field(3, *number),
     };
     if let Some(schema) = &reply.schema {
         map = map.field(5, schema.to_vec());
     }
-    map.field(6, reply.members_version).field(7, &*reply.software)
+    map.field(6, reply.members_version).field(7, &*reply.software).field_opt(8, watched)
 }
 
 fn decode_reply(fields: &mut Fields) -> Result<ReplyFrame, CborError> {
@@ -509,7 +535,12 @@ fn decode_reply(fields: &mut Fields) -> Result<ReplyFrame, CborError> {
             Answer::Set(results.ok_or(CborError::Type(3))?)
         }
         7 => Answer::Pending,
+        8 => Answer::Stated(fields.uint(3)?),
         _ => return Err(CborError::Type(2)),
+    };
+    let answer = match fields.uint_opt(8)? {
+        Some(number) => Answer::Watched(number, Box::new(answer)),
+        None => answer,
     };
     let schema = fields.fixed_opt(5)?;
     Ok(ReplyFrame {

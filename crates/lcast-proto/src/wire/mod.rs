@@ -8,3 +8,4 @@ pub mod filter;
 pub mod frame;
 pub mod header;
 pub mod id;
+pub mod watch;

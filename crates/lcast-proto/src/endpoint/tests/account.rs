@@ -114,6 +114,7 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
         time: now.wall,
         read_at: now.instant,
         version: Version::default(),
+        revision: 1,
     };
     encode_value(now.instant, &"app.load".parse().unwrap(), &entry, &mut bytes);
     client.handle_reply(now, before, &certificate, reply(Answer::Announced(5000))).unwrap();

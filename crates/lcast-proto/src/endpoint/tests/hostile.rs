@@ -87,6 +87,7 @@ fn nothing_is_ever_sent_to_a_group_or_to_nobody_as_if_it_were_a_process() {
             selector: Selector::default().to_cbor(),
             patterns: Vec::new(),
             set: None,
+            watch: None,
             remaining: Duration::from_secs(1),
             window: Duration::ZERO,
             wanted: None,

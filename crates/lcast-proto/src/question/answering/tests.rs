@@ -74,6 +74,7 @@ impl Bench {
             selector: Selector::default().to_cbor(),
             patterns: Vec::new(),
             set: None,
+            watch: None,
             remaining: Duration::from_secs(3),
             window: Duration::ZERO,
             wanted: None,
@@ -103,7 +104,7 @@ impl Bench {
         while let Some(act) = self.answering.poll_act() {
             match act {
                 Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
-                Act::Set(..) => {}
+                Act::Set(..) | Act::Tell(..) => {}
                 Act::Reply(reply) => answers.push(reply.answer),
             }
         }
@@ -125,13 +126,13 @@ fn a_question_is_answered_in_its_slot_and_again_in_later_rounds() {
     let frame = QuestionFrame { window, ..bench.frame(7) };
     let slot = slot(&bench.own.id(), 7, 1, window);
     assert_eq!(bench.hear(frame.clone()), []);
-    assert_eq!(bench.answering.poll_timeout(), Some(bench.now.instant + slot));
+    assert_eq!(bench.answering.poll_timeout(0), Some(bench.now.instant + slot));
     assert_eq!(bench.pass(slot), [Answer::Here]);
     assert_eq!(bench.hear(frame.clone()), [], "the same round again");
     let frame = QuestionFrame { round: 2, window: Duration::ZERO, ..frame };
     assert_eq!(bench.hear(frame), [Answer::Here]);
     bench.pass(Duration::from_secs(8));
-    assert!(bench.answering.is_empty() && bench.answering.poll_timeout().is_none());
+    assert!(bench.answering.is_empty() && bench.answering.poll_timeout(0).is_none());
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_slow_write_is_announced_once() {
     let mut bench = bench();
     let frame = bench.set(1, 1);
     assert_eq!(bench.hear(frame), []);
-    assert_eq!(bench.answering.poll_timeout(), Some(bench.now.instant + PENDING_AFTER));
+    assert_eq!(bench.answering.poll_timeout(0), Some(bench.now.instant + PENDING_AFTER));
     assert_eq!(bench.pass(PENDING_AFTER), [Answer::Pending]);
     assert_eq!(bench.pass(PENDING_AFTER), []);
 }

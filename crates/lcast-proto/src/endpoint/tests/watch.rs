@@ -1,0 +1,378 @@
+//! Watches: leases, changes, gaps, those who come and go.
+
+use super::*;
+use crate::question::WatchRequest;
+use crate::question::watched::{LEASE_MAX, LEASES_OF_MEMBER_MAX};
+use crate::question::watching::{LeaveReason, WatchEvent};
+
+fn watch(pattern: &str, selector: Selector) -> Ask {
+    let patterns = vec![pattern.parse().unwrap()];
+    let request = WatchRequest { patterns, ..WatchRequest::default() };
+    Ask { verb: Verb::Watch(request), ..get(pattern, selector) }
+}
+
+fn at_predicate(text: &str) -> Selector {
+    Selector { predicate: Some(text.parse::<Predicate>().unwrap()), ..Selector::default() }
+}
+
+impl Bench {
+    /// Begins to watch; what the nodes hold at first.
+    fn begin(&mut self, index: usize, ask: Ask) -> (QuestionId, Report) {
+        let id = QuestionId(1000 + self.sent.len() as u64);
+        self.input(index, Input::Ask(id, Box::new(ask)));
+        let done = move |events: &[(usize, Event)]| {
+            events.iter().any(|(_, it)| matches!(it, Event::Done(done, _) if *done == id))
+        };
+        self.run(Duration::from_secs(5), done);
+        self.pass(Duration::from_millis(20));
+        let report = self.events.iter().find_map(|(_, event)| match event {
+            Event::Done(done, report) if *done == id => Some(report.clone()),
+            _ => None,
+        });
+        (id, report.unwrap())
+    }
+
+    fn publish(&mut self, index: usize, name: &str, value: Value) {
+        let now = self.now;
+        let update = Update { name: name.parse().unwrap(), value, time: None, version: None };
+        self.nodes[index].endpoint.change(|table| table.update(now, update)).unwrap();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.run(time, |_| false);
+    }
+
+    /// What a watch has said since the last call.
+    fn said(&mut self, index: usize) -> Vec<WatchEvent> {
+        let mut said = Vec::new();
+        for (at, event) in std::mem::take(&mut self.events) {
+            if let Event::Watch(_, event) = event
+                && at == index
+            {
+                said.push(event);
+            }
+        }
+        said
+    }
+
+    /// Changes of one value at a node, as (value, skipped).
+    fn changes(&mut self, index: usize, of: &str) -> Vec<(i64, u64)> {
+        let mut changes = Vec::new();
+        for event in self.said(index) {
+            let WatchEvent::Changed { node, values, .. } = event else { panic!("{event:?}") };
+            assert_eq!(node, of);
+            for changed in values {
+                let Value::Int(value) = changed.value.value else { panic!("{changed:?}") };
+                changes.push((value, changed.skipped));
+            }
+        }
+        changes
+    }
+}
+
+/// The packets that left for a group, since the n-th.
+fn to_groups(bench: &Bench, from: usize) -> usize {
+    let group = |it: &&(usize, Transmit)| matches!(it.1.to, Destination::Group(_));
+    bench.sent[from..].iter().filter(group).count()
+}
+
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(1);
+
+/// [WAT-1] [WAT-5]
+#[test]
+fn changes_follow_the_values_at_once() {
+    let mut bench = bench(3);
+    let (_, report) = bench.begin(0, watch("app.load", Selector::default()));
+    assert_eq!(report.answered, 3);
+    bench.events.clear();
+    let before = bench.sent.len();
+    bench.publish(2, "app.load", Value::Int(70));
+    bench.pass(SHORT);
+    assert_eq!(bench.changes(0, "n0"), [(70, 0)]);
+    assert_eq!(bench.sent.len() - before, 1, "one watcher: one packet");
+    bench.pass(LONG);
+    let unicast = |it: &&(usize, Transmit)| matches!(it.1.to, Destination::Unicast(_));
+    let again = bench.sent[before..].iter().filter(unicast).count();
+    assert_eq!(again, 3, "and twice again");
+    assert_eq!(bench.changes(0, "n0"), []);
+    bench.publish(2, "app.load", Value::Int(70));
+    bench.pass(LONG);
+    assert_eq!(bench.said(0), [], "the same value is no change");
+}
+
+/// [WAT-5]
+#[test]
+fn units_stand_with_changes() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    bench.publish(2, "app.load", Value::Int(5));
+    bench.pass(SHORT);
+    let said = bench.said(0);
+    let [WatchEvent::Changed { values, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(values[0].value.unit, "{thread}");
+}
+
+/// [WAT-5]
+#[test]
+fn more_watchers_are_told_by_multicast() {
+    let mut bench = bench(2);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.begin(1, watch("app.load", Selector::default()));
+    bench.events.clear();
+    let before = bench.sent.len();
+    bench.publish(2, "app.load", Value::Int(70));
+    bench.pass(SHORT);
+    assert_eq!((to_groups(&bench, before), bench.sent.len() - before), (1, 1));
+    let mut told: Vec<usize> = bench.events.iter().map(|(index, _)| *index).collect();
+    told.sort_unstable();
+    assert_eq!(told, [0, 1]);
+    // Others who watch something else share nothing of it.
+    bench.begin(1, watch("app.greeting", Selector::default()));
+    bench.events.clear();
+    bench.publish(2, "app.greeting", Value::from("ho"));
+    bench.pass(SHORT);
+    assert_eq!((bench.said(1).len(), bench.said(0).len()), (1, 0));
+}
+
+/// [WAT-4]
+#[test]
+fn quick_changes_are_gathered_and_the_gap_is_told() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    for value in 1..=100 {
+        bench.publish(2, "app.load", Value::Int(value));
+        bench.pass(Duration::from_millis(1));
+    }
+    bench.pass(LONG);
+    let changes = bench.changes(0, "n0");
+    assert!(changes.len() < 15, "{}", changes.len());
+    assert_eq!(changes.last().map(|it| it.0), Some(100));
+    assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "{changes:?}");
+    let seen = changes.len() as u64 + changes.iter().map(|it| it.1).sum::<u64>();
+    assert_eq!(seen, 100, "every value is seen or counted as skipped: {changes:?}");
+}
+
+/// [WAT-5] [WAT-6]
+#[test]
+fn what_is_lost_three_times_is_repaired() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    // A message and its repeats are lost; the next one shows the gap.
+    bench.lost = Box::new(|_, to| to == 0);
+    bench.publish(2, "app.load", Value::Int(41));
+    bench.publish(2, "app.greeting", Value::from("x"));
+    bench.pass(Duration::from_millis(300));
+    bench.lost = Box::new(|_, _| false);
+    assert_eq!(bench.said(0), []);
+    bench.publish(2, "app.load", Value::Int(43));
+    bench.pass(LONG);
+    assert_eq!(bench.changes(0, "n0"), [(43, 1)]);
+    // Nothing follows: the statement at the next renewal shows it.
+    bench.lost = Box::new(|_, to| to == 0);
+    bench.publish(2, "app.load", Value::Int(44));
+    bench.pass(Duration::from_millis(300));
+    bench.lost = Box::new(|_, _| false);
+    bench.pass(Duration::from_secs(8));
+    assert_eq!(bench.changes(0, "n0"), [(44, 0)]);
+}
+
+/// [WAT-5]
+#[test]
+fn values_that_are_gone_and_large_ones_are_told() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| {
+        table.define(Definition { template: "app.text".to_owned(), ..setting() })?;
+        table.define(Definition::gauge("app.disk[*]", Type::Int))
+    };
+    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.publish(2, "app.disk[\"a\"]", Value::Int(1));
+    bench.begin(0, watch("app", Selector::default()));
+    bench.events.clear();
+    let large = "x".repeat(5000);
+    bench.publish(2, "app.text", Value::from(large.as_str()));
+    bench.pass(LONG);
+    let said = bench.said(0);
+    let [WatchEvent::Changed { values, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(values[0].value.value, Value::from(large.as_str()));
+    let gone: crate::name::Name = "app.disk[\"a\"]".parse().unwrap();
+    let remove = |table: &mut Table| {
+        table.remove(gone.steps());
+        Ok(())
+    };
+    bench.nodes[2].endpoint.change(remove).unwrap();
+    bench.pass(LONG);
+    let said = bench.said(0);
+    let [WatchEvent::Changed { removed, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(removed, &["app.disk[\"a\"]"]);
+}
+
+/// [WAT-5]
+#[test]
+fn two_thousand_changes_at_once_are_pulled() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.begin(0, watch("app", Selector::default()));
+    bench.events.clear();
+    for round in 0..2 {
+        for index in 0..2000 {
+            bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(round * 5000 + index));
+        }
+        bench.pass(LONG * 3);
+        let said = bench.said(0);
+        let count = |event: &WatchEvent| match event {
+            WatchEvent::Changed { values, .. } => values.len(),
+            _ => panic!("{event:?}"),
+        };
+        assert_eq!(said.iter().map(count).sum::<usize>(), 2000, "{round}");
+    }
+}
+
+/// [WAT-3]
+#[test]
+fn a_predicate_makes_nodes_enter_and_leave() {
+    let mut bench = bench(2);
+    let (_, report) = bench.begin(0, watch("app.load", at_predicate("app.load > 10")));
+    assert_eq!((report.answered, report.empty.len()), (0, 2));
+    bench.events.clear();
+    bench.publish(2, "app.load", Value::Int(20));
+    bench.pass(LONG);
+    let said = bench.said(0);
+    let [WatchEvent::Entered { node, values }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((node.as_str(), &values[0].value), ("n0", &Value::Int(20)));
+    bench.publish(2, "app.load", Value::Int(21));
+    bench.pass(LONG);
+    assert_eq!(bench.changes(0, "n0"), [(21, 0)]);
+    bench.publish(2, "app.load", Value::Int(3));
+    bench.pass(LONG);
+    let left = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::NoMatch };
+    assert_eq!(bench.said(0), [left]);
+    bench.publish(2, "app.load", Value::Int(4));
+    bench.pass(LONG);
+    assert_eq!(bench.said(0), []);
+}
+
+/// [WAT-8]
+#[test]
+fn nodes_that_join_later_are_told_of_the_watch_and_the_dead_leave_it() {
+    let mut bench = bench(2);
+    bench.nodes[3].up = false;
+    let (_, report) = bench.begin(0, watch("app.load", Selector::default()));
+    assert_eq!((report.answered, report.missing.len()), (1, 1));
+    bench.events.clear();
+    bench.nodes[3].up = true;
+    bench.pass(Duration::from_secs(15));
+    let said = bench.said(0);
+    let [WatchEvent::Entered { node, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(node, "n1");
+    bench.nodes[2].up = false;
+    bench.pass(Duration::from_secs(60));
+    let gone = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::Gone };
+    assert_eq!(bench.said(0), [gone]);
+    bench.nodes[2].up = true;
+    bench.pass(Duration::from_secs(20));
+    let said = bench.said(0);
+    let [WatchEvent::Entered { node, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(node, "n0");
+}
+
+/// [WAT-4]
+#[test]
+fn an_interval_tells_again_and_a_delta_keeps_quiet() {
+    let mut bench = bench(1);
+    let mut ask = watch("app.load", Selector::default());
+    let every = Some(Duration::from_millis(200));
+    if let Verb::Watch(request) = &mut ask.verb {
+        request.every = every;
+    }
+    let (id, _) = bench.begin(0, ask);
+    bench.events.clear();
+    bench.pass(LONG + SHORT);
+    assert_eq!(bench.changes(0, "n0").len(), 5);
+    bench.input(0, Input::Cancel(id));
+    let mut ask = watch("app.load", Selector::default());
+    if let Verb::Watch(request) = &mut ask.verb {
+        request.delta = Some(5.0);
+    }
+    bench.begin(0, ask);
+    bench.events.clear();
+    for value in [3, 4, 5, 9, 10, 2] {
+        bench.publish(2, "app.load", Value::Int(value));
+        bench.pass(LONG);
+    }
+    assert_eq!(bench.changes(0, "n0"), [(9, 3), (2, 1)]);
+}
+
+/// [WAT-7]
+#[test]
+fn leases_end_by_word_or_by_silence() {
+    let mut bench = bench(1);
+    let leases = |bench: &Bench| bench.nodes[2].endpoint.sizes()[6];
+    let (id, _) = bench.begin(0, watch("app.load", Selector::default()));
+    assert_eq!(leases(&bench), 1);
+    bench.pass(Duration::from_secs(100));
+    assert_eq!(leases(&bench), 1, "renewed");
+    bench.input(0, Input::Cancel(id));
+    bench.settle();
+    assert_eq!(leases(&bench), 0);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.nodes[0].up = false;
+    bench.pass(LEASE_MAX - LONG);
+    assert_eq!(leases(&bench), 1);
+    bench.pass(LONG * 2);
+    assert_eq!(leases(&bench), 0);
+    let before = bench.sent.len();
+    bench.publish(2, "app.load", Value::Int(99));
+    bench.pass(SHORT);
+    assert_eq!(bench.sent.len(), before, "nobody is told");
+}
+
+/// [WAT-9]
+#[test]
+fn a_member_has_so_many_leases_and_no_more() {
+    let mut bench = bench(1);
+    for count in 0..LEASES_OF_MEMBER_MAX {
+        let (_, report) = bench.begin(0, watch("app.load", Selector::default()));
+        assert_eq!(report.answered, 1, "{count}");
+        // As if of another process of the client: its own limit is the same.
+        let first = *bench.nodes[0].endpoint.watches.keys().next().unwrap();
+        bench.nodes[0].endpoint.watches.remove(&first);
+    }
+    let (_, report) = bench.begin(0, watch("app.load", Selector::default()));
+    assert_eq!(report.refused[0].refusal.reason, RefusalReason::Busy);
+    let (_, report) = bench.begin(1, watch("app.load", Selector::default()));
+    assert_eq!(report.answered, 1, "others have their own");
+}
+
+/// An agent that watches sees itself as well.
+#[test]
+fn an_agent_watches_itself() {
+    let mut bench = bench(2);
+    let (_, report) = bench.begin(2, watch("app.load", Selector::default()));
+    assert_eq!(report.answered, 2);
+    bench.events.clear();
+    bench.publish(2, "app.load", Value::Int(8));
+    bench.pass(LONG);
+    assert_eq!(bench.changes(2, "n0"), [(8, 0)]);
+}
+
+/// [WAT-8]
+#[test]
+fn a_stranger_or_another_member_changes_nothing() {
+    let mut bench = bench(2);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    let topic = bench.nodes[0].endpoint.watches.values().next().unwrap().watching.topic();
+    let (_, certificate) = (0, bench.nodes[3].endpoint.certificate().clone());
+    let (now, sender) = (bench.now, bench.nodes[2].endpoint.sender());
+    let change = crate::wire::watch::Change::Left(EmptyReason::NoMatch.code());
+    let frame = crate::wire::watch::ChangeFrame { topic, number: u64::MAX, change };
+    // The sender id is n0's, the certificate n1's.
+    bench.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame).unwrap();
+    bench.settle();
+    assert_eq!(bench.said(0), []);
+}

@@ -1,0 +1,410 @@
+//! Watches at both ends: joins the watcher's machine with replies, pages and packets, and carries
+//! what a node tells to its watchers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use super::Endpoint;
+use super::sending::Copies;
+use crate::group;
+use crate::io::{Destination, Event, Output, Transmit};
+use crate::keys::certificate::Certificate;
+use crate::keys::subject::Kind;
+use crate::question::answering::Way;
+use crate::question::asking::Word;
+use crate::question::report::{EmptyReason, ReplyValue};
+use crate::question::values::{REPLY_MAX, add_units, decode_values};
+use crate::question::watched::topic;
+use crate::question::watching::{LEASE, WatchSend, Watching};
+use crate::question::{Ask, QuestionId, Verb};
+use crate::stats::Dropped;
+use crate::time::{Instant, Now};
+use crate::wire::filter::Filter;
+use crate::wire::frame::{Answer, Blob, GroupFrame, PairFrame, QuestionFrame, ReplyFrame};
+use crate::wire::id::{NodeId, SenderId};
+use crate::wire::watch::{Change, ChangeFrame, TopicId, WatchTerms};
+
+/// When a message of changes is sent again. [WAT-5]
+const REPEATS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
+/// Packets waiting to be sent again; beyond that the oldest is not. [WAT-9]
+pub(super) const REPEATS_MAX: usize = 1024;
+
+/// A watch of this process.
+pub(super) struct Watch {
+    pub(super) watching: Watching,
+    frame: QuestionFrame,
+    round: u16,
+    /// Values that are being pulled, from whom, and as of which message.
+    pulling: BTreeMap<NodeId, (SenderId, u64)>,
+    /// The schemas that give the units.
+    schemas: BTreeMap<NodeId, [u8; 16]>,
+}
+
+/// Packets that are sent again against loss, in order of time, for each of [`REPEATS`].
+#[derive(Default)]
+pub(super) struct Repeats([VecDeque<(Instant, Transmit)>; REPEATS.len()]);
+
+impl Repeats {
+    fn push(&mut self, now: Instant, transmit: &Transmit) {
+        for (waiting, after) in self.0.iter_mut().zip(REPEATS) {
+            if waiting.len() >= REPEATS_MAX / REPEATS.len() {
+                waiting.pop_front();
+            }
+            waiting.push_back((now + after, transmit.clone()));
+        }
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<Transmit> {
+        let is_due = |it: &(Instant, Transmit)| it.0 <= now;
+        let waiting = self.0.iter_mut().find(|it| it.front().is_some_and(is_due))?;
+        waiting.pop_front().map(|(_, transmit)| transmit)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.0.iter().filter_map(VecDeque::front).map(|(at, _)| *at).min()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
+    }
+}
+
+impl Endpoint {
+    /// Begins to watch, beside the question of the same request. [WAT-2]
+    pub(super) fn start_watch(
+        &mut self,
+        now: Now,
+        id: QuestionId,
+        ask: &Ask,
+        frame: &QuestionFrame,
+    ) {
+        let watching = Watching::new(now, id, ask.clone(), topic(frame), &self.roster);
+        if !self.is_watched(watching.topic()) {
+            let group = self.watch_group(watching.topic());
+            self.outputs.push_back(Output::Join(group));
+        }
+        let watch = Watch {
+            watching,
+            frame: frame.clone(),
+            round: 0,
+            pulling: BTreeMap::new(),
+            schemas: BTreeMap::new(),
+        };
+        self.watches.insert(frame.request, watch);
+    }
+
+    fn is_watched(&self, topic: TopicId) -> bool {
+        self.watches.values().any(|watch| watch.watching.topic() == topic)
+    }
+
+    fn watch_group(&self, topic: TopicId) -> Ipv6Addr {
+        group::watch_address(self.credential.realm(), self.credential.network().scope, &topic)
+    }
+
+    /// Ends a watch, and says so to those who gave leases. [WAT-7]
+    pub(super) fn cancel_watch(&mut self, now: Now, id: QuestionId) {
+        let found = self.watches.iter().find(|(_, watch)| watch.watching.id() == id);
+        let Some(request) = found.map(|(request, _)| *request) else { return };
+        let Some(mut watch) = self.watches.remove(&request) else { return };
+        let topic = watch.watching.topic();
+        if !self.is_watched(topic) {
+            let group = self.watch_group(topic);
+            self.outputs.push_back(Output::Leave(group));
+        }
+        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        if let Some(terms) = &mut watch.frame.watch {
+            terms.lease = Duration::ZERO;
+        }
+        self.send_watch(now, watch.frame, watch.round.wrapping_add(1), Copies::default());
+    }
+
+    /// Lets every watch do what is due, and sends again what is to be sent again.
+    pub(super) fn pump_watches(&mut self, now: Now) {
+        while let Some(transmit) = self.repeats.pop(now.instant) {
+            self.stats.sent += 1;
+            self.outputs.push_back(Output::Transmit(transmit));
+        }
+        let requests: Vec<u64> = self.watches.keys().copied().collect();
+        for request in requests {
+            let Some(watch) = self.watches.get_mut(&request) else { continue };
+            if watch.watching.poll_timeout() <= now.instant {
+                for send in watch.watching.handle_timeout(now, &self.roster) {
+                    self.carry_out_watch_send(now, request, send);
+                }
+            }
+            self.tell_watch_events(request);
+        }
+    }
+
+    fn carry_out_watch_send(&mut self, now: Now, request: u64, send: WatchSend) {
+        let rate = self.config.reply_rate;
+        let Some(watch) = self.watches.get_mut(&request) else { return };
+        watch.round = watch.round.wrapping_add(1);
+        let (mut frame, round) = (watch.frame.clone(), watch.round);
+        let copies = match send {
+            WatchSend::Renew { replies } => {
+                let replies = u32::try_from(replies).unwrap_or(u32::MAX);
+                frame.window = Duration::from_secs(1) * replies / rate.max(1);
+                Copies::default()
+            }
+            WatchSend::Ask { nodes, copies, to_all } => {
+                let salt = self.random.next_u64() as u32;
+                frame.window = Duration::ZERO;
+                let room = self.fit_announcement(&mut frame);
+                frame.wanted = Some(Filter::new(nodes.iter(), salt, round, room));
+                Copies { unicast: copies, alone: !to_all, ..Copies::default() }
+            }
+        };
+        self.send_watch(now, frame, round, copies);
+    }
+
+    /// Sends the question of a watch once more.
+    fn send_watch(&mut self, now: Now, frame: QuestionFrame, round: u16, copies: Copies) {
+        let announcement = self.announcement(now);
+        let mut frame = QuestionFrame { announcement, round, by_group: false, ..frame };
+        self.fit_announcement(&mut frame);
+        self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
+        if self.own.kind() == Kind::Agent {
+            self.ask_self(now, frame);
+        }
+    }
+
+    fn tell_watch_events(&mut self, request: u64) {
+        loop {
+            let Some(watch) = self.watches.get_mut(&request) else { return };
+            let Some(event) = watch.watching.poll_event() else { return };
+            let id = watch.watching.id();
+            self.event(Event::Watch(id, event));
+        }
+    }
+
+    /// Takes what a reply says of the lease; the answer within goes on to the question that began
+    /// the watch, while that wants the word of this node.
+    pub(super) fn hear_watched(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        id: NodeId,
+        reply: ReplyFrame,
+    ) -> Option<ReplyFrame> {
+        let Some(watch) = self.watches.get_mut(&reply.request) else { return Some(reply) };
+        let asked = self.questions.get(&reply.request);
+        let open = asked.is_some_and(|it| it.asking.word_of(&id) == Word::Expected);
+        let stranger = self.roster.members().by_id(&id).is_none();
+        let (number, answer) = match reply.answer {
+            // Kept until the newer member list is there.
+            answer if stranger => return asked.map(|_| ReplyFrame { answer, ..reply }),
+            Answer::Watched(number, answer) => (number, *answer),
+            Answer::Stated(number) => {
+                watch.watching.stated(now.instant, &id, sender, number);
+                return None;
+            }
+            answer @ (Answer::Error(..) | Answer::Refused(..)) => {
+                watch.watching.declined(id, sender);
+                return open.then_some(ReplyFrame { answer, ..reply });
+            }
+            answer @ (Answer::Values(_)
+            | Answer::Announced(_)
+            | Answer::Here
+            | Answer::Empty(_)
+            | Answer::Set(_)
+            | Answer::Pending) => return open.then_some(ReplyFrame { answer, ..reply }),
+        };
+        watch.watching.subscribed(id, sender, number)?;
+        if let Some(schema) = reply.schema {
+            watch.schemas.insert(id, schema);
+        }
+        match &answer {
+            Answer::Values(_) | Answer::Announced(_) => {
+                watch.pulling.insert(id, (sender, number));
+            }
+            Answer::Empty(code) => {
+                if let Some(reason) = EmptyReason::from_code(*code) {
+                    watch.watching.empty(&id, number, reason, open);
+                }
+            }
+            Answer::Here
+            | Answer::Error(..)
+            | Answer::Refused(..)
+            | Answer::Set(_)
+            | Answer::Pending
+            | Answer::Watched(..)
+            | Answer::Stated(_) => {}
+        }
+        if open {
+            return Some(ReplyFrame { answer, ..reply });
+        }
+        self.take_watched(now, sender, id, ReplyFrame { answer, ..reply });
+        None
+    }
+
+    /// Takes the values of a node that was asked by the watch itself.
+    fn take_watched(&mut self, now: Now, sender: SenderId, id: NodeId, reply: ReplyFrame) {
+        if let Some(schema) = reply.schema
+            && self.schemas.known(&schema).is_none()
+        {
+            self.pull_schema(now.instant, sender, schema);
+        }
+        let request = reply.request;
+        match reply.answer {
+            Answer::Values(bytes) => {
+                if let Err(kind) = self.snapshot_pulled(now, request, id, &bytes) {
+                    self.stats.count(kind);
+                }
+            }
+            Answer::Announced(total) => {
+                let blob = Blob::Reply(request);
+                self.pulls.stop(|from, it| *from == sender && *it == blob);
+                if !self.pulls.start(now.instant, sender, blob, Some(total), REPLY_MAX)
+                    && let Some(watch) = self.watches.get_mut(&request)
+                {
+                    watch.watching.declined(id, sender);
+                }
+            }
+            Answer::Here
+            | Answer::Empty(_)
+            | Answer::Error(..)
+            | Answer::Refused(..)
+            | Answer::Set(_)
+            | Answer::Pending
+            | Answer::Watched(..)
+            | Answer::Stated(_) => {}
+        }
+        self.tell_watch_events(request);
+    }
+
+    /// The values of a node have come whole, and the question that began a watch hands them out.
+    pub(super) fn note_snapshot(&mut self, request: u64, id: NodeId, values: &[ReplyValue]) {
+        let Some(watch) = self.watches.get_mut(&request) else { return };
+        if let Some((_, number)) = watch.pulling.remove(&id) {
+            watch.watching.snapshot(&id, number, values.to_vec(), true);
+        }
+    }
+
+    /// The values of a node have come whole, for a watch that goes on.
+    pub(super) fn snapshot_pulled(
+        &mut self,
+        now: Now,
+        request: u64,
+        id: NodeId,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let Some(watch) = self.watches.get_mut(&request) else { return Ok(()) };
+        let Some((_, number)) = watch.pulling.remove(&id) else { return Ok(()) };
+        let Ok(values) = decode_values(bytes) else {
+            watch.watching.retry(now.instant, &id);
+            return Err(Dropped::Frame);
+        };
+        let values = self.with_units(request, &id, values);
+        if let Some(watch) = self.watches.get_mut(&request) {
+            watch.watching.snapshot(&id, number, values, false);
+        }
+        self.tell_watch_events(request);
+        Ok(())
+    }
+
+    fn with_units(
+        &self,
+        request: u64,
+        id: &NodeId,
+        mut values: Vec<ReplyValue>,
+    ) -> Vec<ReplyValue> {
+        let hash = self.watches.get(&request).and_then(|watch| watch.schemas.get(id));
+        if let Some(schema) = hash.and_then(|hash| self.schemas.known(hash)) {
+            add_units(&mut values, schema);
+        }
+        values
+    }
+
+    /// Pages of a node's values could not be had.
+    pub(super) fn snapshot_failed(&mut self, now: Now, from: SenderId, request: u64) {
+        let Some(watch) = self.watches.get_mut(&request) else { return };
+        let found = watch.pulling.iter().find(|(_, (sender, _))| *sender == from);
+        if let Some(id) = found.map(|(id, _)| *id) {
+            watch.pulling.remove(&id);
+            watch.watching.retry(now.instant, &id);
+        }
+    }
+
+    /// Takes a message of a node about what is watched here. [WAT-5]
+    pub(super) fn hear_change(
+        &mut self,
+        now: Now,
+        sender: SenderId,
+        certificate: &Certificate,
+        frame: &ChangeFrame,
+    ) -> Result<(), Dropped> {
+        let id = certificate.id();
+        let of_topic = self.watches.iter().filter(|(_, it)| it.watching.topic() == frame.topic);
+        let requests: Vec<u64> = of_topic.map(|(request, _)| *request).collect();
+        if requests.is_empty() {
+            return Err(Dropped::Unasked);
+        }
+        let values = match &frame.change {
+            Change::Values(bytes, _) | Change::Entered(bytes) => decode_values(bytes),
+            Change::Left(_) | Change::Much => Ok(Vec::new()),
+        };
+        let values = values.map_err(|_| Dropped::Frame)?;
+        for request in requests {
+            let values = self.with_units(request, &id, values.clone());
+            let Some(watch) = self.watches.get_mut(&request) else { continue };
+            let (watching, from, number) = (&mut watch.watching, (&id, sender), frame.number);
+            match &frame.change {
+                Change::Values(_, removed) => {
+                    watching.changed(now.instant, from, number, values, removed);
+                }
+                Change::Entered(_) => watching.changed(now.instant, from, number, values, &[]),
+                Change::Left(code) => {
+                    let reason = EmptyReason::from_code(*code).ok_or(Dropped::Frame)?;
+                    watching.left(now.instant, from, number, reason);
+                }
+                Change::Much => watching.changed_much(now.instant, from, number),
+            }
+            self.tell_watch_events(request);
+        }
+        Ok(())
+    }
+
+    /// Tells watchers of a change: one by unicast, more by multicast; and again, against loss.
+    /// [WAT-5]
+    pub(super) fn tell(&mut self, now: Now, frame: ChangeFrame, to: &[(SenderId, Way)]) {
+        let others: Vec<&(SenderId, Way)> =
+            to.iter().filter(|(sender, _)| *sender != self.sender).collect();
+        if others.len() < to.len() {
+            self.to_self.push_back(PairFrame::Change(frame.clone()));
+        }
+        let before = self.outputs.len();
+        match others.as_slice() {
+            [] => return,
+            [(sender, way)] => {
+                if let Some(peer) = self.peers.peer_mut(sender) {
+                    peer.used = now.instant;
+                    peer.way = Some(*way);
+                }
+                self.send_pair(*sender, &PairFrame::Change(frame), false, None);
+            }
+            _ => {
+                let group = self.watch_group(frame.topic);
+                if let Some(bytes) = self.seal_group(&GroupFrame::Change(frame).encode()) {
+                    self.transmit(Destination::Group(group), None, &bytes);
+                }
+            }
+        }
+        for output in self.outputs.iter().skip(before) {
+            if let Output::Transmit(transmit) = output {
+                self.repeats.push(now.instant, transmit);
+            }
+        }
+    }
+}
+
+/// The terms of a watch as they travel; none for other verbs.
+pub(super) fn terms(verb: &Verb) -> Option<WatchTerms> {
+    match verb {
+        Verb::Watch(watch) => {
+            Some(WatchTerms { lease: LEASE, every: watch.every, delta: watch.delta })
+        }
+        Verb::Get(_) | Verb::Schema | Verb::Ping | Verb::Set(_) => None,
+    }
+}

@@ -1,0 +1,474 @@
+//! The node's side of watches: leases of those who watch, and what has changed since they were told.
+//!
+//! Watchers who want the same in the same way share a *topic*: one count of messages, one record of
+//! what was told. A topic is looked at when a value changes, when its interval is over, and once a
+//! second for values that are only read on demand. The rules are [WAT-1] to [WAT-9] of
+//! `docs/spec/watch.md`. Not here: the first answer to a watcher, which is that of a question
+//! ([`answering`](super::answering)), and sealing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::answering::Way;
+use super::evaluate::{Node, judge, readable};
+use super::report::EmptyReason;
+use super::values::encode_value;
+use super::{SampleId, Wanted};
+use crate::keys::certificate::Certificate;
+use crate::name::Name;
+use crate::select::{Outcome as Match, Pattern, Selector};
+use crate::time::{Instant, Now};
+use crate::value::Value;
+use crate::variable::{Entry, Version};
+use crate::wire::cbor;
+use crate::wire::frame::QuestionFrame;
+use crate::wire::id::{NodeId, SenderId};
+use crate::wire::watch::{Change, ChangeFrame, REMOVED_MAX, TopicId, WatchTerms};
+
+/// Leases at one node. [WAT-9]
+pub const LEASES_MAX: usize = 1024;
+/// Leases of one member at one node. [WAT-9]
+pub const LEASES_OF_MEMBER_MAX: usize = 64;
+/// Topics at one node. [WAT-9]
+pub const TOPICS_MAX: usize = 64;
+/// The longest lease that is given. [WAT-1]
+pub const LEASE_MAX: Duration = Duration::from_secs(30);
+/// The shortest interval at which values are told. [WAT-4]
+pub const EVERY_MIN: Duration = Duration::from_millis(10);
+/// Most messages about one look at the values; beyond that the watcher asks for all. [WAT-5]
+pub const MESSAGES_MAX: usize = 16;
+/// Most bytes of values in one message: it fits a signed packet beside any certificate.
+pub const MESSAGE_VALUES_MAX: usize = 520;
+
+/// How often values that are only read on demand are looked at. [WAT-4]
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How long changes that follow another are gathered. [WAT-4]
+const GATHER: Duration = Duration::from_millis(10);
+/// Ids of requests for fresh values: apart from those of questions.
+const SAMPLE_IDS: u64 = 1 << 63;
+
+/// Who watches this node, and what.
+#[derive(Debug, Default)]
+pub struct Watched {
+    topics: BTreeMap<TopicId, Topic>,
+    leases: BTreeMap<(SenderId, u64), Lease>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Lease {
+    topic: TopicId,
+    member: NodeId,
+    way: Way,
+    until: Instant,
+    /// When the number of the last message is stated.
+    state_at: Option<Instant>,
+    stated_at: Instant,
+    stated: u64,
+}
+
+/// What is watched, and how far the watchers know it.
+#[derive(Debug)]
+struct Topic {
+    /// Who asked first: what may be read does not differ from member to member.
+    asker: Certificate,
+    selector: Selector,
+    patterns: Vec<Pattern>,
+    terms: WatchTerms,
+    number: u64,
+    inside: bool,
+    /// The changes of the table that were looked at.
+    seen: u64,
+    looked_at: Instant,
+    /// When values are read anew.
+    sample_at: Instant,
+    sampling: Option<SampleId>,
+    told: BTreeMap<Name, Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    version: Version,
+    number: Option<f64>,
+}
+
+/// What somebody wants to watch, of this member and by this way.
+pub struct Subscription<'a> {
+    /// The watching process and its request.
+    pub key: (SenderId, u64),
+    /// Its certificate.
+    pub asker: &'a Certificate,
+    /// The way back.
+    pub way: Way,
+    /// Names what is watched.
+    pub topic: TopicId,
+    /// Which nodes, and when they are inside.
+    pub selector: &'a Selector,
+    /// Which variables.
+    pub patterns: &'a [Pattern],
+    /// In what way.
+    pub terms: WatchTerms,
+}
+
+/// What a watcher says when it goes on listening.
+pub struct Renewal {
+    /// The way back.
+    pub way: Way,
+    /// For how long.
+    pub lease: Duration,
+    /// When, from here, this node's turn to answer comes.
+    pub slot: Duration,
+}
+
+/// What the node does for its watchers.
+#[derive(Debug)]
+pub enum WatchAct {
+    /// Ask the shell for fresh values.
+    Sample(SampleId, Wanted),
+    /// Tell these watchers.
+    Tell(ChangeFrame, Vec<(SenderId, Way)>),
+    /// State to the watcher with this request the number of the last message.
+    State((SenderId, u64), Way, u64),
+}
+
+/// Why a lease is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+/// Names what a question wants watched. [WAT-2]
+pub fn topic(frame: &QuestionFrame) -> TopicId {
+    let terms = frame.watch.unwrap_or_default();
+    let mut hasher = blake3::Hasher::new_derive_key("librecast 1 watch topic");
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
+    };
+    part(&cbor::encode(&frame.selector));
+    part(&terms.every.map_or(0, |it| it.as_micros()).to_be_bytes());
+    part(&terms.delta.unwrap_or_default().to_bits().to_be_bytes());
+    frame.patterns.iter().for_each(|pattern| part(pattern.as_bytes()));
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    TopicId([a, b, c, d, e, f, g, h])
+}
+
+impl Watched {
+    /// Leases held by watchers.
+    pub fn len(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Whether nobody watches.
+    pub fn is_empty(&self) -> bool {
+        self.leases.is_empty()
+    }
+
+    /// Gives or renews a lease: whoever gets it is told what changes after the message whose number
+    /// this returns. The values of the moment are for the caller to send. [WAT-1]
+    ///
+    /// # Errors
+    /// When the node, or the member, has as many as it may have.
+    pub fn subscribe(
+        &mut self,
+        now: Now,
+        node: Node<'_>,
+        wish: &Subscription<'_>,
+    ) -> Result<u64, TooMany> {
+        let member = wish.asker.id();
+        if !self.leases.contains_key(&wish.key) {
+            let of_member = self.leases.values().filter(|it| it.member == member).count();
+            let new_topic = !self.topics.contains_key(&wish.topic);
+            if self.leases.len() >= LEASES_MAX
+                || of_member >= LEASES_OF_MEMBER_MAX
+                || (new_topic && self.topics.len() >= TOPICS_MAX)
+            {
+                return Err(TooMany);
+            }
+        }
+        let topic = self.topics.entry(wish.topic).or_insert_with(|| Topic::new(now, node, wish));
+        let number = topic.number;
+        let lease = Lease {
+            topic: wish.topic,
+            member,
+            way: wish.way,
+            until: now.instant + wish.terms.lease.min(LEASE_MAX),
+            state_at: None,
+            stated_at: now.instant,
+            stated: number,
+        };
+        self.leases.insert(wish.key, lease);
+        Ok(number)
+    }
+
+    /// Extends a lease, and states after `slot` how far this node has come, when it has moved or has
+    /// not said so for long; whether there is such a lease. [WAT-6]
+    pub fn renew(&mut self, now: Instant, key: (SenderId, u64), renewal: Renewal) -> bool {
+        let Some(held) = self.leases.get_mut(&key) else { return false };
+        held.until = now + renewal.lease.min(LEASE_MAX);
+        held.way = renewal.way;
+        let moved = self.topics.get(&held.topic).is_some_and(|it| it.number != held.stated);
+        if moved || now.since(held.stated_at) >= LEASE_MAX * 2 / 3 {
+            held.state_at = Some(now + renewal.slot);
+        }
+        true
+    }
+
+    /// Ends a lease. [WAT-7]
+    pub fn end(&mut self, key: (SenderId, u64)) {
+        self.leases.remove(&key);
+        self.drop_unwatched();
+    }
+
+    fn drop_unwatched(&mut self) {
+        let Self { topics, leases, .. } = self;
+        topics.retain(|id, _| leases.values().any(|lease| lease.topic == *id));
+    }
+
+    /// When something is due, of a table with so many changes.
+    pub fn poll_timeout(&self, changes: u64) -> Option<Instant> {
+        let ends =
+            self.leases.values().map(|it| it.state_at.map_or(it.until, |at| at.min(it.until)));
+        self.topics.values().filter_map(|topic| topic.due(changes)).chain(ends).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now, node: Node<'_>) -> Vec<WatchAct> {
+        let before = self.leases.len();
+        self.leases.retain(|_, lease| lease.until > now.instant);
+        if self.leases.len() < before {
+            self.drop_unwatched();
+        }
+        let mut acts = Vec::new();
+        for (key, lease) in &mut self.leases {
+            let Some(topic) = self.topics.get(&lease.topic) else { continue };
+            if lease.state_at.take_if(|at| *at <= now.instant).is_some() {
+                (lease.stated, lease.stated_at) = (topic.number, now.instant);
+                acts.push(WatchAct::State(*key, lease.way, topic.number));
+            }
+        }
+        let changes = node.table.changes();
+        let due: Vec<TopicId> = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.due(changes).is_some_and(|at| at <= now.instant))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(topic) = self.topics.get_mut(&id) else { continue };
+            if topic.sample_at <= now.instant {
+                self.serial += 1;
+                let sample = SampleId(SAMPLE_IDS | self.serial);
+                topic.sampling = Some(sample);
+                acts.push(WatchAct::Sample(sample, topic.wanted()));
+            } else {
+                self.look(now, node, id, &mut acts);
+            }
+        }
+        acts
+    }
+
+    /// The shell has refreshed values.
+    pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) -> Vec<WatchAct> {
+        let mut acts = Vec::new();
+        let waits = |topic: &Topic| topic.sampling == Some(sampled);
+        let found = self.topics.iter().find(|(_, topic)| waits(topic)).map(|(id, _)| *id);
+        if let Some(id) = found {
+            if let Some(topic) = self.topics.get_mut(&id) {
+                topic.sampling = None;
+                topic.sample_at = topic.next_sample(now.instant);
+            }
+            self.look(now, node, id, &mut acts);
+        }
+        acts
+    }
+
+    /// Compares what is with what was told, and tells the difference.
+    fn look(&mut self, now: Now, node: Node<'_>, id: TopicId, acts: &mut Vec<WatchAct>) {
+        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let changes = topic.look(now, node);
+        if changes.is_empty() {
+            return;
+        }
+        let leases = self.leases.iter().filter(|(_, lease)| lease.topic == id);
+        // One process may watch the same twice.
+        let to: BTreeMap<SenderId, Way> =
+            leases.map(|((sender, _), lease)| (*sender, lease.way)).collect();
+        let to: Vec<(SenderId, Way)> = to.into_iter().collect();
+        for change in changes {
+            topic.number += 1;
+            let frame = ChangeFrame { topic: id, number: topic.number, change };
+            acts.push(WatchAct::Tell(frame, to.clone()));
+        }
+    }
+}
+
+impl Topic {
+    fn new(now: Now, node: Node<'_>, wish: &Subscription<'_>) -> Self {
+        let every = wish.terms.every.map(|it| it.max(EVERY_MIN));
+        let mut topic = Self {
+            asker: wish.asker.clone(),
+            selector: wish.selector.clone(),
+            patterns: wish.patterns.to_vec(),
+            terms: WatchTerms { every, ..wish.terms },
+            // Above all numbers of an earlier topic of this process with the same name. [WAT-3]
+            number: now.instant.as_micros(),
+            inside: false,
+            seen: 0,
+            looked_at: now.instant,
+            sample_at: now.instant,
+            sampling: None,
+            told: BTreeMap::new(),
+        };
+        topic.sample_at = topic.next_sample(now.instant);
+        // Whoever subscribes is sent the values of this moment by the answer.
+        topic.look(now, node);
+        topic
+    }
+
+    fn next_sample(&self, now: Instant) -> Instant {
+        let every = self.terms.every.unwrap_or(SAMPLE_EVERY);
+        // Kept in step, unless it fell behind.
+        let next = self.sample_at + every;
+        if next > now { next } else { now + every }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let predicate = self.selector.predicate.clone();
+        Wanted { patterns: self.patterns.clone(), predicate }
+    }
+
+    /// When it wants to be looked at, of a table with so many changes.
+    fn due(&self, changes: u64) -> Option<Instant> {
+        if self.sampling.is_some() {
+            return None;
+        }
+        if self.terms.every.is_some() || changes == self.seen {
+            return Some(self.sample_at);
+        }
+        Some(self.sample_at.min(self.looked_at + GATHER))
+    }
+
+    /// The changes since the last look, which count as told from here on. [WAT-5]
+    fn look(&mut self, now: Now, node: Node<'_>) -> Vec<Change> {
+        self.seen = node.table.changes();
+        self.looked_at = now.instant;
+        let outcome = match &self.selector.predicate {
+            Some(predicate) => judge(now, node, &self.asker, predicate),
+            None => Match::Match,
+        };
+        let reason = match outcome {
+            Match::Match => None,
+            Match::NoMatch => Some(EmptyReason::NoMatch),
+            Match::Undefined | Match::Error(_) => Some(EmptyReason::Undefined),
+        };
+        if let Some(reason) = reason {
+            self.told.clear();
+            let left = std::mem::replace(&mut self.inside, false);
+            return if left { vec![Change::Left(reason.code())] } else { Vec::new() };
+        }
+        let entered = !std::mem::replace(&mut self.inside, true);
+        let current = readable(node, &self.asker, &self.patterns);
+        let mut batch = Batch::default();
+        self.told.retain(|name, _| {
+            let stays = current.contains_key(name);
+            if !stays {
+                batch.removed(name);
+            }
+            stays
+        });
+        for (name, entry) in current {
+            if self.is_news(name, entry) {
+                let told = Told { version: entry.version, number: number(&entry.value) };
+                self.told.insert(name.clone(), told);
+                batch.value(now.instant, name, entry);
+            }
+        }
+        batch.into_changes(entered && self.selector.predicate.is_some())
+    }
+
+    fn is_news(&self, name: &Name, entry: &Entry) -> bool {
+        let Some(told) = self.told.get(name) else { return true };
+        let WatchTerms { every, delta, .. } = &self.terms;
+        match (delta, told.number, number(&entry.value)) {
+            (Some(delta), Some(before), Some(after)) => (after - before).abs() >= *delta,
+            (Some(_), ..) => told.version != entry.version,
+            (None, ..) => every.is_some() || told.version != entry.version,
+        }
+    }
+}
+
+/// What is said about one look at the values: each message within [`MESSAGE_VALUES_MAX`].
+#[derive(Default)]
+struct Batch {
+    values: Vec<Vec<u8>>,
+    removed: Vec<Vec<String>>,
+    too_much: bool,
+}
+
+impl Batch {
+    fn value(&mut self, now: Instant, name: &Name, entry: &Entry) {
+        let mut bytes = Vec::new();
+        encode_value(now, name, entry, &mut bytes);
+        match self.values.last_mut() {
+            Some(last) if last.len() + bytes.len() <= MESSAGE_VALUES_MAX => last.extend(bytes),
+            Some(_) | None => {
+                self.too_much |= bytes.len() > MESSAGE_VALUES_MAX || self.is_full();
+                if !self.too_much {
+                    self.values.push(bytes);
+                }
+            }
+        }
+    }
+
+    fn removed(&mut self, name: &Name) {
+        let name = name.to_string();
+        let length = |names: &Vec<String>| names.iter().map(|it| it.len() + 4).sum::<usize>();
+        match self.removed.last_mut() {
+            Some(last)
+                if length(last) + name.len() + 4 <= MESSAGE_VALUES_MAX
+                    && last.len() < REMOVED_MAX =>
+            {
+                last.push(name);
+            }
+            Some(_) | None => {
+                self.too_much |= name.len() + 4 > MESSAGE_VALUES_MAX || self.is_full();
+                if !self.too_much {
+                    self.removed.push(vec![name]);
+                }
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.values.len() + self.removed.len() >= MESSAGES_MAX
+    }
+
+    fn into_changes(self, entered: bool) -> Vec<Change> {
+        let Self { values, removed, too_much } = self;
+        let mut values = values.into_iter();
+        let mut changes = Vec::new();
+        if entered {
+            changes.push(Change::Entered(values.next().unwrap_or_default()));
+        }
+        if too_much {
+            changes.push(Change::Much);
+            return changes;
+        }
+        changes.extend(removed.into_iter().map(|names| Change::Values(Vec::new(), names)));
+        changes.extend(values.map(|bytes| Change::Values(bytes, Vec::new())));
+        changes
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        #[allow(clippy::cast_precision_loss)]
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::List(_)
+        | Value::Map(_) => None,
+    }
+}
