@@ -94,6 +94,11 @@ pub(crate) enum Verb {
     ///
     /// NAME=TEXT is parsed at the node by the variable's type, NAME:=JSON sends a typed value.
     Set(SetArgs),
+    /// Show what variables hold on all matching nodes, then what changes, until Ctrl-C.
+    ///
+    /// Nodes that join later appear, those that die leave. On a terminal a table drawn in place,
+    /// else a line for each value: node, variable, value, unit.
+    Watch(WatchArgs),
     /// List which variables exist, with type, unit and description, and on how many nodes.
     Vars(VarsArgs),
     /// List the agents of the realm, and when each was last heard.
@@ -222,6 +227,26 @@ pub(crate) struct SetArgs {
     /// Print only the names of the nodes where it is so.
     #[arg(long)]
     pub(crate) names: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Which variables.
+    #[arg(required = true, value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+    /// Tell the values this often (at least 10ms), changed or not; default: when they change.
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(crate) every: Option<Duration>,
+    /// Tell a number only when it is at least so far from what was told last.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) delta: Option<f64>,
+    /// End after so many lines.
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=crate::output::live::Live::COUNT_MAX))]
+    pub(crate) count: Option<u64>,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
 }
@@ -442,6 +467,7 @@ impl Verb {
             Self::Agent(args) => args.everywhere.clone(),
             Self::Get(args) => args.ask.everywhere.clone(),
             Self::Set(args) => args.ask.everywhere.clone(),
+            Self::Watch(args) => args.ask.everywhere.clone(),
             Self::Vars(args) => args.ask.everywhere.clone(),
             Self::Nodes(args) => Everywhere {
                 common: args.common.clone(),

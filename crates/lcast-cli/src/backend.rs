@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lcast::home::Sighting;
-use lcast::{Node, QuestionError, Replies};
+use lcast::{Node, QuestionError, Replies, WatchItem};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, AskError, Deadline};
@@ -29,6 +29,12 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) struct Question {
     replies: Replies,
+}
+
+/// A watch that is under way.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    watch: lcast::Watch,
 }
 
 /// What comes of a question, the end last.
@@ -72,17 +78,26 @@ impl Session {
 
     /// Asks.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Question, Failure> {
+        let replies = self.question(ask).ask().await.map_err(failed)?;
+        Ok(Question { replies })
+    }
+
+    /// Watches.
+    pub(crate) async fn watch(&self, ask: Ask) -> Result<Watch, Failure> {
+        let watch = self.question(ask).subscribe().await.map_err(failed)?;
+        Ok(Watch { watch })
+    }
+
+    fn question(&self, ask: Ask) -> lcast::Question {
         let question = self.node.question(ask.verb).selector(ask.selector).expect(ask.expect);
         let question = match ask.only {
             Some(names) => question.only(names),
             None => question,
         };
-        let question = match ask.deadline {
+        match ask.deadline {
             usual if usual == Deadline::default() => question,
             bounded => question.timeout(bounded.extended),
-        };
-        let replies = question.ask().await.map_err(failed)?;
-        Ok(Question { replies })
+        }
     }
 
     /// The labels of all members.
@@ -140,6 +155,22 @@ impl Question {
     /// Ends it with what has arrived.
     pub(crate) fn cancel(&self) {
         self.replies.cancel();
+    }
+}
+
+impl Watch {
+    /// What comes next; nothing at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<WatchItem>, Failure> {
+        let item = self.watch.next().await;
+        match self.watch.error() {
+            Some(error) if item.is_none() => Err(failed(error.clone().into())),
+            Some(_) | None => Ok(item),
+        }
+    }
+
+    /// Ends it with what has arrived.
+    pub(crate) fn cancel(&self) {
+        self.watch.cancel();
     }
 }
 

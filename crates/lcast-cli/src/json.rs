@@ -7,6 +7,7 @@ mod base64;
 
 use std::collections::BTreeMap;
 
+use lcast::ChangedValue;
 use lcast_proto::question::report::{
     Class, EmptyReason, Outcome, Reply, ReplyValue, Report, SetResult, UnheardNode,
 };
@@ -118,13 +119,26 @@ pub(crate) fn reply(reply: &Reply) -> Option<Json> {
     Some(Json::Object(object))
 }
 
-fn variables(values: &[ReplyValue]) -> Json {
+/// Values that have changed, with how many before them were not seen.
+pub(crate) fn changed(values: &[ChangedValue]) -> Json {
+    let pair = |ChangedValue { value: it, skipped }: &ChangedValue| {
+        let mut object = variable(it);
+        if *skipped > 0 {
+            object["skipped"] = Json::from(*skipped);
+        }
+        (it.name.clone(), object)
+    };
+    Json::Object(values.iter().map(pair).collect())
+}
+
+/// Values by name.
+pub(crate) fn variables(values: &[ReplyValue]) -> Json {
     let pair = |it: &ReplyValue| (it.name.clone(), variable(it));
     Json::Object(values.iter().map(pair).collect())
 }
 
 fn variable(it: &ReplyValue) -> Json {
-    let ReplyValue { name: _, value, unit, time, age_ms, version } = it;
+    let ReplyValue { name: _, value, unit, time, age_ms, version, revision: _ } = it;
     json!({
         "value": self::value(value),
         "unit": unit,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV6;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, Target};
@@ -12,7 +14,7 @@ use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Destination, Event, Input, Link, Output, Transmit};
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::question::report::Report;
-use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetOrder, Wanted};
+use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetOrder, Verb, Wanted};
 use lcast_proto::time::{Now, Timestamp};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Table};
@@ -32,7 +34,7 @@ pub(crate) type Change = Box<dyn FnOnce(&mut Table, Now) + Send>;
 
 /// What a [`Node`](crate::Node) asks of its driver.
 pub(crate) enum Command {
-    Ask(Box<Ask>, mpsc::Sender<Event>, mpsc::Receiver<()>),
+    Ask(Box<Ask>, Reader),
     Ping(String, oneshot::Sender<Duration>),
     Members(oneshot::Sender<Vec<Member>>),
     Facts(oneshot::Sender<Facts>),
@@ -41,6 +43,15 @@ pub(crate) enum Command {
     Install(MemberList),
     Open,
     Leave(oneshot::Sender<()>),
+}
+
+/// Who reads what comes of a question.
+pub(crate) struct Reader {
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Says something, or is closed, when the question is given up.
+    pub(crate) cancel: mpsc::Receiver<()>,
+    /// Events that found no room since the reader looked last.
+    pub(crate) lost: Arc<AtomicU64>,
 }
 
 /// Unicast copies of one packet to neighbours of which nothing but the address is known.
@@ -77,9 +88,10 @@ pub(crate) struct Driver {
 
 /// A question whose asker waits.
 struct Open {
-    events: mpsc::Sender<Event>,
-    cancel: mpsc::Receiver<()>,
+    reader: Reader,
     sent_before: u64,
+    /// Whether it goes on after its report.
+    is_watch: bool,
 }
 
 /// What woke the loop.
@@ -193,7 +205,7 @@ impl Driver {
                     return;
                 }
                 Woken::Stored(stored) => self.take_stored(stored),
-                Woken::Cancelled(id) => self.input(Input::Cancel(id)),
+                Woken::Cancelled(id) => self.cancel(id),
                 Woken::Due => {
                     let now = self.clock.now();
                     self.endpoint.handle_timeout(now);
@@ -218,6 +230,13 @@ impl Driver {
     fn input(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         self.endpoint.handle_input(now, input);
+    }
+
+    /// Gives up a question: what it still says comes out, the report last.
+    fn cancel(&mut self, id: QuestionId) {
+        self.input(Input::Cancel(id));
+        self.drain();
+        self.questions.remove(&id);
     }
 
     fn leave(&mut self) {
@@ -378,10 +397,11 @@ impl Driver {
     fn take_command(&mut self, command: Command) {
         let now = self.clock.now();
         match command {
-            Command::Ask(ask, events, cancel) => {
+            Command::Ask(ask, reader) => {
                 self.next_question += 1;
                 let id = QuestionId(self.next_question);
-                self.questions.insert(id, Open { events, cancel, sent_before: self.sent });
+                let is_watch = matches!(ask.verb, Verb::Watch(_));
+                self.questions.insert(id, Open { reader, sent_before: self.sent, is_watch });
                 self.input(Input::Ask(id, ask));
             }
             Command::Ping(name, reply) => {
@@ -432,7 +452,9 @@ impl Driver {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Reply(id, _) | Event::Schema(id, _, _) => self.pass_on(id, event),
+            Event::Reply(id, _) | Event::Schema(id, _, _) | Event::Watch(id, _) => {
+                self.pass_on(id, event);
+            }
             Event::Done(id, report) => self.pass_on_end(id, report),
             Event::Failed(id, _) => {
                 self.pass_on(id, event);
@@ -456,18 +478,24 @@ impl Driver {
 
     fn pass_on(&mut self, id: QuestionId, event: Event) {
         if let Some(open) = self.questions.get(&id) {
-            // The channel holds whatever a question can bring, so it is never full; a closed one
-            // cancels the question below, in `cancelled`.
-            let _ = open.events.try_send(event);
+            // The channel holds whatever a question can bring, so only that of a watch is ever
+            // full; a closed one gives the question up below, in `cancelled`.
+            if open.reader.events.try_send(event).is_err() {
+                open.reader.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     fn pass_on_end(&mut self, id: QuestionId, report: Report) {
-        if let Some(open) = self.questions.remove(&id) {
+        if let Some(open) = self.questions.get(&id) {
             // Where nobody is expected, nothing is sent; that is no failure to send.
             let untried = report.questions_sent == 0 && !self.network.links().is_empty();
             let report = Report { sent: untried || self.sent > open.sent_before, ..report };
-            let _ = open.events.try_send(Event::Done(id, report));
+            let is_watch = open.is_watch;
+            self.pass_on(id, Event::Done(id, report));
+            if !is_watch {
+                self.questions.remove(&id);
+            }
         }
     }
 
@@ -536,7 +564,7 @@ async fn until(at: Option<Instant>) {
 async fn cancelled(questions: &mut BTreeMap<QuestionId, Open>) -> QuestionId {
     std::future::poll_fn(|context| {
         for (id, open) in questions.iter_mut() {
-            if open.cancel.poll_recv(context).is_ready() {
+            if open.reader.cancel.poll_recv(context).is_ready() {
                 return std::task::Poll::Ready(*id);
             }
         }

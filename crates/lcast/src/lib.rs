@@ -23,6 +23,7 @@ pub mod runtime;
 mod set_log;
 mod settings;
 pub mod store;
+pub mod watch;
 
 pub use clock::{Clock, wall};
 pub use exposed::{Exposed, Setting};
@@ -30,8 +31,10 @@ pub use lcast_net;
 pub use lcast_proto;
 pub use lcast_proto::keys::credential::Credential;
 pub use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
+pub use lcast_proto::question::watching::{ChangedValue, LeaveReason};
 pub use lcast_proto::time::Timestamp;
 pub use lcast_proto::value::{Type, Value};
 pub use lcast_proto::variable::{Constraint, Definition};
 pub use node::{Builder, ExposeError, Facts, Node, NodeEnded, StartError};
 pub use question::{Question, QuestionError, Replies};
+pub use watch::{Watch, WatchItem};

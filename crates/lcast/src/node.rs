@@ -12,7 +12,7 @@ use lcast_proto::endpoint::{Endpoint, NodeView};
 use lcast_proto::keys::credential::{Credential, Scope};
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::keys::policy::Narrowing;
-use lcast_proto::question::{SetRequest, Verb, Wanted};
+use lcast_proto::question::{SetRequest, Verb, Wanted, WatchRequest};
 use lcast_proto::select::{Pattern, PatternError};
 use lcast_proto::stats::Stats;
 use lcast_proto::time::{Now, Timestamp};
@@ -199,6 +199,34 @@ impl Node {
         let text = lcast_proto::variable::Assigned::Text(text.to_owned());
         let assignments = vec![(name.parse()?, text)];
         Ok(self.question(Verb::Set(SetRequest { assignments, if_version: None, dry_run: false })))
+    }
+
+    /// Watches all variables that any of the patterns matches: what they are at first, then what
+    /// changes, on every node that the question picks, those that join later included.
+    ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use lcast::WatchItem;
+    /// let question = node.watch(&["system.cpu.load_1m"])?.matching("labels.role == 'web'")?;
+    /// let mut watch = question.subscribe().await?;
+    /// while let Some(item) = watch.next().await {
+    ///     match item {
+    ///         WatchItem::Reply(reply) => println!("{}: {:?}", reply.node, reply.outcome),
+    ///         WatchItem::Changed { node, values, .. } => println!("{node}: {values:?}"),
+    ///         WatchItem::Left { node, reason } => println!("{node} left: {}", reason.as_str()),
+    ///         other => println!("{other:?}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The pattern that is none.
+    pub fn watch(&self, patterns: &[&str]) -> Result<Question, PatternError> {
+        let patterns: Result<Vec<Pattern>, _> =
+            patterns.iter().map(|pattern| pattern.parse()).collect();
+        Ok(self.question(Verb::Watch(WatchRequest { patterns: patterns?, ..Default::default() })))
     }
 
     /// A question with any verb.

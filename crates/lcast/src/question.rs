@@ -1,6 +1,7 @@
 //! Asking: a question being put together, and the replies to it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use lcast_proto::io::Event;
@@ -11,7 +12,8 @@ use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
 use lcast_proto::variable::{Schema, Version};
 use tokio::sync::mpsc;
 
-use crate::driver::Command;
+use crate::driver::{Command, Reader};
+use crate::watch::Watch;
 
 /// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`].
 #[derive(Debug)]
@@ -41,6 +43,9 @@ pub enum QuestionError {
     /// The node has ended.
     #[error("the node has ended")]
     Ended,
+    /// A question that does not go on was to be watched.
+    #[error("only what Node::watch began can be watched")]
+    NoWatch,
 }
 
 impl Question {
@@ -126,6 +131,24 @@ impl Question {
         self
     }
 
+    /// For a watch: tell the values this often, changed or not. Default: when they change.
+    #[must_use]
+    pub fn every(mut self, every: Duration) -> Self {
+        if let Verb::Watch(request) = &mut self.ask.verb {
+            request.every = Some(every);
+        }
+        self
+    }
+
+    /// For a watch: tell a number only when it is at least so far from what was told last.
+    #[must_use]
+    pub fn delta(mut self, delta: f64) -> Self {
+        if let Verb::Watch(request) = &mut self.ask.verb {
+            request.delta = Some(delta);
+        }
+        self
+    }
+
     /// Asks.
     ///
     /// # Errors
@@ -134,10 +157,33 @@ impl Question {
         // Each member sends at most one reply and one schema, and the end comes once: a reader
         // that is slow never loses anything, and the driver never waits for it.
         let (events, replies) = mpsc::channel(2 * MemberList::MEMBERS_MAX + 2);
-        let (cancel, cancelled) = mpsc::channel(1);
-        let ask = Command::Ask(Box::new(self.ask), events, cancelled);
-        self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;
+        let (cancel, _) = self.put(events).await?;
         Ok(Replies { events: replies, cancel, schemas: Vec::new(), end: None })
+    }
+
+    /// Watches: for a question of [`Node::watch`](crate::Node::watch).
+    ///
+    /// # Errors
+    /// When the node has ended, or the question is not one that goes on.
+    pub async fn subscribe(self) -> Result<Watch, QuestionError> {
+        if !matches!(self.ask.verb, Verb::Watch(_)) {
+            return Err(QuestionError::NoWatch);
+        }
+        let (events, items) = mpsc::channel(Watch::ITEMS_MAX);
+        let (cancel, lost) = self.put(events).await?;
+        Ok(Watch::new(items, cancel, lost))
+    }
+
+    async fn put(
+        self,
+        events: mpsc::Sender<Event>,
+    ) -> Result<(mpsc::Sender<()>, Arc<AtomicU64>), QuestionError> {
+        let (cancel, cancelled) = mpsc::channel(1);
+        let lost = Arc::new(AtomicU64::new(0));
+        let reader = Reader { events, cancel: cancelled, lost: lost.clone() };
+        let ask = Command::Ask(Box::new(self.ask), reader);
+        self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;
+        Ok((cancel, lost))
     }
 
     /// Asks, and waits for the report; the replies are not looked at.
@@ -163,6 +209,7 @@ impl Replies {
                     | Event::Sample(..)
                     | Event::Set(..)
                     | Event::Members(..)
+                    | Event::Watch(..)
                     | Event::SchemaLearned(..),
                 ) => {}
                 None => return None,

@@ -14,6 +14,7 @@ use lcast_proto::wire::frame::{
     Announcement, Answer, BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame,
     QuestionFrame, ReplyFrame, SetFrame, SetResultFrame, VerbCode,
 };
+use lcast_proto::wire::watch::{Change, ChangeFrame, TopicId, WatchTerms};
 
 use crate::endpoint::Member;
 use crate::realm::{NOW, foreign, realm};
@@ -151,6 +152,11 @@ fn question(verb: VerbCode, set: Option<SetFrame>) -> Vec<u8> {
         selector: Selector::default().to_cbor(),
         patterns: vec!["app".to_owned()],
         set,
+        watch: (verb == VerbCode::Watch).then(|| WatchTerms {
+            lease: Duration::from_secs(30),
+            every: Some(Duration::from_millis(200)),
+            delta: Some(0.5),
+        }),
         remaining: Duration::from_secs(1),
         window: Duration::from_millis(5),
         wanted: None,
@@ -171,7 +177,14 @@ fn group_frames() -> Vec<Vec<u8>> {
         leaving: false,
         software: "1.2.3".into(),
     };
+    let change = ChangeFrame {
+        topic: TopicId([7; 8]),
+        number: 9,
+        change: Change::Values(values(), vec!["app.gone".to_owned()]),
+    };
     vec![
+        GroupFrame::Change(change).encode(),
+        question(VerbCode::Watch, None),
         question(VerbCode::Get, None),
         question(VerbCode::Schema, None),
         question(VerbCode::Ping, None),

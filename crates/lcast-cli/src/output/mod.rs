@@ -5,6 +5,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod human;
+pub(crate) mod live;
 pub(crate) mod printer;
 pub(crate) mod replies;
 pub(crate) mod report;
@@ -57,6 +58,12 @@ impl Output {
     /// Whether people read standard output.
     pub(crate) fn terminal(self) -> bool {
         self.screen.is_some()
+    }
+
+    /// How many lines the terminal has, when that is known.
+    pub(crate) fn height(self) -> Option<u16> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        size.map(|it| it.ws_row).filter(|height| *height > 0)
     }
 
     /// Prints a text, flushed: a reader at the other end of a pipe sees it at once.
@@ -144,6 +151,7 @@ pub(crate) mod tests {
                 time: "2026-11-22T10:00:00.123Z".parse().unwrap(),
                 age_ms: 80,
                 version: "3.7".parse().unwrap(),
+                revision: 1,
             }
         };
         let values = variables.iter().map(value).collect();

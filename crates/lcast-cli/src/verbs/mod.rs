@@ -10,6 +10,7 @@ mod realm;
 mod set;
 mod suggest;
 mod vars;
+mod watch;
 
 use std::future::Future;
 
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     match &cli.verb {
         Verb::Get(args) => wait(get::run(args, everywhere, output)),
         Verb::Set(args) => wait(set::run(args, everywhere, output)),
+        Verb::Watch(args) => wait(watch::run(args, everywhere, output)),
         Verb::Vars(args) => wait(vars::run(args, everywhere, output)),
         Verb::Nodes(args) => wait(nodes::list(args, everywhere, output)),
         Verb::Forget(args) => wait(nodes::forget(args, everywhere, output)),

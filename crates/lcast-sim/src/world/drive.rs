@@ -318,7 +318,7 @@ impl World {
                 self.queue.push(at, Happening::Store(index, start, id, Box::new(order)));
             }
             Event::Members(list) => self.on_members(index, list.version()),
-            Event::SchemaLearned(..) => {}
+            Event::Watch(..) | Event::SchemaLearned(..) => {}
         }
     }
 

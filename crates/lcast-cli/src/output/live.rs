@@ -1,0 +1,280 @@
+//! What a watch prints: a table drawn in place for people, lines when piped.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use lcast::{ChangedValue, LeaveReason, WatchItem};
+use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
+use lcast_proto::select::Pattern;
+use serde_json::{Value as Json, json};
+
+use super::{Format, Output, human, replies, report};
+use crate::failure::Failure;
+use crate::text::sanitise;
+use crate::{json, place};
+
+/// Events kept for one document at the end; the command asks for as many lines at most.
+const EVENTS_MAX: u64 = 1_000_000;
+
+/// Prints one watch.
+pub(crate) struct Live {
+    output: Output,
+    order: Vec<Pattern>,
+    lines_left: Option<u64>,
+    /// What each node holds, for the table.
+    held: BTreeMap<String, BTreeMap<String, ReplyValue>>,
+    /// What became of nodes that are not in the table.
+    left: BTreeMap<String, &'static str>,
+    events: Vec<Json>,
+    /// Lines on the terminal that the next drawing goes over.
+    drawn: usize,
+    stale: bool,
+}
+
+impl Live {
+    /// The longest count.
+    pub(crate) const COUNT_MAX: u64 = EVENTS_MAX;
+
+    /// A printer for one watch, of so many lines if that is said.
+    pub(crate) fn new(output: Output, order: Vec<Pattern>, count: Option<u64>) -> Self {
+        Self {
+            output,
+            order,
+            lines_left: count,
+            held: BTreeMap::new(),
+            left: BTreeMap::new(),
+            events: Vec::new(),
+            drawn: 0,
+            stale: false,
+        }
+    }
+
+    /// Whether all lines are printed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.lines_left == Some(0)
+    }
+
+    /// Whether the table wants to be drawn.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Takes what the watch says.
+    pub(crate) fn take(&mut self, item: WatchItem) -> Result<(), Failure> {
+        if self.output.format != Format::Text {
+            return self.take_json(&item);
+        }
+        if self.output.terminal() {
+            self.count(1);
+            self.keep(item);
+            return Ok(());
+        }
+        for line in lines(&item) {
+            if self.is_done() {
+                return Ok(());
+            }
+            self.output.text(&(line + "\n"))?;
+            self.count(1);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, lines: u64) {
+        self.lines_left = self.lines_left.map(|left| left.saturating_sub(lines));
+    }
+
+    fn take_json(&mut self, item: &WatchItem) -> Result<(), Failure> {
+        let Some((kind, object)) = object(item) else { return Ok(()) };
+        self.count(1);
+        if self.output.format == Format::JsonLines {
+            return self.output.json_line(kind, object);
+        }
+        let mut event = serde_json::Map::from_iter([("kind".to_owned(), Json::from(kind))]);
+        if let Json::Object(object) = object {
+            event.extend(object);
+        }
+        self.events.push(Json::Object(event));
+        Ok(())
+    }
+
+    /// Keeps what is to be drawn.
+    fn keep(&mut self, item: WatchItem) {
+        self.stale = true;
+        match item {
+            WatchItem::Reply(Reply { node, outcome: Outcome::Values(values) })
+            | WatchItem::Entered { node, values } => {
+                self.left.remove(&node);
+                let values = values.into_iter().map(|it| (it.name.clone(), it)).collect();
+                self.held.insert(node, values);
+            }
+            WatchItem::Changed { node, values, removed } => {
+                let held = self.held.entry(node).or_default();
+                held.extend(values.into_iter().map(|it| (it.value.name.clone(), it.value)));
+                removed.iter().for_each(|name| drop(held.remove(name)));
+            }
+            WatchItem::Left { node, reason } => {
+                self.held.remove(&node);
+                if !matches!(reason, LeaveReason::NoMatch | LeaveReason::Undefined) {
+                    self.left.insert(node, reason.as_str());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Draws the table over the last one, as many of its rows as the terminal has.
+    pub(crate) fn draw(&mut self) -> Result<(), Failure> {
+        self.stale = false;
+        let replies: Vec<Reply> = self
+            .held
+            .iter()
+            .map(|(node, values)| Reply {
+                node: node.clone(),
+                outcome: Outcome::Values(values.values().cloned().collect()),
+            })
+            .collect();
+        let table = replies::values(&replies, &self.order, true).render(self.output.screen);
+        let mut rows: Vec<String> = table.lines().map(str::to_owned).collect();
+        rows.extend(self.left.iter().map(|(node, why)| sanitise(&format!("{node} is {why}"))));
+        let room = self.output.height().map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
+        if rows.len() > room {
+            let hidden = rows.len() - room + 1;
+            rows.truncate(room - 1);
+            rows.push(format!("... and {hidden} more"));
+        }
+        let mut text = String::new();
+        if self.drawn > 0 {
+            let _ = write!(text, "\x1b[{}A", self.drawn);
+        }
+        text += "\x1b[J";
+        for row in &rows {
+            text += row;
+            text.push('\n');
+        }
+        self.drawn = rows.len();
+        self.output.text(&text)
+    }
+
+    /// Prints what is left, and the report.
+    pub(crate) fn finish(mut self, account: &Report) -> Result<(), Failure> {
+        match self.output.format {
+            Format::JsonLines => self.output.json_line("report", json::report(account))?,
+            Format::Json => {
+                let events = std::mem::take(&mut self.events);
+                self.output.json(&json!({ "events": events, "report": json::report(account) }))?;
+            }
+            Format::Text if self.output.terminal() => self.draw()?,
+            Format::Text => {}
+        }
+        if account.is_complete() {
+            report::lines(account, place::wall()).iter().for_each(|line| self.output.note(line));
+        }
+        Ok(())
+    }
+}
+
+/// An item as an object with its kind; none for those that say nothing.
+fn object(item: &WatchItem) -> Option<(&'static str, Json)> {
+    match item {
+        WatchItem::Reply(reply) => Some(("reply", json::reply(reply)?)),
+        WatchItem::Entered { node, values } => {
+            Some(("enter", json!({ "node": node, "variables": json::variables(values) })))
+        }
+        WatchItem::Changed { node, values, removed } => {
+            let mut object = json!({ "node": node, "variables": json::changed(values) });
+            if !removed.is_empty() {
+                object["removed"] = json!(removed);
+            }
+            Some(("change", object))
+        }
+        WatchItem::Left { node, reason } => {
+            Some(("leave", json!({ "node": node, "reason": reason.as_str() })))
+        }
+        WatchItem::Overflow(lost) => Some(("overflow", json!({ "lost": lost }))),
+        _ => None,
+    }
+}
+
+/// An item as lines for a pipe: node, variable, value, unit; or node and what became of it.
+fn lines(item: &WatchItem) -> Vec<String> {
+    let line = |node: &str, it: &ReplyValue| {
+        let value = human::value(&it.value, &it.unit, false);
+        let cells = [node, &it.name, &value, &it.unit].map(sanitise);
+        cells.join("\t")
+    };
+    let word = |node: &str, word: &str| vec![format!("{}\t{word}", sanitise(node))];
+    match item {
+        WatchItem::Reply(reply) => match &reply.outcome {
+            Outcome::Values(values) => values.iter().map(|it| line(&reply.node, it)).collect(),
+            Outcome::Error(failure) => {
+                word(&reply.node, &sanitise(&format!("error: {}", failure.message)))
+            }
+            Outcome::Refused(refusal) => {
+                word(&reply.node, &sanitise(&format!("refused: {}", refusal.message)))
+            }
+            Outcome::Empty(_) | Outcome::Set(_) => Vec::new(),
+        },
+        WatchItem::Entered { node, values } => {
+            let mut lines = word(node, "enter");
+            lines.extend(values.iter().map(|it| line(node, it)));
+            lines
+        }
+        WatchItem::Changed { node, values, removed } => {
+            let changed = values.iter().map(|ChangedValue { value, skipped }| match skipped {
+                0 => line(node, value),
+                skipped => format!("{}\t({skipped} skipped)", line(node, value)),
+            });
+            let gone = removed.iter().map(|name| [node, name, "-"].map(sanitise).join("\t"));
+            changed.chain(gone).collect()
+        }
+        WatchItem::Left { node, reason } => word(node, &format!("leave: {}", reason.as_str())),
+        WatchItem::Overflow(lost) => vec![format!("-\toverflow: {lost} lost")],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::value::Value;
+
+    use super::*;
+    use crate::output::tests::values;
+
+    fn changed(number: i64, skipped: u64) -> WatchItem {
+        let reply = values("web1", &[("app.x s", Value::Int(number))]);
+        let Outcome::Values(values) = reply.outcome else { panic!() };
+        let values = values.into_iter().map(|value| ChangedValue { value, skipped }).collect();
+        WatchItem::Changed { node: reply.node, values, removed: Vec::new() }
+    }
+
+    #[test]
+    fn lines_tell_node_variable_value_and_unit() {
+        assert_eq!(lines(&changed(7, 0)), ["web1\tapp.x\t7\ts"]);
+        assert_eq!(lines(&changed(7, 2)), ["web1\tapp.x\t7\ts\t(2 skipped)"]);
+        let left = WatchItem::Left { node: "web1".to_owned(), reason: LeaveReason::Gone };
+        assert_eq!(lines(&left), ["web1\tleave: gone"]);
+        let entered = WatchItem::Entered { node: "a\x1b[1m".to_owned(), values: Vec::new() };
+        assert!(!lines(&entered)[0].contains('\x1b'));
+    }
+
+    #[test]
+    fn objects_say_what_was_skipped_and_removed() {
+        let (kind, object) = object(&changed(7, 2)).unwrap();
+        assert_eq!(kind, "change");
+        assert_eq!(object["variables"]["app.x"]["skipped"], 2);
+        assert!(object.get("removed").is_none());
+        let item = WatchItem::Overflow(3);
+        assert_eq!(super::object(&item).unwrap(), ("overflow", json!({ "lost": 3 })));
+    }
+
+    #[test]
+    fn a_count_ends_it() {
+        let output = Output { format: Format::Json, screen: None, quiet: true };
+        let mut live = Live::new(output, Vec::new(), Some(2));
+        for number in 0..2 {
+            assert!(!live.is_done());
+            live.take(changed(number, 0)).unwrap();
+        }
+        assert!(live.is_done());
+    }
+}

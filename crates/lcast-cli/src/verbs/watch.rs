@@ -1,0 +1,149 @@
+//! `watch`: what variables hold at first, then what changes.
+
+use std::time::Duration;
+
+use lcast::WatchItem;
+use lcast_proto::question::report::Report;
+use lcast_proto::question::{Verb, WatchRequest};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::question::{self, Asked};
+use super::{get, suggest};
+use crate::args::{Everywhere, WatchArgs};
+use crate::backend::{Session, Watch};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::live::Live;
+use crate::output::{Format, Output, report};
+use crate::place;
+
+/// How often a table on a terminal is drawn at most.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Watches until so many lines were printed, or until it is interrupted.
+pub(crate) async fn run(
+    args: &WatchArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let patterns = get::patterns(&args.patterns)?;
+    if output.format == Format::Json && args.count.is_none() {
+        let message = "--json prints one document at the end: say when, with --count; or --jsonl";
+        return Err(Failure::usage(message));
+    }
+    let request =
+        WatchRequest { patterns: patterns.clone(), every: args.every, delta: delta(args)? };
+    let target = args.ask.target.resolve()?;
+    get::check_size(&target.selector, &patterns)?;
+    let session = Session::open(question::place(everywhere)?)?;
+    let predicate = target.selector.predicate.clone();
+    let ask = question::describe(Verb::Watch(request), target, &args.ask.question);
+    let mut live = Live::new(output, patterns.clone(), args.count);
+    let mut following = Following::begin(session.watch(ask).await?)?;
+    following.first(&mut live).await?;
+    if !live.is_done() {
+        following.tell_account(output);
+        let asked = following.asked(&live);
+        suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
+    }
+    following.rest(&mut live).await?;
+    let asked = following.asked(&live);
+    live.finish(&asked.report)?;
+    let exit = question::judge(&asked, &args.ask.question);
+    question::explain(exit, &asked.report, &session, output).await;
+    session.close().await;
+    Ok(exit)
+}
+
+fn delta(args: &WatchArgs) -> Result<Option<f64>, Failure> {
+    match args.delta {
+        Some(delta) if !delta.is_finite() || delta <= 0.0 => {
+            Err(Failure::usage(format!("--delta {delta}: a number above zero")))
+        }
+        delta => Ok(delta),
+    }
+}
+
+/// A watch and the signals that end it.
+struct Following {
+    watch: Watch,
+    interrupts: Signal,
+    ends: Signal,
+    draw: Interval,
+    /// The account of the beginning.
+    account: Option<Report>,
+    interrupted: bool,
+    is_over: bool,
+}
+
+impl Following {
+    fn begin(watch: Watch) -> Result<Self, Failure> {
+        let signals = |kind| {
+            signal(kind).map_err(|error| Failure::internal(format_args!("no signals: {error}")))
+        };
+        let mut draw = tokio::time::interval(DRAW_EVERY);
+        draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            watch,
+            interrupts: signals(SignalKind::interrupt())?,
+            ends: signals(SignalKind::terminate())?,
+            draw,
+            account: None,
+            interrupted: false,
+            is_over: false,
+        })
+    }
+
+    /// Prints what comes, up to the account of who is in the watch.
+    async fn first(&mut self, live: &mut Live) -> Result<(), Failure> {
+        while self.account.is_none() && !self.is_over {
+            self.step(live).await?;
+        }
+        Ok(())
+    }
+
+    /// Prints what comes, until the lines are printed or an interrupt.
+    async fn rest(&mut self, live: &mut Live) -> Result<(), Failure> {
+        while !live.is_done() && !self.is_over {
+            self.step(live).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, live: &mut Live) -> Result<(), Failure> {
+        let item = tokio::select! {
+            item = self.watch.next() => item?,
+            _ = self.draw.tick(), if live.is_stale() => return live.draw(),
+            _ = self.interrupts.recv(), if !self.interrupted => {
+                self.interrupted = true;
+                self.watch.cancel();
+                return Ok(());
+            }
+            _ = self.ends.recv(), if !self.interrupted => {
+                self.interrupted = true;
+                self.watch.cancel();
+                return Ok(());
+            }
+        };
+        match item {
+            Some(WatchItem::Report(report)) => self.account = Some(report),
+            Some(item) if !live.is_done() => live.take(item)?,
+            Some(_) => {}
+            None => self.is_over = true,
+        }
+        Ok(())
+    }
+
+    /// Says who is not in the watch, which goes on with the others.
+    fn tell_account(&self, output: Output) {
+        let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) else { return };
+        report::lines(account, place::wall()).iter().for_each(|line| output.note(line));
+    }
+
+    fn asked(&self, live: &Live) -> Asked {
+        let report = self.account.clone().unwrap_or_default();
+        let interrupted = self.interrupted && !live.is_done();
+        Asked { report, schemas: Vec::new(), interrupted }
+    }
+}
