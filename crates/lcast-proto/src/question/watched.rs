@@ -1,4 +1,4 @@
-//! The node's side of watches: leases of those who watch, and what has changed since they were told.
+//! The node's side of watches: leases of those who watch, and what changed since they were told.
 //!
 //! Watchers who want the same in the same way share a *topic*: one count of messages, one record of
 //! what was told. A topic is looked at when a value changes, when its interval is over, and once a
@@ -198,8 +198,8 @@ impl Watched {
         Ok(number)
     }
 
-    /// Extends a lease, and states after `slot` how far this node has come, when it has moved or has
-    /// not said so for long; whether there is such a lease. [WAT-6]
+    /// Extends a lease, and states after `slot` how far this node has come, when it has moved or
+    /// has not said so for long; whether there is such a lease. [WAT-6]
     pub fn renew(&mut self, now: Instant, key: (SenderId, u64), renewal: Renewal) -> bool {
         let Some(held) = self.leases.get_mut(&key) else { return false };
         held.until = now + renewal.lease.min(LEASE_MAX);
