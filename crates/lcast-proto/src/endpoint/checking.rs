@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::Endpoint;
 use crate::keys::cache::CertificateCache;
 use crate::keys::certificate::Certificate;
+use crate::keys::limit::Source;
 use crate::keys::seal::PairRole;
 use crate::keys::sign::SignatureContext;
 use crate::stats::Dropped;
@@ -25,15 +26,15 @@ impl Endpoint {
             return Ok(known);
         }
         // Who asked expects to hear from many whom it does not know.
-        let excused = !self.questions.is_empty();
-        if !self.verifications.allows_source(now, source, excused) {
+        let source = source_of(source, !self.questions.is_empty());
+        if !self.verifications.allows_source(now, source) {
             return Err(Dropped::Flood);
         }
         // A full memory forgets one for each that comes: then true ones could come without end.
         let full = self.certificates.len() >= CertificateCache::CAPACITY_MAX;
         let verified = self.certificates.verify(bytes);
         if full || verified.is_err() {
-            self.verifications.forged(now, source, excused);
+            self.verifications.failed(now, source);
         }
         verified.map_err(|_| Dropped::Certificate)
     }
@@ -47,8 +48,8 @@ impl Endpoint {
         (body, signature): (&[u8], &[u8; 64]),
     ) -> Result<(), Dropped> {
         let member = certificate.id();
-        let known = self.is_at(&member, source);
-        if !self.verifications.allows_source(now, source, known)
+        let source = source_of(source, self.is_at(&member, source));
+        if !self.verifications.allows_source(now, source)
             || !self.verifications.allows_member(now, &member)
         {
             return Err(Dropped::Flood);
@@ -56,7 +57,7 @@ impl Endpoint {
         let realm = self.credential.realm();
         let context = SignatureContext { realm, header, channel: &self.channel };
         if context.verify(certificate.signing_key(), body, signature).is_err() {
-            self.verifications.forged(now, source, known);
+            self.verifications.failed(now, source);
             return Err(Dropped::Signature);
         }
         self.verifications.verified(now, &member);
@@ -78,16 +79,17 @@ impl Endpoint {
         if let Some(pair) = known {
             return pair.open_inner(header, &self.channel, inner).map_err(|_| Dropped::Seal);
         }
-        let excused = !self.questions.is_empty() || self.is_at(&certificate.id(), source);
         let member = certificate.id();
-        if !self.verifications.allows_source(now, source, excused)
+        let expected = !self.questions.is_empty() || self.is_at(&member, source);
+        let source = source_of(source, expected);
+        if !self.verifications.allows_source(now, source)
             || !self.verifications.allows_introduction(now, &member)
         {
             return Err(Dropped::Flood);
         }
         let pair = self.derive(header.sender, role, &key).ok_or(Dropped::Seal)?;
         let Ok(frame) = pair.open_inner(header, &self.channel, inner) else {
-            self.verifications.forged(now, source, excused);
+            self.verifications.failed(now, source);
             return Err(Dropped::Seal);
         };
         self.verifications.introduced(now, &member);
@@ -100,4 +102,8 @@ impl Endpoint {
         let address = self.roster.heard(member).and_then(|heard| heard.address);
         address.is_some_and(|it| *it.ip() == source)
     }
+}
+
+fn source_of(address: Ipv6Addr, expected: bool) -> Source {
+    if expected { Source::Expected(address) } else { Source::Strange(address) }
 }

@@ -19,11 +19,12 @@ pub const RESERVE_PER_SECOND_MAX: u32 = 1_000;
 pub const SHARE_PER_SECOND: u32 = 20;
 /// Signed packets of one member, a second, beyond its share; twice as many at once. [SEC-43]
 pub const MEMBER_PER_SECOND_MAX: u32 = 1_000;
-/// Signatures a second that may fail, of packets from one address; twice as many at once. [SEC-44]
-pub const FORGED_PER_SOURCE_MAX: u32 = 20;
-/// Signatures a second that may fail, of packets from all addresses that no member was heard at.
-/// [SEC-44]
-pub const FORGED_PER_SECOND_MAX: u32 = 500;
+/// Checks a second that may fail, of strangers' packets: from one address, twice as many at once;
+/// and from all. [SEC-44]
+pub const STRANGE_PER_SECOND_MAX: (u32, u32) = (20, 500);
+/// The same of packets from where a member is expected. A forger who takes the address of another
+/// must send so many to keep it from being heard. [SEC-44]
+pub const EXPECTED_PER_SECOND_MAX: (u32, u32) = (500, 1_000);
 /// Members and addresses remembered; the longest unused is forgotten, and has its full share.
 pub const REMEMBERED_MAX: usize = 4_096;
 
@@ -32,7 +33,23 @@ pub struct Verifications {
     pool: Bucket,
     reserve: Bucket,
     members: Lru<NodeId, Member>,
-    forged: Bucket,
+    strange: Failures,
+    expected: Failures,
+}
+
+/// Whether somebody is expected at the address that a packet comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The member was heard there, or many whose address is not known were asked.
+    Expected(Ipv6Addr),
+    /// Nobody in particular.
+    Strange(Ipv6Addr),
+}
+
+/// How many checks may fail.
+struct Failures {
+    per_source: u32,
+    all: Bucket,
     sources: Lru<Ipv6Addr, Bucket>,
 }
 
@@ -59,30 +76,36 @@ impl Verifications {
             pool: Bucket::new(now, POOL_PER_SECOND_MAX, POOL_PER_SECOND_MAX),
             reserve: Bucket::new(now, RESERVE_PER_SECOND_MAX, RESERVE_PER_SECOND_MAX),
             members: Lru::new(REMEMBERED_MAX),
-            forged: Bucket::new(now, FORGED_PER_SECOND_MAX, FORGED_PER_SECOND_MAX),
-            sources: Lru::new(REMEMBERED_MAX),
+            strange: Failures::new(now, STRANGE_PER_SECOND_MAX),
+            expected: Failures::new(now, EXPECTED_PER_SECOND_MAX),
         }
     }
 
-    /// Whether a signature of a packet from this address may be verified; `excused` from the limit
-    /// over all addresses, not from its own. [SEC-44]
-    pub fn allows_source(&mut self, now: Instant, source: Ipv6Addr, excused: bool) -> bool {
-        let within = self.sources.get(&source).is_none_or(|bucket| bucket.has(now));
-        within && (excused || self.forged.has(now))
+    /// Whether a packet from there may be checked. [SEC-44]
+    pub fn allows_source(&mut self, now: Instant, source: Source) -> bool {
+        let (failures, address) = self.failures(source);
+        let within = failures.sources.get(&address).is_none_or(|bucket| bucket.has(now));
+        within && failures.all.has(now)
     }
 
-    /// A signature of a packet from this address was false, or of no use.
-    pub fn forged(&mut self, now: Instant, source: Ipv6Addr, excused: bool) {
-        if !excused {
-            self.forged.take(now);
-        }
-        if let Some(bucket) = self.sources.get(&source) {
+    /// The check of a packet from there has failed, or was of no use.
+    pub fn failed(&mut self, now: Instant, source: Source) {
+        let (failures, address) = self.failures(source);
+        failures.all.take(now);
+        if let Some(bucket) = failures.sources.get(&address) {
             bucket.take(now);
             return;
         }
-        let mut bucket = Bucket::new(now, FORGED_PER_SOURCE_MAX, 2 * FORGED_PER_SOURCE_MAX);
+        let mut bucket = Bucket::new(now, failures.per_source, 2 * failures.per_source);
         bucket.take(now);
-        self.sources.insert(source, bucket);
+        failures.sources.insert(address, bucket);
+    }
+
+    fn failures(&mut self, source: Source) -> (&mut Failures, Ipv6Addr) {
+        match source {
+            Source::Expected(address) => (&mut self.expected, address),
+            Source::Strange(address) => (&mut self.strange, address),
+        }
     }
 
     /// Whether one more packet of this member may be verified. [SEC-43]
@@ -115,6 +138,12 @@ impl Verifications {
     /// A process of this member has introduced itself.
     pub fn introduced(&mut self, now: Instant, member: &NodeId) {
         member_of(&mut self.members, now, member).more.take(now);
+    }
+}
+
+impl Failures {
+    fn new(now: Instant, (per_source, all): (u32, u32)) -> Self {
+        Self { per_source, all: Bucket::new(now, all, all), sources: Lru::new(REMEMBERED_MAX) }
     }
 }
 
@@ -230,33 +259,43 @@ mod tests {
 
     /// [SEC-44]
     #[test]
-    fn forgeries_are_limited_by_address_and_over_all_that_are_not_known() {
-        let now = Instant::default();
+    fn failures_are_limited_by_address_and_over_all() {
+        type Kind = fn(Ipv6Addr) -> Source;
+        let kinds: [(Kind, (u32, u32)); 2] = [
+            (Source::Strange, STRANGE_PER_SECOND_MAX),
+            (Source::Expected, EXPECTED_PER_SECOND_MAX),
+        ];
+        let mut now = Instant::default();
         let mut limits = Verifications::new(now);
-        let mut forge = |source: Ipv6Addr, excused| {
+        let mut fail = |now, source| {
             let mut count = 0;
-            while count < 1000 && limits.allows_source(now, source, excused) {
-                limits.forged(now, source, excused);
+            while limits.allows_source(now, source) {
+                limits.failed(now, source);
                 count += 1;
             }
             count
         };
-        let at_once = 2 * FORGED_PER_SOURCE_MAX;
-        assert_eq!((forge(SOURCE, false), forge(SOURCE, true)), (at_once, 0));
-        let others: u32 = (0..100).map(|it| forge(Ipv6Addr::from(it << 64), false)).sum();
-        assert_eq!(others + at_once, FORGED_PER_SECOND_MAX);
-        assert_eq!(forge(Ipv6Addr::from(7), true), at_once, "known");
+        for (kind, (per_source, all)) in kinds {
+            assert_eq!(fail(now, kind(SOURCE)), 2 * per_source);
+            let others: u32 = (1..100).map(|it| fail(now, kind(Ipv6Addr::from(it << 64)))).sum();
+            assert_eq!(others + 2 * per_source, all);
+        }
+        now = now + std::time::Duration::from_secs(1);
+        for (kind, (per_source, _)) in kinds {
+            assert_eq!(fail(now, kind(SOURCE)), per_source);
+        }
     }
 
     #[test]
     fn so_many_are_remembered_and_no_more() {
-        let now = Instant::default();
+        let mut now = Instant::default();
         let mut limits = Verifications::new(now);
         for number in 0..=u16::try_from(REMEMBERED_MAX).unwrap() {
             limits.verified(now, &member(number));
-            limits.forged(now, Ipv6Addr::from(u128::from(number)), true);
+            now = now + std::time::Duration::from_secs(1);
+            limits.failed(now, Source::Strange(Ipv6Addr::from(u128::from(number))));
             let expected = (usize::from(number) + 1).min(REMEMBERED_MAX);
-            assert_eq!((limits.members.len(), limits.sources.len()), (expected, expected));
+            assert_eq!((limits.members.len(), limits.strange.sources.len()), (expected, expected));
         }
     }
 }

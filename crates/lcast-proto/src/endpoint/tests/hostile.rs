@@ -3,7 +3,8 @@
 use super::*;
 use crate::endpoint::fetching::Claim;
 use crate::keys::limit::{
-    FORGED_PER_SOURCE_MAX, MEMBER_PER_SECOND_MAX, POOL_PER_SECOND_MAX, SHARE_PER_SECOND,
+    EXPECTED_PER_SECOND_MAX, MEMBER_PER_SECOND_MAX, POOL_PER_SECOND_MAX, SHARE_PER_SECOND,
+    STRANGE_PER_SECOND_MAX,
 };
 use crate::wire::frame::{Announcement, BeaconFrame, Blob, GroupFrame, PageFrame, QuestionFrame};
 use crate::wire::frame::{Record, VerbCode, is_of_a_process};
@@ -177,15 +178,21 @@ fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     let mut bench = bench(1);
     // What the guest sends bears the client's certificate and the guest's signature.
     bench.nodes[1].endpoint.own = bench.nodes[0].endpoint.own.clone();
-    let at_once = 2 * FORGED_PER_SOURCE_MAX;
-    flood(&mut bench, 2, at_once + 1);
+    let per_source = STRANGE_PER_SECOND_MAX.0;
+    flood(&mut bench, 2, 2 * per_source + 1);
     let stats = bench.nodes[2].endpoint.stats();
     let dropped = [stats.dropped(Dropped::Signature), stats.dropped(Dropped::Flood)];
-    assert_eq!(dropped, [u64::from(at_once), 1]);
+    assert_eq!(dropped, [u64::from(2 * per_source), 1]);
     let (_, report) = bench.ask(0, get("app.load", Selector::default()));
     assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
     bench.advance(Duration::from_secs(1));
-    flood(&mut bench, 2, FORGED_PER_SOURCE_MAX + 1);
+    flood(&mut bench, 2, per_source + 1);
     let stats = bench.nodes[2].endpoint.stats();
-    assert_eq!(stats.dropped(Dropped::Signature), u64::from(at_once + FORGED_PER_SOURCE_MAX));
+    assert_eq!(stats.dropped(Dropped::Signature), u64::from(3 * per_source));
+    // From the client's own address, where it was heard, a few do not keep it silent either.
+    bench.nodes[1].address = bench.nodes[0].address;
+    bench.nodes[1].up = false;
+    flood(&mut bench, 2, EXPECTED_PER_SECOND_MAX.0);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
 }
