@@ -92,8 +92,9 @@ fn changes_follow_the_values_at_once() {
     assert_eq!(bench.changes(0, "n0"), [(70, 0)]);
     assert_eq!(bench.sent.len() - before, 1, "one watcher: one packet");
     bench.pass(LONG);
-    let unicast = |it: &&(usize, Transmit)| matches!(it.1.to, Destination::Unicast(_));
-    let again = bench.sent[before..].iter().filter(unicast).count();
+    let watcher = Destination::Unicast(bench.nodes[0].address);
+    let to_watcher = |it: &&(usize, Transmit)| it.0 == 2 && it.1.to == watcher;
+    let again = bench.sent[before..].iter().filter(to_watcher).count();
     assert_eq!(again, 3, "and twice again");
     assert_eq!(bench.changes(0, "n0"), []);
     bench.publish(2, "app.load", Value::Int(70));
