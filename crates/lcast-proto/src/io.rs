@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keys::members::MemberList;
+use crate::presence::Presence;
 use crate::question::report::{Reply, Report, SetResult};
 use crate::question::watching::WatchEvent;
 use crate::question::{Ask, AskError, QuestionId, SampleId, SetId, SetOrder, Wanted};
 use crate::variable::Schema;
+use crate::wire::id::SenderId;
 
 /// What the shell tells the core.
 #[derive(Debug)]
@@ -125,4 +127,9 @@ pub enum Event {
     Members(MemberList),
     /// A schema was learned; the shell may keep it for later processes.
     SchemaLearned([u8; 16], Arc<Schema>),
+    /// The presence of another member has changed, or an agent was started again, or two processes
+    /// of it were found alive at once.
+    Presence(Presence),
+    /// Another live process announces itself with this agent's certificate; told once a minute.
+    Duplicate(SenderId),
 }

@@ -41,11 +41,13 @@ pub enum Dropped {
     Unasked,
     /// A question or announcement stamped over a day away from this clock.
     Clock,
+    /// A suspicion that does not count: old, by unicast, or by who has nothing to do with it.
+    Suspicion,
 }
 
 impl Dropped {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Length,
         Self::Version,
         Self::Key,
@@ -63,6 +65,7 @@ impl Dropped {
         Self::Source,
         Self::Unasked,
         Self::Clock,
+        Self::Suspicion,
     ];
 
     /// The word for it in `librecast.packet.dropped[KIND]`.
@@ -85,6 +88,7 @@ impl Dropped {
             Self::Source => "source",
             Self::Unasked => "unasked",
             Self::Clock => "clock",
+            Self::Suspicion => "suspicion",
         }
     }
 }

@@ -17,7 +17,7 @@ use lcast_proto::keys::{Certificate, Credential, GroupKeys, PacketNumbers, Sessi
 use lcast_proto::time::Timestamp;
 use lcast_proto::wire::frame::{
     Announcement, Answer, BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame,
-    QuestionFrame, Record, ReplyFrame,
+    QuestionFrame, Record, ReplyFrame, SuspectFrame,
 };
 use lcast_proto::wire::header::{HEADER_LEN, Header, PACKET_MAX, PacketKind};
 use lcast_proto::wire::id::{ChannelId, NodeId, SenderId};
@@ -49,9 +49,10 @@ struct Forger {
     tap: Tap,
     /// Asking processes, with the session keys and requests they announced.
     askers: Vec<(SenderId, [u8; 32], u64, SocketAddrV6)>,
-    /// Certificates of others, cut out of their packets, and whose they are.
+    /// Certificates of others, cut out of their packets.
     certificates: Vec<Vec<u8>>,
-    ids: Vec<NodeId>,
+    /// Whose they are, and the processes that sent them.
+    processes: Vec<(NodeId, SenderId)>,
     /// Questions of others.
     questions: Vec<QuestionFrame>,
 }
@@ -157,7 +158,7 @@ impl Forger {
             tap: Tap::new(&credential),
             askers: Vec::new(),
             certificates: vec![credential.certificate().bytes().to_vec()],
-            ids: Vec::new(),
+            processes: Vec::new(),
             questions: Vec::new(),
             credential,
         }
@@ -166,13 +167,14 @@ impl Forger {
     /// Takes from a packet what any member can read in it.
     fn learn(&mut self, packet: &Packet) {
         let Some((certificate, frame)) = self.tap.open(&packet.bytes) else { return };
+        let Ok(header) = Header::parse(&packet.bytes) else { return };
         if self.certificates.len() < HEARD_MAX && !self.certificates.contains(&certificate) {
             let (authority, realm) = (self.credential.authority(), self.credential.realm());
-            let verified = Certificate::verify(&certificate, authority, realm);
-            self.ids.extend(verified.map(|it| it.id()));
+            if let Ok(verified) = Certificate::verify(&certificate, authority, realm) {
+                self.processes.push((verified.id(), header.sender));
+            }
             self.certificates.push(certificate);
         }
-        let Ok(header) = Header::parse(&packet.bytes) else { return };
         let Some(GroupFrame::Question(question)) = frame else { return };
         let session = question.announcement.session;
         self.askers.push((header.sender, session, question.request, packet.from));
@@ -186,7 +188,11 @@ impl Forger {
 
     /// A lie, sealed as a member can.
     fn trick(&mut self, wall: Timestamp, random: &mut Random) -> Option<Vec<u8>> {
-        match random.below(9) {
+        match random.below(10) {
+            9 => {
+                let frame = self.suspicion(wall, random)?.encode();
+                self.group(&frame, false, random)
+            }
             8 => {
                 let frame = self.question(random)?.encode();
                 self.group(&frame, false, random)
@@ -237,6 +243,18 @@ impl Forger {
         })
     }
 
+    /// The claim that somebody is silent who speaks.
+    fn suspicion(&self, wall: Timestamp, random: &mut Random) -> Option<GroupFrame> {
+        let (node, process) = pick(&self.processes, random)?;
+        let announcement = Announcement {
+            session: *self.session.public(),
+            addresses: Vec::new(),
+            members_version: 0,
+            wall,
+        };
+        Some(GroupFrame::Suspect(SuspectFrame { announcement, node, process }))
+    }
+
     /// Somebody's question in its own name, with something wrong about it. That the reply
     /// addresses stay those of the asker makes it a try to have a victim flooded.
     fn question(&self, random: &mut Random) -> Option<GroupFrame> {
@@ -256,11 +274,12 @@ impl Forger {
     /// What it pretends to know of somebody else.
     fn record(&self, random: &mut Random) -> Record {
         Record {
-            id: pick(&self.ids, random).unwrap_or(NodeId([0; 16])),
+            id: pick(&self.processes, random).map_or(NodeId([0; 16]), |(id, _)| id),
             age: Duration::from_millis(random.below(10_000)),
             address: self.askers.first().map(|asker| asker.3),
             interval: Duration::from_millis(random.below(3) * 1_000),
             left: random.chance(0.5),
+            gone: random.chance(0.5),
             software: "lie".into(),
         }
     }

@@ -8,6 +8,7 @@ mod faults;
 mod hostile;
 mod members;
 mod plain;
+mod presence;
 pub mod scale;
 mod sets;
 mod soak;
@@ -80,6 +81,12 @@ pub const ALL: &[Scenario] = &[
     row("forget", "a forgotten node is expected no more", members::forget),
     row("thousand", "a thousand agents, one question", scale::thousand),
     row("thousand-5", "a thousand agents at 5 % loss", scale::thousand_lossy),
+    row("deaths-10", "agents of ten die; all know within six seconds", presence::deaths_10),
+    row("deaths-100", "agents of a hundred die; all know", presence::deaths_100),
+    row("calm-20", "ten minutes of 20 % loss, and nobody is gone", presence::calm_20),
+    row("parted", "each side of a split realm holds the other gone", presence::parted),
+    row("stopped", "a stopped process is gone, and comes back", presence::stopped),
+    row("slander", "a member suspects everybody", presence::slander),
     row("soak", "thirty seconds of anything", soak::soak),
 ];
 

@@ -63,8 +63,13 @@ impl Tap {
         Header::parse(bytes).ok().map(|header| header.kind)
     }
 
-    /// The request that a packet from a node to an asker is the reply to, if it is one.
-    pub(crate) fn reply(&mut self, bytes: &[u8], node: &Credential, asker: &Asker) -> Option<u64> {
+    /// What a packet from a node says to an asker, where it is sealed with the asker's session key.
+    pub(crate) fn said(
+        &mut self,
+        bytes: &[u8],
+        node: &Credential,
+        asker: &Asker,
+    ) -> Option<PairFrame> {
         let header = Header::parse(bytes).ok().filter(|it| !it.announcer_is_sender)?;
         let senders = PairSenders { announcer: asker.sender, node: header.sender };
         let key = node.agreement_key().public();
@@ -80,10 +85,7 @@ impl Tap {
                 pair.open_inner(&header, &self.control, inner).ok()?
             }
         };
-        match PairFrame::decode(frame).ok()? {
-            PairFrame::Reply(reply) => Some(reply.request),
-            _ => None,
-        }
+        PairFrame::decode(frame).ok()
     }
 
     /// The frame in a group packet of the control channel.

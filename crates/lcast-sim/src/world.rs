@@ -51,6 +51,7 @@ pub struct World {
     questions: BTreeMap<QuestionNumber, Asked>,
     pinged: BTreeSet<(NodeIndex, String)>,
     pongs: Vec<(NodeIndex, String, Duration)>,
+    gone: Vec<(Time, NodeIndex, String)>,
     violations: Vec<String>,
     tap: Tap,
     trace: Trace,
@@ -163,6 +164,7 @@ impl World {
             questions: BTreeMap::new(),
             pinged: BTreeSet::new(),
             pongs: Vec::new(),
+            gone: Vec::new(),
             violations: Vec::new(),
             tap,
             trace: Trace::new(),
@@ -292,6 +294,11 @@ impl World {
     /// Unicast pings that came back: at which node, from whom, after how long.
     pub fn pongs(&self) -> &[(NodeIndex, String, Duration)] {
         &self.pongs
+    }
+
+    /// When which node came to hold which other gone.
+    pub fn gone(&self) -> &[(Time, NodeIndex, String)] {
+        &self.gone
     }
 
     /// Every packet that was handled by any endpoint, the last 10,000 of them: what an

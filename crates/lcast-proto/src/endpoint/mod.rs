@@ -8,13 +8,14 @@
 //!
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
-//! schemas and pulls, `realm` keeps the member list and the roster in step with the others, with
-//! `fetching` to say from whom.
+//! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster in
+//! step with the others, with `fetching` to say from whom, and `presence` notices who dies.
 
 mod asker;
 mod checking;
 mod fetching;
 mod peers;
+mod presence;
 mod realm;
 mod receiving;
 mod sending;
@@ -43,7 +44,7 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Roster, State, Via};
+use crate::presence::{Beacons, Refutation, Ring, Roster, State, Via};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -77,6 +78,11 @@ pub struct Endpoint {
     links: Vec<Link>,
     roster: Roster,
     beacons: Option<Beacons>,
+    ring: Option<Ring>,
+    refutation: Refutation,
+    /// When the shell was last told of another process of this agent, and when it was last heard.
+    twin: Option<(Instant, Instant)>,
+    started: Instant,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
     watches: BTreeMap<u64, Watch>,
@@ -111,6 +117,8 @@ pub struct NodeView {
     pub last_heard: Option<Timestamp>,
     /// How it was last heard; `None` when it was not.
     pub via: Option<Via>,
+    /// Whether two processes of this agent are alive at once: a copied credential.
+    pub duplicate: bool,
 }
 
 impl Endpoint {
@@ -126,11 +134,14 @@ impl Endpoint {
         let own = credential.certificate().clone();
         let realm = *credential.realm();
         let control = group::address(&realm, credential.network().scope, group::CONTROL);
-        let mut roster = Roster::new(credential.members().clone());
+        let mut roster = Roster::new(realm, credential.members().clone());
         for record in &config.roster {
-            roster.tell(now, record, Via::Remembered);
+            roster.tell(now, record, Via::Remembered, None);
         }
-        let beacons = (own.kind() == Kind::Agent).then(|| Beacons::new(now.instant));
+        roster.forget_changes();
+        let is_agent = own.kind() == Kind::Agent;
+        let beacons = is_agent.then(|| Beacons::new(now.instant));
+        let ring = is_agent.then(|| Ring::new(now.instant, &mut random));
         let mut endpoint = Self {
             channel: ChannelId::derive(&realm, group::CONTROL),
             control,
@@ -151,6 +162,10 @@ impl Endpoint {
             links: Vec::new(),
             roster,
             beacons,
+            ring,
+            refutation: Refutation::default(),
+            twin: None,
+            started: now.instant,
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -175,6 +190,7 @@ impl Endpoint {
 
     /// Takes one input. Drain [`Self::poll_output`] afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        self.notice_stop(now);
         match input {
             Input::Datagram(datagram) => self.handle_datagram(now, datagram),
             Input::Links(links) => self.handle_links(now, links),
@@ -195,6 +211,7 @@ impl Endpoint {
             Input::Leave => self.say_goodbye(now),
         }
         self.pump(now);
+        self.tell_presence(now);
     }
 
     /// Changes the variables of this node. Changes nothing else: no output follows, but
@@ -211,9 +228,12 @@ impl Endpoint {
 
     /// Does what is due at `now`. Drain [`Self::poll_output`] afterwards.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.notice_stop(now);
         self.beacon_if_due(now);
+        self.presence_if_due(now);
         self.sync_if_due(now);
         self.pump(now);
+        self.tell_presence(now);
     }
 
     /// The next thing to do for the shell; changes after every `handle_...`.
@@ -228,7 +248,8 @@ impl Endpoint {
         let watches = self.watches.values().map(|it| it.watching.poll_timeout());
         let answers = self.answering.poll_timeout(self.table.changes());
         let pulls = self.pulls.poll_timeout();
-        [beacon, self.sync.due(), answers, pulls, self.repeats.poll_timeout()]
+        let (presence, sync) = (self.presence_due(), self.sync.due());
+        [beacon, presence, sync, answers, pulls, self.repeats.poll_timeout()]
             .into_iter()
             .flatten()
             .chain(questions)
@@ -332,24 +353,23 @@ impl Endpoint {
                     None if own => self.config.software.clone(),
                     None => "".into(),
                 },
-                state: if own { State::Alive } else { self.state(now, member) },
+                state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
                 last_heard: if own { Some(now.wall) } else { heard.map(|it| it.wall) },
                 via: heard.map(|it| it.via),
+                duplicate: if own {
+                    self.has_twin(now.instant)
+                } else {
+                    self.roster.is_twice(now.instant, &member.id)
+                },
             }
         };
         let members = self.roster.members().members().iter();
         members.filter(|member| !member.forgotten).map(view).collect()
     }
 
-    /// The presence of another member. Clients do not announce themselves: one that was heard and
-    /// is silent has left. [PRE-3]
-    fn state(&self, now: Now, member: &crate::keys::members::Member) -> State {
-        let state = self.roster.state(now.instant, &member.id);
-        match (member.subject.kind, state) {
-            (Kind::Client, State::Suspect) => State::Alive,
-            (Kind::Client, State::Gone) => State::Left,
-            (Kind::Agent | Kind::Client, state) => state,
-        }
+    /// The presence of another member.
+    pub fn state(&self, now: Now, id: &NodeId) -> State {
+        self.roster.state(now.instant, id)
     }
 
     /// What this process knows of the realm's presence, for the next process of this node.

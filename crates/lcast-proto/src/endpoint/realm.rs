@@ -96,6 +96,10 @@ impl Endpoint {
         if self.links == links {
             return;
         }
+        if let Some(ring) = self.ring.as_mut().filter(|_| self.links.is_empty()) {
+            // Without a link nobody could answer.
+            ring.absolve(now.instant);
+        }
         self.links = links;
         if let Some(beacons) = &mut self.beacons {
             beacons.hurry(now.instant);
@@ -116,7 +120,7 @@ impl Endpoint {
         self.send_beacon(now, interval, false);
     }
 
-    fn send_beacon(&mut self, now: Now, interval: Duration, leaving: bool) {
+    pub(super) fn send_beacon(&mut self, now: Now, interval: Duration, leaving: bool) {
         let frame = GroupFrame::Beacon(BeaconFrame {
             announcement: self.announcement(now),
             interval,
@@ -322,9 +326,11 @@ impl Endpoint {
         }
         let way = self.peers.peer(&sender).and_then(|peer| peer.way);
         let link = way.map_or(0, |way| way.to.scope_id());
+        let teller = self.peers.peer(&sender).map(|peer| peer.certificate.id());
         for record in records {
             let address = record.address.map(|it| with_scope(it, link));
-            self.roster.tell(now, &Record { address, ..record.clone() }, Via::Told);
+            let record = Record { address, ..record.clone() };
+            self.roster.tell(now, &record, Via::Told, teller);
         }
         self.questions.values_mut().for_each(|it| it.asking.note_told(sender));
         Ok(())
@@ -355,6 +361,9 @@ impl Endpoint {
         if self.pings.remove(&(token, sender)) {
             let trip = now.instant.since(Instant::from_micros(token));
             self.event(Event::Pong(certificate.name().as_str().to_owned(), trip));
+            return Ok(());
+        }
+        if self.ring.as_mut().is_some_and(|ring| ring.pong(sender, token)) {
             return Ok(());
         }
         // A zero token is no echo: it carries a certificate ahead of what finds no room beside it.

@@ -21,11 +21,12 @@ use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKin
 use crate::wire::id::SenderId;
 
 /// A packet whose origin is verified.
-struct Origin {
-    sender: SenderId,
-    certificate: Certificate,
-    way: Way,
-    via: Via,
+pub(super) struct Origin {
+    pub(super) sender: SenderId,
+    pub(super) number: u64,
+    pub(super) certificate: Certificate,
+    pub(super) way: Way,
+    pub(super) via: Via,
 }
 
 impl Endpoint {
@@ -93,9 +94,10 @@ impl Endpoint {
                 self.check_membership(now, &origin.certificate)?;
                 let known = self.roster.heard(&origin.certificate.id()).and_then(|it| it.address);
                 let heard = Heard { address: known, ..self.heard(now, &origin) };
-                self.roster.note(origin.certificate.id(), heard);
+                self.note(&origin, heard);
                 self.hear_change(now, origin.sender, &origin.certificate, &change)
             }
+            GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, &suspect),
         }
     }
 
@@ -121,6 +123,7 @@ impl Endpoint {
     fn origin(&self, datagram: &Datagram<'_>, header: &Header, certificate: Certificate) -> Origin {
         Origin {
             sender: header.sender,
+            number: header.number,
             certificate,
             way: Way { to: datagram.from, from: datagram.local },
             via: if datagram.multicast { Via::Multicast } else { Via::Unicast },
@@ -146,7 +149,7 @@ impl Endpoint {
             matches!(origin.certificate.validity(now.wall), Validity::Valid | Validity::Grace);
         if usable && !self.is_forgotten(&origin.certificate) {
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
-            self.roster.note(origin.certificate.id(), heard);
+            self.note(&origin, heard);
             let (member, sender) = (origin.certificate.id(), origin.sender);
             let version = announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
@@ -187,15 +190,18 @@ impl Endpoint {
             software: beacon.software.clone(),
             ..self.heard(now, origin)
         };
-        self.roster.note(origin.certificate.id(), heard);
+        self.note(origin, heard);
         if beacon.leaving || !named {
             return Ok(());
         }
         let session = beacon.announcement.session;
         let (sender, way) = (origin.sender, origin.way);
         let newer = beacon.announcement.members_version > self.roster.members().version();
-        if newer || self.sync.wants_helpers() {
+        let helps = newer || self.sync.wants_helpers();
+        if helps || self.is_near(&origin.certificate.id()) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
+        }
+        if helps {
             let member = origin.certificate.id();
             let version = beacon.announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
@@ -206,7 +212,7 @@ impl Endpoint {
     }
 
     /// What a packet of this origin says about presence, before its content adds to it.
-    fn heard(&self, now: Now, origin: &Origin) -> Heard {
+    pub(super) fn heard(&self, now: Now, origin: &Origin) -> Heard {
         let known = self.roster.heard(&origin.certificate.id());
         let same = known.filter(|it| it.sender == Some(origin.sender));
         Heard {
@@ -214,6 +220,7 @@ impl Endpoint {
             wall: now.wall,
             address: None,
             sender: Some(origin.sender),
+            number: origin.number,
             // Until it says itself: every agent of the realm keeps this one.
             interval: same.map_or_else(|| interval(self.roster.agents()), |it| it.interval),
             left: false,
@@ -223,7 +230,11 @@ impl Endpoint {
     }
 
     /// Whether the packets of this member count, other than to be refused.
-    fn check_membership(&self, now: Now, certificate: &Certificate) -> Result<(), Dropped> {
+    pub(super) fn check_membership(
+        &self,
+        now: Now,
+        certificate: &Certificate,
+    ) -> Result<(), Dropped> {
         match certificate.validity(now.wall) {
             Validity::Valid | Validity::Grace => {}
             Validity::Expired | Validity::NotYet => return Err(Dropped::Expired),
@@ -290,7 +301,7 @@ impl Endpoint {
         if let PairFrame::Reply(reply) = &frame {
             heard.software = reply.software.clone();
         }
-        self.roster.note(origin.certificate.id(), heard);
+        self.note(origin, heard);
         self.handle_frame(now, origin.sender, &origin.certificate, frame)
     }
 

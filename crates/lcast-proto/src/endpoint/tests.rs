@@ -4,6 +4,7 @@
 mod account;
 mod hostile;
 mod limits;
+mod presence;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,10 @@ struct Bench {
     nodes: Vec<Process>,
     /// Says whether this packet, counted from 0, is lost on the way to this node.
     lost: Box<dyn Fn(usize, usize) -> bool>,
+    /// Says whether nothing comes through from one node to another.
+    parted: Option<Box<dyn Fn(usize, usize) -> bool>>,
+    /// Whether all unicast is lost.
+    unicast_lost: bool,
     sent: Vec<(usize, Transmit)>,
     events: Vec<(usize, Event)>,
 }
@@ -74,6 +79,8 @@ fn bench(agents: usize) -> Bench {
         now,
         nodes: Vec::new(),
         lost: Box::new(|_, _| false),
+        parted: None,
+        unicast_lost: false,
         sent: Vec::new(),
         events: Vec::new(),
     };
@@ -97,10 +104,10 @@ fn setting() -> Definition {
 }
 
 impl Bench {
-    fn add(&mut self, credential: Credential) {
+    fn add(&mut self, credential: impl Into<Arc<Credential>>) {
         let index = self.nodes.len();
         let seed = [u8::try_from(index + 1).unwrap(); 32];
-        let mut endpoint = Endpoint::new(Config::default(), Arc::new(credential), seed, self.now);
+        let mut endpoint = Endpoint::new(Config::default(), credential.into(), seed, self.now);
         let load = Definition {
             template: "app.load".to_owned(),
             value_type: Type::Int,
@@ -199,6 +206,10 @@ impl Bench {
             if !reaches || !node.up || to == from || (self.lost)(number, to) {
                 continue;
             }
+            let parted = self.parted.as_ref().is_some_and(|parted| parted(from, to));
+            if parted || (self.unicast_lost && !multicast) {
+                continue;
+            }
             let datagram =
                 Datagram { from: source, local: node.address, multicast, bytes: &transmit.bytes };
             self.nodes[to].endpoint.handle_input(self.now, Input::Datagram(datagram));
@@ -236,6 +247,13 @@ impl Bench {
     fn advance(&mut self, by: Duration) {
         self.now.instant = self.now.instant + by;
         self.now.wall = self.now.wall.saturating_add(by);
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.instant + time;
+        self.run(time, |_| false);
+        self.advance(end.since(self.now.instant));
     }
 
     /// Asks from a node and waits for the end.
@@ -554,7 +572,7 @@ fn whoever_asks_for_signs_of_life_hears_of_clients_too() {
         nodes.into_iter().find(|node| node.name == "guest").unwrap().state
     };
     assert_eq!(state(&bench), State::Alive);
-    bench.run(Duration::from_secs(20), |_| false);
+    bench.run(Duration::from_secs(32), |_| false);
     assert_eq!(state(&bench), State::Left);
 }
 

@@ -1,21 +1,34 @@
 //! Presence: who of the realm is there.
 //!
-//! Agents announce themselves by beacons, at most ten a second in the whole realm. A node that is
-//! silent for three of its intervals and a second is gone. Any verified packet counts as heard.
-//! The [`Roster`] joins that with the member list. Not here: how beacons are sealed
-//! (`keys`), and who is asked what (`question`). See `docs/spec/presence.md`.
+//! Agents announce themselves by beacons, at most ten a second in the whole realm, and each pings
+//! its two successors on a ring: who does not answer is suspected before all, has a second to
+//! refute that, and is gone. Any verified packet counts as heard. The [`Roster`] joins that with
+//! the member list. Not here: how packets are sealed (`keys`), and who is asked what (`question`).
+//! See `docs/spec/presence.md`.
 
+mod entry;
+mod refutation;
+mod ring;
 mod roster;
 
 use std::time::Duration;
 
-pub use roster::{Heard, Roster, State, Via};
+pub use entry::Heard;
+pub use refutation::Refutation;
+pub use ring::{Ring, RingAct, SUCCESSORS, TARGETS_MAX};
+pub use roster::{
+    ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State, Unfounded,
+    Via,
+};
 
 use crate::random::Random;
 use crate::time::Instant;
 
-/// The shortest time between two beacons of one agent. [PRE-2]
+/// The shortest time that an agent may take between two beacons. [PRE-2]
 pub const INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// The time between two beacons of an agent in a realm that is not large: the ring notices who
+/// dies, so beacons are for those that come. [PRE-2]
+pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 /// The longest: a realm has at most 16,384 members. [PRE-2]
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
 /// Most beacons a second in a realm. [PRE-2]
@@ -25,12 +38,27 @@ pub const BEACONS_PER_SECOND_MAX: u32 = 10;
 pub fn interval(agents: usize) -> Duration {
     let agents = u32::try_from(agents).unwrap_or(u32::MAX);
     let shared = Duration::from_secs(1) * agents / BEACONS_PER_SECOND_MAX;
-    shared.clamp(INTERVAL_MIN, INTERVAL_MAX)
+    shared.clamp(INTERVAL_USUAL, INTERVAL_MAX)
 }
 
-/// How long a node with this interval may be silent before it is gone. [PRE-3]
+/// How long a node with this interval may be silent before it is gone, where the ring says nothing
+/// of it: twelve beacons, of which heavy loss leaves one. [PRE-3]
 pub fn silence_max(interval: Duration) -> Duration {
+    interval * 12 + Duration::from_secs(1)
+}
+
+/// How long a client may be silent before it has left. [PRE-3]
+pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(31);
+
+/// How long ago an agent with this interval may have been heard to count as there for certain:
+/// three beacons.
+pub fn lately(interval: Duration) -> Duration {
     interval * 3 + Duration::from_secs(1)
+}
+
+/// How long before it is suspect. [PRE-3]
+pub fn doubt_after(interval: Duration) -> Duration {
+    interval * 6
 }
 
 /// When to send the next beacon.
@@ -74,6 +102,12 @@ impl Beacons {
         self.next = self.next.min(now);
         self.sent = self.sent.min(1);
     }
+
+    /// Makes the next beacon due soon, but not sooner than beacons may follow each other: somebody
+    /// may have missed what was just said. [PRE-22]
+    pub fn soon(&mut self, now: Instant) {
+        self.next = self.next.min(now + INTERVAL_MIN);
+    }
 }
 
 #[cfg(test)]
@@ -82,11 +116,12 @@ mod tests {
 
     #[test]
     fn the_realm_hears_at_most_ten_beacons_a_second() {
-        for (agents, seconds) in [(0, 2), (1, 2), (20, 2), (21, 2), (100, 10), (10_000, 1000)] {
+        for (agents, seconds) in [(0, 10), (1, 10), (100, 10), (101, 10), (200, 20), (10_000, 1000)]
+        {
             assert_eq!(interval(agents).as_secs(), seconds, "{agents} agents");
         }
         assert_eq!(interval(usize::MAX), INTERVAL_MAX);
-        assert_eq!(silence_max(INTERVAL_MIN), Duration::from_secs(7));
+        assert_eq!(silence_max(INTERVAL_MIN), Duration::from_secs(25));
     }
 
     #[test]
@@ -98,12 +133,12 @@ mod tests {
         for _ in 0..5 {
             let now = beacons.due();
             times.push(now.since(start));
-            beacons.sent(now, INTERVAL_MIN, &mut random);
+            beacons.sent(now, INTERVAL_USUAL, &mut random);
         }
         assert_eq!(times[..3], [0, 200, 800].map(Duration::from_millis));
         for pair in times[2..].windows(2) {
             let gap = pair[1] - pair[0];
-            assert!(gap >= INTERVAL_MIN * 9 / 10 && gap < INTERVAL_MIN * 11 / 10, "{gap:?}");
+            assert!(gap >= INTERVAL_USUAL * 9 / 10 && gap < INTERVAL_USUAL * 11 / 10, "{gap:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{Ask, QuestionId, Verb};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::Member;
 use crate::keys::subject::Kind;
-use crate::presence::{Roster, State, Via};
+use crate::presence::{Roster, State};
 use crate::time::{Instant, Now, Timestamp};
 use crate::wire::filter::Filter;
 use crate::wire::id::{NodeId, SenderId};
@@ -426,11 +426,7 @@ impl Asking {
         }
         let is_gone = |node: &Expected| match (&node.progress, &node.id) {
             (Progress::Ended(_), _) => true,
-            (Progress::Silent, Some(id)) => {
-                let told_or_heard = roster.heard(id).is_some_and(|it| it.via != Via::Remembered);
-                let state = roster.state(now.instant, id);
-                told_or_heard && matches!(state, State::Gone | State::Left)
-            }
+            (Progress::Silent, Some(id)) => roster.has_surely_ended(now.instant, id),
             (Progress::Silent | Progress::Pending | Progress::Pulling, _) => false,
         };
         self.holding == 0 && self.nodes.iter().all(is_gone)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::cbor::{self, Cbor, CborError, Fields, MapBuilder};
 use super::filter::Filter;
-use super::id::NodeId;
+use super::id::{NodeId, SenderId};
 use super::watch::{self, ChangeFrame, WatchTerms};
 use crate::time::Timestamp;
 use crate::variable::Assigned;
@@ -25,6 +25,8 @@ pub enum GroupFrame {
     Beacon(BeaconFrame),
     /// A change, for more than one watcher.
     Change(ChangeFrame),
+    /// The claim that a process does not answer any more.
+    Suspect(SuspectFrame),
 }
 
 /// What every signed announcement tells about its sender.
@@ -106,6 +108,17 @@ pub struct BeaconFrame {
     pub leaving: bool,
     /// The version of its software.
     pub software: Arc<str>,
+}
+
+/// The claim that a process does not answer any more. It has a second to refute that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuspectFrame {
+    /// Who claims it.
+    pub announcement: Announcement,
+    /// Which node.
+    pub node: NodeId,
+    /// Which of its processes: a later one is not meant.
+    pub process: SenderId,
 }
 
 /// A frame for one process.
@@ -245,6 +258,12 @@ impl GroupFrame {
             Self::Change(change) => {
                 cbor::encode(&watch::encode_change(MapBuilder::new().field(0, 4), change).build())
             }
+            Self::Suspect(suspect) => cbor::encode(
+                &announce(MapBuilder::new().field(0, 3), &suspect.announcement)
+                    .field(10, suspect.node.0.to_vec())
+                    .field(11, suspect.process.0.to_vec())
+                    .build(),
+            ),
         }
     }
 
@@ -261,6 +280,11 @@ impl GroupFrame {
                 interval: Duration::from_millis(fields.uint(10)?),
                 leaving: fields.flag(11)?,
                 software: short(fields.text(12)?, 12)?.into(),
+            })),
+            3 => Ok(Self::Suspect(SuspectFrame {
+                announcement: announcement(fields)?,
+                node: NodeId(fields.fixed(10)?),
+                process: SenderId(fields.fixed(11)?),
             })),
             4 => Ok(Self::Change(watch::decode_change(fields)?)),
             _ => Err(CborError::Type(0)),
@@ -609,6 +633,8 @@ pub struct Record {
     pub interval: Duration,
     /// Whether it said goodbye.
     pub left: bool,
+    /// Whether it is held to be gone, sooner than its silence shows.
+    pub gone: bool,
     /// The version of its software.
     pub software: Arc<str>,
 }
@@ -616,20 +642,29 @@ pub struct Record {
 /// A roster record as CBOR: for newcomers, and for the file that outlives a process.
 pub fn encode_record(record: &Record) -> Cbor {
     let address = record.address.as_ref().map_or(Cbor::Null, encode_address);
-    Cbor::Array(vec![
+    let mut fields = vec![
         Cbor::Bytes(record.id.0.to_vec()),
         Cbor::from(millis(record.age)),
         address,
         Cbor::from(millis(record.interval)),
         Cbor::Bool(record.left),
         Cbor::from(&*record.software),
-    ])
+    ];
+    if record.gone {
+        fields.push(Cbor::Bool(true));
+    }
+    Cbor::Array(fields)
 }
 
 /// A roster record from CBOR, `None` when it is none.
 pub fn decode_record(value: &Cbor) -> Option<Record> {
-    let [id, age, address, interval, left, software] = value.as_array()?.as_slice() else {
+    let [id, age, address, interval, left, software, later @ ..] = value.as_array()?.as_slice()
+    else {
         return None;
+    };
+    let gone = match later.first() {
+        Some(gone) => gone.as_bool()?,
+        None => false,
     };
     let address = match address {
         Cbor::Null => None,
@@ -641,6 +676,7 @@ pub fn decode_record(value: &Cbor) -> Option<Record> {
         address,
         interval: Duration::from_millis(u64::try_from(interval.as_integer()?).ok()?),
         left: left.as_bool()?,
+        gone,
         software: short(software.as_text()?.to_owned(), 0).ok()?.into(),
     })
 }

@@ -1,5 +1,8 @@
 //! How the world drives its endpoints: the one place where outputs are drained.
 
+use lcast_proto::presence::{Presence, State};
+use lcast_proto::wire::frame::PairFrame;
+
 use super::*;
 
 impl World {
@@ -263,14 +266,18 @@ impl World {
             if !asked.heard.contains_key(&index) || to.is_some_and(|to| to != asked.asker) {
                 continue;
             }
-            if to.is_some() {
-                *asked.answers.entry(index).or_default() += 1;
-            }
             let Some(asker) = &self.nodes[asked.asker.0 as usize].asker else { continue };
             let node = &self.nodes[index.0 as usize].credential;
-            let request = self.tap.reply(&transmit.bytes, node, asker);
-            if request.is_some() && request == asked.request {
-                marked = Mark::Answer(*number);
+            match self.tap.said(&transmit.bytes, node, asker) {
+                // The ring goes on beside any question.
+                Some(PairFrame::Ping(_) | PairFrame::Pong(_)) => continue,
+                Some(PairFrame::Reply(reply)) if Some(reply.request) == asked.request => {
+                    marked = Mark::Answer(*number);
+                }
+                Some(_) | None => {}
+            }
+            if to.is_some() {
+                *asked.answers.entry(index).or_default() += 1;
             }
         }
         marked
@@ -318,7 +325,8 @@ impl World {
                 self.queue.push(at, Happening::Store(index, start, id, Box::new(order)));
             }
             Event::Members(list) => self.on_members(index, list.version()),
-            Event::Watch(..) | Event::SchemaLearned(..) => {}
+            Event::Presence(presence) => self.on_presence(index, presence),
+            Event::Watch(..) | Event::SchemaLearned(..) | Event::Duplicate(_) => {}
         }
     }
 
@@ -338,6 +346,13 @@ impl World {
         asked.replies.push((now, reply));
         if let Some(wrong) = wrong {
             self.violate(format!("question {}: {name} is told of {wrong}", id.0));
+        }
+    }
+
+    /// A node hears of another's presence.
+    fn on_presence(&mut self, index: NodeIndex, presence: Presence) {
+        if presence.state == State::Gone {
+            self.gone.push((self.now, index, presence.name));
         }
     }
 

@@ -60,6 +60,12 @@ scenarios! {
     race: "race", 1..5;
     spread: "spread", 1..4;
     forget: "forget", 1..3;
+    deaths_10: "deaths-10", 1..4;
+    deaths_100: "deaths-100", 1..3;
+    calm_20: "calm-20", 1..2;
+    parted: "parted", 1..4;
+    stopped: "stopped", 1..4;
+    slander: "slander", 1..4;
     thousand: "thousand", 1..2;
     thousand_lossy: "thousand-5", 1..2;
 }

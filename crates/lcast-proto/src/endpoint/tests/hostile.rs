@@ -107,6 +107,7 @@ fn nothing_is_ever_sent_to_a_group_or_to_nobody_as_if_it_were_a_process() {
             address: Some(address),
             interval: Duration::from_secs(2),
             left: false,
+            gone: false,
             software: "".into(),
         };
         let mut config = Config { roster: vec![record], ..Config::default() };

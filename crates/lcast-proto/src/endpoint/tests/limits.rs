@@ -9,6 +9,8 @@ use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 
+const REALM: crate::wire::id::RealmId = crate::wire::id::RealmId([7; 16]);
+
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
     (0..count).map(|index| (name(index), Assigned::Text("x".to_owned()))).collect()
@@ -65,7 +67,7 @@ fn members(agents: usize) -> MemberList {
 
 #[test]
 fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
-    let roster = Roster::new(members(600));
+    let roster = Roster::new(REALM, members(600));
     let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
     for (filter_capacity, slices) in [(240, 3), (64, 10)] {
         let pace = Pace { reply_rate: 50_000, filter_capacity };
@@ -106,8 +108,8 @@ fn a_node_that_was_heard_by_its_reply_is_not_gone_before_its_beacon_is_due() {
     let (_, report) = bench.ask(0, get("app.load", Selector::default()));
     assert_eq!(report.answered, 40);
     bench.nodes.iter_mut().skip(1).for_each(|node| node.up = false);
-    // Forty agents announce themselves every four seconds.
-    for (seconds, expected) in [(8, State::Alive), (4, State::Suspect), (2, State::Gone)] {
+    // Forty agents announce themselves every ten seconds.
+    for (seconds, expected) in [(60, State::Alive), (61, State::Suspect), (1, State::Gone)] {
         bench.advance(Duration::from_secs(seconds));
         let nodes = bench.nodes[0].endpoint.nodes(bench.now);
         let agents = nodes.iter().filter(|node| node.kind == Kind::Agent);
@@ -150,7 +152,7 @@ fn what_nobody_may_read_is_in_no_schema() {
 fn long_versions_of_software_are_cut_where_they_are_told_to_others() {
     let members = members(2);
     let ids: Vec<NodeId> = members.members().iter().map(|it| it.id).collect();
-    let mut roster = Roster::new(members);
+    let mut roster = Roster::new(REALM, members);
     for (id, length, expected) in [(ids[0], 32, 32), (ids[1], 33, 32)] {
         let record = Record {
             id,
@@ -158,9 +160,10 @@ fn long_versions_of_software_are_cut_where_they_are_told_to_others() {
             address: None,
             interval: Duration::from_secs(2),
             left: false,
+            gone: false,
             software: "v".repeat(length).into(),
         };
-        roster.tell(Now::default(), &record, Via::Told);
+        roster.tell(Now::default(), &record, Via::Told, None);
         assert_eq!(roster.heard(&id).unwrap().software.len(), expected, "{length}");
     }
 }
@@ -172,7 +175,7 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     let authority = Authority::create("prod", &mut random).unwrap();
     let first = members(2);
     let second = authority.sign_members(first.edit()).unwrap();
-    let mut roster = Roster::new(first.clone());
+    let mut roster = Roster::new(REALM, first.clone());
     for (list, taken) in [(&first, false), (&second, true), (&second, false), (&first, false)] {
         assert_eq!(roster.install(list.clone()), taken, "version {}", list.version());
     }

@@ -38,10 +38,6 @@ impl Bench {
         self.nodes[index].endpoint.change(|table| table.update(now, update)).unwrap();
     }
 
-    fn pass(&mut self, time: Duration) {
-        self.run(time, |_| false);
-    }
-
     /// What a watch has said since the last call.
     fn said(&mut self, index: usize) -> Vec<WatchEvent> {
         let mut said = Vec::new();

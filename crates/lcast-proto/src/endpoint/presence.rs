@@ -1,0 +1,202 @@
+//! Noticing who dies: the ring, suspicions, their refutation, and what the shell hears of it.
+
+use std::time::Duration;
+
+use super::Endpoint;
+use super::receiving::Origin;
+use super::sending::Copies;
+use crate::io::Event;
+use crate::keys::subject::Kind;
+use crate::presence::{Heard, Ring, RingAct, Unfounded, Via, interval};
+use crate::stats::Dropped;
+use crate::time::{Instant, Now, Timestamp};
+use crate::wire::frame::{GroupFrame, PairFrame, SuspectFrame};
+use crate::wire::id::{NodeId, SenderId};
+
+/// A deadline missed by this much: the process was stopped. [PRE-28]
+const STOPPED: Duration = Duration::from_secs(2);
+/// Successors kept ready to be pinged: those that are targets, and some that may become it.
+const NEAR: usize = 8;
+/// How far the clock of a process that was never heard may be off for its suspicion to count.
+/// [PRE-24]
+const UNHEARD_SKEW: Duration = Duration::from_secs(60);
+/// How soon a second process of this node is not news: the one before may have packets on the way.
+/// [PRE-35]
+const TWIN_AFTER: Duration = Duration::from_secs(2);
+/// How long the shell is not told again of a second process of this node. [PRE-35]
+const TWIN_EVERY: Duration = Duration::from_secs(60);
+
+impl Endpoint {
+    /// Does what is due of presence.
+    pub(super) fn presence_if_due(&mut self, now: Now) {
+        self.roster.handle_timeout(now.instant);
+        if self.links.is_empty() {
+            return;
+        }
+        self.refute_if_due(now);
+        if self.beacons.is_none() {
+            return;
+        }
+        let own = self.own.id();
+        let silence = silence_rounds(self.roster.agents());
+        let Some(ring) = self.ring.as_mut().filter(|it| it.due() <= now.instant) else { return };
+        let acts = ring.handle_timeout(now.instant, &own, &self.roster, silence, &mut self.random);
+        for act in acts {
+            match act {
+                RingAct::Ping { to, token, introduce } => {
+                    self.send_pair(to, &PairFrame::Ping(token), introduce, None);
+                }
+                RingAct::Suspect { node, process, first } => {
+                    if first {
+                        self.roster.suspect(now.instant, &node, process);
+                    }
+                    self.send_suspicion(now, node, process);
+                }
+            }
+        }
+    }
+
+    /// When something of presence is due.
+    pub(super) fn presence_due(&self) -> Option<Instant> {
+        let linked = !self.links.is_empty();
+        let ring = self.ring.as_ref().filter(|_| linked && self.beacons.is_some());
+        let refutation = self.refutation.due().filter(|_| linked);
+        let times = [self.roster.poll_timeout(), ring.map(Ring::due), refutation];
+        times.into_iter().flatten().min()
+    }
+
+    fn send_suspicion(&mut self, now: Now, node: NodeId, process: SenderId) {
+        let announcement = self.announcement(now);
+        let frame = GroupFrame::Suspect(SuspectFrame { announcement, node, process });
+        self.send_group(&frame, Copies::default());
+    }
+
+    /// A process that was stopped holds nobody silent who spoke meanwhile, and tells that it goes
+    /// on. [PRE-28]
+    pub(super) fn notice_stop(&mut self, now: Now) {
+        let late = |due: Instant| now.instant.since(due) > STOPPED;
+        if !self.poll_timeout().is_some_and(late) {
+            return;
+        }
+        self.roster.resume(now.instant);
+        if let Some(ring) = &mut self.ring {
+            ring.absolve(now.instant);
+        }
+        if let Some(beacons) = &mut self.beacons {
+            beacons.hurry(now.instant);
+        }
+    }
+
+    /// Notes that a node was heard. [PRE-4]
+    pub(super) fn note(&mut self, origin: &Origin, heard: Heard) {
+        let id = origin.certificate.id();
+        if id == self.own.id() {
+            self.hear_twin(&heard);
+            return;
+        }
+        self.roster.note(id, heard);
+        if let Some(ring) = &mut self.ring {
+            ring.heard(&id, origin.sender);
+        }
+    }
+
+    /// Another process speaks with this node's certificate. A client may have many; an agent has
+    /// been cloned. [PRE-35]
+    fn hear_twin(&mut self, heard: &Heard) {
+        let early = heard.at.since(self.started) < TWIN_AFTER;
+        let Some(sender) = heard.sender.filter(|_| !heard.left && !early) else { return };
+        if self.own.kind() != Kind::Agent {
+            return;
+        }
+        let told = self.twin.is_some_and(|(told, _)| heard.at.since(told) < TWIN_EVERY);
+        let told_at = self.twin.filter(|_| told).map_or(heard.at, |(at, _)| at);
+        self.twin = Some((told_at, heard.at));
+        if !told {
+            self.event(Event::Duplicate(sender));
+        }
+    }
+
+    /// Whether another process with this node's certificate was heard lately.
+    pub(super) fn has_twin(&self, now: Instant) -> bool {
+        let lately = crate::presence::lately(interval(self.roster.agents()));
+        self.twin.is_some_and(|(_, heard)| now.since(heard) <= lately)
+    }
+
+    /// Keeps an agent at hand that this one may have to ping: it has announced its key.
+    pub(super) fn is_near(&self, id: &NodeId) -> bool {
+        let own = self.own.id();
+        self.ring.is_some() && self.roster.successors(&own).take(NEAR).any(|it| it == *id)
+    }
+
+    /// Takes the claim that a process does not answer. [PRE-22] [PRE-24]
+    pub(super) fn hear_suspicion(
+        &mut self,
+        now: Now,
+        origin: &Origin,
+        frame: &SuspectFrame,
+    ) -> Result<(), Dropped> {
+        self.check_membership(now, &origin.certificate)?;
+        let fresh = self.is_fresh(now.wall, origin, frame.announcement.wall);
+        let heard = self.heard(now, origin);
+        self.note(origin, heard);
+        if frame.node == self.own.id() {
+            if frame.process == self.sender && self.beacons.is_some() {
+                self.refutation.suspected(now.instant);
+                self.refute_if_due(now);
+            }
+            return Ok(());
+        }
+        // By unicast it could be said to some, and unheard by who is suspected.
+        let alone = origin.via == Via::Unicast && self.links.iter().any(|link| link.multicast);
+        if alone || origin.certificate.kind() != Kind::Agent {
+            return Err(Dropped::Suspicion);
+        }
+        let accuser = origin.certificate.id();
+        let meant = (&frame.node, frame.process);
+        self.roster.accuse(now.instant, &accuser, fresh, meant).map_err(|why| match why {
+            Unfounded::Flood => Dropped::Flood,
+            Unfounded::Suspicion => Dropped::Suspicion,
+        })
+    }
+
+    /// Whether a suspicion is no replay: the newest word of a process that was heard before, or, of
+    /// one that was not, stamped about now. [PRE-24]
+    fn is_fresh(&self, wall: Timestamp, origin: &Origin, told: Timestamp) -> bool {
+        let known = self.roster.heard(&origin.certificate.id());
+        match known.filter(|it| it.sender == Some(origin.sender)) {
+            Some(known) => origin.number > known.number,
+            None => {
+                told <= wall.saturating_add(UNHEARD_SKEW)
+                    && wall <= told.saturating_add(UNHEARD_SKEW)
+            }
+        }
+    }
+
+    /// Says that this process lives, when it was suspected. [PRE-22]
+    fn refute_if_due(&mut self, now: Now) {
+        if self.links.is_empty() || !self.refutation.take(now.instant) {
+            return;
+        }
+        let interval = interval(self.roster.agents());
+        self.send_beacon(now, interval, false);
+        if let Some(beacons) = &mut self.beacons {
+            beacons.soon(now.instant);
+        }
+    }
+
+    /// Tells the shell whose presence has changed.
+    pub(super) fn tell_presence(&mut self, now: Now) {
+        while let Some(presence) = self.roster.poll_change(now.instant) {
+            if presence.id != self.own.id() {
+                self.event(Event::Presence(presence));
+            }
+        }
+    }
+}
+
+/// After how many seconds a process is suspected that only its beacons are heard of: one of them
+/// may be lost on the way. [PRE-23]
+fn silence_rounds(agents: usize) -> u32 {
+    let seconds = interval(agents).as_secs();
+    u32::try_from(seconds + seconds / 10 + 3).unwrap_or(u32::MAX)
+}

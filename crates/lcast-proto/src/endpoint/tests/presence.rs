@@ -1,0 +1,302 @@
+//! Who dies is noticed by all, who lives is not held gone, and liars change neither.
+
+use super::*;
+use crate::presence::{ACCUSATIONS_MAX, Presence};
+use crate::wire::frame::{GroupFrame, SuspectFrame};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl Bench {
+    fn state(&self, at: usize, of: usize) -> State {
+        self.nodes[at].endpoint.state(self.now, &self.nodes[of].endpoint.certificate().id())
+    }
+
+    /// What the others hold of a node, the clients included.
+    fn states(&self, of: usize) -> Vec<State> {
+        let others = (0..self.nodes.len()).filter(|at| *at != of && self.nodes[*at].up);
+        others.map(|at| self.state(at, of)).collect()
+    }
+
+    fn all(&self, of: usize, state: State) -> bool {
+        self.states(of).iter().all(|it| *it == state)
+    }
+
+    /// What a node's shell was told of another.
+    fn told(&self, at: usize, of: usize) -> Vec<State> {
+        let id = self.nodes[of].endpoint.certificate().id();
+        let told = |(index, event): &(usize, Event)| match event {
+            Event::Presence(it) if *index == at && it.id == id => Some(it.state),
+            _ => None,
+        };
+        self.events.iter().filter_map(told).collect()
+    }
+
+    fn restart(&mut self, index: usize, seed: u8) {
+        let credential = self.nodes[index].endpoint.credential.clone();
+        let mut endpoint = Endpoint::new(Config::default(), credential, [seed; 32], self.now);
+        let link = Link { index: 2, addresses: vec![self.nodes[index].address], multicast: true };
+        endpoint.handle_input(self.now, Input::Links(vec![link]));
+        self.nodes[index].endpoint = endpoint;
+        self.nodes[index].groups.clear();
+        self.nodes[index].up = true;
+        self.settle();
+    }
+
+    fn accuse(&mut self, accuser: usize, of: usize) {
+        let process = self.nodes[of].endpoint.sender();
+        let node = self.nodes[of].endpoint.certificate().id();
+        let now = self.now;
+        let endpoint = &mut self.nodes[accuser].endpoint;
+        let announcement = endpoint.announcement(now);
+        let frame = GroupFrame::Suspect(SuspectFrame { announcement, node, process });
+        endpoint.send_group(&frame, crate::endpoint::sending::Copies::default());
+    }
+}
+
+/// [PRE-20] [PRE-21] [PRE-22]
+#[test]
+fn a_death_is_known_everywhere_within_six_seconds() {
+    for agents in [2, 3, 12] {
+        let mut bench = bench(agents);
+        bench.pass(seconds(5));
+        bench.nodes[3].up = false;
+        bench.events.clear();
+        bench.pass(seconds(6));
+        assert!(bench.all(3, State::Gone), "{agents}: {:?}", bench.states(3));
+        for at in (0..bench.nodes.len()).filter(|at| *at != 3) {
+            assert_eq!(bench.told(at, 3), [State::Suspect, State::Gone], "{agents}: at {at}");
+        }
+    }
+}
+
+#[test]
+fn nobody_alive_is_suspected_and_idling_costs_under_five_packets_a_second() {
+    let mut bench = bench(12);
+    bench.pass(seconds(5));
+    bench.events.clear();
+    bench.sent.clear();
+    bench.pass(seconds(60));
+    let told: Vec<_> = bench.events.iter().map(|(at, event)| format!("{at} {event:?}")).collect();
+    assert!(told.is_empty(), "{told:?}");
+    let each = bench.sent.len() as f64 / 60.0 / 12.0;
+    assert!((3.5..5.0).contains(&each), "{each} packets a second and node");
+}
+
+/// A node whose suspicion is refuted is alive for whoever hears it, and for the others as soon as
+/// it says so again.
+#[test]
+fn a_lost_refutation_is_made_good_by_the_next_beacon() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    // Node 5 hears nothing of node 3 for some seconds, but it hears the suspicion.
+    bench.parted = Some(Box::new(|from, to| from == 3 && to == 5));
+    bench.pass(seconds(2));
+    bench.accuse(4, 3);
+    bench.pass(Duration::from_millis(1_200));
+    assert_eq!((bench.state(5, 3), bench.state(2, 3)), (State::Gone, State::Alive));
+    bench.parted = None;
+    bench.pass(seconds(3));
+    assert!(bench.all(3, State::Alive), "{:?}", bench.states(3));
+}
+
+/// [PRE-24]
+#[test]
+fn an_old_suspicion_changes_nothing() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    bench.accuse(4, 3);
+    bench.settle();
+    let is_suspicion = |(from, it): &&(usize, Transmit)| *from == 4 && it.bytes.len() > 0;
+    let captured = bench.sent.iter().rev().find(is_suspicion).map(|(_, it)| it.bytes.clone());
+    let captured = captured.expect("the suspicion was sent");
+    bench.pass(seconds(90));
+    // Whoever starts now has no replay window: the copy is the first packet that it hears.
+    bench.restart(5, 77);
+    for hears in [true, false] {
+        if hears {
+            bench.pass(seconds(12));
+        }
+        let (from, local) = (bench.nodes[4].address, bench.nodes[5].address);
+        let datagram = Datagram { from, local, multicast: true, bytes: &captured };
+        bench.input(5, Input::Datagram(datagram));
+        assert_ne!(bench.state(5, 3), State::Suspect, "{hears}");
+        bench.restart(5, 78);
+    }
+}
+
+/// [PRE-26]
+#[test]
+fn suspicions_of_one_member_are_limited() {
+    let mut bench = bench(3);
+    bench.pass(seconds(5));
+    for count in 1..=ACCUSATIONS_MAX + 1 {
+        bench.accuse(4, 3);
+        bench.settle();
+        let dropped = bench.nodes[2].endpoint.stats().dropped(Dropped::Flood);
+        assert_eq!(dropped, u64::from(count > ACCUSATIONS_MAX), "{count} suspicions");
+    }
+}
+
+#[test]
+fn a_suspicion_by_unicast_or_of_a_client_does_not_count() {
+    let mut bench = bench(3);
+    bench.pass(seconds(5));
+    bench.accuse(4, 3);
+    let Some(Output::Transmit(transmit)) = bench.nodes[4].endpoint.poll_output() else {
+        panic!("the suspicion was sent");
+    };
+    let (from, local) = (bench.nodes[4].address, bench.nodes[2].address);
+    let datagram = Datagram { from, local, multicast: false, bytes: &transmit.bytes };
+    bench.input(2, Input::Datagram(datagram));
+    bench.accuse(0, 3);
+    bench.settle();
+    assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Suspicion), 2);
+    assert!(bench.all(3, State::Alive));
+}
+
+#[test]
+fn each_side_of_a_partition_holds_the_other_gone_until_it_heals() {
+    let mut bench = bench(8);
+    bench.pass(seconds(5));
+    let side = |node: usize| node % 2;
+
+    bench.parted = Some(Box::new(move |from, to| side(from) != side(to)));
+    bench.pass(seconds(25));
+    assert_eq!([bench.state(2, 3), bench.state(2, 4)], [State::Gone, State::Alive]);
+    assert_eq!([bench.state(3, 2), bench.state(3, 5)], [State::Gone, State::Alive]);
+    bench.parted = None;
+    bench.pass(seconds(12));
+    for of in 2..10 {
+        assert!(bench.all(of, State::Alive), "{of}: {:?}", bench.states(of));
+    }
+}
+
+/// [PRE-28]
+#[test]
+fn a_stopped_process_is_alive_again_at_once_and_suspects_nobody() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    bench.nodes[3].up = false;
+    bench.pass(seconds(60));
+    assert!(bench.all(3, State::Gone), "{:?}", bench.states(3));
+    bench.nodes[3].up = true;
+    bench.events.clear();
+    bench.pass(Duration::from_millis(100));
+    assert!(bench.all(3, State::Alive), "{:?}", bench.states(3));
+    bench.pass(seconds(20));
+    for of in 2..8 {
+        assert!(bench.all(of, State::Alive), "{of}: {:?}", bench.states(of));
+        assert!(of == 3 || bench.told(3, of).is_empty(), "{of}: {:?}", bench.told(3, of));
+    }
+}
+
+#[test]
+fn a_restarted_agent_is_alive_at_once_and_what_was_said_of_the_old_process_is_void() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    bench.nodes[3].up = false;
+    bench.pass(Duration::from_millis(4_500));
+    bench.events.clear();
+    bench.restart(3, 70);
+    assert!(bench.all(3, State::Alive), "{:?}", bench.states(3));
+    bench.pass(seconds(20));
+    assert!(bench.all(3, State::Alive), "{:?}", bench.states(3));
+    let started = |(at, event): &&(usize, Event)| {
+        let sender = Some(bench.nodes[3].endpoint.sender());
+        *at == 2 && matches!(event, Event::Presence(Presence { sender: it, .. }) if *it == sender)
+    };
+    assert_eq!(bench.events.iter().filter(started).count(), 1);
+    assert!(!bench.nodes[2].endpoint.nodes(bench.now).iter().any(|it| it.duplicate));
+}
+
+/// [PRE-35]
+#[test]
+fn two_live_processes_of_one_agent_are_noticed_by_all_and_by_themselves() {
+    let mut bench = bench(4);
+    bench.pass(seconds(5));
+    let credential = bench.nodes[3].endpoint.credential.clone();
+    bench.add(credential);
+    bench.events.clear();
+    bench.pass(seconds(25));
+    for at in [0, 2, 3, 6] {
+        let nodes = bench.nodes[at].endpoint.nodes(bench.now);
+        let twice: Vec<String> =
+            nodes.into_iter().filter(|it| it.duplicate).map(|it| it.name).collect();
+        assert_eq!(twice, ["n1"], "at {at}");
+    }
+    for at in [3, 6] {
+        let warned = bench
+            .events
+            .iter()
+            .filter(|(index, event)| *index == at && matches!(event, Event::Duplicate(_)));
+        assert_eq!(warned.count(), 1, "at {at}");
+    }
+    assert!(bench.told(2, 3).len() <= 2, "{:?}", bench.told(2, 3));
+    // The copy ends; a while later nothing is said of it.
+    bench.nodes[6].up = false;
+    bench.pass(seconds(60));
+    let nodes = bench.nodes[2].endpoint.nodes(bench.now);
+    assert!(!nodes.iter().any(|it| it.duplicate) && bench.state(2, 3) == State::Alive);
+}
+
+/// [PRE-29]
+#[test]
+fn a_lost_introduction_is_repeated() {
+    let mut bench = bench(2);
+    bench.sent.clear();
+    // All unicast is lost for two rounds: the first introductions among it.
+    bench.parted = Some(Box::new(|from, to| from >= 2 && to >= 2));
+    bench.pass(seconds(2));
+    bench.parted = None;
+    bench.pass(seconds(2));
+    let pongs = |bench: &Bench| bench.nodes[2].endpoint.stats().dropped(Dropped::Stranger);
+    let before = pongs(&bench);
+    bench.pass(seconds(3));
+    assert_eq!(pongs(&bench), before);
+    assert_eq!([bench.state(2, 3), bench.state(3, 2)], [State::Alive; 2]);
+    // One that forgot its peers is introduced to as well.
+    bench.restart(3, 71);
+    bench.pass(seconds(3));
+    bench.sent.clear();
+    bench.pass(seconds(10));
+    let unicast = |(_, it): &&(usize, Transmit)| matches!(it.to, Destination::Unicast(_));
+    let count = bench.sent.iter().filter(unicast).count();
+    assert!((36..=46).contains(&count), "{count} pings and pongs of two in ten seconds");
+}
+
+/// [PRE-23]
+#[test]
+fn who_is_heard_by_multicast_only_is_not_suspected_again_and_again() {
+    let mut bench = bench(4);
+    bench.unicast_lost = true;
+    // Each is suspected once by either of its predecessors, and refutes that.
+    bench.pass(seconds(25));
+    bench.events.clear();
+    bench.pass(seconds(60));
+    for of in 2..6 {
+        assert!(bench.told(0, of).is_empty(), "{of}: {:?}", bench.told(0, of));
+    }
+    bench.nodes[3].up = false;
+    bench.pass(seconds(16));
+    assert!(bench.all(3, State::Gone), "{:?}", bench.states(3));
+}
+
+#[test]
+fn who_was_never_heard_stays_so_and_is_not_pinged() {
+    let mut bench = bench(4);
+
+    bench.nodes[3].up = false;
+    (0..6).for_each(|index| {
+        if index != 3 {
+            bench.restart(index, 60 + index as u8)
+        }
+    });
+
+    bench.pass(seconds(20));
+    assert!(bench.all(3, State::Never), "{:?}", bench.states(3));
+    let address = bench.nodes[3].address;
+    let to_it = bench.sent.iter().filter(|(_, it)| it.to == Destination::Unicast(address));
+    assert_eq!(to_it.count(), 0);
+}

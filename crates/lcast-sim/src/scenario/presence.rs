@@ -1,0 +1,133 @@
+//! Scenarios of presence: who dies is gone for all within seconds, and nobody else is.
+
+use std::time::Duration;
+
+use super::plain::warm;
+use crate::fault::Conditions;
+use crate::queue::Time;
+use crate::world::script::Change;
+use crate::world::{Setup, World};
+
+/// Within this time everybody knows of a death. [PRE-21] [PRE-22]
+const KNOWN: Duration = Duration::from_secs(6);
+/// Packets that presence costs a node in a second, without loss. [PRE-30]
+const PACKETS_PER_SECOND_MAX: f64 = 5.0;
+
+/// Kills the agent of this number; when everybody else holds it gone, at the latest.
+fn kill(world: &mut World, victim: u32) {
+    let name = format!("a{victim:04}");
+    let dead = world.node_named(&name);
+    let at = world.now();
+    world.change(Change::Crash(dead));
+    world.run(KNOWN);
+    let others = world.nodes().filter(|(index, it)| *index != dead && it.is_up()).count();
+    let knows = |seen: &(Time, _, String)| seen.0 >= at && seen.2 == name;
+    let known = world.gone().iter().filter(|it| knows(it)).count();
+    let last = world.gone().iter().filter(|it| knows(it)).map(|it| it.0 - at).max();
+    world.insist(known == others, || {
+        format!("{known} of {others} nodes know that {name} is gone, the last after {last:?}")
+    });
+}
+
+/// Insists that no living node is held gone.
+fn nobody_is_gone(world: &mut World, since: Time) {
+    let held: Vec<String> = world
+        .gone()
+        .iter()
+        .filter(|(at, ..)| *at >= since)
+        .map(|(at, observer, name)| format!("{name} at {} after {at:?}", observer.0))
+        .collect();
+    world.insist(held.is_empty(), || format!("held gone: {}", held.join(", ")));
+}
+
+/// Lets time pass, and counts the packets that each node sends in a second.
+fn cost(world: &mut World, time: Duration, nodes: u32) -> f64 {
+    let sent = |world: &World| world.network.traffic.unicast + world.network.traffic.multicast;
+    let before = sent(world);
+    world.run(time);
+    (sent(world) - before) as f64 / f64::from(nodes) / time.as_secs_f64()
+}
+
+fn deaths(seed: u64, agents: u32) -> World {
+    let mut world = warm(seed, &Setup { agents, ..Setup::default() });
+    world.run(Duration::from_secs(10));
+    let packets = cost(&mut world, Duration::from_secs(20), agents);
+    world.insist(packets < PACKETS_PER_SECOND_MAX, || {
+        format!("presence costs {packets:.2} packets a second and node")
+    });
+    nobody_is_gone(&mut world, Duration::ZERO);
+    kill(&mut world, 3);
+    kill(&mut world, agents);
+    world
+}
+
+pub(super) fn deaths_10(seed: u64) -> World {
+    deaths(seed, 10)
+}
+
+pub(super) fn deaths_100(seed: u64) -> World {
+    deaths(seed, 100)
+}
+
+/// Ten minutes of heavy loss: nobody dies, so nobody is gone.
+pub(super) fn calm_20(seed: u64) -> World {
+    let conditions = Conditions::lan().with_loss(0.2);
+    let mut world = warm(seed, &Setup { agents: 100, conditions, ..Setup::default() });
+    let since = world.now();
+    world.run(Duration::from_secs(600));
+    nobody_is_gone(&mut world, since);
+    world
+}
+
+/// Each side of a split realm holds the other gone, and both heal by themselves.
+pub(super) fn parted(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 12, ..Setup::default() });
+    world.run(Duration::from_secs(5));
+    let island: Vec<_> = world.agents().into_iter().take(5).collect();
+    world.change(Change::Partition(vec![island.clone()]));
+    world.run(Duration::from_secs(60));
+    let on_island = |world: &World| {
+        world.gone().iter().filter(|(_, observer, _)| island.contains(observer)).count()
+    };
+    let held = on_island(&world);
+    world.insist(held == 5 * 7, || format!("{held} of 35 are held gone on the island"));
+    world.change(Change::Heal);
+    world.run(Duration::from_secs(40));
+    let since = world.now();
+    world.run(Duration::from_secs(30));
+    nobody_is_gone(&mut world, since);
+    super::plain::ask_all(&mut world, "the realm is whole again");
+    world
+}
+
+/// A stopped process is gone, and back when it goes on; a restarted one is never gone again.
+pub(super) fn stopped(seed: u64) -> World {
+    let mut world = warm(seed, &Setup::default());
+    world.run(Duration::from_secs(5));
+    let sleeper = world.node_named("a0004");
+    world.change(Change::Pause(sleeper));
+    world.run(Duration::from_secs(10));
+    let gone = world.gone().iter().filter(|(_, _, name)| name == "a0004").count();
+    world.insist(gone == 10, || format!("{gone} of 10 hold the stopped agent gone"));
+    world.change(Change::Resume(sleeper));
+    world.run(Duration::from_secs(5));
+    let since = world.now();
+    let restarted = world.node_named("a0006");
+    world.change(Change::Crash(restarted));
+    world.change(Change::Start(restarted));
+    world.run(Duration::from_secs(30));
+    nobody_is_gone(&mut world, since);
+    super::plain::ask_all(&mut world, "everybody goes on");
+    world
+}
+
+/// A member that suspects everybody makes nobody gone.
+pub(super) fn slander(seed: u64) -> World {
+    let setup = Setup { agents: 20, liars: 1, ..Setup::default() };
+    let mut world = warm(seed, &setup);
+    world.run(Duration::from_secs(60));
+    let honest = |name: &str| name.starts_with('a');
+    let held = world.gone().iter().filter(|(_, _, name)| honest(name)).count();
+    world.insist(held == 0, || format!("honest nodes are held gone {held} times"));
+    world
+}
