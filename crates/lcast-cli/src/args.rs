@@ -274,6 +274,9 @@ pub(crate) struct NodesArgs {
     /// Also list clients.
     #[arg(long)]
     pub(crate) clients: bool,
+    /// Then follow who comes and goes, until Ctrl-C: redrawn on a terminal, else a line each.
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) watch: bool,
     /// Print only the names.
     #[arg(long)]
     pub(crate) names: bool,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lcast::home::Sighting;
-use lcast::{Node, QuestionError, Replies, WatchItem};
+use lcast::{Node, PresenceChanges, QuestionError, Replies, WatchItem};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, AskError, Deadline};
@@ -110,6 +110,11 @@ impl Session {
     pub(crate) async fn nodes(&self) -> Vec<NodeView> {
         // The node ends with this session, not before.
         self.node.members().await.unwrap_or_default()
+    }
+
+    /// Whose presence changes from here on.
+    pub(crate) async fn presence(&self) -> Result<PresenceChanges, Failure> {
+        self.node.presence().await.map_err(Failure::internal)
     }
 
     /// Round trips by unicast, many nodes at once.

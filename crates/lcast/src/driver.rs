@@ -13,18 +13,20 @@ use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, Target};
 use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Destination, Event, Input, Link, Output, Transmit};
 use lcast_proto::keys::members::MemberList;
+use lcast_proto::presence::Presence;
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetOrder, Verb, Wanted};
 use lcast_proto::time::{Now, Timestamp};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Table};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
 use crate::pings::Pings;
+use crate::presence::PresenceChanges;
 use crate::set_log::SetLog;
 use crate::settings::{Settings, Stored};
 use crate::store::{StateLock, Store};
@@ -38,6 +40,7 @@ pub(crate) enum Command {
     Ping(String, oneshot::Sender<Duration>),
     Members(oneshot::Sender<Vec<Member>>),
     Facts(oneshot::Sender<Facts>),
+    Presence(oneshot::Sender<broadcast::Receiver<Presence>>),
     Change(Change),
     Setting(Definition, Value, oneshot::Sender<Result<watch::Receiver<Value>, ExposeError>>),
     Install(MemberList),
@@ -69,6 +72,8 @@ pub(crate) struct Driver {
     questions: BTreeMap<QuestionId, Open>,
     next_question: u64,
     pings: Pings,
+    /// Those who follow presence; made for the first of them.
+    followers: Option<broadcast::Sender<Presence>>,
     settings: Settings,
     set_log: SetLog,
     stored: mpsc::Receiver<Stored>,
@@ -123,6 +128,7 @@ impl Driver {
             questions: BTreeMap::new(),
             next_question: 0,
             pings: Pings::default(),
+            followers: None,
             settings,
             set_log: SetLog::default(),
             stored,
@@ -411,6 +417,12 @@ impl Driver {
             // An error in these means that the caller was cancelled meanwhile.
             Command::Members(reply) => drop(reply.send(self.endpoint.nodes(now))),
             Command::Facts(reply) => drop(reply.send(self.facts())),
+            Command::Presence(reply) => {
+                let followers = self
+                    .followers
+                    .get_or_insert_with(|| broadcast::Sender::new(PresenceChanges::ITEMS_MAX));
+                drop(reply.send(followers.subscribe()));
+            }
             Command::Change(change) => {
                 let changed = self.endpoint.change(|table| {
                     change(table, now);
@@ -460,6 +472,17 @@ impl Driver {
                 self.pass_on(id, event);
                 self.questions.remove(&id);
             }
+            Event::Presence(presence) => {
+                tracing::debug!(node = presence.name, state = presence.state.as_str(), "presence");
+                if let Some(followers) = &self.followers {
+                    // An error means that nobody follows any more.
+                    let _ = followers.send(presence);
+                }
+            }
+            Event::Duplicate(sender) => tracing::warn!(
+                %sender,
+                "another process speaks with this agent's credential: a copy of it runs elsewhere"
+            ),
             Event::Pong(name, trip) => self.pings.answer(&name, trip),
             Event::Sample(id, wanted) => self.sample(id, &wanted),
             Event::Set(id, order) => self.set(id, order),

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::driver::{Command, Driver};
 use crate::exposed::{Exposed, Setting};
 use crate::memory::Memory;
+use crate::presence::PresenceChanges;
 use crate::question::Question;
 use crate::store::{LockError, StateLock, Store, StoreError};
 
@@ -240,6 +241,24 @@ impl Node {
     /// When the node has ended.
     pub async fn members(&self) -> Result<Vec<Member>, NodeEnded> {
         self.ask(Command::Members).await
+    }
+
+    /// Follows whose presence changes from here on; [`Node::members`] says what it is.
+    ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = node.presence().await?;
+    /// while let Some(lcast::PresenceItem::Changed(it)) = changes.next().await {
+    ///     println!("{} is {}", it.name, it.state.as_str());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn presence(&self) -> Result<PresenceChanges, NodeEnded> {
+        Ok(PresenceChanges::new(self.ask(Command::Presence).await?))
     }
 
     /// What the node knows of itself.

@@ -210,6 +210,8 @@ impl Replies {
                     | Event::Set(..)
                     | Event::Members(..)
                     | Event::Watch(..)
+                    | Event::Presence(_)
+                    | Event::Duplicate(_)
                     | Event::SchemaLearned(..),
                 ) => {}
                 None => return None,

@@ -109,6 +109,8 @@ impl Watch {
             | Event::Sample(..)
             | Event::Set(..)
             | Event::Members(_)
+            | Event::Presence(_)
+            | Event::Duplicate(_)
             | Event::SchemaLearned(..) => None,
         }
     }

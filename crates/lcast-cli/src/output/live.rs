@@ -26,8 +26,7 @@ pub(crate) struct Live {
     /// What became of nodes that are not in the table.
     left: BTreeMap<String, &'static str>,
     events: Vec<Json>,
-    /// Lines on the terminal that the next drawing goes over.
-    drawn: usize,
+    drawn: Drawn,
     stale: bool,
 }
 
@@ -44,7 +43,7 @@ impl Live {
             held: BTreeMap::new(),
             left: BTreeMap::new(),
             events: Vec::new(),
-            drawn: 0,
+            drawn: Drawn::default(),
             stale: false,
         }
     }
@@ -134,25 +133,8 @@ impl Live {
             })
             .collect();
         let table = replies::values(&replies, &self.order, true).render(self.output.screen);
-        let mut rows: Vec<String> = table.lines().map(str::to_owned).collect();
-        rows.extend(self.left.iter().map(|(node, why)| sanitise(&format!("{node} is {why}"))));
-        let room = self.output.height().map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
-        if rows.len() > room {
-            let hidden = rows.len() - room + 1;
-            rows.truncate(room - 1);
-            rows.push(format!("... and {hidden} more"));
-        }
-        let mut text = String::new();
-        if self.drawn > 0 {
-            let _ = write!(text, "\x1b[{}A", self.drawn);
-        }
-        text += "\x1b[J";
-        for row in &rows {
-            text += row;
-            text.push('\n');
-        }
-        self.drawn = rows.len();
-        self.output.text(&text)
+        let left = self.left.iter().map(|(node, why)| sanitise(&format!("{node} is {why}")) + "\n");
+        self.drawn.draw(&(table + &left.collect::<String>()), self.output)
     }
 
     /// Prints what is left, and the report.
@@ -170,6 +152,37 @@ impl Live {
             report::lines(account, place::wall()).iter().for_each(|line| self.output.note(line));
         }
         Ok(())
+    }
+}
+
+/// A text on a terminal that is drawn again over itself.
+#[derive(Debug, Default)]
+pub(crate) struct Drawn {
+    /// Lines that the next drawing goes over.
+    rows: usize,
+}
+
+impl Drawn {
+    /// Draws a text over the last one, as many of its lines as the terminal has.
+    pub(crate) fn draw(&mut self, text: &str, output: Output) -> Result<(), Failure> {
+        let mut rows: Vec<&str> = text.lines().collect();
+        let room = output.height().map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
+        let more = format!("... and {} more", rows.len().saturating_sub(room) + 1);
+        if rows.len() > room {
+            rows.truncate(room - 1);
+            rows.push(&more);
+        }
+        let mut drawing = String::new();
+        if self.rows > 0 {
+            let _ = write!(drawing, "\x1b[{}A", self.rows);
+        }
+        drawing += "\x1b[J";
+        for row in &rows {
+            drawing += row;
+            drawing.push('\n');
+        }
+        self.rows = rows.len();
+        output.text(&drawing)
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Screen {
 pub(crate) struct Table {
     header: Vec<Column>,
     rows: Vec<Vec<String>>,
+    alarm: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,15 @@ impl Table {
             };
             Column { title: sanitise(title), numeric }
         };
-        Self { header: titles.into_iter().map(column).collect(), rows: Vec::new() }
+        let header = titles.into_iter().map(column).collect();
+        Self { header, ..Self::default() }
+    }
+
+    /// Shows rows that hold this word in red, on a terminal with colours.
+    #[must_use]
+    pub(crate) fn alarm(mut self, word: &'static str) -> Self {
+        self.alarm = Some(word);
+        self
     }
 
     /// Adds a row with a cell for every column.
@@ -81,6 +90,9 @@ impl Table {
         let shown = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
         let bold = |(index, line): (usize, String)| match shown(&line) {
             line if screen.color && index == 0 => format!("\x1b[1m{line}\x1b[0m\n"),
+            line if screen.color && self.alarm.is_some_and(|word| line.contains(word)) => {
+                format!("\x1b[31m{line}\x1b[0m\n")
+            }
             line => format!("{line}\n"),
         };
         drawn.lines().enumerate().map(bold).collect()
@@ -106,5 +118,15 @@ mod tests {
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines.len(), 3, "{drawn:?}");
         assert!(lines[1].ends_with(" 0.42") && lines[2].ends_with("   12"), "{drawn:?}");
+    }
+
+    #[test]
+    fn an_alarm_is_red_where_there_are_colours() {
+        let table = table().alarm("web1");
+        for (color, expected) in [(true, 1), (false, 0)] {
+            let drawn = table.render(Some(Screen { width: None, color }));
+            assert_eq!(drawn.matches("\x1b[31mweb1").count(), expected, "{drawn:?}");
+        }
+        assert!(!table.render(None).contains('\x1b'));
     }
 }

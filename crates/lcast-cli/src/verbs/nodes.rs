@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lcast::realm;
+use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::presence::{State, Via};
@@ -18,11 +18,14 @@ use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs, STATES};
 use crate::backend::Session;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::live::Drawn;
 use crate::output::table::Table;
 use crate::output::{Format, Output, human, report};
 use crate::text::sanitise;
 use crate::{json, place};
 
+/// What stands beside the state of an agent that runs twice.
+const DUPLICATE: &str = "DUPLICATE";
 /// How long `nodes` asks the realm.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -60,7 +63,9 @@ pub(crate) async fn list(
         kind && (states.is_empty() || states.contains(&it.state.as_str()))
     };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-    if args.names {
+    if args.watch {
+        follow(&session, &nodes, &wanted, output).await?;
+    } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
     } else {
@@ -77,6 +82,54 @@ pub(crate) async fn list(
     Ok(exit)
 }
 
+/// Prints the roster, then what changes in it, until it is interrupted: the table anew on a
+/// terminal, else a line for each change.
+async fn follow(
+    session: &Session,
+    nodes: &[NodeView],
+    wanted: &impl Fn(&NodeView) -> bool,
+    output: Output,
+) -> Result<(), Failure> {
+    if output.format == Format::Json {
+        let message = "--json prints one document, and --watch does not end: use --jsonl";
+        return Err(Failure::usage(message));
+    }
+    let on_screen = output.terminal() && output.format == Format::Text;
+    let mut drawn = Drawn::default();
+    let mut changes = session.presence().await?;
+    let mut interrupts = question::Interrupts::new()?;
+    if on_screen {
+        drawn.draw(&table(nodes, place::wall()).render(output.screen), output)?;
+    } else {
+        print(nodes, output)?;
+    }
+    loop {
+        let item = tokio::select! {
+            item = changes.next() => item,
+            () = interrupts.next() => return Ok(()),
+        };
+        let id = match item {
+            Some(PresenceItem::Changed(it)) => Some(it.id),
+            // After an overflow all are told.
+            Some(_) => None,
+            None => return Ok(()),
+        };
+        let mut nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
+        if on_screen {
+            drawn.draw(&table(&nodes, place::wall()).render(output.screen), output)?;
+            continue;
+        }
+        nodes.retain(|it| id.is_none_or(|id| it.id == id));
+        match output.format {
+            Format::JsonLines => print(&nodes, output)?,
+            Format::Json | Format::Text => {
+                let rows = table(&nodes, place::wall()).render(None);
+                output.text(rows.split_once('\n').map_or("", |(_, rows)| rows))?;
+            }
+        }
+    }
+}
+
 fn print(nodes: &[NodeView], output: Output) -> Result<(), Failure> {
     match output.format {
         Format::Json => {
@@ -91,7 +144,12 @@ fn print(nodes: &[NodeView], output: Output) -> Result<(), Failure> {
 
 fn table(nodes: &[NodeView], now: Timestamp) -> Table {
     let mut table =
-        Table::new(["name", "labels", "roles", "version", "state", "last heard", "path"]);
+        Table::new(["name", "labels", "roles", "version", "state", "last heard", "path"])
+            .alarm(DUPLICATE);
+    let state = |it: &NodeView| match it.duplicate {
+        true => format!("{}, {DUPLICATE}", it.state.as_str()),
+        false => it.state.as_str().to_owned(),
+    };
     for it in nodes {
         let labels: Vec<String> =
             it.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -100,7 +158,7 @@ fn table(nodes: &[NodeView], now: Timestamp) -> Table {
             labels.join(" "),
             it.roles.join(" "),
             it.software.to_string(),
-            it.state.as_str().to_owned(),
+            state(it),
             human::ago(it.last_heard, now),
             it.via.map_or("-", path).to_owned(),
         ]);
@@ -120,6 +178,7 @@ fn node_json(it: &NodeView) -> Json {
         "roles": it.roles,
         "version": version,
         "state": it.state.as_str(),
+        "duplicate": it.duplicate,
         "last_heard": it.last_heard.map_or(Json::Null, json::timestamp),
         "path": it.via.map(path),
     })
@@ -307,6 +366,7 @@ mod tests {
             state: if last_heard.is_some() { State::Alive } else { State::Never },
             last_heard,
             via: last_heard.map(|_| Via::Multicast),
+            duplicate: false,
         }
     }
 
@@ -316,7 +376,7 @@ mod tests {
         let id = "abab-abab-abab-abab-abab-abab-abab-abab";
         let expected = json!({
             "name": "web1", "id": id, "kind": "agent", "labels": {"role": "web"}, "roles": [],
-            "version": null, "state": "never", "last_heard": null, "path": null,
+            "version": null, "state": "never", "duplicate": false, "last_heard": null, "path": null,
         });
         assert_eq!(printed, expected);
         let now = Timestamp::from_millis(10_000);

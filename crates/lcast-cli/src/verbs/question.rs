@@ -8,6 +8,8 @@ use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::variable::Schema;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::args::target::Target;
 use crate::args::{Everywhere, QuestionArgs};
 use crate::backend::{Answer, Session};
@@ -71,6 +73,35 @@ pub(crate) async fn ask(
                 interrupted = true;
                 question.cancel();
             }
+        }
+    }
+}
+
+/// The signals that end what does not end by itself.
+pub(crate) struct Interrupts {
+    interrupts: Signal,
+    ends: Signal,
+}
+
+impl Interrupts {
+    /// From here on they end nothing by themselves.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let watch = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::internal(format_args!("cannot watch for signals: {error}"))
+            })
+        };
+        Ok(Self {
+            interrupts: watch(SignalKind::interrupt())?,
+            ends: watch(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.ends.recv() => {}
         }
     }
 }

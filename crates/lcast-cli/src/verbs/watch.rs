@@ -5,10 +5,9 @@ use std::time::Duration;
 use lcast::WatchItem;
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Verb, WatchRequest};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::question::{self, Asked};
+use super::question::{self, Asked, Interrupts};
 use super::{get, suggest};
 use crate::args::{Everywhere, WatchArgs};
 use crate::backend::{Session, Watch};
@@ -68,8 +67,7 @@ fn delta(args: &WatchArgs) -> Result<Option<f64>, Failure> {
 /// A watch and the signals that end it.
 struct Following {
     watch: Watch,
-    interrupts: Signal,
-    ends: Signal,
+    interrupts: Interrupts,
     draw: Interval,
     /// The account of the beginning.
     account: Option<Report>,
@@ -79,15 +77,11 @@ struct Following {
 
 impl Following {
     fn begin(watch: Watch) -> Result<Self, Failure> {
-        let signals = |kind| {
-            signal(kind).map_err(|error| Failure::internal(format_args!("no signals: {error}")))
-        };
         let mut draw = tokio::time::interval(DRAW_EVERY);
         draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             watch,
-            interrupts: signals(SignalKind::interrupt())?,
-            ends: signals(SignalKind::terminate())?,
+            interrupts: Interrupts::new()?,
             draw,
             account: None,
             interrupted: false,
@@ -115,12 +109,7 @@ impl Following {
         let item = tokio::select! {
             item = self.watch.next() => item?,
             _ = self.draw.tick(), if live.is_stale() => return live.draw(),
-            _ = self.interrupts.recv(), if !self.interrupted => {
-                self.interrupted = true;
-                self.watch.cancel();
-                return Ok(());
-            }
-            _ = self.ends.recv(), if !self.interrupted => {
+            () = self.interrupts.next(), if !self.interrupted => {
                 self.interrupted = true;
                 self.watch.cancel();
                 return Ok(());

@@ -64,6 +64,50 @@ fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     answer.check(0, &[("answered", 2), ("missing", 3)]);
 }
 
+/// One who follows the roster hears of a death within six seconds, of a return and of a goodbye.
+#[test]
+fn who_follows_hears_of_deaths_within_six_seconds() {
+    let mut fleet = Fleet::new(10, 0, CONFIG);
+    let host = fleet.lab.host(0);
+    let reader = fleet.realm.issue(&Member::client("reader"));
+    let words = format!("nodes --watch --jsonl --credential {reader}");
+    let mut watch = host.librecast(&words).start();
+    let says = |text: &[u8], name: &str, state: &str| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let last =
+            text.lines().filter(|it| it.contains(&format!("\"name\":\"{name}\""))).next_back();
+        last.is_some_and(|it| it.contains(&format!("\"state\":\"{state}\"")))
+    };
+    watch.wait_stdout("the roster", DEADLINE, |text| says(text, "web1", "alive"));
+    fleet.agent("web1").kill();
+    let limit = std::time::Duration::from_secs(6);
+    watch.wait_stdout("web1 to be gone", limit, |text| says(text, "web1", "gone"));
+    fleet.agent("web1").start();
+    watch.wait_stdout("web1 to be back", DEADLINE, |text| says(text, "web1", "alive"));
+    assert_eq!(fleet.agent("web2").stop(), 0);
+    watch.wait_stdout("web2 to have left", DEADLINE, |text| says(text, "web2", "left"));
+    watch.signal(rustix::process::Signal::INT);
+    assert_eq!(watch.wait(DEADLINE).code, 0);
+}
+
+/// A copy of an agent's credential runs elsewhere: everybody sees that.
+#[test]
+fn two_agents_with_one_credential_are_shown() {
+    let fleet = Fleet::new(2, 1, CONFIG);
+    let twin = fleet.realm.issue(&Member::agent("twin"));
+    let start = |host: usize| {
+        let host = fleet.lab.host(host);
+        let mut agent = lcast_lab::Agent::prepare(&host, "twin", &twin, CONFIG);
+        agent.start();
+        agent
+    };
+    let _copies = [start(2), start(3)];
+    wait_until("the duplicate to be shown", DEADLINE, || {
+        roster(&fleet, "")["twin"]["duplicate"] == true
+    });
+    assert_eq!(roster(&fleet, "")["web1"]["duplicate"], false);
+}
+
 #[test]
 fn the_forgotten_is_expected_no_more_until_issued_again() {
     let mut fleet = Fleet::new(3, 0, CONFIG);

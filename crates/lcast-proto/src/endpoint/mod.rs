@@ -8,8 +8,8 @@
 //!
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
-//! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster in
-//! step with the others, with `fetching` to say from whom, and `presence` notices who dies.
+//! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster
+//! in step with the others, with `fetching` to say from whom, and `presence` notices who dies.
 
 mod asker;
 mod checking;

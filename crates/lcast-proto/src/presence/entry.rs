@@ -216,6 +216,11 @@ impl Entry {
         }
     }
 
+    /// Two of its processes spoke at once. [PRE-35]
+    pub(super) fn note_twice(&mut self, now: Instant) {
+        self.twice = Some(now);
+    }
+
     /// Whether two of its processes are alive at once. [PRE-35]
     pub(super) fn is_twice(&self, now: Instant) -> bool {
         self.twice.is_some_and(|at| now.since(at) <= lately(self.heard.interval))

@@ -291,6 +291,14 @@ impl Roster {
         self.entries.get(id).is_some_and(|entry| entry.is_twice(now))
     }
 
+    /// Notes that two processes of an agent spoke at once. [PRE-35]
+    pub fn note_twice(&mut self, now: Instant, id: &NodeId) {
+        if let Some(entry) = self.entries.get_mut(id).filter(|it| it.agent) {
+            entry.note_twice(now);
+        }
+        self.review(now, *id);
+    }
+
     /// This process was stopped until `now`: nobody was silent meanwhile. [PRE-28]
     pub fn resume(&mut self, now: Instant) {
         self.resumed = now;

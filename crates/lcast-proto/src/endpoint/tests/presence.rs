@@ -108,7 +108,7 @@ fn an_old_suspicion_changes_nothing() {
     bench.pass(seconds(5));
     bench.accuse(4, 3);
     bench.settle();
-    let is_suspicion = |(from, it): &&(usize, Transmit)| *from == 4 && it.bytes.len() > 0;
+    let is_suspicion = |(from, it): &&(usize, Transmit)| *from == 4 && !it.bytes.is_empty();
     let captured = bench.sent.iter().rev().find(is_suspicion).map(|(_, it)| it.bytes.clone());
     let captured = captured.expect("the suspicion was sent");
     bench.pass(seconds(90));
