@@ -62,7 +62,7 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 fn without_a_home_the_way_out_is_told() {
     let home = Home::new();
-    let mut command = home.command(&["realm", "list"]);
+    let mut command = home.command(&["get", "host.name"]);
     let ended = Ended::of(command.env_remove("LIBRECAST_HOME"));
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("set LIBRECAST_HOME"), "{ended:?}");
