@@ -74,8 +74,7 @@ fn who_follows_hears_of_deaths_within_six_seconds() {
     let mut watch = host.librecast(&words).start();
     let says = |text: &[u8], name: &str, state: &str| {
         let text = String::from_utf8_lossy(text).into_owned();
-        let last =
-            text.lines().filter(|it| it.contains(&format!("\"name\":\"{name}\""))).next_back();
+        let last = text.lines().rfind(|it| it.contains(&format!("\"name\":\"{name}\"")));
         last.is_some_and(|it| it.contains(&format!("\"state\":\"{state}\"")))
     };
     watch.wait_stdout("the roster", DEADLINE, |text| says(text, "web1", "alive"));
