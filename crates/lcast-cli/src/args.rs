@@ -107,6 +107,11 @@ pub(crate) enum Verb {
     Forget(ForgetArgs),
     /// Measure the round trip to each node, by multicast and by unicast.
     Ping(PingArgs),
+    /// Find what is wrong with this host's network for a realm, and print what mends it.
+    ///
+    /// Each cause has an id, which the book explains. With a target, agents are asked what they
+    /// find on their own hosts.
+    Doctor(DoctorArgs),
     /// Make realms and credentials, and look at them; touches no network.
     Realm(RealmArgs),
     /// Take a credential file into your own keeping.
@@ -305,6 +310,13 @@ pub(crate) struct PingArgs {
     pub(crate) ask: AskArgs,
 }
 
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
 /// The verbs of realms.
 #[derive(Debug, Args)]
 pub(crate) struct RealmArgs {
@@ -478,6 +490,7 @@ impl Verb {
             },
             Self::Forget(args) => args.everywhere.clone(),
             Self::Ping(args) => args.ask.everywhere.clone(),
+            Self::Doctor(args) => args.ask.everywhere.clone(),
             Self::Realm(args) => match &args.verb {
                 RealmVerb::Create(args) => args.everywhere.clone(),
                 RealmVerb::Issue(args) => args.everywhere.clone(),

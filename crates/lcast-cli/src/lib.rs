@@ -7,6 +7,7 @@
 pub mod agent;
 mod args;
 mod backend;
+mod doctor;
 mod exit;
 mod failure;
 mod json;

@@ -7,8 +7,8 @@
 //! Not for protocol, keys, retries or policy: this crate neither reads nor makes a packet, and it
 //! never decides whom to ask. All unsafe code of the crate is in the private module `sys`.
 //!
-//! Start reading at [`Network`], then [`interfaces`] (which interfaces a realm uses) and
-//! [`registry`] (how nodes of a host without multicast find each other).
+//! Start reading at [`Network`], then [`interfaces`] (which interfaces a realm uses), [`registry`]
+//! (how nodes of a host without multicast find each other) and [`survey`] (facts for the doctor).
 //!
 //! ```no_run
 //! use lcast_net::{Batch, Network, NetworkConfig, Scope, Target};
@@ -44,6 +44,7 @@ pub mod registry;
 mod scope;
 mod send;
 mod socket;
+pub mod survey;
 mod sys;
 
 pub use batch::{Batch, DATAGRAM_LEN_MAX, DATAGRAMS_MAX, Datagram, Destination};

@@ -83,13 +83,7 @@ impl Bound {
 
     fn new(socket: Socket, role: Role, receive_buffer: usize) -> io::Result<Self> {
         sys::set_receive_overflow(socket.as_fd())?;
-        let forced =
-            rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, receive_buffer);
-        if forced.is_err() {
-            // Without the privilege the kernel grants what net.core.rmem_max allows.
-            socket.set_recv_buffer_size(receive_buffer)?;
-        }
-        let receive_buffer = socket.recv_buffer_size()?;
+        let receive_buffer = raise_buffer(&socket, receive_buffer)?;
         let socket = socket.into();
         Ok(Self { socket, role, overflow: Overflow::default(), receive_buffer, wants_room: false })
     }
@@ -134,7 +128,18 @@ impl Overflow {
     }
 }
 
-fn new_socket() -> io::Result<Socket> {
+/// Asks for a receive buffer of so many bytes; returns what was granted, in the kernel's counting.
+pub(crate) fn raise_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
+    let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, bytes);
+    if forced.is_err() {
+        // Without the privilege the kernel grants what net.core.rmem_max allows.
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.recv_buffer_size()
+}
+
+/// A socket that is bound to nothing.
+pub(crate) fn new_socket() -> io::Result<Socket> {
     let kind = Type::DGRAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::IPV6, kind, Some(Protocol::UDP))?;
     socket.set_only_v6(true)?;

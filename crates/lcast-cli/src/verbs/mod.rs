@@ -2,6 +2,7 @@
 
 mod agent;
 mod demo;
+mod doctor;
 mod generated;
 mod get;
 mod nodes;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Nodes(args) => wait(nodes::list(args, everywhere, output)),
         Verb::Forget(args) => wait(nodes::forget(args, everywhere, output)),
         Verb::Ping(args) => wait(nodes::ping(args, everywhere, output)),
+        Verb::Doctor(args) => wait(doctor::run(args, everywhere, output)),
         Verb::Realm(args) => match &args.verb {
             RealmVerb::Create(args) => realm::create(args, everywhere, output),
             RealmVerb::Issue(args) => realm::issue(args, everywhere, output),

@@ -7,6 +7,7 @@
 
 mod asking;
 mod bad_input;
+mod doctor;
 mod faults;
 mod firewalls;
 mod fleet;

@@ -1,0 +1,73 @@
+//! What can be wrong: an id each, which scripts and the book may rely on.
+
+use std::fmt;
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $id:literal,)*) => {
+        /// A cause of trouble.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Cause {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Cause {
+            /// Every cause, in the order in which they are told.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its id: what programs see, and what the book explains.
+            pub(crate) const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// IPv6 is switched off on an interface, or in the kernel.
+    NoIpv6 = "no-ipv6",
+    /// An interface of the realm is down, or has no carrier.
+    InterfaceDown = "interface-down",
+    /// An interface that the realm names does not exist.
+    InterfaceAbsent = "interface-absent",
+    /// An interface of the realm does not multicast.
+    WrongInterface = "wrong-interface",
+    /// An interface lacks an address of the realm's scope.
+    WrongScope = "wrong-scope",
+    /// The kernel has no route for multicast out of an interface.
+    NoMulticastRoute = "no-multicast-route",
+    /// Another program holds the realm's port.
+    PortTaken = "port-taken",
+    /// The kernel grants receive buffers that are too small for the realm.
+    BuffersSmall = "buffers-small",
+    /// Datagrams were lost in full receive buffers.
+    ReceiveOverflow = "receive-overflow",
+    /// The credential has expired.
+    CredentialExpired = "credential-expired",
+    /// The credential expires soon.
+    CredentialSoonExpired = "credential-soon-expired",
+    /// Others at the realm's port are of another realm.
+    CredentialOtherRealm = "credential-other-realm",
+    /// The clocks of this host and of the others differ.
+    ClockSkew = "clock-skew",
+    /// Two agents run with one certificate.
+    DuplicateIdentity = "duplicate-identity",
+    /// This host's firewall drops answers.
+    RepliesFiltered = "replies-filtered",
+    /// Firewalls of agents drop questions.
+    QuestionsFiltered = "questions-filtered",
+    /// A switch snoops MLD, and nobody queries.
+    SnoopingNoQuerier = "snooping-no-querier",
+    /// Multicast passes in one direction only.
+    MulticastOneWay = "multicast-one-way",
+    /// Multicast does not pass, unicast does.
+    MulticastFiltered = "multicast-filtered",
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}

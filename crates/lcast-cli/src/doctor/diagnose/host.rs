@@ -1,0 +1,238 @@
+//! What is wrong with this host itself.
+
+use lcast_net::Scope;
+use lcast_net::interfaces::{self, Selection};
+
+use crate::doctor::cause::Cause;
+use crate::doctor::facts::{Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
+use crate::doctor::local::BUFFER_ASKED;
+use crate::doctor::mend::{as_root, of_interface, sysctl};
+use crate::doctor::{Finding, Severity};
+
+/// What a full-size reply costs in a receive buffer, by the kernel's counting.
+const REPLY_COST: usize = 2304;
+
+pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
+    let Facts { realm, host, .. } = facts;
+    if !host.ipv6 {
+        return vec![no_ipv6_at_all(host)];
+    }
+    let mut findings = Vec::new();
+    if realm.scope == Scope::Host {
+        findings.extend(loopback(host));
+    } else {
+        for interface in meant(realm, host) {
+            findings.extend(judge(realm, host, interface));
+        }
+        findings.extend(absent(realm, host));
+    }
+    findings.extend(port(realm, host));
+    findings.extend(buffers(realm, host));
+    findings.extend(overflow(facts));
+    findings
+}
+
+fn no_ipv6_at_all(host: &HostFacts) -> Finding {
+    let what = "the kernel was started without IPv6 (ipv6.disable=1)".to_owned();
+    let command =
+        as_root(host.root, "sed -i s/ipv6.disable=1// /etc/default/grub && update-grub && reboot");
+    Finding::here(Cause::NoIpv6, Severity::Error, what, command)
+}
+
+/// A realm of one host needs the loopback interface alone.
+fn loopback(host: &HostFacts) -> Option<Finding> {
+    let loopback = host.interfaces.iter().find(|it| it.interface.loopback)?;
+    if loopback.disabled {
+        return Some(no_ipv6(host, loopback));
+    }
+    (!loopback.interface.up).then(|| down(host, loopback))
+}
+
+/// The interfaces that the realm is meant to use, usable or not. Where it takes whatever is there,
+/// those that are not usable matter only while none is.
+fn meant<'a>(realm: &RealmFacts, host: &'a HostFacts) -> Vec<&'a InterfaceFacts> {
+    let all: Vec<_> = host.interfaces.iter().map(|it| it.interface.clone()).collect();
+    let mut chosen = match &realm.interfaces {
+        Selection::Automatic => interfaces::choose(&all, &Selection::Automatic).interfaces,
+        Selection::Named(names) => {
+            all.iter().filter(|it| names.contains(&it.name)).cloned().collect()
+        }
+    };
+    if chosen.is_empty() && realm.interfaces == Selection::Automatic {
+        let mended: Vec<_> = all
+            .into_iter()
+            .map(|it| interfaces::Interface { up: true, multicast: true, ..it })
+            .collect();
+        chosen = interfaces::choose(&mended, &Selection::Automatic).interfaces;
+    }
+    let is_chosen = |it: &&InterfaceFacts| chosen.iter().any(|one| one.index == it.interface.index);
+    host.interfaces.iter().filter(is_chosen).collect()
+}
+
+/// The first thing that is wrong with an interface.
+fn judge(realm: &RealmFacts, host: &HostFacts, facts: &InterfaceFacts) -> Option<Finding> {
+    let interface = &facts.interface;
+    let name = &interface.name;
+    if facts.disabled {
+        return Some(no_ipv6(host, facts));
+    }
+    if !interface.up || !interface.carrier {
+        return Some(down(host, facts));
+    }
+    if !interface.multicast {
+        let what = format!("'{name}' does not multicast");
+        let command = as_root(host.root, &format!("ip link set dev {name} multicast on"));
+        return Some(Finding::here(Cause::WrongInterface, Severity::Error, what, command));
+    }
+    if !interface.addresses.iter().any(|it| !it.tentative) {
+        return no_address(host, facts);
+    }
+    if !facts.route {
+        let what = format!("the kernel has no route for multicast out of '{name}'");
+        let command = format!("ip -6 route add multicast ff00::/8 dev {name} table local");
+        let command = as_root(host.root, &command);
+        return Some(Finding::here(Cause::NoMulticastRoute, Severity::Error, what, command));
+    }
+    let _ = realm;
+    None
+}
+
+fn no_ipv6(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
+    let name = &facts.interface.name;
+    let what = format!("IPv6 is switched off on '{name}'");
+    // Switching it on for all reaches every interface there is.
+    let scope = if host.all_disabled { "all" } else { name };
+    let command = sysctl(host.root, &of_interface(scope, "disable_ipv6"), 0);
+    Finding::here(Cause::NoIpv6, Severity::Error, what, command)
+}
+
+fn down(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
+    let name = &facts.interface.name;
+    let (what, command) = if facts.interface.up {
+        (format!("'{name}' has no carrier: a cable, or the switch"), format!("ethtool {name}"))
+    } else {
+        (format!("'{name}' is down"), format!("ip link set dev {name} up"))
+    };
+    let command = as_root(host.root, &command);
+    Finding::here(Cause::InterfaceDown, Severity::Error, what, command)
+}
+
+/// An interface without any address that could be used: nothing can be sent from it.
+fn no_address(host: &HostFacts, facts: &InterfaceFacts) -> Option<Finding> {
+    let name = &facts.interface.name;
+    if !facts.interface.addresses.is_empty() {
+        // Detection of duplicates goes on: that is over in a second or two.
+        return None;
+    }
+    let what = format!("'{name}' has no IPv6 address");
+    let command = if facts.generates_none {
+        sysctl(host.root, &of_interface(name, "addr_gen_mode"), 0)
+    } else {
+        let again = format!("ip link set dev {name} down && ip link set dev {name} up");
+        as_root(host.root, &again)
+    };
+    Some(Finding::here(Cause::WrongScope, Severity::Error, what, command))
+}
+
+/// The interfaces that the realm names and that are not there.
+fn absent(realm: &RealmFacts, host: &HostFacts) -> Vec<Finding> {
+    let Selection::Named(names) = &realm.interfaces else { return Vec::new() };
+    let is_there = |name: &String| host.interfaces.iter().any(|it| it.interface.name == *name);
+    let usual: Vec<_> = host.interfaces.iter().map(|it| it.interface.clone()).collect();
+    let usual = interfaces::choose(&usual, &Selection::Automatic).interfaces;
+    let spare = usual.iter().find(|it| !names.contains(&it.name));
+    let finding = |name: &String| {
+        let what = format!("realm '{}' names '{name}', which is not there", realm.name);
+        let command = match spare {
+            Some(spare) => {
+                let spare = &spare.name;
+                format!(
+                    "ip link set dev {spare} down && ip link set dev {spare} name {name} && \
+                     ip link set dev {name} up"
+                )
+            }
+            None => format!("ip link add dev {name} type dummy"),
+        };
+        Finding::here(Cause::InterfaceAbsent, Severity::Error, what, as_root(host.root, &command))
+    };
+    names.iter().filter(|name| !is_there(name)).map(finding).collect()
+}
+
+/// Another program at the realm's port: nothing is heard, or an agent listens elsewhere.
+fn port(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
+    let port = realm.port;
+    let is_other = |it: &&Holder| {
+        let ours = it.process.as_ref().is_some_and(|it| it.program == "librecast");
+        it.address.is_unspecified() && !ours
+    };
+    let holder = host.holders.iter().find(is_other);
+    if !host.group_taken && holder.is_none() {
+        return None;
+    }
+    let Some(holder) = holder.or(host.holders.first()) else {
+        let what = format!("another program holds UDP port {port} for itself alone");
+        let command = as_root(host.root, &format!("ss -lunp sport = :{port}"));
+        return Some(Finding::here(Cause::PortTaken, Severity::Error, what, command));
+    };
+    let (who, command) = match &holder.process {
+        Some(process) => {
+            let command = match &process.unit {
+                Some(unit) => as_root(host.root, &format!("systemctl stop {unit}")),
+                None => as_root(host.root, &format!("kill {}", process.pid)),
+            };
+            (format!("'{}' (pid {})", process.program, process.pid), command)
+        }
+        None => {
+            let command = format!("ss -lunp sport = :{port}");
+            (format!("a program of user {}", holder.user), as_root(host.root, &command))
+        }
+    };
+    let (what, severity) = if host.group_taken {
+        let what = format!("{who} holds UDP port {port} for itself alone: the realm is not heard");
+        (what, Severity::Error)
+    } else {
+        (format!("{who} has UDP port {port} as well: answers may go to it"), Severity::Warning)
+    };
+    Some(Finding::here(Cause::PortTaken, severity, what, command))
+}
+
+/// Whether the answers of all agents fit the receive buffer, as far as they may come at once.
+fn buffers(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
+    let needed = (realm.agents.saturating_mul(REPLY_COST)).min(2 * BUFFER_ASKED);
+    if host.receive_buffer >= needed {
+        return None;
+    }
+    let what = format!(
+        "a receive buffer of {} bytes is granted here; answers of {} agents may need {needed}",
+        host.receive_buffer, realm.agents
+    );
+    let command = sysctl(host.root, "net.core.rmem_max", BUFFER_ASKED);
+    Some(Finding::here(Cause::BuffersSmall, Severity::Warning, what, command))
+}
+
+/// Datagrams that were lost in full buffers: here while asking, or at sockets of the realm.
+fn overflow(facts: &Facts) -> Option<Finding> {
+    let asked = facts.asked.as_ref().map_or(0, |asked| asked.overflow);
+    let host = &facts.host;
+    let worst = host.holders.iter().max_by_key(|it| it.drops).filter(|it| it.drops > 0);
+    let who = match (worst, asked) {
+        (None, 0) => return None,
+        (Some(holder), _) => {
+            let program = holder.process.as_ref().map_or_else(
+                || format!("a program of user {}", holder.user),
+                |it| format!("'{}' (pid {})", it.program, it.pid),
+            );
+            format!("{program} lost {} datagrams", holder.drops)
+        }
+        (None, lost) => format!("this command lost {lost} datagrams"),
+    };
+    let restart = worst.and_then(|it| it.process.as_ref()).map(|process| match &process.unit {
+        Some(unit) => format!(" && systemctl restart {unit}"),
+        None => format!(" && kill {}", process.pid),
+    });
+    let command =
+        format!("sysctl -w net.core.rmem_max={}{}", 2 * BUFFER_ASKED, restart.unwrap_or_default());
+    let what = format!("{who} in a full receive buffer");
+    let command = as_root(host.root, &command);
+    Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))
+}

@@ -1,0 +1,164 @@
+//! What is known of this host and its realm: gathered by `local` and by asking, judged by
+//! `diagnose`. Plain data, so that every judgement can be tested without a network.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use lcast_net::Scope;
+use lcast_net::interfaces::{Interface, Selection};
+use lcast_proto::time::Timestamp;
+
+/// Everything that a diagnosis looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// What the realm wants of this host.
+    pub(crate) realm: RealmFacts,
+    /// The host.
+    pub(crate) host: HostFacts,
+    /// The credential; none when there is none to be had.
+    pub(crate) credential: Option<CredentialFacts>,
+    /// What came of asking; none when nothing was asked.
+    pub(crate) asked: Option<AskedFacts>,
+}
+
+/// Where a realm lives.
+#[derive(Clone, Debug)]
+pub(crate) struct RealmFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// How far its packets go.
+    pub(crate) scope: Scope,
+    /// Its UDP port.
+    pub(crate) port: u16,
+    /// Which interfaces it uses.
+    pub(crate) interfaces: Selection,
+    /// The group of questions; none without a credential.
+    pub(crate) group: Option<Ipv6Addr>,
+    /// How many agents it expects.
+    pub(crate) agents: usize,
+}
+
+/// This host.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFacts {
+    /// Whether this process may change things, so that commands need no `sudo`.
+    pub(crate) root: bool,
+    /// Whether the kernel has IPv6.
+    pub(crate) ipv6: bool,
+    /// Whether IPv6 is switched off for all interfaces at once.
+    pub(crate) all_disabled: bool,
+    /// All interfaces.
+    pub(crate) interfaces: Vec<InterfaceFacts>,
+    /// Whether no socket can be had for the realm's group: another program holds the port.
+    pub(crate) group_taken: bool,
+    /// The sockets at the realm's port.
+    pub(crate) holders: Vec<Holder>,
+    /// The receive buffer that a socket is granted, in the kernel's counting.
+    pub(crate) receive_buffer: usize,
+    /// What manages this host's firewall.
+    pub(crate) firewall: Firewall,
+}
+
+/// An interface.
+#[derive(Clone, Debug)]
+pub(crate) struct InterfaceFacts {
+    /// As the kernel describes it.
+    pub(crate) interface: Interface,
+    /// Whether IPv6 is switched off on it.
+    pub(crate) disabled: bool,
+    /// Whether it makes no link-local address of its own (`addr_gen_mode`).
+    pub(crate) generates_none: bool,
+    /// Whether multicast to the realm's group has a route out of it.
+    pub(crate) route: bool,
+    /// How many MLD queries came in by it since it came up.
+    pub(crate) queries: u64,
+}
+
+/// A socket at the realm's port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// The address it is bound to.
+    pub(crate) address: Ipv6Addr,
+    /// The process, when it can be seen.
+    pub(crate) process: Option<Process>,
+    /// The user it belongs to.
+    pub(crate) user: u32,
+    /// Datagrams that the kernel dropped because its receive buffer was full.
+    pub(crate) drops: u64,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Its id.
+    pub(crate) pid: i32,
+    /// The name of its program.
+    pub(crate) program: String,
+    /// The systemd unit that it runs in.
+    pub(crate) unit: Option<String>,
+}
+
+/// What manages this host's firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firewall {
+    /// nftables, or nothing that is known.
+    Nft,
+    /// firewalld.
+    Firewalld,
+    /// ufw.
+    Ufw,
+}
+
+/// The credential in use.
+#[derive(Clone, Debug)]
+pub(crate) struct CredentialFacts {
+    /// Whom it names.
+    pub(crate) name: String,
+    /// Whether it is a client's.
+    pub(crate) client: bool,
+    /// Its roles.
+    pub(crate) roles: Vec<String>,
+    /// Its labels.
+    pub(crate) labels: Vec<(String, String)>,
+    /// When it ends.
+    pub(crate) not_after: Timestamp,
+    /// This host's clock.
+    pub(crate) wall: Timestamp,
+    /// Whether the realm's authority key is on this host.
+    pub(crate) authority: bool,
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AskedFacts {
+    /// The agents that are expected.
+    pub(crate) agents: Vec<AgentFacts>,
+    /// Packets that the host received and gave to nobody while multicast alone was asked.
+    pub(crate) undelivered: u64,
+    /// Whether this host heard the realm's group before the question: the switch may have
+    /// forgotten it since.
+    pub(crate) joined_before: bool,
+    /// Datagrams of other realms that came to the realm's port.
+    pub(crate) other_realm: u64,
+    /// Datagrams lost in this process's receive buffers.
+    pub(crate) overflow: u64,
+}
+
+/// An agent, as it is reached from here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AgentFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it answered a question that went by multicast alone.
+    pub(crate) by_multicast: bool,
+    /// Whether it answered a question that went by unicast alone, or a ping.
+    pub(crate) by_unicast: bool,
+    /// Whether it was heard by multicast while this went on.
+    pub(crate) heard: bool,
+    /// How far its clock is ahead of this host's, in milliseconds.
+    pub(crate) clock_ms: Option<i64>,
+    /// Whether two processes speak in its name.
+    pub(crate) duplicate: bool,
+    /// The round trip by unicast.
+    pub(crate) trip: Option<Duration>,
+}

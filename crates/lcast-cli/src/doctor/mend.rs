@@ -1,0 +1,88 @@
+//! The commands that mend things, exactly as they are to be typed.
+
+use super::facts::Firewall;
+
+/// A command that needs root: as it stands for root, else by `sudo`.
+pub(super) fn as_root(root: bool, command: &str) -> String {
+    if root {
+        return command.to_owned();
+    }
+    let steps: Vec<String> = command.split(" && ").map(|step| format!("sudo {step}")).collect();
+    steps.join(" && ")
+}
+
+/// Sets a value of the kernel's.
+pub(super) fn sysctl(root: bool, name: &str, value: usize) -> String {
+    as_root(root, &format!("sysctl -w {name}={value}"))
+}
+
+/// A setting of an interface in the name space of sysctl(8), where dots separate.
+pub(super) fn of_interface(interface: &str, setting: &str) -> String {
+    format!("net.ipv6.conf.{}.{setting}", interface.replace('.', "/"))
+}
+
+/// Lets the packets of a realm into this host: questions to its port, answers from it.
+pub(super) fn open_input(root: bool, firewall: Firewall, port: u16) -> String {
+    match firewall {
+        Firewall::Nft => {
+            let rules = [format!("udp dport {port}"), format!("udp sport {port}")];
+            insert_rules(root, "inet|ip6", "input", &rules)
+        }
+        Firewall::Firewalld => as_root(
+            root,
+            &format!(
+                "firewall-cmd --permanent --add-port={port}/udp --add-source-port={port}/udp && \
+                 firewall-cmd --reload"
+            ),
+        ),
+        Firewall::Ufw => as_root(
+            root,
+            &format!("ufw allow {port}/udp && ufw allow proto udp from any port {port}"),
+        ),
+    }
+}
+
+/// Lets the multicast of a realm through a bridge or router that runs Linux.
+pub(super) fn open_forward(root: bool, port: u16) -> String {
+    let rules = [format!("ip6 daddr ff00::/8 udp dport {port}")];
+    insert_rules(root, "bridge|inet|ip6", "forward", &rules)
+}
+
+/// Puts rules first in every chain of a hook: a chain of their own would not do, since a packet
+/// that one chain accepts can still be dropped by the next.
+fn insert_rules(root: bool, families: &str, hook: &str, rules: &[String]) -> String {
+    let sudo = if root { "" } else { "sudo " };
+    let printed: Vec<String> = rules
+        .iter()
+        .map(|rule| format!(r#"print "insert rule " t " " c " {rule} accept""#))
+        .collect();
+    let printed = printed.join("; ");
+    format!(
+        "{sudo}nft list chains | awk '/^table/ {{t = $2 \" \" $3}} $1 == \"chain\" {{c = $2}} \
+         /hook {hook}/ && t ~ /^({families}) / {{{printed}}}' | {sudo}nft -f -"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_as_they_are_typed() {
+        assert_eq!(as_root(true, "a && b"), "a && b");
+        assert_eq!(as_root(false, "a && b"), "sudo a && sudo b");
+        assert_eq!(
+            sysctl(false, &of_interface("eth0.7", "disable_ipv6"), 0),
+            "sudo sysctl -w net.ipv6.conf.eth0/7.disable_ipv6=0"
+        );
+        let expected = "nft list chains | awk '/^table/ {t = $2 \" \" $3} $1 == \"chain\" \
+                        {c = $2} /hook input/ && t ~ /^(inet|ip6) / {print \"insert rule \" t \" \
+                        \" c \" udp dport 7000 accept\"; print \"insert rule \" t \" \" c \" udp \
+                        sport 7000 accept\"}' | nft -f -";
+        assert_eq!(open_input(true, Firewall::Nft, 7000), expected);
+        assert_eq!(
+            open_input(false, Firewall::Ufw, 7000),
+            "sudo ufw allow 7000/udp && sudo ufw allow proto udp from any port 7000"
+        );
+    }
+}
