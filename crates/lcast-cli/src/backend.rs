@@ -90,6 +90,7 @@ impl Session {
 
     fn question(&self, ask: Ask) -> lcast::Question {
         let question = self.node.question(ask.verb).selector(ask.selector).expect(ask.expect);
+        let question = question.ways(ask.ways);
         let question = match ask.only {
             Some(names) => question.only(names),
             None => question,

@@ -31,6 +31,9 @@ pub struct NetworkConfig {
     pub interfaces: Selection,
     /// Where nodes of this host find each other without multicast; none to leave that out.
     pub registry: Option<RegistryConfig>,
+    /// Whether own addresses keep off the realm's port though it is free: for who wants to see what
+    /// a firewall does that has let nothing through for this port before.
+    pub spare_port: bool,
     /// The receive buffer of each socket in bytes (default 4 MiB). The kernel grants less to
     /// ordinary users (`net.core.rmem_max`); memory is used only while datagrams wait.
     pub receive_buffer: usize,
@@ -40,7 +43,8 @@ impl NetworkConfig {
     /// A network on this port and scope: all usual interfaces, no registry.
     pub fn new(port: u16, scope: Scope) -> Self {
         let (interfaces, registry) = (Selection::Automatic, None);
-        Self { port, scope, interfaces, registry, receive_buffer: RECEIVE_BUFFER }
+        let receive_buffer = RECEIVE_BUFFER;
+        Self { port, scope, interfaces, registry, spare_port: false, receive_buffer }
     }
 }
 
@@ -300,7 +304,8 @@ impl Network {
         addresses: &[Ipv6Addr],
         multicast: bool,
     ) -> bool {
-        let NetworkConfig { port, scope, receive_buffer, .. } = self.config;
+        let NetworkConfig { port, scope, spare_port, receive_buffer, .. } = self.config;
+        let port = if spare_port { 0 } else { port };
         let index = interface.index;
         let link = self.links.entry(index).or_insert_with(|| Link::new(interface, multicast));
         (link.name, link.multicast) = (interface.name.clone(), multicast);

@@ -67,6 +67,7 @@ pub struct Builder {
     keep_members: Option<KeepMembers>,
     registry: Vec<PathBuf>,
     closed: bool,
+    spare_port: bool,
 }
 
 /// Refreshes values in the table when a question is going to read them (`Some`), and at the
@@ -154,6 +155,7 @@ impl Node {
             keep_members: None,
             registry: Vec::new(),
             closed: false,
+            spare_port: false,
         }
     }
 
@@ -453,6 +455,14 @@ impl Builder {
         self
     }
 
+    /// Listens at ports of its own and not at the realm's: firewalls have let nothing through for
+    /// them before, so what gets through shows what they let through.
+    #[must_use]
+    pub fn spare_port(mut self) -> Self {
+        self.spare_port = true;
+        self
+    }
+
     /// Starts closed: the realm neither hears of the node nor reaches it before [`Node::open`], so
     /// that nobody sees it with half of its variables.
     #[must_use]
@@ -471,8 +481,9 @@ impl Builder {
         let lock = self.state.as_deref().map(StateLock::acquire).transpose()?;
         let store = self.state.as_deref().map(Store::open).transpose()?;
         let memory = self.memory.map(|folder| Memory::load(folder, started.wall));
-        let network =
-            Network::open(network_config(&self.credential, self.interfaces, self.registry))?;
+        let mut network = network_config(&self.credential, self.interfaces, self.registry);
+        network.spare_port = self.spare_port;
+        let network = Network::open(network)?;
         let mut config = Config {
             incarnation: store.as_ref().map_or(1, Store::incarnation),
             narrowing: self.narrowing,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lcast_proto::io::Event;
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::question::report::{Reply, Report};
-use lcast_proto::question::{Ask, AskError, Deadline, Verb};
+use lcast_proto::question::{Ask, AskError, Deadline, Verb, Ways};
 use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
 use lcast_proto::variable::{Schema, Version};
 use tokio::sync::mpsc;
@@ -56,6 +56,7 @@ impl Question {
             only: None,
             expect: Vec::new(),
             deadline: Deadline::default(),
+            ways: Ways::All,
         };
         Self { commands, ask }
     }
@@ -119,6 +120,13 @@ impl Question {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.ask.deadline = Deadline { base: timeout, extended: timeout };
+        self
+    }
+
+    /// Goes by these ways alone, to see which of them work. Default: by all.
+    #[must_use]
+    pub fn ways(mut self, ways: Ways) -> Self {
+        self.ask.ways = ways;
         self
     }
 

@@ -8,7 +8,7 @@ use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::presence::{State, Via};
-use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::Selector;
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
@@ -37,6 +37,7 @@ fn roll_call(time: Duration) -> Ask {
         only: None,
         expect: Vec::new(),
         deadline: Deadline { base: time, extended: time },
+        ways: Ways::All,
     }
 }
 
@@ -367,6 +368,7 @@ mod tests {
             last_heard,
             via: last_heard.map(|_| Via::Multicast),
             duplicate: false,
+            sign: None,
         }
     }
 

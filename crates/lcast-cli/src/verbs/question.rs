@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::question::report::{Reply, Report};
-use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::variable::Schema;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,7 +38,7 @@ pub(crate) fn place(everywhere: &Everywhere) -> Result<Place, Failure> {
 /// The question that the options describe.
 pub(crate) fn describe(verb: Verb, target: Target, question: &QuestionArgs) -> Ask {
     let Target { selector, only, expect } = target;
-    Ask { verb, selector, only, expect, deadline: deadline(question) }
+    Ask { verb, selector, only, expect, deadline: deadline(question), ways: Ways::All }
 }
 
 /// One second, three while answers come in; `--timeout` bounds the whole question instead.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lcast_proto::question::report::{EmptyReason, Report};
-use lcast_proto::question::{Ask, Deadline, Verb};
+use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
 
 use super::question::{self, Asked};
@@ -34,6 +34,7 @@ pub(crate) async fn unknown_names(
         only: None,
         expect: Vec::new(),
         deadline: Deadline { base: ASKING, extended: ASKING },
+        ways: Ways::All,
     };
     let Ok(told) = question::ask(session, ask, |_| Ok(())).await else {
         return;

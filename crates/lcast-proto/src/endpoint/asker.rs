@@ -303,7 +303,8 @@ impl Endpoint {
         let mut frame = frame.clone();
         let room = self.fit_announcement(&mut frame);
         frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
-        let copies = Copies { unicast: round.pokes, neighbours: round.neighbours, alone: false };
+        let Round { pokes: unicast, neighbours, by_multicast, .. } = round;
+        let copies = Copies { unicast, neighbours, alone: !by_multicast };
         self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
         if self.own.kind() == Kind::Agent {
             self.ask_self(now, frame);

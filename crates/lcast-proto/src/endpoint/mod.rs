@@ -44,7 +44,7 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Refutation, Ring, Roster, State, Via};
+use crate::presence::{Beacons, Refutation, Ring, Roster, Sign, Signs, State, Via};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -77,6 +77,7 @@ pub struct Endpoint {
     schemas: Schemas,
     links: Vec<Link>,
     roster: Roster,
+    signs: Signs,
     beacons: Option<Beacons>,
     ring: Option<Ring>,
     refutation: Refutation,
@@ -119,6 +120,8 @@ pub struct NodeView {
     pub via: Option<Via>,
     /// Whether two processes of this agent are alive at once: a copied credential.
     pub duplicate: bool,
+    /// Its last packet that came by multicast to this process.
+    pub sign: Option<Sign>,
 }
 
 impl Endpoint {
@@ -161,6 +164,7 @@ impl Endpoint {
             schemas: Schemas::new(&config.schemas),
             links: Vec::new(),
             roster,
+            signs: Signs::default(),
             beacons,
             ring,
             refutation: Refutation::default(),
@@ -361,6 +365,7 @@ impl Endpoint {
                 } else {
                     self.roster.is_twice(now.instant, &member.id)
                 },
+                sign: self.signs.sign(&member.id),
             }
         };
         let members = self.roster.members().members().iter();

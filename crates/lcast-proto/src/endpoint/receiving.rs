@@ -87,6 +87,7 @@ impl Endpoint {
         self.commit(&certificate, header)?;
         let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
         let origin = self.origin(datagram, header, certificate);
+        self.note_sign(now, &origin, &frame);
         match frame {
             GroupFrame::Question(question) => self.hear_question(now, origin, *question),
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
@@ -98,6 +99,20 @@ impl Endpoint {
                 self.hear_change(now, origin.sender, &origin.certificate, &change)
             }
             GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, &suspect),
+        }
+    }
+
+    /// Notes what a packet to everybody tells about the network. [PRE-11]
+    fn note_sign(&mut self, now: Now, origin: &Origin, frame: &GroupFrame) {
+        let told = match frame {
+            GroupFrame::Question(question) => question.announcement.wall,
+            GroupFrame::Beacon(beacon) => beacon.announcement.wall,
+            GroupFrame::Suspect(suspect) => suspect.announcement.wall,
+            GroupFrame::Change(_) => return,
+        };
+        let id = origin.certificate.id();
+        if origin.via == Via::Multicast && self.roster.members().by_id(&id).is_some() {
+            self.signs.note(now, id, origin.sender, told);
         }
     }
 

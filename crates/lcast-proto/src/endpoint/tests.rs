@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod presence;
 mod watch;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -20,7 +21,7 @@ use crate::keys::members::MemberEdit;
 use crate::keys::subject::{Labels, NodeName, Roles, Subject};
 use crate::question::report::{Class, SetResult};
 use crate::question::report::{EmptyReason, Outcome, RefusalReason, Reply, Report, SetOutcome};
-use crate::question::{Ask, Deadline, QuestionId, SetRequest, Verb};
+use crate::question::{Ask, Deadline, QuestionId, SetRequest, Verb, Ways};
 use crate::select::{Glob, Predicate, Selector};
 use crate::stats::Dropped;
 use crate::value::{Type, Value};
@@ -286,6 +287,7 @@ fn get(pattern: &str, selector: Selector) -> Ask {
         only: None,
         expect: Vec::new(),
         deadline: Deadline::default(),
+        ways: Ways::All,
     }
 }
 

@@ -10,6 +10,7 @@ mod entry;
 mod refutation;
 mod ring;
 mod roster;
+mod signs;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use roster::{
     ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State, Unfounded,
     Via,
 };
+pub use signs::{Processes, Sign, Signs};
 
 use crate::random::Random;
 use crate::time::Instant;

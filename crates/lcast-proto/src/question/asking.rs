@@ -12,7 +12,7 @@ use super::report::{
     Class, EmptyNode, EmptyReason, ErrorCode, FailedNode, Failure, Outcome, Refusal, RefusalReason,
     RefusedNode, Report, SetOutcome, SetResult, UnheardNode,
 };
-use super::{Ask, QuestionId, Verb};
+use super::{Ask, QuestionId, Verb, Ways};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::Member;
 use crate::keys::subject::Kind;
@@ -136,6 +136,8 @@ pub struct Round {
     pub remaining: Duration,
     /// Whether replies shall come by the reply group as well.
     pub by_group: bool,
+    /// Whether it goes by multicast.
+    pub by_multicast: bool,
     /// Copies by unicast.
     pub pokes: Vec<SocketAddrV6>,
     /// Whether a copy goes to every neighbour.
@@ -463,9 +465,11 @@ impl Asking {
         let pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
         self.next_round = now.instant + window + pause;
         let (pokes, neighbours) = self.pokes(&silent, roster);
-        let copies = 1 + pokes.len() + usize::from(neighbours);
+        let by_multicast = self.ask.ways != Ways::Unicast;
+        let copies = usize::from(by_multicast) + pokes.len() + usize::from(neighbours);
         self.questions_sent += u32::try_from(copies).unwrap_or(u32::MAX);
-        if self.round + 1 == REPLY_GROUP_ROUND {
+        let by_group = self.ask.ways == Ways::All;
+        if by_group && self.round + 1 == REPLY_GROUP_ROUND {
             self.sends.push_back(Send::JoinReplyGroup);
         }
         if self.round > 1 {
@@ -477,7 +481,8 @@ impl Asking {
             wanted,
             window,
             remaining: self.ask.deadline.extended.saturating_sub(spent),
-            by_group: self.round >= REPLY_GROUP_ROUND,
+            by_group: by_group && self.round >= REPLY_GROUP_ROUND,
+            by_multicast,
             pokes,
             neighbours,
         }));
@@ -504,14 +509,19 @@ impl Asking {
     /// Unicast copies: to the silent nodes whose address is known, a different lot each round, and
     /// to the neighbours when some address is not known. [QST-14]
     fn pokes(&self, silent: &[NodeId], roster: &Roster) -> (Vec<SocketAddrV6>, bool) {
-        if self.round < 2 {
+        let copied_from = match self.ask.ways {
+            Ways::All => 2,
+            Ways::Unicast => 1,
+            Ways::Multicast => return (Vec::new(), false),
+        };
+        if self.round < copied_from {
             return (Vec::new(), false);
         }
         let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
         let unknown = silent.iter().any(|id| address(id).is_none());
         // Each address once: what others tell of nodes must not make this one flood a host.
         let known: BTreeSet<SocketAddrV6> = silent.iter().filter_map(address).collect();
-        let skip = (usize::from(self.round) - 2) * POKES_MAX;
+        let skip = usize::from(self.round - copied_from) * POKES_MAX;
         let skip = if known.len() > POKES_MAX { skip % known.len() } else { 0 };
         let lot = known.iter().cycle().skip(skip).take(POKES_MAX.min(known.len()));
         (lot.copied().collect(), unknown)

@@ -50,6 +50,20 @@ pub struct Ask {
     pub expect: Vec<String>,
     /// How long to wait.
     pub deadline: Deadline,
+    /// By which ways it goes.
+    pub ways: Ways,
+}
+
+/// By which ways a question goes. [QST-43]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ways {
+    /// By all that may bring an answer.
+    #[default]
+    All,
+    /// By multicast alone, to see what it does: no copies, and answers by unicast alone.
+    Multicast,
+    /// By copies to known nodes and to neighbours alone.
+    Unicast,
 }
 
 /// What a question wants of the nodes it picks.

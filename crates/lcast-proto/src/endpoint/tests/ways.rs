@@ -1,0 +1,60 @@
+//! Questions that look for a fault go by one way alone.
+
+use super::*;
+use crate::question::Ways;
+
+fn ping(ways: Ways) -> Ask {
+    Ask { verb: Verb::Ping, ways, ..get("app.load", Selector::default()) }
+}
+
+/// Whether node 0 sent to groups, and whether it sent its question to single addresses.
+fn ways_taken(bench: &Bench) -> (bool, bool) {
+    let sent = || bench.sent.iter().filter(|(from, _)| *from == 0);
+    let group = sent().any(|(_, it)| matches!(it.to, Destination::Group(_)));
+    (group, sent().any(|(_, it)| !matches!(it.to, Destination::Group(_))))
+}
+
+#[test]
+fn a_question_by_multicast_alone_has_no_copies_and_no_reply_group() {
+    // QST-43
+    let mut bench = bench(3);
+    bench.nodes[4].up = false;
+    let (_, report) = bench.ask(0, ping(Ways::Multicast));
+    assert_eq!((report.answered, report.missing.len()), (2, 1));
+    assert!(report.rounds > 3, "{report:?}");
+    assert_eq!(u32::try_from(questions(&bench)), Ok(report.questions_sent));
+    assert_eq!(bench.nodes[0].groups.len(), 1, "it joined the reply group");
+}
+
+#[test]
+fn a_question_by_unicast_alone_reaches_known_nodes_and_neighbours() {
+    // QST-43
+    let mut bench = bench(3);
+    let (_, report) = bench.ask(0, ping(Ways::Unicast));
+    assert_eq!((report.answered, report.rounds), (3, 1));
+    assert_eq!(ways_taken(&bench), (false, true));
+}
+
+#[test]
+fn multicast_leaves_a_sign_of_the_senders_clock() {
+    // PRE-11
+    let mut bench = bench(2);
+    let sign = |bench: &Bench, name: &str| {
+        let nodes = bench.nodes[0].endpoint.nodes(bench.now);
+        nodes.into_iter().find(|it| it.name == name).unwrap().sign
+    };
+    assert_eq!(sign(&bench, "n0").map(|it| it.ahead_ms), Some(0));
+    assert_eq!(sign(&bench, "guest"), None);
+    // A clock that is seven seconds ahead.
+    let due = bench.nodes[2].endpoint.poll_timeout().unwrap();
+    bench.advance(due.since(bench.now.instant));
+    let Now { instant, wall } = bench.now;
+    let ahead = Now { instant, wall: wall.saturating_add(Duration::from_secs(7)) };
+    bench.nodes[2].endpoint.handle_timeout(ahead);
+    bench.settle();
+    assert_eq!(sign(&bench, "n0").map(|it| it.ahead_ms), Some(7000));
+    // Answers by unicast are no sign.
+    let seen = sign(&bench, "n1");
+    bench.ask(0, ping(Ways::Unicast));
+    assert_eq!(sign(&bench, "n1"), seen);
+}
