@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lcast::home::Sighting;
-use lcast::{Node, PresenceChanges, QuestionError, Replies, WatchItem};
+use lcast::{Facts, Node, PresenceChanges, QuestionError, Replies, WatchItem};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, AskError, Deadline};
@@ -57,6 +57,15 @@ const PING_MAX: Duration = Duration::from_secs(1);
 impl Session {
     /// Starts a node of its own for this process.
     pub(crate) fn open(place: Place) -> Result<Self, Failure> {
+        Self::start(place, |builder| builder)
+    }
+
+    /// Starts a node at ports that no firewall knows, to see what gets through.
+    pub(crate) fn examine(place: Place) -> Result<Self, Failure> {
+        Self::start(place, lcast::Builder::spare_port)
+    }
+
+    fn start(place: Place, how: fn(lcast::Builder) -> lcast::Builder) -> Result<Self, Failure> {
         let Place { credential, state, folder, seen } = place;
         let realm = credential.realm_name().to_owned();
         let mut builder = Node::builder(credential).software(env!("CARGO_PKG_VERSION"));
@@ -71,7 +80,7 @@ impl Session {
                 }
             }));
         }
-        let node = builder.start();
+        let node = how(builder).start();
         let node = node.map_err(|error| Failure::new(Exit::Unsendable, error))?;
         Ok(Self { node, realm, seen })
     }
@@ -133,6 +142,11 @@ impl Session {
             times.extend(pings.join_all().await.into_iter().flatten());
         }
         times
+    }
+
+    /// What the node knows of itself.
+    pub(crate) async fn facts(&self) -> Option<Facts> {
+        self.node.facts().await.ok()
     }
 
     /// Stays in the realm for a while, to serve what others fetch from this process.

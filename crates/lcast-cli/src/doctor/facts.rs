@@ -2,6 +2,7 @@
 //! `diagnose`. Plain data, so that every judgement can be tested without a network.
 
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lcast_net::Scope;
@@ -124,6 +125,8 @@ pub(crate) struct CredentialFacts {
     pub(crate) not_after: Timestamp,
     /// This host's clock.
     pub(crate) wall: Timestamp,
+    /// The folder of the realm.
+    pub(crate) folder: Option<PathBuf>,
     /// Whether the realm's authority key is on this host.
     pub(crate) authority: bool,
 }

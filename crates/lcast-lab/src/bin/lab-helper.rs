@@ -6,6 +6,8 @@
 //!
 //! `lab-helper inject CARD` sends each line of standard input, an IPv6 packet in hex, by CARD.
 //!
+//! `lab-helper hold PORT` holds a UDP port for itself alone, says `held`, and waits to be ended.
+//!
 //! `lab-helper probe` makes a laboratory of one host, or says why that cannot be done here.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
@@ -21,12 +23,20 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
         ["sniff", card] => sniff(card),
         ["inject", card] => inject(card),
+        ["hold", port] => hold(port.parse().context("a port")?),
         ["probe"] => {
             lcast_lab::Lab::new(1).try_build()?;
             Ok(())
         }
-        _ => bail!("usage: lab-helper sniff CARD | inject CARD | probe"),
+        _ => bail!("usage: lab-helper sniff CARD | inject CARD | hold PORT | probe"),
     }
+}
+
+fn hold(port: u16) -> Result<()> {
+    let _socket = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    println!("held");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 fn card_index(card: &str) -> Result<u32> {

@@ -111,8 +111,11 @@ impl Endpoint {
             GroupFrame::Change(_) => return,
         };
         let id = origin.certificate.id();
-        if origin.via == Via::Multicast && self.roster.members().by_id(&id).is_some() {
-            self.signs.note(now, id, origin.sender, told);
+        if self.roster.members().by_id(&id).is_some() {
+            self.signs.note_speaker(id, origin.sender);
+            if origin.via == Via::Multicast {
+                self.signs.note(now, id, told);
+            }
         }
     }
 
@@ -315,6 +318,9 @@ impl Endpoint {
         let mut heard = Heard { address: known.or(unicast), ..self.heard(now, origin) };
         if let PairFrame::Reply(reply) = &frame {
             heard.software = reply.software.clone();
+            if self.roster.members().by_id(&origin.certificate.id()).is_some() {
+                self.signs.note_speaker(origin.certificate.id(), origin.sender);
+            }
         }
         self.note(origin, heard);
         self.handle_frame(now, origin.sender, &origin.certificate, frame)

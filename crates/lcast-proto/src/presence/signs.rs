@@ -1,39 +1,32 @@
-//! What members told by multicast: for who looks for a fault, never for the protocol itself.
+//! What the packets of members show of the network: for who looks for a fault, never for the
+//! protocol itself.
 
 use std::collections::BTreeMap;
 
 use crate::time::{Now, Timestamp};
 use crate::wire::id::{NodeId, SenderId};
 
-/// The last packet of each member that came by multicast. [PRE-11]
+/// What was seen of each member. [PRE-11]
 #[derive(Debug, Default)]
 pub struct Signs {
-    signs: BTreeMap<NodeId, Noted>,
+    signs: BTreeMap<NodeId, Sign>,
+    speakers: BTreeMap<NodeId, Speaker>,
 }
 
-/// A sign, and who gave it.
-#[derive(Debug)]
-struct Noted {
-    sign: Sign,
-    sender: SenderId,
-    before: Option<SenderId>,
-}
-
-/// A packet that came by multicast.
+/// The last packet of a member that came by multicast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sign {
     /// When it came, by this node's wall clock.
     pub wall: Timestamp,
     /// How far the sender's clock was ahead of this node's, in milliseconds, travel left out.
     pub ahead_ms: i64,
-    /// How many processes speak for the member.
-    pub processes: Processes,
 }
 
 /// How many processes speak for a member, as far as their packets show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Processes {
-    /// One.
+    /// One, or none was heard.
+    #[default]
     One,
     /// Another than before: it was started again, or there are two.
     Changed,
@@ -41,32 +34,53 @@ pub enum Processes {
     Two,
 }
 
+/// Who speaks for a member.
+#[derive(Clone, Copy, Debug)]
+struct Speaker {
+    sender: SenderId,
+    before: Option<SenderId>,
+    processes: Processes,
+}
+
 impl Signs {
     /// Most members remembered: as many as a member list has.
     pub const MEMBERS_MAX: usize = 16_384;
 
-    /// Notes a packet whose origin is verified, and the clock that it told. What finds no room is
-    /// not noted: it is the sign of a forgotten member or of one too many.
-    pub fn note(&mut self, now: Now, id: NodeId, sender: SenderId, told: Timestamp) {
+    /// Notes a packet by multicast whose origin is verified, and the clock that it told. What finds
+    /// no room is not noted.
+    pub fn note(&mut self, now: Now, id: NodeId, told: Timestamp) {
         if self.signs.len() >= Self::MEMBERS_MAX && !self.signs.contains_key(&id) {
             return;
         }
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
-        let known = self.signs.get(&id);
-        let (before, processes) = match known {
-            None => (None, Processes::One),
-            Some(it) if it.sender == sender => (it.before, it.sign.processes),
-            Some(it) if it.before == Some(sender) => (Some(it.sender), Processes::Two),
-            Some(it) if it.sign.processes == Processes::Two => (Some(it.sender), Processes::Two),
-            Some(it) => (Some(it.sender), Processes::Changed),
-        };
-        let sign = Sign { wall: now.wall, ahead_ms, processes };
-        self.signs.insert(id, Noted { sign, sender, before });
+        self.signs.insert(id, Sign { wall: now.wall, ahead_ms });
     }
 
-    /// The last packet of a member.
+    /// Notes which process a verified packet is from, by whichever way it came.
+    pub fn note_speaker(&mut self, id: NodeId, sender: SenderId) {
+        let first = Speaker { sender, before: None, processes: Processes::One };
+        let Some(known) = self.speakers.get_mut(&id) else {
+            if self.speakers.len() < Self::MEMBERS_MAX {
+                self.speakers.insert(id, first);
+            }
+            return;
+        };
+        if known.sender == sender {
+            return;
+        }
+        let again = known.before == Some(sender) || known.processes == Processes::Two;
+        let processes = if again { Processes::Two } else { Processes::Changed };
+        *known = Speaker { sender, before: Some(known.sender), processes };
+    }
+
+    /// The last packet of a member by multicast.
     pub fn sign(&self, id: &NodeId) -> Option<Sign> {
-        self.signs.get(id).map(|it| it.sign)
+        self.signs.get(id).copied()
+    }
+
+    /// How many processes speak for a member.
+    pub fn processes(&self, id: &NodeId) -> Processes {
+        self.speakers.get(id).map(|it| it.processes).unwrap_or_default()
     }
 }
 
@@ -90,10 +104,9 @@ mod tests {
     #[test]
     fn the_last_packet_tells_the_clock() {
         let mut signs = Signs::default();
-        signs.note(now(1000), id(1), A, Timestamp::from_millis(8000));
-        signs.note(now(2000), id(1), A, Timestamp::from_millis(1500));
-        let (wall, processes) = (Timestamp::from_millis(2000), Processes::One);
-        let expected = Sign { wall, ahead_ms: -500, processes };
+        signs.note(now(1000), id(1), Timestamp::from_millis(8000));
+        signs.note(now(2000), id(1), Timestamp::from_millis(1500));
+        let expected = Sign { wall: Timestamp::from_millis(2000), ahead_ms: -500 };
         assert_eq!(signs.sign(&id(1)), Some(expected));
         assert_eq!(signs.sign(&id(2)), None);
     }
@@ -102,12 +115,16 @@ mod tests {
     fn one_more_than_fits_is_not_noted() {
         let mut signs = Signs::default();
         for number in 0..=Signs::MEMBERS_MAX {
-            signs.note(now(0), id(number), A, Timestamp::from_millis(0));
+            signs.note(now(0), id(number), Timestamp::from_millis(0));
+            signs.note_speaker(id(number), A);
+            signs.note_speaker(id(number), B);
         }
+        assert_eq!(signs.processes(&id(Signs::MEMBERS_MAX - 1)), Processes::Changed);
+        assert_eq!(signs.processes(&id(Signs::MEMBERS_MAX)), Processes::One);
         assert!(signs.sign(&id(Signs::MEMBERS_MAX - 1)).is_some());
         assert!(signs.sign(&id(Signs::MEMBERS_MAX)).is_none());
         // Those that are known go on.
-        signs.note(now(5), id(0), A, Timestamp::from_millis(5));
+        signs.note(now(5), id(0), Timestamp::from_millis(5));
         assert_eq!(signs.sign(&id(0)).map(|it| it.wall), Some(Timestamp::from_millis(5)));
     }
 
@@ -116,9 +133,9 @@ mod tests {
         let check = |senders: &[SenderId], expected: Processes| {
             let mut signs = Signs::default();
             for sender in senders {
-                signs.note(now(0), id(1), *sender, Timestamp::from_millis(0));
+                signs.note_speaker(id(1), *sender);
             }
-            assert_eq!(signs.sign(&id(1)).map(|it| it.processes), Some(expected), "{senders:?}");
+            assert_eq!(signs.processes(&id(1)), expected, "{senders:?}");
         };
         check(&[A, A], Processes::One);
         check(&[A, B, B], Processes::Changed);

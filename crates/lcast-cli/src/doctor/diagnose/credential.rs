@@ -1,8 +1,93 @@
 //! What is wrong with the credential.
 
-use crate::doctor::Finding;
-use crate::doctor::facts::Facts;
+use std::time::Duration;
 
-pub(super) fn diagnose(_facts: &Facts) -> Vec<Finding> {
-    Vec::new()
+use crate::doctor::cause::Cause;
+use crate::doctor::facts::{CredentialFacts, Facts};
+use crate::doctor::{Finding, Place, Severity};
+
+/// How long before its end a credential is worth a word.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
+    let credential = facts.credential.iter();
+    let findings = credential.filter_map(|credential| expiry(&facts.realm.name, credential));
+    findings.chain(other_realm(facts)).collect()
+}
+
+fn expiry(realm: &str, credential: &CredentialFacts) -> Option<Finding> {
+    let CredentialFacts { name, not_after, wall, .. } = credential;
+    let (cause, severity, what) = if wall > not_after {
+        let what = format!("the credential of '{name}' expired at {not_after}");
+        (Cause::CredentialExpired, Severity::Error, what)
+    } else if wall.saturating_add(SOON) > *not_after {
+        let what = format!("the credential of '{name}' expires at {not_after}");
+        (Cause::CredentialSoonExpired, Severity::Warning, what)
+    } else {
+        return None;
+    };
+    let issue = issue(realm, credential);
+    let (place, command) = if credential.authority {
+        // The one that is held has to make way.
+        let held = credential.folder.as_deref().filter(|_| credential.client);
+        let away = held.map(|folder| {
+            let held = quoted(&folder.join("credential").to_string_lossy());
+            format!("mv {held} {held}.old && ")
+        });
+        let away = away.unwrap_or_default();
+        (Place::Here, format!("{issue} && {away}librecast join {name}.credential"))
+    } else {
+        (Place::Authority, issue)
+    };
+    Some(Finding { cause, severity, what, place, command })
+}
+
+/// The command that issues the same credential again.
+fn issue(realm: &str, credential: &CredentialFacts) -> String {
+    let CredentialFacts { name, client, roles, labels, .. } = credential;
+    // A name is issued once, unless it was forgotten.
+    let mut command = format!(
+        "librecast --realm {realm} forget {name} && librecast realm issue --realm {realm} --name \
+         {name}"
+    );
+    if *client {
+        command += " --client";
+    }
+    roles.iter().for_each(|role| command += &format!(" --role {role}"));
+    for (key, value) in labels {
+        command += &format!(" --label {}", quoted(&format!("{key}={value}")));
+    }
+    command + &format!(" --out {name}.credential")
+}
+
+/// A word as the shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "=._-/:".contains(char);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Nobody of the realm speaks, and others do at its port.
+fn other_realm(facts: &Facts) -> Option<Finding> {
+    let asked = facts.asked.as_ref()?;
+    let spoke = asked.agents.iter().any(|it| it.by_multicast || it.by_unicast || it.heard);
+    if spoke || asked.other_realm == 0 {
+        return None;
+    }
+    let what = format!(
+        "nobody of realm '{}' is heard, but {} packets of another realm came to its port {}",
+        facts.realm.name, asked.other_realm, facts.realm.port
+    );
+    let credential = facts.credential.as_ref()?;
+    let mut command = format!("librecast join {}.credential", credential.name);
+    // A realm of the same name has to make way; beside the realms it is none any more.
+    let home = credential.folder.as_deref().and_then(|it| Some((it, it.parent()?.parent()?)));
+    if let Some((folder, home)) = home {
+        let old = home.join(format!("{}.old", facts.realm.name));
+        let [folder, old] = [folder, &old].map(|path| quoted(&path.to_string_lossy()));
+        command = format!("mv {folder} {old} && {command}");
+    }
+    Some(Finding::here(Cause::CredentialOtherRealm, Severity::Error, what, command))
 }

@@ -1,8 +1,172 @@
 //! What is wrong between this host and the agents of the realm.
+//!
+//! What an agent answers tells where the fault is. To a question by multicast alone it answers by
+//! unicast, so an answer means that both work. One that answers only when it was asked by unicast
+//! did not get the question, or its answer was thrown away here: then this host received more
+//! packets than it gave to anybody. One that is heard and never answers does not let questions in.
 
-use crate::doctor::Finding;
-use crate::doctor::facts::Facts;
+use std::collections::BTreeMap;
 
-pub(super) fn diagnose(_facts: &Facts) -> Vec<Finding> {
-    Vec::new()
+use crate::doctor::cause::Cause;
+use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
+use crate::doctor::mend::{as_root, open_forward, open_input};
+use crate::doctor::{Finding, Place, Severity};
+
+/// Packets that must be missing for each silent agent before this host is blamed: it is asked
+/// seven times, and other packets get lost on busy hosts too.
+const LOST_PER_AGENT_MIN: u64 = 3;
+/// How far clocks may differ before it is worth a word.
+const SKEW_MS_MAX: u64 = 30_000;
+
+pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
+    let Some(asked) = &facts.asked else { return Vec::new() };
+    let mut findings = Vec::new();
+    findings.extend(unanswered(facts, asked));
+    findings.extend(deaf_agents(facts, asked));
+    findings.extend(unheard(facts, asked));
+    findings.extend(clocks(facts, asked));
+    findings.extend(duplicates(facts, asked));
+    findings
+}
+
+fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
+    agents.into_iter().map(|it| it.name.clone()).collect()
+}
+
+/// Agents that answer when asked by unicast, and not when asked by multicast.
+fn unanswered(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
+    let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
+    if such.is_empty() {
+        return None;
+    }
+    let count = u64::try_from(such.len()).unwrap_or(u64::MAX);
+    if asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN) {
+        return Some(replies_filtered(facts, &such));
+    }
+    let heard = such.iter().any(|it| it.heard);
+    let queried = used(facts).any(|it| it.queries > 0);
+    // A switch that forgot who listens lets a group through to who joined a moment ago.
+    let fresh = heard || asked.joined_before;
+    let finding = match (queried, fresh, heard) {
+        (false, true, _) => snooping(facts, &such),
+        (_, _, true) => one_way(facts, &such, "multicast of this host does not reach"),
+        (_, _, false) => filtered(facts, &such),
+    };
+    Some(finding)
+}
+
+/// The interfaces that carry the realm: those that are up, other than the loopback.
+fn used(facts: &Facts) -> impl Iterator<Item = &InterfaceFacts> {
+    facts.host.interfaces.iter().filter(|it| it.interface.up && !it.interface.loopback)
+}
+
+fn replies_filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
+    let what = format!(
+        "a firewall of this host drops the answers of {} to questions by multicast; they get in \
+         only after this host spoke to each of them",
+        names(agents.iter().copied()).join(", ")
+    );
+    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    Finding::here(Cause::RepliesFiltered, Severity::Error, what, command)
+}
+
+fn snooping(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
+    let nodes = names(agents.iter().copied());
+    let what = format!(
+        "multicast to {} is not forwarded, unicast is, and nobody sends MLD queries here: a switch \
+         that snoops MLD forgets who listens",
+        nodes.join(", ")
+    );
+    let bridges = used(facts).find(|it| it.interface.kind == "bridge");
+    let bridge = bridges.map_or("br0", |it| it.interface.name.as_str());
+    let command = format!("ip link set dev {bridge} type bridge mcast_querier 1");
+    let command = as_root(facts.host.root, &command);
+    let (cause, severity) = (Cause::SnoopingNoQuerier, Severity::Error);
+    let place = if bridges.is_some() { Place::Here } else { Place::Path(nodes) };
+    Finding { cause, severity, what, place, command }
+}
+
+fn one_way(facts: &Facts, agents: &[&AgentFacts], what: &str) -> Finding {
+    let nodes = names(agents.iter().copied());
+    let what = format!("{what} {}, though the other direction works", nodes.join(", "));
+    let command = open_forward(facts.host.root, facts.realm.port);
+    let (cause, severity) = (Cause::MulticastOneWay, Severity::Error);
+    Finding { cause, severity, what, place: Place::Path(nodes), command }
+}
+
+fn filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
+    let nodes = names(agents.iter().copied());
+    let what = format!(
+        "multicast does not pass between this host and {}, though unicast does",
+        nodes.join(", ")
+    );
+    let command = open_forward(facts.host.root, facts.realm.port);
+    let (cause, severity) = (Cause::MulticastFiltered, Severity::Error);
+    Finding { cause, severity, what, place: Place::Path(nodes), command }
+}
+
+/// Agents that are heard and answer nothing, however they are asked.
+fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let is_such = |it: &&AgentFacts| it.heard && !it.by_multicast && !it.by_unicast;
+    let nodes = names(asked.agents.iter().filter(is_such));
+    if nodes.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{} announce themselves but get no question: their firewalls do not open UDP port {}",
+        nodes.join(", "),
+        facts.realm.port
+    );
+    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    let (cause, severity) = (Cause::QuestionsFiltered, Severity::Error);
+    Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })
+}
+
+/// Agents that get questions by multicast, while nothing of any of them comes back that way.
+fn unheard(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let such: Vec<&AgentFacts> = asked.agents.iter().filter(|it| it.by_multicast).collect();
+    if such.is_empty() || asked.agents.iter().any(|it| it.heard) {
+        return None;
+    }
+    Some(one_way(facts, &such, "nothing by multicast comes from"))
+}
+
+/// Clocks that are far from this host's: where most are, it is this host's that is wrong.
+fn clocks(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let known: BTreeMap<&str, i64> =
+        asked.agents.iter().filter_map(|it| Some((it.name.as_str(), it.clock_ms?))).collect();
+    let is_far = |ms: i64| ms.unsigned_abs() > SKEW_MS_MAX;
+    let far: Vec<(&str, i64)> =
+        known.iter().map(|(name, ms)| (*name, *ms)).filter(|(_, ms)| is_far(*ms)).collect();
+    let (name, ms) = *far.iter().max_by_key(|(_, ms)| ms.unsigned_abs())?;
+    let seconds = ms.unsigned_abs() / 1000;
+    let relation = if ms > 0 { "behind" } else { "ahead of" };
+    let command = as_root(facts.host.root, "timedatectl set-ntp true");
+    let (cause, severity) = (Cause::ClockSkew, Severity::Warning);
+    if far.len() * 2 > known.len() {
+        let what = format!("the clock of this host is {seconds} s {relation} that of '{name}'");
+        return Some(Finding::here(cause, severity, what, command));
+    }
+    let nodes: Vec<String> = far.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let what = format!(
+        "this host's clock is {seconds} s {relation} that of '{name}'; most agree \
+                        with this host"
+    );
+    Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })
+}
+
+/// Members that two processes speak for.
+fn duplicates(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
+    let finding = |it: &AgentFacts| {
+        let name = &it.name;
+        let what = format!("two processes speak as '{name}': one certificate was used twice");
+        let realm = &facts.realm.name;
+        let command = format!(
+            "librecast realm issue --realm {realm} --name {name}-2 --out {name}-2.credential"
+        );
+        let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
+        Finding { cause, severity, what, place: Place::Authority, command }
+    };
+    asked.agents.iter().filter(|it| it.duplicate).map(finding).collect()
 }

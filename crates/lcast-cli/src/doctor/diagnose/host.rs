@@ -1,10 +1,12 @@
 //! What is wrong with this host itself.
 
+use std::net::Ipv6Addr;
+
 use lcast_net::Scope;
 use lcast_net::interfaces::{self, Selection};
 
 use crate::doctor::cause::Cause;
-use crate::doctor::facts::{Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
+use crate::doctor::facts::{AgentFacts, Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
 use crate::doctor::local::BUFFER_ASKED;
 use crate::doctor::mend::{as_root, of_interface, sysctl};
 use crate::doctor::{Finding, Severity};
@@ -22,7 +24,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         findings.extend(loopback(host));
     } else {
         for interface in meant(realm, host) {
-            findings.extend(judge(realm, host, interface));
+            findings.extend(judge(facts, interface));
         }
         findings.extend(absent(realm, host));
     }
@@ -70,7 +72,8 @@ fn meant<'a>(realm: &RealmFacts, host: &'a HostFacts) -> Vec<&'a InterfaceFacts>
 }
 
 /// The first thing that is wrong with an interface.
-fn judge(realm: &RealmFacts, host: &HostFacts, facts: &InterfaceFacts) -> Option<Finding> {
+fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
+    let host = &all.host;
     let interface = &facts.interface;
     let name = &interface.name;
     if facts.disabled {
@@ -93,8 +96,34 @@ fn judge(realm: &RealmFacts, host: &HostFacts, facts: &InterfaceFacts) -> Option
         let command = as_root(host.root, &command);
         return Some(Finding::here(Cause::NoMulticastRoute, Severity::Error, what, command));
     }
-    let _ = realm;
-    None
+    narrow(all, facts)
+}
+
+/// An interface whose only address is link-local, in a realm that routers shall forward: it matters
+/// where somebody is out of reach.
+fn narrow(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
+    let Facts { realm, host, asked, .. } = all;
+    let silent = |it: &AgentFacts| !(it.by_multicast || it.by_unicast || it.heard);
+    let out_of_reach = asked.as_ref().is_some_and(|it| it.agents.iter().any(silent));
+    let addresses = &facts.interface.addresses;
+    let wide = addresses.iter().any(|it| !it.ip.is_unicast_link_local());
+    let (near, group) = (addresses.first()?.ip.octets(), realm.group?.octets());
+    if !realm.scope.is_routed() || wide || !out_of_reach {
+        return None;
+    }
+    let name = &facts.interface.name;
+    let what = format!(
+        "'{name}' has only a link-local address, from which routers forward nothing, and some \
+         agents are out of reach"
+    );
+    // A prefix that all hosts of the realm come to, from its group's hash (RFC 4193).
+    let mut octets = [0; 16];
+    octets[0] = 0xfd;
+    octets[1..6].copy_from_slice(&group[2..7]);
+    octets[8..].copy_from_slice(&near[8..]);
+    let address = Ipv6Addr::from(octets);
+    let command = as_root(host.root, &format!("ip -6 address add {address}/64 dev {name}"));
+    Some(Finding::here(Cause::WrongScope, Severity::Warning, what, command))
 }
 
 fn no_ipv6(host: &HostFacts, facts: &InterfaceFacts) -> Finding {

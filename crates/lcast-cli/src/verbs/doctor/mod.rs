@@ -3,6 +3,7 @@
 //! Gathers facts, has [`diagnose`] judge them, and prints. What is asked of the realm is in
 //! `asking`; the realm `local` is never asked, since nothing of it leaves the host.
 
+mod asking;
 mod print;
 
 use lcast::home::{LOCAL, Purpose};
@@ -31,10 +32,20 @@ pub(crate) async fn run(
     let realm = place.as_ref().map_or_else(without_credential, |it| realm_of(&it.credential));
     let host = local::look(&realm);
     let credential = place.as_ref().map(credential_of);
-    let facts = Facts { realm, host, credential, asked: None };
+    let asked = match place {
+        Some(place) if may_ask(&place, &realm) => asking::ask(place, &realm).await?,
+        Some(_) | None => None,
+    };
+    let facts = Facts { realm, host, credential, asked };
     let findings = diagnose(&facts);
     print::print(&facts, &findings, output)?;
     Ok(if findings.is_empty() { Exit::Success } else { Exit::Incomplete })
+}
+
+/// Whether there is anything to ask: nothing of a realm of one host goes anywhere, and an agent's
+/// credential is for its agent alone.
+fn may_ask(place: &Place, realm: &RealmFacts) -> bool {
+    realm.scope != Scope::Host && place.credential.certificate().kind() == Kind::Client
 }
 
 /// The credential to look with: a client's, else an agent's, else none when none was asked for.
@@ -99,6 +110,7 @@ fn credential_of(place: &Place) -> CredentialFacts {
         labels: subject.labels.iter().map(text).collect(),
         not_after: subject.not_after,
         wall: place::wall(),
+        folder: place.folder.as_ref().map(|it| it.path().to_owned()),
         authority: place.folder.as_ref().is_some_and(has_authority),
     }
 }

@@ -47,3 +47,45 @@ fn no_route_for_multicast() {
     let fault = "ip -6 route del multicast ff00::/8 dev eth0 table local";
     check("", fault, "no-multicast-route");
 }
+
+#[test]
+fn an_interface_without_an_address() {
+    check("--scope link", "ip -6 address flush dev eth0", "wrong-scope");
+    let fault = "sysctl -w net.ipv6.conf.eth0.addr_gen_mode=1; ip -6 address flush dev eth0";
+    check("--scope link", fault, "wrong-scope");
+}
+
+#[test]
+fn an_interface_that_routers_forward_nothing_from() {
+    let lab = Lab::new(1).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    realm.issue(&lcast_lab::Member::agent("far"));
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    let address = lab.host(0).addresses(0).1;
+    lab.host(0).shell(&format!("ip -6 address del {address}/64 dev eth0")).ok();
+    let finding = diagnosed(&doctor, "wrong-scope");
+    mend(&lab.host(0), &finding);
+    content(&doctor);
+}
+
+#[test]
+fn an_interface_that_does_not_multicast() {
+    check("", "ip link set dev eth0 multicast off", "wrong-interface");
+}
+
+#[test]
+fn another_program_holds_the_port() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    let mut other = host.command(&lcast_lab::helper()).args(["hold", "24242"]).start_dialogue();
+    other.wait_stdout("that it holds the port", DEADLINE, |bytes| bytes == b"held\n");
+    let finding = diagnosed(&doctor, "port-taken");
+    assert!(finding["what"].as_str().unwrap().contains("lab-helper"), "{finding}");
+    mend(&host, &finding);
+    other.wait(DEADLINE);
+    content(&doctor);
+}

@@ -1,0 +1,155 @@
+//! Asking the realm, to see which ways get through.
+//!
+//! First by multicast alone, then, those that stayed silent, by unicast alone; then each that
+//! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
+//! second node listens at the realm's port for packets of other realms.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
+
+use lcast::Node;
+use lcast_proto::endpoint::NodeView;
+use lcast_proto::keys::credential::Credential;
+use lcast_proto::presence::{INTERVAL_MIN, Processes};
+use lcast_proto::question::report::Report;
+use lcast_proto::question::{Ask, Deadline, Verb, Ways};
+use lcast_proto::select::Selector;
+use lcast_proto::stats::Dropped;
+
+use crate::backend::Session;
+use crate::doctor::facts::{AgentFacts, AskedFacts, RealmFacts};
+use crate::doctor::local;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::verbs::question;
+
+/// How long each of the two questions waits for the silent.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// How long beacons are waited for: an interval, with its jitter, and some.
+const LISTEN: Duration =
+    INTERVAL_MIN.saturating_add(Duration::from_millis(200)).saturating_add(PATIENCE);
+/// How often what was heard is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What comes of asking; none when there is no interface to ask by.
+pub(super) async fn ask(place: Place, realm: &RealmFacts) -> Result<Option<AskedFacts>, Failure> {
+    let joined_before = realm.group.is_some_and(is_joined);
+    let listener = listen(&place.credential);
+    let session = Session::examine(place)?;
+    let before = local::undelivered();
+    let first = match probe(&session, Ways::Multicast, None).await {
+        Ok(first) => first,
+        Err(failure) if failure.exit == Exit::Unsendable => {
+            session.close().await;
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let undelivered = local::undelivered().saturating_sub(before);
+    let mut agents: BTreeMap<String, AgentFacts> = BTreeMap::new();
+    let facts = |name: &String| AgentFacts { name: name.clone(), ..AgentFacts::default() };
+    agents.extend(first.expected.iter().map(|name| (name.clone(), facts(name))));
+    for name in &first.answered {
+        agents.entry(name.clone()).or_default().by_multicast = true;
+    }
+    let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
+    let mut spoke = first.answered;
+    if !silent.is_empty() {
+        let second = probe(&session, Ways::Unicast, Some(silent)).await?;
+        for name in &second.answered {
+            agents.entry(name.clone()).or_default().by_unicast = true;
+        }
+        spoke.extend(second.answered);
+    }
+    let spoke: Vec<String> = spoke.into_iter().collect();
+    for (name, trip) in session.ping(&spoke).await {
+        let agent = agents.entry(name).or_default();
+        (agent.by_unicast, agent.trip) = (true, Some(trip));
+    }
+    hear(&session, &mut agents).await;
+    let mut asked = AskedFacts {
+        agents: agents.into_values().collect(),
+        undelivered,
+        joined_before,
+        ..AskedFacts::default()
+    };
+    if let Some(node) = listener {
+        let stats = node.facts().await.map(|it| it.stats);
+        asked.other_realm = stats.map_or(0, |stats| stats.dropped(Dropped::Key));
+        node.leave().await;
+    }
+    asked.overflow = session.facts().await.map_or(0, |facts| facts.network.overflow);
+    session.close().await;
+    Ok(Some(asked))
+}
+
+/// A node that only listens, at the realm's port where that is free.
+fn listen(credential: &Credential) -> Option<Node> {
+    let copy = Credential::decode(&credential.encode()).ok()?;
+    Node::builder(copy).start().ok()
+}
+
+/// Who was expected, and who answered.
+struct Probe {
+    expected: BTreeSet<String>,
+    answered: BTreeSet<String>,
+}
+
+async fn probe(session: &Session, ways: Ways, only: Option<Vec<String>>) -> Result<Probe, Failure> {
+    let ask = Ask {
+        verb: Verb::Ping,
+        selector: Selector::default(),
+        only,
+        expect: Vec::new(),
+        deadline: Deadline { base: PATIENCE, extended: PATIENCE },
+        ways,
+    };
+    let mut answered = BTreeSet::new();
+    let asked = question::ask(session, ask, |reply| {
+        answered.insert(reply.node);
+        Ok(())
+    })
+    .await?;
+    if asked.interrupted {
+        return Err(Failure::new(Exit::Interrupted, "interrupted"));
+    }
+    let expected = answered.iter().cloned().chain(unheard(&asked.report)).collect();
+    Ok(Probe { expected, answered })
+}
+
+fn unheard(report: &Report) -> impl Iterator<Item = String> {
+    report.late.iter().chain(&report.missing).map(|it| it.node.clone())
+}
+
+/// Follows what comes by multicast until everybody was heard, or for an interval of the beacons; for another one where two processes may speak for one member.
+async fn hear(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
+    let begun = Instant::now();
+    loop {
+        let nodes = session.nodes().await;
+        nodes.iter().for_each(|it| note(it, agents));
+        let changed = |it: &NodeView| it.processes == Processes::Changed;
+        let time = if nodes.iter().any(changed) { LISTEN * 2 } else { LISTEN };
+        let more = agents.values().any(|it| !it.heard) || nodes.iter().any(changed);
+        if begun.elapsed() >= time || !more {
+            return;
+        }
+        session.linger(LOOK).await;
+    }
+}
+
+fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
+    let Some(agent) = agents.get_mut(&view.name) else { return };
+    agent.heard = view.sign.is_some();
+    agent.clock_ms = view.sign.map(|sign| sign.ahead_ms);
+    agent.duplicate = view.processes == Processes::Two;
+}
+
+/// Whether this host hears a group.
+fn is_joined(group: Ipv6Addr) -> bool {
+    let text = fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
+    let wanted: String = group.octets().iter().map(|byte| format!("{byte:02x}")).collect();
+    text.lines().any(|line| line.split_whitespace().nth(2) == Some(wanted.as_str()))
+}

@@ -1,0 +1,195 @@
+//! What is wrong between the doctor's host and the agents of the realm.
+
+use std::net::Ipv6Addr;
+
+use lcast_lab::{Agent, Firewall, Member};
+
+use super::*;
+use crate::fleet::{CONFIG, Fleet};
+
+/// What a switch lets through so that neighbours still find each other.
+const NEIGHBOURS: &str = "ip6 daddr { ff02::1:ff00:0/104, ff02::1, ff02::2, ff02::16 } accept;";
+
+/// A fleet whose doctor is content, and knows the agents' addresses from an earlier question.
+fn fleet(count: usize) -> (Fleet, Job) {
+    let fleet = Fleet::new(count, 0, CONFIG);
+    let doctor = fleet.realm.admin("doctor");
+    content(&doctor);
+    (fleet, doctor)
+}
+
+/// Rules for what the switch forwards.
+fn filter(fleet: &Fleet, rules: &str) {
+    let rules = format!(
+        "table bridge fault {{ chain f {{ type filter hook forward priority 0; {rules}\n}}\n}}\n"
+    );
+    fleet.lab.switch().command("nft").args(["-f", "-"]).input(rules).ok();
+}
+
+fn nodes(finding: &Value) -> Vec<&str> {
+    finding["nodes"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect()
+}
+
+#[test]
+fn this_hosts_firewall_drops_the_replies() {
+    let (fleet, doctor) = fleet(3);
+    fleet.lab.host(0).firewall(Firewall::Stateful);
+    // Whatever the firewall remembers of earlier questions changes nothing.
+    fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+    diagnosed(&doctor, "replies-filtered");
+    let finding = diagnosed(&doctor, "replies-filtered");
+    assert_eq!(finding["where"], "here");
+    mend(&fleet.lab.host(0), &finding);
+    content(&doctor);
+}
+
+#[test]
+fn agents_firewalls_drop_the_questions() {
+    let (fleet, doctor) = fleet(3);
+    for host in [1, 3] {
+        fleet.lab.host(host).firewall(Firewall::Stateful);
+    }
+    let finding = diagnosed(&doctor, "questions-filtered");
+    assert_eq!(nodes(&finding), ["db3", "web1"]);
+    for host in [1, 3] {
+        mend(&fleet.lab.host(host), &finding);
+    }
+    content(&doctor);
+}
+
+#[test]
+fn multicast_does_not_pass_the_switch() {
+    let (fleet, doctor) = fleet(3);
+    filter(&fleet, &format!("{NEIGHBOURS} ip6 daddr ff00::/8 drop;"));
+    let finding = diagnosed(&doctor, "multicast-filtered");
+    assert_eq!((&finding["where"], nodes(&finding).len()), (&Value::from("path"), 3));
+    mend(&fleet.lab.switch(), &finding);
+    content(&doctor);
+}
+
+#[test]
+fn multicast_passes_in_one_direction_only() {
+    for direction in ["iifname", "oifname"] {
+        let (fleet, doctor) = fleet(3);
+        filter(&fleet, &format!("{NEIGHBOURS} {direction} \"h0s0\" ip6 daddr ff00::/8 drop;"));
+        let finding = diagnosed(&doctor, "multicast-one-way");
+        mend(&fleet.lab.switch(), &finding);
+        content(&doctor);
+    }
+}
+
+/// An MLDv1 general query (RFC 2710) as a querier at this address sends it.
+fn mld_query(from: Ipv6Addr) -> Vec<u8> {
+    let to = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let mut icmp = vec![130, 0, 0, 0, 0, 10, 0, 0];
+    icmp.extend([0; 16]);
+    let mut pseudo = [from.octets(), to.octets()].concat();
+    pseudo.extend([0, 0, 0, 24, 0, 0, 0, 58]);
+    let words = pseudo.chunks(2).chain(icmp.chunks(2));
+    let mut sum: u32 = words.map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let checksum = !u16::try_from(sum).unwrap();
+    icmp[2..4].copy_from_slice(&checksum.to_be_bytes());
+    // Payload of 32 bytes, hop-by-hop options first, hop limit 1; then the router alert.
+    let mut packet = vec![0x60, 0, 0, 0, 0, 32, 0, 1];
+    packet.extend([from.octets(), to.octets()].concat());
+    packet.extend([58, 0, 5, 2, 0, 0, 1, 0]);
+    packet.extend(icmp);
+    packet
+}
+
+#[test]
+fn a_switch_forgets_who_listens() {
+    let lab = Lab::new(5).snooping(false).build();
+    let switch = lab.switch();
+    let fleet = Fleet::in_lab(lab, 3, CONFIG);
+    let doctor = fleet.realm.admin("doctor");
+    content(&doctor);
+    // The switch begins to snoop, so that it does not know the agents' groups; neighbours it
+    // knows, as real switches do. Its table counts while it believes in a querier: it heard one,
+    // and the hosts did not.
+    filter(&fleet, "icmpv6 type mld-listener-query drop;");
+    let line = "ip address add fe80::ffff/64 dev br0 nodad; \
+                ip link set br0 type bridge mcast_snooping 1 mcast_querier_interval 1500; \
+                for i in 0 1 2 3; do bridge link set dev h${i}s0 mcast_flood off; \
+                bridge mdb add dev br0 port h${i}s0 grp ff02::1:ff00:10$i permanent; done";
+    switch.shell(line).ok();
+    fleet.lab.host(4).inject("eth0", &[mld_query(fleet.lab.host(4).addresses(0).0)]);
+    let finding = diagnosed(&doctor, "snooping-no-querier");
+    assert_eq!(finding["where"], "path");
+    switch.command("nft").args(["delete", "table", "bridge", "fault"]).ok();
+    mend(&switch, &finding);
+    content(&doctor);
+}
+
+#[test]
+fn this_hosts_clock_is_wrong() {
+    let (fleet, doctor) = fleet(3);
+    let finding = diagnosed(&doctor.clone().clock("+2h"), "clock-skew");
+    assert_eq!(finding["where"], "here");
+    assert!(finding["what"].as_str().unwrap().contains("ahead of"), "{finding}");
+    content(&doctor);
+    drop(fleet);
+}
+
+#[test]
+fn two_agents_have_one_certificate() {
+    let lab = Lab::new(3).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let path = realm.issue(&Member::agent("web1"));
+    let start = |host: usize, path: &str| {
+        let mut agent = Agent::prepare(&lab.host(host), "web1", path, CONFIG);
+        agent.start();
+        agent
+    };
+    let _first = start(1, &path);
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    let mut second = start(2, &path);
+    let finding = diagnosed(&doctor, "duplicate-identity");
+    assert_eq!(second.stop(), 0);
+    mend(&lab.host(0), &finding);
+    let _second = start(2, &lab.host(0).path("home/web1-2.credential"));
+    content(&doctor);
+}
+
+#[test]
+fn a_credential_expires() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let issue = "librecast forget admin && librecast realm issue --realm prod --name admin --client --role admin --days 1 \
+                 --out short.credential && mv ../librecast/realms/prod/credential first && \
+                 librecast join short.credential";
+    host.shell(issue).ok();
+    let doctor = realm.admin("doctor");
+    let finding = diagnosed(&doctor, "credential-soon-expired");
+    diagnosed(&doctor.clone().clock("+49h"), "credential-expired");
+    mend(&host, &finding);
+    content(&doctor);
+}
+
+#[test]
+fn a_credential_of_another_realm() {
+    let lab = Lab::new(3).build();
+    let ours = Realm::create(&lab.host(0), "prod", "");
+    let theirs = Realm::create(&lab.host(1), "prod", "");
+    ours.issue(&Member::agent("web1"));
+    let _agent = theirs.start(&lab.host(2), &Member::agent("web1"), CONFIG);
+    theirs.issue(&Member::agent("web9"));
+    let doctor = ours.admin("doctor");
+    // Whoever misses an agent looks for it at the realm's port of every neighbour.
+    let address = lab.host(0).addresses(0).1.to_string();
+    let line = format!("echo >/dev/udp/{address}/9");
+    lab.host(1).command("bash").args(["-c", &line]).ok();
+    let mut asking = theirs.admin("get host.name --timeout 60s").start();
+    let finding = diagnosed(&doctor, "credential-other-realm");
+    let name = theirs.issue(&Member::client("visitor"));
+    lab.host(0).shell(&format!("cp {name} admin.credential")).ok();
+    mend(&lab.host(0), &finding);
+    asking.kill();
+    theirs.admin("forget web9").ok();
+    content(&ours.admin("doctor"));
+}
