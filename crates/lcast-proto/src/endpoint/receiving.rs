@@ -16,7 +16,7 @@ use crate::question::answering::{Asked, Way};
 use crate::question::evaluate::{Node, SKEW_MAX};
 use crate::stats::Dropped;
 use crate::time::Now;
-use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame};
+use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame, VerbCode};
 use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
 
@@ -171,6 +171,12 @@ impl Endpoint {
             let (member, sender) = (origin.certificate.id(), origin.sender);
             let version = announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
+        }
+        if usable && question.verb == VerbCode::Ping && question.by_group {
+            let agents = self.roster.agents();
+            if let Some(beacons) = &mut self.beacons {
+                beacons.want(now.instant, agents, &mut self.random);
+            }
         }
         let session = Some(announcement.session);
         let way = Some(origin.way);

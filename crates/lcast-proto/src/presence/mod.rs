@@ -70,13 +70,16 @@ pub fn doubt_after(interval: Duration) -> Duration {
 #[derive(Debug)]
 pub struct Beacons {
     next: Instant,
+    last: Option<Instant>,
     sent: u32,
+    /// Whether the next one is sooner than usual because somebody asked.
+    wanted: bool,
 }
 
 impl Beacons {
     /// Beacons of an agent that starts at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { next: now, sent: 0 }
+        Self { next: now, last: None, sent: 0, wanted: false }
     }
 
     /// When the next one is due.
@@ -87,6 +90,7 @@ impl Beacons {
     /// Notes that one was sent at `now` and plans the next.
     pub fn sent(&mut self, now: Instant, interval: Duration, random: &mut Random) {
         self.sent = self.sent.saturating_add(1);
+        (self.last, self.wanted) = (Some(now), false);
         let pause = match self.sent {
             1 => Duration::from_millis(200),
             2 => Duration::from_millis(600),
@@ -103,6 +107,20 @@ impl Beacons {
     pub fn hurry(&mut self, now: Instant) {
         self.next = self.next.min(now);
         self.sent = self.sent.min(1);
+    }
+
+    /// Somebody wants to hear this agent: the next beacon is due within the agents' share of ten a
+    /// second, at random, and not sooner than beacons may follow each other. [PRE-12]
+    pub fn want(&mut self, now: Instant, agents: usize, random: &mut Random) {
+        if std::mem::replace(&mut self.wanted, true) {
+            return;
+        }
+        let spread = Duration::from_secs(1) * u32::try_from(agents).unwrap_or(u32::MAX)
+            / BEACONS_PER_SECOND_MAX;
+        let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX).max(1);
+        let at = now + Duration::from_micros(random.below(spread));
+        let allowed = self.last.map_or(at, |last| at.max(last + INTERVAL_MIN));
+        self.next = self.next.min(allowed);
     }
 
     /// Makes the next beacon due soon, but not sooner than beacons may follow each other: somebody
@@ -124,6 +142,27 @@ mod tests {
         }
         assert_eq!(interval(usize::MAX), INTERVAL_MAX);
         assert_eq!(silence_max(INTERVAL_MIN), Duration::from_secs(25));
+    }
+
+    /// [PRE-12]
+    #[test]
+    fn who_is_wanted_announces_itself_within_a_share_and_not_too_often() {
+        let mut random = Random::from_seed([1; 32]);
+        let mut now = Instant::from_micros(1_000_000);
+        let mut beacons = Beacons::new(now);
+        for _ in 0..3 {
+            now = beacons.due();
+            beacons.sent(now, INTERVAL_USUAL, &mut random);
+        }
+        beacons.want(now, 10, &mut random);
+        let due = beacons.due();
+        assert_eq!(due, now + INTERVAL_MIN, "two seconds after the last");
+        beacons.want(now, 10, &mut random);
+        assert_eq!(beacons.due(), due, "asked again, it is not sooner");
+        beacons.sent(due, INTERVAL_USUAL, &mut random);
+        let later = due + Duration::from_secs(5);
+        beacons.want(later, 10, &mut random);
+        assert!(beacons.due() >= later && beacons.due() <= later + Duration::from_secs(1));
     }
 
     #[test]

@@ -468,8 +468,8 @@ impl Asking {
         let by_multicast = self.ask.ways != Ways::Unicast;
         let copies = usize::from(by_multicast) + pokes.len() + usize::from(neighbours);
         self.questions_sent += u32::try_from(copies).unwrap_or(u32::MAX);
-        let by_group = self.ask.ways == Ways::All;
-        if by_group && self.round + 1 == REPLY_GROUP_ROUND {
+        let all_ways = self.ask.ways == Ways::All;
+        if all_ways && self.round + 1 == REPLY_GROUP_ROUND {
             self.sends.push_back(Send::JoinReplyGroup);
         }
         if self.round > 1 {
@@ -481,7 +481,8 @@ impl Asking {
             wanted,
             window,
             remaining: self.ask.deadline.extended.saturating_sub(spent),
-            by_group: by_group && self.round >= REPLY_GROUP_ROUND,
+            // Who looks at the ways wants to hear what comes by multicast. [PRE-12]
+            by_group: !all_ways || self.round >= REPLY_GROUP_ROUND,
             by_multicast,
             pokes,
             neighbours,
