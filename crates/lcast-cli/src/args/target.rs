@@ -48,6 +48,13 @@ const NAMES_MAX: usize = 100_000;
 const FILE_LENGTH_MAX: u64 = 16 << 20;
 
 impl TargetArgs {
+    /// Whether any of the options was given.
+    pub(crate) fn is_given(&self) -> bool {
+        let Self { on, not, labels, predicate, nodes_from, expect } = self;
+        let lists = [on, not, labels].iter().any(|it| !it.is_empty());
+        lists || [predicate, nodes_from, expect].iter().any(|it| it.is_some())
+    }
+
     /// Parses the options and reads the files of names.
     pub(crate) fn resolve(&self) -> Result<Target, Failure> {
         if self.nodes_from.as_deref() == Some("-") && self.expect.as_deref() == Some("-") {

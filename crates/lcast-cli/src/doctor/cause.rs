@@ -71,3 +71,24 @@ impl fmt::Display for Cause {
         f.write_str(self.id())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Cause;
+
+    const CHAPTER: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/book/src/doctor.md"));
+
+    #[test]
+    fn the_book_explains_every_cause_and_no_other() {
+        let explained: BTreeSet<&str> = CHAPTER
+            .lines()
+            .filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`'))
+            .collect();
+        let known: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.id()).collect();
+        assert_eq!(explained, known);
+        assert_eq!(known.len(), Cause::ALL.len(), "two causes have one id");
+    }
+}

@@ -6,6 +6,8 @@
 mod credential;
 mod fleet;
 mod host;
+#[cfg(test)]
+mod tests;
 
 use super::Finding;
 use super::facts::Facts;

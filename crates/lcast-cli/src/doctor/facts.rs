@@ -165,3 +165,10 @@ pub(crate) struct AgentFacts {
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
 }
+
+impl AgentFacts {
+    /// Whether nothing at all was heard of it.
+    pub(crate) fn is_silent(&self) -> bool {
+        !(self.by_multicast || self.by_unicast || self.heard)
+    }
+}

@@ -6,10 +6,12 @@
 //! chapter of the book on the doctor, which a test holds against [`cause`].
 
 pub(crate) mod cause;
+pub(crate) mod checkup;
 pub(crate) mod diagnose;
 pub(crate) mod facts;
 pub(crate) mod local;
 mod mend;
+pub(crate) mod subject;
 
 use self::cause::Cause;
 

@@ -13,7 +13,7 @@ use lcast_proto::name::Steps;
 use lcast_proto::question::Wanted;
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Now;
-use lcast_proto::variable::Table;
+use lcast_proto::variable::{Table, Update};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Change;
@@ -21,6 +21,8 @@ use crate::agent::background::Background;
 use crate::agent::builtin::{self, Families, Options, OwnFacts, Roots, Sampler};
 use crate::agent::config::Config;
 use crate::args::{AgentArgs, Everywhere};
+use crate::doctor::checkup::Checkup;
+use crate::doctor::subject;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::place::{self, Place};
@@ -121,7 +123,12 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         certificate_expires: Some(credential.certificate().subject().not_after),
         ..OwnFacts::default()
     };
-    let refresh = refresher(Sampler::new(roots.clone(), options(config)), own);
+    let mut realm = subject::realm_of(&credential);
+    if !config.network.interfaces.is_empty() {
+        realm.interfaces = subject::selection(config.network.interfaces.clone());
+    }
+    let checkup = Checkup::new(realm, subject::credential_of(&credential, folder.as_ref()));
+    let refresh = refresher(Sampler::new(roots.clone(), options(config)), own, checkup);
     let mut builder = Node::builder(credential)
         .software(env!("CARGO_PKG_VERSION"))
         .narrowing(narrowing(config))
@@ -152,6 +159,7 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
 fn refresher(
     mut sampler: Sampler,
     mut own: OwnFacts,
+    mut checkup: Checkup,
 ) -> impl FnMut(&mut Table, Now, &Facts, Option<&Wanted>) + Send {
     let mut defined = false;
     move |table, now, facts, wanted| {
@@ -170,6 +178,13 @@ fn refresher(
         if families.contains(builtin::Family::Own) {
             tell_own(&mut own, facts);
             apply_to(table, now, own.changes(now));
+        }
+        if families.contains(builtin::Family::Doctor)
+            && let Some(value) = checkup.ids(now)
+            && let Ok(name) = "librecast.doctor".parse()
+        {
+            let update = Update { name, value, time: None, version: None };
+            apply_to(table, now, vec![Change::Update(update)]);
         }
         apply_to(table, now, sampler.sample(now, families));
     }

@@ -46,6 +46,8 @@ pub enum Family {
     Own,
     /// The agent: its memory and processor time.
     Itself,
+    /// The agent: what it finds on its host.
+    Doctor,
     /// The health of configured variables.
     Configured,
 }

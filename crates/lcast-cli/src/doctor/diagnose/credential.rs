@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::doctor::cause::Cause;
-use crate::doctor::facts::{CredentialFacts, Facts};
+use crate::doctor::facts::{AgentFacts, CredentialFacts, Facts};
 use crate::doctor::{Finding, Place, Severity};
 
 /// How long before its end a credential is worth a word.
@@ -72,7 +72,7 @@ fn quoted(word: &str) -> String {
 /// Nobody of the realm speaks, and others do at its port.
 fn other_realm(facts: &Facts) -> Option<Finding> {
     let asked = facts.asked.as_ref()?;
-    let spoke = asked.agents.iter().any(|it| it.by_multicast || it.by_unicast || it.heard);
+    let spoke = !asked.agents.iter().all(AgentFacts::is_silent);
     if spoke || asked.other_realm == 0 {
         return None;
     }

@@ -103,8 +103,7 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
 /// where somebody is out of reach.
 fn narrow(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     let Facts { realm, host, asked, .. } = all;
-    let silent = |it: &AgentFacts| !(it.by_multicast || it.by_unicast || it.heard);
-    let out_of_reach = asked.as_ref().is_some_and(|it| it.agents.iter().any(silent));
+    let out_of_reach = asked.as_ref().is_some_and(|it| it.agents.iter().any(AgentFacts::is_silent));
     let addresses = &facts.interface.addresses;
     let wide = addresses.iter().any(|it| !it.ip.is_unicast_link_local());
     let (near, group) = (addresses.first()?.ip.octets(), realm.group?.octets());

@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// How long beacons are waited for: an interval, with its jitter, and some.
 const LISTEN: Duration =
     INTERVAL_MIN.saturating_add(Duration::from_millis(200)).saturating_add(PATIENCE);
+/// How long agents are listened to that nothing reaches, so that nobody can ask them to announce
+/// themselves: the usual interval, with its jitter, and some.
+const LISTEN_TO_SILENT: Duration = Duration::from_millis(11_500);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -124,14 +127,22 @@ fn unheard(report: &Report) -> impl Iterator<Item = String> {
     report.late.iter().chain(&report.missing).map(|it| it.node.clone())
 }
 
-/// Follows what comes by multicast until everybody was heard, or for an interval of the beacons; for another one where two processes may speak for one member.
+/// Follows what comes by multicast until everybody was heard, or for an interval of the beacons;
+/// for another one where two processes may speak for one member.
 async fn hear(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
     let begun = Instant::now();
     loop {
         let nodes = session.nodes().await;
         nodes.iter().for_each(|it| note(it, agents));
         let changed = |it: &NodeView| it.processes == Processes::Changed;
-        let time = if nodes.iter().any(changed) { LISTEN * 2 } else { LISTEN };
+        let silent = |it: &AgentFacts| !it.heard && !it.by_multicast && !it.by_unicast;
+        let time = if agents.values().any(silent) {
+            LISTEN_TO_SILENT
+        } else if nodes.iter().any(changed) {
+            LISTEN * 2
+        } else {
+            LISTEN
+        };
         let more = agents.values().any(|it| !it.heard) || nodes.iter().any(changed);
         if begun.elapsed() >= time || !more {
             return;

@@ -24,11 +24,23 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
         Format::Text => {
             let text: String = findings.iter().map(text).collect();
             output.text(&text)?;
+            note_silent(facts, output);
             if findings.is_empty() {
                 output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
             }
             Ok(())
         }
+    }
+}
+
+/// Names the agents of which nothing at all was heard: they may just not run.
+fn note_silent(facts: &Facts, output: Output) {
+    let agents = facts.asked.iter().flat_map(|asked| &asked.agents);
+    let silent = agents.filter(|it| it.is_silent()).map(|it| it.name.as_str());
+    let names: Vec<&str> = silent.collect();
+    if !names.is_empty() {
+        let names = sanitise(&names.join(", "));
+        output.note(&format!("nothing is heard of {names}: not running, or out of reach"));
     }
 }
 

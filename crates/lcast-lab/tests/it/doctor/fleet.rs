@@ -160,8 +160,8 @@ fn a_credential_expires() {
     let lab = Lab::new(1).build();
     let host = lab.host(0);
     let realm = Realm::create(&host, "prod", "");
-    let issue = "librecast forget admin && librecast realm issue --realm prod --name admin --client --role admin --days 1 \
-                 --out short.credential && mv ../librecast/realms/prod/credential first && \
+    let issue = "librecast forget admin && librecast realm issue --realm prod --name admin \
+                 --client --role admin --days 1 --out short.credential && mv ../librecast/realms/prod/credential first && \
                  librecast join short.credential";
     host.shell(issue).ok();
     let doctor = realm.admin("doctor");
@@ -192,4 +192,20 @@ fn a_credential_of_another_realm() {
     asking.kill();
     theirs.admin("forget web9").ok();
     content(&ours.admin("doctor"));
+}
+
+#[test]
+fn agents_tell_what_they_find() {
+    let (fleet, doctor) = fleet(2);
+    let fault = "ip -6 route del multicast ff00::/8 dev eth0 table local";
+    fleet.lab.host(1).shell(fault).ok();
+    let checkup = Checkup::run(&doctor.clone().args(["--on", "*"]));
+    assert_eq!((checkup.code, checkup.ids()), (3, vec!["no-multicast-route"]));
+    assert_eq!(nodes(checkup.finding("no-multicast-route")), ["web1"]);
+    assert_eq!(checkup.json["report"]["answered"], 2);
+    let checkup = Checkup::run(&doctor.clone().args(["--on", "db*"]));
+    assert_eq!((checkup.code, checkup.ids()), (0, Vec::new()));
+    let lines = doctor.clone().args(["--on", "web1", "--jsonl"]).run().json_lines();
+    assert_eq!((&*lines[0]["kind"].to_string(), lines.len()), ("\"finding\"", 2));
+    fleet.lab.host(1).shell("ip -6 route add multicast ff00::/8 dev eth0 table local").ok();
 }

@@ -89,3 +89,37 @@ fn another_program_holds_the_port() {
     other.wait(DEADLINE);
     content(&doctor);
 }
+
+#[test]
+fn the_realm_local_is_looked_at_and_never_asked() {
+    let lab = Lab::new(2).build();
+    let host = lab.host(0);
+    let mut capture = host.capture("eth0");
+    let doctor = host.librecast("doctor").unprivileged();
+    content(&doctor);
+    assert_eq!(Checkup::run(&doctor).json["facts"]["realm"], "local");
+    host.shell("sysctl -w net.ipv6.conf.lo.disable_ipv6=1").ok();
+    let finding = diagnosed(&doctor, "no-ipv6");
+    // Who may not change it is told so.
+    assert_eq!(finding["command"], "sudo sysctl -w net.ipv6.conf.lo.disable_ipv6=0");
+    host.shell("sysctl -w net.ipv6.conf.lo.disable_ipv6=0").ok();
+    content(&doctor);
+    // Without a place for it there is no realm either.
+    let homeless = doctor.without_env("LIBRECAST_HOME").without_env("HOME");
+    content(&homeless);
+    assert_eq!(capture.datagrams(), []);
+}
+
+#[test]
+fn an_agents_credential_is_enough_to_look() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let path = realm.issue(&lcast_lab::Member::agent("web1"));
+    let host = lab.host(1);
+    let doctor = host.librecast(&format!("doctor --credential {path}"));
+    content(&doctor);
+    host.shell("ip -6 route del multicast ff00::/8 dev eth0 table local").ok();
+    let finding = diagnosed(&doctor, "no-multicast-route");
+    mend(&host, &finding);
+    content(&doctor);
+}

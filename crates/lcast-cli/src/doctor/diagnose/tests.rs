@@ -1,0 +1,233 @@
+//! Judgements by themselves; the lab shows that the facts are what they are taken for.
+
+use lcast_net::Scope;
+use lcast_net::interfaces::{Address, Interface, Selection};
+use lcast_proto::time::Timestamp;
+
+use super::diagnose;
+use crate::doctor::facts::*;
+use crate::doctor::{Finding, Place};
+
+fn card() -> InterfaceFacts {
+    let address = |ip: &str| Address {
+        ip: ip.parse().unwrap(),
+        tentative: false,
+        deprecated: false,
+        temporary: false,
+    };
+    let interface = Interface {
+        index: 2,
+        name: "eth0".to_owned(),
+        up: true,
+        carrier: true,
+        multicast: true,
+        loopback: false,
+        point_to_point: false,
+        hardware: 1,
+        kind: String::new(),
+        master_kind: String::new(),
+        mtu: 1500,
+        addresses: vec![address("fe80::1"), address("fd00::1")],
+    };
+    InterfaceFacts { interface, disabled: false, generates_none: false, route: true, queries: 0 }
+}
+
+/// A credential that ends after so many days.
+fn credential(days: i64) -> CredentialFacts {
+    CredentialFacts {
+        name: "web1".to_owned(),
+        client: false,
+        roles: vec!["spare".to_owned()],
+        labels: vec![("note".to_owned(), "it's red".to_owned())],
+        not_after: Timestamp::from_millis(days * 86_400_000),
+        wall: Timestamp::from_millis(0),
+        folder: None,
+        authority: false,
+    }
+}
+
+/// A sound host of a sound realm of these agents.
+fn sound(agents: &[AgentFacts]) -> Facts {
+    Facts {
+        realm: RealmFacts {
+            name: "prod".to_owned(),
+            scope: Scope::Site,
+            port: 24242,
+            interfaces: Selection::Automatic,
+            group: Some("ff15::8000:1".parse().unwrap()),
+            agents: 3,
+        },
+        host: HostFacts {
+            root: true,
+            ipv6: true,
+            all_disabled: false,
+            interfaces: vec![card()],
+            group_taken: false,
+            holders: Vec::new(),
+            receive_buffer: 425_984,
+            firewall: Firewall::Nft,
+        },
+        credential: Some(credential(3650)),
+        asked: Some(AskedFacts { agents: agents.to_vec(), ..AskedFacts::default() }),
+    }
+}
+
+/// An agent by name, with `m` where it answered by multicast, `u` by unicast, `h` where it is
+/// heard.
+fn agent(name: &str, ways: &str) -> AgentFacts {
+    let by = |way: char| ways.contains(way);
+    AgentFacts {
+        name: name.to_owned(),
+        by_multicast: by('m'),
+        by_unicast: by('u'),
+        heard: by('h'),
+        ..AgentFacts::default()
+    }
+}
+
+fn ids(facts: &Facts) -> Vec<&'static str> {
+    diagnose(facts).iter().map(|it| it.cause.id()).collect()
+}
+
+fn only(facts: &Facts) -> Finding {
+    let mut findings = diagnose(facts);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings.remove(0)
+}
+
+#[test]
+fn what_comes_back_by_which_way_tells_the_cause() {
+    let check = |ways: [&str; 2], change: fn(&mut Facts), expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        change(&mut facts);
+        assert_eq!(ids(&facts), expected, "{ways:?}");
+    };
+    check(["muh", "muh"], |_| {}, &[]);
+    check(["muh", "mu"], |_| {}, &[]);
+    check(["", ""], |_| {}, &[]);
+    check(["mu", "mu"], |_| {}, &["multicast-one-way"]);
+    check(["u", "u"], |_| {}, &["multicast-filtered"]);
+    check(["uh", "muh"], |_| {}, &["snooping-no-querier"]);
+    check(["uh", "uh"], |it| it.host.interfaces[0].queries = 1, &["multicast-one-way"]);
+    check(["h", "muh"], |_| {}, &["questions-filtered"]);
+    check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 6, &["replies-filtered"]);
+    check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 5, &["multicast-filtered"]);
+    let before = |it: &mut Facts| it.asked.as_mut().unwrap().joined_before = true;
+    check(["u", "u"], before, &["snooping-no-querier"]);
+    let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
+    check(["", ""], other, &["credential-other-realm"]);
+    check(["muh", ""], other, &[]);
+}
+
+#[test]
+fn the_majority_says_whose_clock_is_wrong() {
+    let check = |clocks: [i64; 3], expected: Option<Place>| {
+        let agents: Vec<AgentFacts> = clocks
+            .iter()
+            .zip(["a", "b", "c"])
+            .map(|(ms, name)| AgentFacts { clock_ms: Some(*ms), ..agent(name, "muh") })
+            .collect();
+        let found = diagnose(&sound(&agents));
+        assert_eq!(found.first().map(|it| it.place.clone()), expected, "{clocks:?}");
+    };
+    check([0, 30_000, -30_000], None);
+    check([0, 30_001, 0], Some(Place::Nodes(vec!["b".to_owned()])));
+    check([-90_000, -90_000, 0], Some(Place::Here));
+}
+
+#[test]
+fn buffers_must_hold_the_answers_of_all_agents() {
+    let mut facts = sound(&[]);
+    facts.realm.agents = 184;
+    assert_eq!(ids(&facts), Vec::<&str>::new());
+    facts.realm.agents = 185;
+    let finding = only(&facts);
+    assert_eq!(finding.cause.id(), "buffers-small");
+    assert_eq!(finding.command, "sysctl -w net.core.rmem_max=4194304");
+    // What a node asks for is all that it can be granted.
+    facts.host.receive_buffer = 8 << 20;
+    facts.realm.agents = 16_384;
+    assert_eq!(ids(&facts), Vec::<&str>::new());
+}
+
+fn holder(process: Option<Process>) -> Holder {
+    Holder { address: "::".parse().unwrap(), process, user: 1000, drops: 0 }
+}
+
+fn process(program: &str, unit: Option<&str>) -> Process {
+    Process { pid: 7, program: program.to_owned(), unit: unit.map(str::to_owned) }
+}
+
+#[test]
+fn whoever_holds_the_port_is_named_as_far_as_it_is_seen() {
+    let check = |process: Option<Process>, part: &str, command: &str| {
+        let mut facts = sound(&[]);
+        facts.host.group_taken = true;
+        facts.host.root = false;
+        facts.host.holders = vec![holder(process)];
+        let finding = only(&facts);
+        assert_eq!((finding.cause.id(), &*finding.command), ("port-taken", command));
+        assert!(finding.what.contains(part), "{}", finding.what);
+    };
+    check(Some(process("nc", None)), "'nc' (pid 7)", "sudo kill 7");
+    let unit = process("named", Some("named.service"));
+    check(Some(unit), "'named'", "sudo systemctl stop named.service");
+    check(None, "user 1000", "sudo ss -lunp sport = :24242");
+    // An agent of this program at the port is as it should be.
+    let mut facts = sound(&[]);
+    let address = "fd00::1".parse().unwrap();
+    facts.host.holders = vec![Holder { address, ..holder(Some(process("librecast", None))) }];
+    assert_eq!(ids(&facts), Vec::<&str>::new());
+}
+
+#[test]
+fn lost_datagrams_are_told_with_who_lost_them() {
+    let mut facts = sound(&[]);
+    let agent = process("librecast", Some("librecast-agent.service"));
+    facts.host.holders = vec![Holder { drops: 3, ..holder(Some(agent)) }];
+    let finding = only(&facts);
+    assert_eq!(finding.cause.id(), "receive-overflow");
+    assert!(finding.what.contains("lost 3 datagrams"), "{}", finding.what);
+    let command =
+        "sysctl -w net.core.rmem_max=8388608 && systemctl restart librecast-agent.service";
+    assert_eq!(finding.command, command);
+    let mut facts = sound(&[]);
+    facts.asked.as_mut().unwrap().overflow = 1;
+    assert_eq!(ids(&facts), ["receive-overflow"]);
+}
+
+#[test]
+fn a_credential_is_issued_again_as_it_was() {
+    let check = |days: i64, expected: Option<&str>| {
+        let mut facts = sound(&[]);
+        facts.credential = Some(credential(days));
+        let found = diagnose(&facts);
+        assert_eq!(found.first().map(|it| it.cause.id()), expected, "{days} days");
+        let Some(finding) = found.first() else { return };
+        assert_eq!(finding.place, Place::Authority);
+        let command = "librecast --realm prod forget web1 && librecast realm issue --realm prod \
+                       --name web1 --role spare --label 'note=it'\\''s red' --out web1.credential";
+        assert_eq!(finding.command, command);
+    };
+    check(30, None);
+    check(29, Some("credential-soon-expired"));
+    check(-1, Some("credential-expired"));
+}
+
+#[test]
+fn a_kernel_without_ipv6_is_all_there_is_to_say() {
+    let mut facts = sound(&[]);
+    facts.host.ipv6 = false;
+    facts.host.interfaces[0].route = false;
+    assert_eq!(ids(&facts), ["no-ipv6"]);
+}
+
+#[test]
+fn a_realm_of_one_host_needs_no_card() {
+    let mut facts = sound(&[]);
+    facts.realm.scope = Scope::Host;
+    facts.host.interfaces[0].interface.up = false;
+    assert_eq!(ids(&facts), Vec::<&str>::new());
+    facts.host.interfaces[0].interface.loopback = true;
+    assert_eq!(ids(&facts), ["interface-down"]);
+}
