@@ -28,7 +28,7 @@ pub(crate) async fn run(
     everywhere: &Everywhere,
     output: Output,
 ) -> Result<Exit, Failure> {
-    if args.target.is_given() {
+    if args.ask.target.is_given() {
         return remote::run(args, everywhere, output).await;
     }
     let place = find(everywhere, output)?;

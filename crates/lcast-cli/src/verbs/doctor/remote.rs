@@ -25,11 +25,11 @@ pub(super) async fn run(
     everywhere: &Everywhere,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let target = args.target.resolve()?;
+    let target = args.ask.target.resolve()?;
     let patterns = vec![VARIABLE.parse().map_err(Failure::internal)?];
     get::check_size(&target.selector, &patterns)?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns), target, &args.question);
+    let ask = question::describe(Verb::Get(patterns), target, &args.ask.question);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let asked = question::ask(&session, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
@@ -42,7 +42,7 @@ pub(super) async fn run(
     found.values_mut().for_each(|nodes| nodes.sort_unstable());
     print(&found, json::report(&asked.report), output)?;
     report::lines(&asked.report, place::wall()).iter().for_each(|line| output.note(line));
-    let exit = match question::judge(&asked, &args.question) {
+    let exit = match question::judge(&asked, &args.ask.question) {
         Exit::Success if !found.is_empty() => Exit::Incomplete,
         exit => exit,
     };
