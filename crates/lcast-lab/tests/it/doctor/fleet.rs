@@ -161,7 +161,8 @@ fn a_credential_expires() {
     let host = lab.host(0);
     let realm = Realm::create(&host, "prod", "");
     let issue = "librecast forget admin && librecast realm issue --realm prod --name admin \
-                 --client --role admin --days 1 --out short.credential && mv ../librecast/realms/prod/credential first && \
+                 --client --role admin --days 1 --out short.credential && \
+                 mv ../librecast/realms/prod/credential first && \
                  librecast join short.credential";
     host.shell(issue).ok();
     let doctor = realm.admin("doctor");
