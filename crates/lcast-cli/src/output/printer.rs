@@ -39,6 +39,8 @@ pub(crate) struct Printer {
     show: Show,
     /// In which order variables get columns.
     order: Vec<Pattern>,
+    /// Whether the question only asked what would happen.
+    dry_run: bool,
     /// What is printed at the end only.
     kept: Vec<Reply>,
 }
@@ -46,13 +48,28 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer for one question.
     pub(crate) fn new(output: Output, show: Show) -> Self {
-        Self { output, show, order: Vec::new(), kept: Vec::new() }
+        Self { output, show, order: Vec::new(), dry_run: false, kept: Vec::new() }
     }
 
     /// Gives variables columns in the order of the patterns that were asked for.
     pub(crate) fn ordered(mut self, order: Vec<Pattern>) -> Self {
         self.order = order;
         self
+    }
+
+    /// Says of each reply that nothing was done, if so.
+    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// A reply as an object.
+    fn object(&self, reply: &Reply) -> Option<Json> {
+        let mut object = json::reply(reply)?;
+        if self.dry_run {
+            object["dry_run"] = Json::from(true);
+        }
+        Some(object)
     }
 
     /// Takes a reply, and prints it if its place in the output is known.
@@ -87,7 +104,7 @@ impl Printer {
                 Outcome::Refused(_) | Outcome::Set(_) => Ok(None),
             },
             Show::Replies if self.output.format == Format::JsonLines => {
-                let line = json::reply(reply).map(|it| json_line("reply", it));
+                let line = self.object(reply).map(|it| json_line("reply", it));
                 Ok(line)
             }
             Show::Replies | Show::Names | Show::Tally | Show::Aggregate { .. } => Ok(None),
@@ -131,7 +148,7 @@ impl Printer {
             Show::Replies | Show::Names | Show::Value => {
                 let mut replies: Vec<&Reply> = self.kept.iter().collect();
                 replies.sort_by(|left, right| left.node.cmp(&right.node));
-                let replies: Json = replies.into_iter().filter_map(json::reply).collect();
+                let replies: Json = replies.into_iter().filter_map(|it| self.object(it)).collect();
                 json!({ "replies": replies, "report": report })
             }
         }
@@ -171,7 +188,7 @@ impl Printer {
                 let is_set = |it: &Reply| matches!(it.outcome, Outcome::Set(_));
                 let is_values = |it: &Reply| matches!(it.outcome, Outcome::Values(_));
                 if self.kept.iter().any(is_set) {
-                    return self.output.table(&replies::outcomes(&self.kept));
+                    return self.output.table(&replies::outcomes(&self.kept, self.dry_run));
                 }
                 if self.kept.iter().any(is_values) {
                     return self.output.table(&replies::values(&self.kept, &self.order, terminal));
@@ -261,6 +278,21 @@ mod tests {
         let error = printer(Show::Value, Format::Text).line(&reply).unwrap_err();
         assert_eq!(error.exit, crate::exit::Exit::Usage);
         assert!(error.message.contains("web1 has 2"), "{error}");
+    }
+
+    #[test]
+    fn a_dry_run_says_so_in_every_reply() {
+        let reply = values("web1", &[("app.x", Value::Int(1))]);
+        for dry_run in [false, true] {
+            let told = |object: &Json| object.get("dry_run").is_some_and(|it| *it == true);
+            let lines = printer(Show::Replies, Format::JsonLines).dry_run(dry_run);
+            let line = lines.line(&reply).unwrap().unwrap();
+            assert_eq!(told(&serde_json::from_str(&line).unwrap()), dry_run, "{line}");
+            let mut whole = printer(Show::Replies, Format::Json).dry_run(dry_run);
+            whole.reply(reply.clone()).unwrap();
+            let document = whole.document(&report([1, 0, 0, 0, 0, 0]), &|_, _| None);
+            assert_eq!(told(&document["replies"][0]), dry_run, "{document}");
+        }
     }
 
     #[test]

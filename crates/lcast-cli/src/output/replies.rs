@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lcast_proto::name::Name;
-use lcast_proto::question::report::{Outcome, Reply, ReplyValue};
+use lcast_proto::question::report::{Outcome, Reply, ReplyValue, SetOutcome};
 use lcast_proto::select::Pattern;
 
 use super::human;
@@ -75,8 +75,8 @@ fn tall(answers: &[(&str, &[ReplyValue])], terminal: bool) -> Table {
     table
 }
 
-/// The outcomes of `set`, one row for each node and setting.
-pub(crate) fn outcomes(replies: &[Reply]) -> Table {
+/// The outcomes of `set`, one row for each node and setting; of a dry run, what they would be.
+pub(crate) fn outcomes(replies: &[Reply], dry_run: bool) -> Table {
     let mut table = Table::new(["node", "variable", "result", "version", "message"]);
     let mut replies: Vec<&Reply> = replies.iter().collect();
     replies.sort_by(|left, right| left.node.cmp(&right.node));
@@ -89,7 +89,11 @@ pub(crate) fn outcomes(replies: &[Reply]) -> Table {
             table.push(vec![
                 reply.node.clone(),
                 it.name.clone(),
-                it.outcome.as_str().to_owned(),
+                if it.outcome == SetOutcome::Applied && dry_run {
+                    "would be applied".to_owned()
+                } else {
+                    it.outcome.as_str().to_owned()
+                },
                 version,
                 it.message.clone(),
             ]);
@@ -100,7 +104,7 @@ pub(crate) fn outcomes(replies: &[Reply]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use lcast_proto::question::report::{SetOutcome, SetResult};
+    use lcast_proto::question::report::SetResult;
     use lcast_proto::value::Value;
 
     use super::*;
@@ -132,7 +136,9 @@ mod tests {
             version: Some("3.7".parse().unwrap()),
         };
         let reply = Reply { node: "web1".to_owned(), outcome: Outcome::Set(vec![result]) };
-        let printed = outcomes(&[reply]).render(None);
+        let printed = outcomes(std::slice::from_ref(&reply), false).render(None);
         assert!(printed.ends_with("\nweb1\tapp.greeting\tapplied\t3.7\t\n"), "{printed}");
+        let printed = outcomes(&[reply], true).render(None);
+        assert!(printed.contains("\tapp.greeting\twould be applied\t"), "{printed}");
     }
 }

@@ -29,9 +29,12 @@ pub(crate) async fn run(
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Set(request), target, &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
-    let mut printer = Printer::new(output, show);
+    let mut printer = Printer::new(output, show).dry_run(args.dry_run);
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
+    if args.dry_run {
+        output.note("dry run: nothing was set");
+    }
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
