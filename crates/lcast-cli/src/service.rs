@@ -29,6 +29,18 @@ fn send(name: &OsString, state: &str) -> Result<(), io::Error> {
     socket.send(state.as_bytes()).map(|_| ())
 }
 
+/// Whether this process was started to live on when its terminal ends: SIGHUP is ignored.
+pub(crate) fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored_first(&status)
+}
+
+/// Whether a process's status (proc_pid_status(5)) says that it ignores the first signal.
+fn ignored_first(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).is_some_and(|it| it & 1 == 1)
+}
+
 /// When the service manager's watchdog is to be fed.
 pub(crate) struct Watchdog(Option<Interval>);
 
@@ -60,6 +72,18 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        for (status, expected) in [
+            ("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n", true),
+            ("Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n", false),
+            ("SigIgn:\tnonsense\n", false),
+            ("", false),
+        ] {
+            assert_eq!(ignored_first(status), expected, "{status}");
+        }
+    }
 
     #[test]
     fn a_manager_is_told_by_abstract_name_and_by_path() {

@@ -14,7 +14,7 @@ use lcast_proto::question::Wanted;
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Now;
 use lcast_proto::variable::{Table, Update};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::agent::Change;
 use crate::agent::background::Background;
@@ -34,6 +34,7 @@ const CONFIG_LENGTH_MAX: u64 = 4 << 20;
 /// Runs until it is told to end.
 pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exit, Failure> {
     start_log();
+    let mut signals = Signals::watch()?;
     let place = place::resolve(everywhere, Purpose::Answer)?;
     let config = read_config(args.config.as_deref(), place.folder.as_ref())?;
     let roots = Roots::default();
@@ -49,7 +50,7 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
     service::notify("READY=1");
-    let ended = serve(&node, &mut background, args.exit_with_stdin).await;
+    let ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin).await;
     service::notify("STOPPING=1");
     background.stop().await;
     node.leave().await;
@@ -61,27 +62,60 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
 async fn serve(
     node: &Node,
     background: &mut Background,
+    signals: &mut Signals,
     exit_with_stdin: bool,
 ) -> Result<(), Failure> {
-    let watch = |kind| {
-        signal(kind)
-            .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
-    };
-    let mut terminate = watch(SignalKind::terminate())?;
-    let mut interrupt = watch(SignalKind::interrupt())?;
     let mut parent = Box::pin(parent_gone(exit_with_stdin));
     let mut watchdog = service::watchdog();
     loop {
         tokio::select! {
             Some(changes) = background.changes.recv() => apply(node, changes).await?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            () = signals.received() => return Ok(()),
             () = &mut parent => return Ok(()),
             () = watchdog.due() => {
                 // The node's own loop must turn for the watchdog to be fed.
                 node.facts().await.map_err(Failure::internal)?;
                 service::notify("WATCHDOG=1");
             }
+        }
+    }
+}
+
+/// The signals that end an agent. Watched before anybody knows that it runs: whoever is told that
+/// it is ready may end it at once, and its goodbye is owed from there on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// The end of the terminal; not for what nohup(1) keeps beyond it.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn watch() -> Result<Self, Failure> {
+        let watch = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
+        };
+        let stays = service::ignores_hangup();
+        Ok(Self {
+            terminate: watch(SignalKind::terminate())?,
+            interrupt: watch(SignalKind::interrupt())?,
+            hangup: (!stays).then(|| watch(SignalKind::hangup())).transpose()?,
+        })
+    }
+
+    /// Waits for the first of them.
+    async fn received(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hangup => {}
         }
     }
 }

@@ -64,6 +64,23 @@ fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     answer.check(0, &[("answered", 2), ("missing", 3)]);
 }
 
+#[test]
+fn an_agent_leaves_with_its_terminal_unless_told_to_stay() {
+    let mut fleet = Fleet::new(4, 0, CONFIG);
+    let keep = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+    assert_eq!(fleet.agent("web1").stop(), 0);
+    fleet.agent("web1").job = fleet.agent("web1").job.clone().wrapped(&keep);
+    fleet.agent("web1").start();
+    fleet.realm.ask("get host.name").check(0, &[("answered", 4)]);
+    for name in ["web1", "db4"] {
+        fleet.agent(name).process().signal(rustix::process::Signal::HUP);
+    }
+    assert_eq!(fleet.agent("db4").process().wait(DEADLINE).code, 0);
+    wait_until("db4 to be known as left", DEADLINE, || state(&fleet, "db4") == "left");
+    fleet.realm.ask("get host.name --on web1").check(0, &[("answered", 1)]);
+    assert!(fleet.agent("web1").process().is_running());
+}
+
 /// One who follows the roster hears of a death within six seconds, of a return and of a goodbye.
 #[test]
 fn who_follows_hears_of_deaths_within_six_seconds() {
