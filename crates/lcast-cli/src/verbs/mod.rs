@@ -14,6 +14,7 @@ mod vars;
 mod watch;
 
 use std::future::Future;
+use std::os::fd::AsFd;
 
 use crate::args::{Cli, RealmVerb, Verb};
 use crate::exit::Exit;
@@ -46,10 +47,30 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     }
 }
 
+/// Free file descriptors that the smallest use of the network takes, and some to spare.
+const DESCRIPTORS_MIN: usize = 24;
+
 /// Runs what waits for the network, on this thread.
 fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    check_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Failure::internal(format_args!("cannot wait for the network: {error}")))?;
     runtime.block_on(work)
+}
+
+/// Refuses to begin where file descriptors would run out on the way: the runtime panics then.
+fn check_descriptors() -> Result<(), Failure> {
+    let mut taken = Vec::with_capacity(DESCRIPTORS_MIN);
+    for _ in 0..DESCRIPTORS_MIN {
+        let more = std::io::stderr().as_fd().try_clone_to_owned().map_err(|error| {
+            Failure::internal(format_args!(
+                "{error}: only {} more can be opened, and it takes {DESCRIPTORS_MIN}; raise the \
+                 limit, see 'ulimit -n' (LimitNOFILE= in a systemd unit)",
+                taken.len()
+            ))
+        });
+        taken.push(more?);
+    }
+    Ok(())
 }

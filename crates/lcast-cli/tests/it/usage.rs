@@ -1,6 +1,6 @@
 //! Help, versions, and command lines that make no sense.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 
@@ -13,6 +13,24 @@ fn help_and_version_are_answers() {
         assert!(home.ok(words).contains("Usage: librecast"), "{words:?}");
     }
     assert!(home.ok(&["--version"]).starts_with("librecast "));
+    assert!(home.files().is_empty());
+}
+
+#[test]
+fn too_few_file_descriptors_are_told() {
+    let home = Home::new();
+    let program = env!("CARGO_BIN_EXE_librecast");
+    for limit in 4..16 {
+        for verb in ["get host.name", "agent", "demo"] {
+            let line = format!("ulimit -n {limit}; exec {program} {verb}");
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &line]).env_clear().env("LIBRECAST_HOME", home.path("home"));
+            let ended = Ended::of(&mut shell);
+            assert_eq!(ended.code, 1, "{limit}: {ended:?}");
+            let parts = ["Too many open files", "ulimit -n"];
+            assert!(parts.iter().all(|it| ended.err.contains(it)), "{limit}: {ended:?}");
+        }
+    }
     assert!(home.files().is_empty());
 }
 
