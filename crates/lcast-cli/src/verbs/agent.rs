@@ -169,6 +169,9 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         .closed()
         .refresh(builtin::TICK, Box::new(refresh));
     if let Some(state) = state {
+        if let Some(warning) = open_to_others(&state) {
+            tracing::warn!("{warning}");
+        }
         builder = builder.state(state);
     }
     if !config.network.interfaces.is_empty() {
@@ -186,6 +189,18 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         StartError::Credential(_) => Failure::usage(error),
         StartError::Network(_) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),
+    })
+}
+
+/// What to say of a state folder that others can enter; it is made private, so somebody opened it.
+fn open_to_others(state: &Path) -> Option<String> {
+    let mode = lcast::file::mode(state).ok()? & 0o777;
+    let path = state.display();
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "others can read or change the agent's state in '{path}' (mode {mode:04o}): chmod 700 \
+             '{path}'"
+        )
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use lcast_lab::{Lab, Member, Realm};
+use lcast_lab::{Lab, Member, Realm, wait_until};
 
 use crate::fleet::{CONFIG, Fleet};
 
@@ -111,6 +111,19 @@ fn broken_files_are_named() {
     let words = format!("get host.name --credential {client} --realm prod");
     let output = host.librecast(&words).run();
     assert_eq!(output.code, 2, "{output}");
+
+    // A state folder that others can enter is told, and used all the same.
+    for (mode, told) in [("755", true), ("770", true), ("700", false)] {
+        host.shell(&format!("mkdir -p open && chmod {mode} open")).ok();
+        let words = format!("agent --credential {credential} --state open");
+        let mut agent = host.librecast(&words).start();
+        wait_until("the agent's word that it answers", DEADLINE_OF_START, || {
+            agent.stderr().contains("the agent answers")
+        });
+        let part = format!("in 'open' (mode 0{mode}): chmod 700 'open'");
+        assert_eq!(agent.stderr().contains(&part), told, "{mode}: {}", agent.stderr());
+        agent.kill();
+    }
 
     // Two agents cannot share a state folder; the second is told of the first.
     let agent = lcast_lab::Agent::prepare(&host, "web1", &credential, CONFIG);
