@@ -32,6 +32,7 @@ fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     assert_eq!(nodes["web9"]["labels"]["rack"], "r1");
     assert_eq!(nodes["web1"]["state"], "alive");
     assert_eq!(nodes["web1"]["kind"], "agent");
+    assert_eq!(nodes["web1"]["path"], "multicast", "it replies by unicast, and hears multicast");
     assert!(nodes["web1"]["id"].as_str().is_some_and(|id| !id.is_empty()));
     let mut ids: Vec<String> = nodes.values().map(|node| node["id"].to_string()).collect();
     ids.sort();

@@ -355,6 +355,11 @@ impl Endpoint {
         if sender != own {
             question.asking.note_heard();
             question.asking.note_replier(sender, &self.roster);
+            let multicast = self.links.iter().any(|link| link.multicast);
+            let member = self.roster.members().by_id(&id).is_some();
+            if multicast && member && question.asking.went_by_multicast_alone() {
+                self.signs.note_through(now.instant, id);
+            }
         }
         if self.roster.members().by_id(&id).is_none() {
             if question.strangers.len() < STRANGERS_MAX {

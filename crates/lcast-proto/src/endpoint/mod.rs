@@ -44,7 +44,9 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Processes, Refutation, Ring, Roster, Sign, Signs, State, Via};
+use crate::presence::{
+    Beacons, Heard, Processes, Refutation, Ring, Roster, Sign, Signs, State, Via, lately,
+};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -116,7 +118,8 @@ pub struct NodeView {
     pub state: State,
     /// When it was last heard.
     pub last_heard: Option<Timestamp>,
-    /// How it was last heard; `None` when it was not.
+    /// How it is reached, as far as it shows: a node that was heard here is reached by multicast
+    /// when that got through lately, either way. `None` when nothing is known of it.
     pub via: Option<Via>,
     /// Whether two processes of this agent are alive at once: a copied credential.
     pub duplicate: bool,
@@ -341,6 +344,15 @@ impl Endpoint {
         ]
     }
 
+    /// How a member is reached: its last packet may be a mere reply by unicast. [PRE-11]
+    fn path(&self, now: Instant, id: &NodeId, heard: &Heard) -> Via {
+        let is_recent = |at: Instant| now.since(at) <= lately(heard.interval);
+        match heard.via {
+            Via::Unicast if self.signs.through(id).is_some_and(is_recent) => Via::Multicast,
+            via => via,
+        }
+    }
+
     /// Every member, in order of name, with what is known of its presence at `now`. Forgotten
     /// members are left out.
     pub fn nodes(&self, now: Now) -> Vec<NodeView> {
@@ -361,7 +373,7 @@ impl Endpoint {
                 },
                 state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
                 last_heard: if own { Some(now.wall) } else { heard.map(|it| it.wall) },
-                via: heard.map(|it| it.via),
+                via: heard.map(|it| self.path(now.instant, &member.id, it)),
                 duplicate: if own {
                     self.has_twin(now.instant)
                 } else {

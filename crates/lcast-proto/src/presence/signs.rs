@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::time::{Now, Timestamp};
+use crate::time::{Instant, Now, Timestamp};
 use crate::wire::id::{NodeId, SenderId};
 
 /// What was seen of each member. [PRE-11]
 #[derive(Debug, Default)]
 pub struct Signs {
     signs: BTreeMap<NodeId, Sign>,
+    /// When multicast last got through between the member and this node, either way.
+    through: BTreeMap<NodeId, Instant>,
     speakers: BTreeMap<NodeId, Speaker>,
 }
 
@@ -54,6 +56,20 @@ impl Signs {
         }
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
         self.signs.insert(id, Sign { wall: now.wall, ahead_ms });
+        self.note_through(now.instant, id);
+    }
+
+    /// Notes that multicast got through: a packet of the member came by it, or what went by it
+    /// alone reached the member. What finds no room is not noted.
+    pub fn note_through(&mut self, now: Instant, id: NodeId) {
+        if self.through.len() < Self::MEMBERS_MAX || self.through.contains_key(&id) {
+            self.through.insert(id, now);
+        }
+    }
+
+    /// When multicast last got through between the member and this node.
+    pub fn through(&self, id: &NodeId) -> Option<Instant> {
+        self.through.get(id).copied()
     }
 
     /// Notes which process a verified packet is from, by whichever way it came.
@@ -87,7 +103,6 @@ impl Signs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Instant;
 
     const A: SenderId = SenderId([1; 12]);
     const B: SenderId = SenderId([2; 12]);
@@ -123,6 +138,10 @@ mod tests {
         assert_eq!(signs.processes(&id(Signs::MEMBERS_MAX)), Processes::One);
         assert!(signs.sign(&id(Signs::MEMBERS_MAX - 1)).is_some());
         assert!(signs.sign(&id(Signs::MEMBERS_MAX)).is_none());
+        signs.note_through(Instant::from_micros(1), id(Signs::MEMBERS_MAX));
+        assert_eq!(signs.through(&id(Signs::MEMBERS_MAX)), None);
+        signs.note_through(Instant::from_micros(1), id(0));
+        assert_eq!(signs.through(&id(0)), Some(Instant::from_micros(1)));
         // Those that are known go on.
         signs.note(now(5), id(0), Timestamp::from_millis(5));
         assert_eq!(signs.sign(&id(0)).map(|it| it.wall), Some(Timestamp::from_millis(5)));

@@ -261,6 +261,11 @@ impl Asking {
         self.heard = true;
     }
 
+    /// Whether it went to nobody by unicast yet: who answers was reached by multicast. [QST-14]
+    pub fn went_by_multicast_alone(&self) -> bool {
+        self.ask.ways == Ways::Multicast || (self.ask.ways == Ways::All && self.round == 1)
+    }
+
     /// Notes that a process answered: it may be asked about the silent ones. Who asks for signs of
     /// life asks at once about the clients, which never answer themselves. [QST-16]
     pub fn note_replier(&mut self, sender: SenderId, roster: &Roster) {

@@ -1,6 +1,7 @@
 //! Questions that look for a fault go by one way alone.
 
 use super::*;
+use crate::presence::Via;
 use crate::question::Ways;
 
 fn ping(ways: Ways) -> Ask {
@@ -33,6 +34,26 @@ fn a_question_by_unicast_alone_reaches_known_nodes_and_neighbours() {
     let (_, report) = bench.ask(0, ping(Ways::Unicast));
     assert_eq!((report.answered, report.rounds), (3, 1));
     assert_eq!(ways_taken(&bench), (false, true));
+}
+
+#[test]
+fn a_node_that_multicast_reaches_is_shown_so_although_it_replies_by_unicast() {
+    // PRE-11
+    let mut bench = bench(2);
+    let via = |bench: &Bench, name: &str| {
+        let nodes = bench.nodes[0].endpoint.nodes(bench.now);
+        nodes.into_iter().find(|it| it.name == name).unwrap().via
+    };
+    // Long ago enough for every beacon, and only replies are heard from there on.
+    let silence = Duration::from_secs(3600);
+    bench.now = Now { instant: bench.now.instant + silence, wall: bench.now.wall };
+    bench.ask(0, ping(Ways::Unicast));
+    assert_eq!(via(&bench, "n1"), Some(Via::Unicast));
+    bench.ask(0, ping(Ways::All));
+    assert_eq!(via(&bench, "n1"), Some(Via::Multicast));
+    bench.now = Now { instant: bench.now.instant + silence, wall: bench.now.wall };
+    bench.ask(0, ping(Ways::Unicast));
+    assert_eq!(via(&bench, "n1"), Some(Via::Unicast));
 }
 
 #[test]
