@@ -44,8 +44,10 @@ pub struct Interface {
 pub struct Address {
     /// The address.
     pub ip: Ipv6Addr,
-    /// Not usable yet: duplicate address detection goes on, or failed.
+    /// Not usable: duplicate address detection goes on, or failed.
     pub tentative: bool,
+    /// Never to be used: another host has it.
+    pub failed: bool,
     /// Not to be used for anything begun from here on.
     pub deprecated: bool,
     /// A privacy address that changes with time.
@@ -124,6 +126,18 @@ pub fn choose(interfaces: &[Interface], selection: &Selection) -> Chosen {
     chosen.left_out = picked[kept..].iter().map(|interface| interface.name.clone()).collect();
     chosen.interfaces = picked[..kept].iter().map(|interface| (*interface).clone()).collect();
     chosen
+}
+
+/// Whether a chosen interface has addresses and cannot use any yet, but will within a moment: they
+/// are being checked for duplicates (RFC 4862, 5.4). A pure function.
+pub fn is_settling(chosen: &[Interface]) -> bool {
+    let checked = |address: &Address| address.tentative && !address.failed;
+    chosen.iter().any(|interface| {
+        let addresses = &interface.addresses;
+        interface.carrier
+            && addresses.iter().any(checked)
+            && addresses.iter().all(|address| address.tentative)
+    })
 }
 
 /// The default rule for one interface.
@@ -263,6 +277,7 @@ fn address_of(message: &Message<'_>) -> Option<(u32, Address)> {
     let address = Address {
         ip: Ipv6Addr::from(local.or(peer_or_local)?),
         tentative: (has(libc::IFA_F_TENTATIVE) && !optimistic) || has(libc::IFA_F_DADFAILED),
+        failed: has(libc::IFA_F_DADFAILED),
         deprecated: has(libc::IFA_F_DEPRECATED),
         temporary: has(libc::IFA_F_TEMPORARY),
     };
@@ -363,6 +378,29 @@ mod tests {
         check("br-0123456789ab", |_| {}, false);
         check("virbr0", |_| {}, false);
         check("cni0", |_| {}, false);
+    }
+
+    #[test]
+    fn an_interface_settles_while_all_its_addresses_are_checked() {
+        let check = |carrier: bool, addresses: &[(bool, bool)], expected: bool| {
+            let mut one = interface(2, "eth0");
+            one.carrier = carrier;
+            let address = |(tentative, failed): &(bool, bool)| Address {
+                ip: Ipv6Addr::LOCALHOST,
+                tentative: *tentative,
+                failed: *failed,
+                deprecated: false,
+                temporary: false,
+            };
+            one.addresses = addresses.iter().map(address).collect();
+            assert_eq!(is_settling(&[one]), expected, "{carrier} {addresses:?}");
+        };
+        check(true, &[], false);
+        check(true, &[(true, false)], true);
+        check(false, &[(true, false)], false);
+        check(true, &[(true, false), (false, false)], false);
+        check(true, &[(true, true)], false);
+        check(true, &[(true, true), (true, false)], true);
     }
 
     #[test]

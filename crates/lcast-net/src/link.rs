@@ -160,6 +160,7 @@ mod tests {
             .map(|(ip, flags)| Address {
                 ip: ip.parse().expect("an address"),
                 tentative: flags.contains("tentative"),
+                failed: false,
                 deprecated: flags.contains("deprecated"),
                 temporary: flags.contains("temporary"),
             })

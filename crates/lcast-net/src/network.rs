@@ -105,6 +105,7 @@ pub struct Network {
     /// Interfaces that were removed since the last refresh: their index may come again.
     removed: BTreeSet<u32>,
     absent: Vec<String>,
+    settling: bool,
     ready: Vec<Ready>,
     stats: NetworkStats,
 }
@@ -134,6 +135,7 @@ impl Network {
             own: BTreeSet::new(),
             removed: BTreeSet::new(),
             absent: Vec::new(),
+            settling: false,
             ready: Vec::new(),
             stats: NetworkStats::default(),
         };
@@ -156,6 +158,7 @@ impl Network {
         let Chosen { interfaces: chosen, absent, .. } =
             interfaces::choose(&all, &self.config.interfaces);
         self.absent = absent;
+        self.settling = interfaces::is_settling(&chosen);
         let mut kept = BTreeSet::new();
         for interface in &chosen {
             let bound: Vec<Ipv6Addr> = self
@@ -202,6 +205,11 @@ impl Network {
     /// The interfaces that were named and are absent or down.
     pub fn absent(&self) -> &[String] {
         &self.absent
+    }
+
+    /// Whether an interface will have its first address within a moment, and no other multicasts.
+    pub fn is_settling(&self) -> bool {
+        self.settling && !self.links.values().any(|link| link.multicast)
     }
 
     /// Counts since the network was opened.

@@ -61,6 +61,9 @@ pub(crate) struct Reader {
 const NEIGHBOURS_MAX: usize = 64;
 /// How long to let a burst of interface changes pass.
 const SETTLE: Duration = Duration::from_millis(100);
+/// How long to wait at the start for addresses that are being checked for duplicates: by default
+/// for up to one second of delay and one of waiting.
+const ADDRESSES_WAIT: Duration = Duration::from_millis(2500);
 
 /// The task behind a [`Node`](crate::Node).
 pub(crate) struct Driver {
@@ -171,6 +174,7 @@ impl Driver {
 
     /// Runs until the node leaves or its last handle is dropped.
     pub(crate) async fn run(mut self) {
+        self.await_addresses().await;
         self.links_changed();
         self.refresh_values(None);
         let mut batch = Batch::new();
@@ -363,6 +367,29 @@ impl Driver {
         match self.network.refresh() {
             Ok(_) => self.links_changed(),
             Err(error) => tracing::warn!(%error, "cannot list the network interfaces"),
+        }
+    }
+
+    /// Waits a moment for the first address of an interface that has just come up: who asks then
+    /// means the network, not this host alone. Commands wait as well.
+    async fn await_addresses(&mut self) {
+        let end = Instant::now() + ADDRESSES_WAIT;
+        let mut batch = Batch::new();
+        while self.network.is_settling() {
+            tokio::select! {
+                wake = self.network.recv(&mut batch) => match wake {
+                    Ok(wake) if wake.interfaces_changed => {
+                        if let Err(error) = self.network.refresh() {
+                            tracing::debug!(%error, "cannot list the network interfaces");
+                            return;
+                        }
+                    }
+                    Ok(_) => {}
+                    // Told where it is waited for next.
+                    Err(_) => return,
+                },
+                () = until(Some(end)) => return,
+            }
         }
     }
 

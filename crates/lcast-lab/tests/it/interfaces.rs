@@ -56,6 +56,18 @@ fn two_cards_on_one_wire_give_one_reply() {
 }
 
 #[test]
+fn an_address_that_is_still_being_checked_is_waited_for() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let _agent = realm.start(&lab.host(1), &Member::agent("far"), CONFIG);
+    realm.ask("get host.name").check(0, &[("answered", 1)]);
+    // Without 'nodad' an address is tentative for one to two seconds.
+    let line = "ip -6 address flush dev eth0 && ip address add fe80::77/64 dev eth0";
+    lab.host(0).shell(line).ok();
+    realm.ask("get host.name").check(0, &[("answered", 1)]);
+}
+
+#[test]
 fn a_card_that_comes_late_is_used() {
     let lab = Lab::new(2).build();
     let host = lab.host(1);
