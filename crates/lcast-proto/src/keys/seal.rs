@@ -250,8 +250,17 @@ impl Pair {
         channel: &ChannelId,
         packet: &mut Vec<u8>,
     ) -> Result<(), SealError> {
+        self.seal_once(header, |key| seal(key, header, channel, packet))
+    }
+
+    /// Seals under a number that was not used before. [SEC-10]
+    fn seal_once(
+        &mut self,
+        header: &Header,
+        seal: impl FnOnce(&LessSafeKey) -> Result<(), SealError>,
+    ) -> Result<(), SealError> {
         check_number(self.sealed, header.number)?;
-        seal(&self.sealing, header, channel, packet)?;
+        seal(&self.sealing)?;
         self.sealed = Some(header.number);
         Ok(())
     }
@@ -279,12 +288,11 @@ impl Pair {
         channel: &ChannelId,
         body: &mut Vec<u8>,
     ) -> Result<(), SealError> {
-        check_number(self.sealed, header.number)?;
-        let aad = Aad::from(associated(&header.encode(), channel));
-        let sealed = self.sealing.seal_in_place_append_tag(nonce(header.number), aad, body);
-        sealed.map_err(|_| SealError::Crypto)?;
-        self.sealed = Some(header.number);
-        Ok(())
+        self.seal_once(header, |key| {
+            let aad = Aad::from(associated(&header.encode(), channel));
+            let sealed = key.seal_in_place_append_tag(nonce(header.number), aad, body);
+            sealed.map_err(|_| SealError::Crypto)
+        })
     }
 
     /// Opens the inside of an INTRO packet in place and gives its plaintext.
