@@ -8,31 +8,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// Programs that the lab starts, and the Debian packages that hold them.
-const TOOLS: [(&str, &str); 8] = [
-    ("unshare", "util-linux"),
-    ("nsenter", "util-linux"),
-    ("mount", "mount"),
-    ("hostname", "hostname"),
-    ("ip", "iproute2"),
-    ("bridge", "iproute2"),
-    ("nft", "nftables"),
-    ("faketime", "faketime"),
-];
-
-/// What to do where an ordinary user may not make namespaces.
-const WAYS_OUT: &str = "\
-The network lab builds its networks in namespaces, and this user may not make any. Two ways out:
-
-  1. allow user namespaces until the next boot, whichever of these the system knows:
-       sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
-       sudo sysctl -w kernel.unprivileged_userns_clone=1
-       sudo sysctl -w user.max_user_namespaces=15000
-     (in a container: start it with --security-opt seccomp=unconfined, or --privileged)
-  2. run the tests as root:
-       sudo -E env \"PATH=$PATH\" cargo xtask test
-";
-
 /// Counts over all test binaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
@@ -43,8 +18,7 @@ struct Tally {
 
 /// Builds the binary, runs the tests whose names contain one of `filters`, prints a closing line.
 pub(crate) fn run(root: &Path, filters: &[String]) -> anyhow::Result<()> {
-    check_namespaces()?;
-    check_tools()?;
+    check_lab(root)?;
     let binary = build(root)?;
     let mut command = Command::new(cargo());
     command.current_dir(root).args(["test", "--workspace", "--no-fail-fast", "--"]);
@@ -91,35 +65,16 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Fails at once, with the ways out, where the lab cannot build networks: neither in a user
-/// namespace nor, as root, without one.
-fn check_namespaces() -> anyhow::Result<()> {
-    let mut told = String::new();
-    for user in [&["--user", "--map-root-user"][..], &[]] {
-        let mut probe = Command::new("unshare");
-        probe.args(user).args(["--net", "--mount", "--pid", "--fork", "true"]);
-        let output = probe.output().context("starting unshare (Debian package util-linux)")?;
-        if output.status.success() {
-            return Ok(());
-        }
-        if told.is_empty() {
-            told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        }
+/// Fails at once, with the ways out, where the lab cannot build networks: before hundreds of tests
+/// are built that say so one by one.
+fn check_lab(root: &Path) -> anyhow::Result<()> {
+    let mut probe = Command::new(cargo());
+    probe.current_dir(root).args(["run", "--quiet", "--package", "lcast-lab"]);
+    let status = probe.args(["--bin", "lab-check"]).status().context("starting cargo run")?;
+    if !status.success() {
+        bail!("the network lab cannot be made here");
     }
-    bail!("{told}\n\n{WAYS_OUT}")
-}
-
-fn check_tools() -> anyhow::Result<()> {
-    let mut path = env::var_os("PATH").unwrap_or_default();
-    path.push(":/usr/sbin:/sbin");
-    let there = |tool: &str| env::split_paths(&path).any(|folder| folder.join(tool).exists());
-    let absent: Vec<_> = TOOLS.iter().filter(|(tool, _)| !there(tool)).collect();
-    if absent.is_empty() {
-        return Ok(());
-    }
-    let tools: Vec<&str> = absent.iter().map(|(tool, _)| *tool).collect();
-    let packages: Vec<&str> = absent.iter().map(|(_, package)| *package).collect();
-    bail!("the tests need {}: apt-get install {}", tools.join(", "), packages.join(" "));
+    Ok(())
 }
 
 impl Tally {

@@ -27,15 +27,14 @@ impl fmt::Display for LabError {
 impl std::error::Error for LabError {}
 
 const WAYS_OUT: &str = "\
-The lab needs networks of its own, and this machine does not let this user make them.
-Two ways out:
-  1. allow user namespaces (as root):
-       sysctl -w user.max_user_namespaces=15000
-       sysctl -w kernel.unprivileged_userns_clone=1              (Debian, where it exists)
-       sysctl -w kernel.apparmor_restrict_unprivileged_userns=0  (Ubuntu, where it exists)
-     (in a container: docker run --security-opt seccomp=unconfined --security-opt
+The lab needs networks of its own, and this machine does not let this user make them. Two ways out:
+  1. allow user namespaces until the next boot, whichever of these the system knows:
+       sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
+       sudo sysctl -w kernel.unprivileged_userns_clone=1
+       sudo sysctl -w user.max_user_namespaces=15000
+     (in a container: start it with --security-opt seccomp=unconfined and --security-opt
      systempaths=unconfined, or --privileged)
-  2. run the same command as root.";
+  2. run the same command as root: sudo -E env \"PATH=$PATH\" cargo xtask test";
 
 /// The programs a lab calls, with the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[
