@@ -249,12 +249,15 @@ pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, Re
     let metadata = metadata.map_err(|source| RealmError::io(path, source))?;
     let mode = metadata.mode() & 0o777;
     let by_group = mode & 0o037 == 0 && group.is_some_and(|group| group == metadata.gid());
+    let bytes = Zeroizing::new(read_file(path)?);
+    let credential = Credential::decode(&bytes);
+    // What is no credential has no keys that others could know.
+    let credential =
+        credential.map_err(|source| RealmError::Content { path: path.to_owned(), source })?;
     if mode & 0o077 != 0 && !by_group {
         return Err(RealmError::Mode { path: path.to_owned(), mode });
     }
-    let bytes = Zeroizing::new(read_file(path)?);
-    Credential::decode(&bytes)
-        .map_err(|source| RealmError::Content { path: path.to_owned(), source })
+    Ok(credential)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, RealmError> {

@@ -24,8 +24,8 @@ pub(crate) async fn unknown_names(
     output: Output,
 ) {
     let patterns = if lacks(&asked.report, EmptyReason::NoVariable) { patterns } else { &[] };
-    let predicate = predicate.filter(|_| lacks(&asked.report, EmptyReason::Undefined));
-    if asked.interrupted || (patterns.is_empty() && predicate.is_none()) {
+    let reads = predicate.map(|it| suspects(it, &asked.report)).unwrap_or_default();
+    if asked.interrupted || (patterns.is_empty() && reads.is_empty()) {
         return;
     }
     let ask = Ask {
@@ -41,16 +41,28 @@ pub(crate) async fn unknown_names(
     };
     let schemas = told.schemas.iter().flat_map(|(_, schema)| schema.definitions());
     let known: BTreeSet<&str> = schemas.map(|it| it.template.as_str()).collect();
-    let patterns = patterns.iter().map(Pattern::to_string);
-    for name in patterns.chain(predicate.map(|it| unknown(it, &known)).unwrap_or_default()) {
-        let near = nearest(&name, known.iter().copied());
-        let near = if near.is_empty() {
-            "see 'librecast vars'".to_owned()
-        } else {
-            format!("nearest: {}", near.join(", "))
-        };
-        output.note(&format!("no node has '{name}'; {near}"));
+    for pattern in patterns {
+        output.note(&proposal(&pattern.to_string(), &known));
     }
+    for name in unknown(reads, &known) {
+        let proposal = proposal(&name, &known);
+        // A shell takes quotes away.
+        let quotes = if is_word(&name) {
+            "; if a text is meant, write it in double quotes, the predicate in single ones"
+        } else {
+            ""
+        };
+        output.note(&format!("{proposal}{quotes}"));
+    }
+}
+
+/// What to say of a name that no node has.
+pub(crate) fn proposal(name: &str, known: &BTreeSet<&str>) -> String {
+    let near = nearest(name, known.iter().copied());
+    if near.is_empty() {
+        return format!("no node has '{name}'; see 'librecast vars'");
+    }
+    format!("no node has '{name}'; nearest: {}", near.join(", "))
 }
 
 /// Whether nobody answered with a value, and some lacked something.
@@ -58,9 +70,24 @@ fn lacks(report: &Report, reason: EmptyReason) -> bool {
     report.answered == 0 && report.heard && report.empty_for(reason) > 0
 }
 
-/// The names that the predicate reads and no template covers; none when nobody told templates.
-fn unknown(predicate: &Predicate, known: &BTreeSet<&str>) -> Vec<String> {
+/// The names that the predicate reads and that may be why it holds nowhere: all, when something was
+/// undefined; else single words, which are maps without entries where no variable begins so
+/// [SEL-35], and equal to no text.
+fn suspects(predicate: &Predicate, report: &Report) -> Vec<String> {
     let mut reads = predicate.reads();
+    if !lacks(report, EmptyReason::Undefined) {
+        let nowhere = lacks(report, EmptyReason::NoMatch);
+        reads.retain(|read| nowhere && is_word(read));
+    }
+    reads
+}
+
+fn is_word(name: &str) -> bool {
+    !name.contains(['.', '['])
+}
+
+/// Those that no template covers; none when nobody told templates.
+fn unknown(mut reads: Vec<String>, known: &BTreeSet<&str>) -> Vec<String> {
     reads.retain(|read| !known.is_empty() && !known.iter().any(|it| meet(read, it)));
     reads
 }
@@ -78,13 +105,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_suspect_where_nothing_matches_and_all_names_where_something_lacks() {
+        let predicate = Predicate::parse("host.name == web").unwrap();
+        let check = |reason: EmptyReason, expected: &[&str]| {
+            let mut report = crate::output::tests::report([0, 1, 0, 0, 0, 0]);
+            report.heard = true;
+            report.empty[0].reason = reason;
+            assert_eq!(suspects(&predicate, &report), expected, "{reason:?}");
+        };
+        check(EmptyReason::Undefined, &["host.name", "web"]);
+        check(EmptyReason::NoMatch, &["web"]);
+        check(EmptyReason::NoVariable, &[]);
+    }
+
+    #[test]
     fn names_of_a_predicate_that_no_template_covers_are_unknown() {
         let known =
             ["app.info", "system.cpu.load_1m", "system.filesystem[*].usage", "system.memory.usage"];
         let known = BTreeSet::from(known);
         let check = |text: &str, expected: &[&str]| {
             let predicate = Predicate::parse(text).unwrap();
-            assert_eq!(unknown(&predicate, &known), expected, "{text}");
+            assert_eq!(unknown(predicate.reads(), &known), expected, "{text}");
         };
         check("system.laod_1m > 2", &["system.laod_1m"]);
         check("system.cpu.load_1m > 2.0 && system.memory.used > 3", &["system.memory.used"]);
@@ -93,6 +134,6 @@ mod tests {
         check("system.filesystem.data.usage > 3", &[]);
         check("app.info.owner == 'me' || has(system.memory)", &[]);
         check("labels.role == 'web' && node.name == 'x'", &[]);
-        assert!(unknown(&Predicate::parse("a.b > 1").unwrap(), &BTreeSet::new()).is_empty());
+        assert!(unknown(vec!["a.b".to_owned()], &BTreeSet::new()).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! `vars`: which variables exist, and on how many nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lcast_proto::question::Verb;
 use lcast_proto::question::report::Report;
@@ -44,8 +44,12 @@ pub(crate) async fn run(
     let ask = question::describe(Verb::Schema, target, &args.ask.question);
     let asked = question::ask(&session, ask, |_| Ok(())).await?;
     let counted = count(asked.schemas.iter().map(|(_, schema)| schema.as_ref()));
+    let known: BTreeSet<&str> = counted.iter().map(|(it, _)| it.template.as_str()).collect();
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
+    if let Some(pattern) = pattern.filter(|_| rows.is_empty() && !known.is_empty()) {
+        output.note(&suggest::proposal(&pattern.to_string(), &known));
+    }
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
     suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;

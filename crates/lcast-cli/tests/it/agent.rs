@@ -25,6 +25,9 @@ fn credentials_serve_what_they_were_issued_for() {
     chmod(home.path("ann"), 0o604);
     let parts = ["mode 0604", "chmod 600 'ann'"];
     home.refused(&["get", "host.name", "--credential", "ann"], &parts);
+    fs::write(home.path("list.csv"), "name,kind\n").unwrap();
+    chmod(home.path("list.csv"), 0o644);
+    home.refused(&["join", "list.csv"], &["'list.csv'", "not a proper credential"]);
     home.refused(&["nodes", "--credential", "none"], &["'none'", "No such file"]);
 }
 

@@ -42,8 +42,14 @@ fn a_misspelt_name_is_told_with_what_is_like_it() {
         assert_eq!(output.code, 0, "{output}");
         assert!(output.stderr.contains(line), "{output}");
     }
-    let output = fleet.realm.admin("get system.laod_1m").run();
-    assert!(output.stderr.contains(line), "{output}");
+    for verb in ["get", "vars"] {
+        let output = fleet.realm.admin(&format!("{verb} system.laod_1m")).run();
+        assert!(output.stderr.contains(line), "{output}");
+    }
+    let output = fleet.realm.admin("get host.name --where").arg("node.name == web").run();
+    for part in ["no node has 'web'", "double quotes"] {
+        assert!(output.stderr.contains(part), "{output}");
+    }
     let output = fleet.realm.admin("get host.name --where").arg("app.limit > 100").run();
     assert!(
         output.stderr.contains("do not match") && !output.stderr.contains("nearest"),
