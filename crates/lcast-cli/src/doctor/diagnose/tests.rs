@@ -12,6 +12,7 @@ fn card() -> InterfaceFacts {
     let address = |ip: &str| Address {
         ip: ip.parse().unwrap(),
         tentative: false,
+        failed: false,
         deprecated: false,
         temporary: false,
     };
