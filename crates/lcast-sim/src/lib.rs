@@ -53,6 +53,8 @@
 //! - Every value is one that the node held between asking and reporting, with its time and version.
 //! - Round 1 is one packet to all; each later round one more and at most 64 copies by unicast;
 //!   report and wire agree on both; nobody answers a round twice.
+//! - A watch tells of each value only what the node held at that version, in rising order, and how
+//!   many versions it left out; nodes enter and leave in turn.
 //! - A set is applied once, and says of itself what its node's store says.
 //! - No endpoint spins, sends what is no packet, or keeps more than its limits allow.
 //! - No stranger is answered; a liar changes nothing that is reported of others.
@@ -72,6 +74,7 @@ pub mod scenario;
 pub mod store;
 mod tap;
 pub mod trace;
+pub mod watch;
 pub mod world;
 
 pub use world::script::{Change, Forgery};

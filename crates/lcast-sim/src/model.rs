@@ -4,7 +4,8 @@
 //! The variables are the same everywhere, so that scenarios can ask for them by name:
 //! `app.number` (the node's number), `app.load` (sampled anew when a question wants it, at most
 //! once a second), `app.ticks` (counts up by itself), `app.disk["/"].usage` and `.limit`,
-//! `app.greeting` (a setting), and in large nodes `app.bulk["k00000"]` and so on.
+//! `app.greeting` (a setting), `app.text["..."]` (whatever a scenario publishes), and in large
+//! nodes `app.bulk["k00000"]` and so on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +36,15 @@ pub struct Held {
     pub version: Option<Version>,
 }
 
+/// A value as the node's table held it; none from where it was removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Its version in the table, or the last one before it was removed.
+    pub version: Version,
+    /// The value.
+    pub value: Option<Value>,
+}
+
 /// The variables of one node and all that they ever held.
 pub struct Model {
     number: u32,
@@ -42,14 +52,15 @@ pub struct Model {
     ticks: i64,
     sampled_at: Option<Time>,
     history: BTreeMap<String, Vec<Held>>,
+    kept: BTreeMap<String, Vec<Kept>>,
     random: Random,
 }
 
 impl Model {
     /// The variables of the node with this number, plus `bulk` more.
     pub fn new(number: u32, bulk: u32, random: Random) -> Self {
-        let history = BTreeMap::new();
-        Self { number, bulk, ticks: 0, sampled_at: None, history, random }
+        let (history, kept) = (BTreeMap::new(), BTreeMap::new());
+        Self { number, bulk, ticks: 0, sampled_at: None, history, kept, random }
     }
 
     /// The definitions of all variables.
@@ -60,6 +71,7 @@ impl Model {
             define("app.ticks", Type::Int, "{tick}", Kind::Counter),
             define("app.disk[*].usage", Type::Int, "By", Kind::Gauge),
             define("app.disk[*].limit", Type::Int, "By", Kind::Gauge),
+            define("app.text[*]", Type::Text, "", Kind::Gauge),
             Definition {
                 setting: Some(Constraint { length_max: Some(GREETING_MAX), ..Default::default() }),
                 ..define("app.greeting", Type::Text, "", Kind::Setting)
@@ -127,6 +139,27 @@ impl Model {
         let held = Held { at, wall, value: value.clone(), version };
         self.history.entry(name).or_default().push(held);
         Some(Update { name: parsed, value, time: Some(wall), version })
+    }
+
+    /// Notes what the table holds under a name, with the version that it gave it.
+    pub fn keep(&mut self, name: &str, version: Version, value: Value) {
+        let kept = self.kept.entry(name.to_owned()).or_default();
+        let next = Kept { version, value: Some(value) };
+        if kept.last() != Some(&next) {
+            kept.push(next);
+        }
+    }
+
+    /// Notes that the table holds nothing under a name any more.
+    pub fn drop_value(&mut self, name: &str) {
+        let Some(kept) = self.kept.get_mut(name) else { return };
+        let last = kept.last().filter(|it| it.value.is_some()).map(|it| it.version);
+        kept.extend(last.map(|version| Kept { version, value: None }));
+    }
+
+    /// Everything that the table ever held under a name, oldest first.
+    pub fn kept(&self, name: &str) -> &[Kept] {
+        self.kept.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// What a variable ever held, oldest first.

@@ -3,6 +3,8 @@
 //! They look at the world from outside: what was asked, which packets went where, what each node
 //! really held. [`at_report`] judges a question when it ends, [`at_end`] the whole run.
 
+pub(crate) mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use lcast_proto::endpoint::Endpoint;
 use lcast_proto::keys::PairCache;
 use lcast_proto::question::answering;
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
+use lcast_proto::question::watched::LEASES_MAX;
 
 use crate::question::{Asked, QuestionNumber, Wish};
 use crate::world::World;
@@ -19,6 +22,8 @@ use crate::world::World;
 const POKES_MAX: u32 = 64;
 /// Most packets that a node sends for one pairwise packet of the asker.
 const PAGES_MAX: u32 = 16;
+/// Packets that a process keeps for repeats. [WAT-9]
+const REPEATS_MAX: usize = 1024;
 /// Undisturbed nodes must be heard when a question may take at least so long.
 const PATIENCE: Duration = Duration::from_millis(900);
 
@@ -69,6 +74,8 @@ pub(crate) fn grown(endpoint: &Endpoint) -> Option<String> {
         ("pairs", PairCache::CAPACITY_MAX),
         ("bytes to be pulled", answering::KEPT_BYTES_MAX),
         ("outputs", 0),
+        ("leases", LEASES_MAX),
+        ("packets to be sent again", REPEATS_MAX),
     ];
     let too_many = limits.iter().zip(endpoint.sizes()).find(|((_, max), size)| size > max);
     too_many.map(|((what, max), size)| format!("{size} {what}, at most {max}"))
@@ -175,8 +182,10 @@ fn packets(world: &World, asked: &Asked, report: &Report, wrong: &mut Vec<String
         let most = 2 * u32::try_from(heard).unwrap_or(0) + 2 + pulls * PAGES_MAX;
         let node = world.node(*index);
         // Who asks at the same time also sends what askers send.
+        // So does whoever tells it of changes.
         let asks = world.questions().values().any(|other| {
-            other.asker == *index && other.at + asked.question.deadline.extended >= asked.at
+            (other.asker == *index && other.at + asked.question.deadline.extended >= asked.at)
+                || other.question.is_watch()
         });
         if *count > most && !node.hostile && node.agent && !asks {
             wrong.push(format!("{} sent {count} packets for {heard} rounds", node.name));

@@ -4,9 +4,10 @@
 //! expected to answer; the world turns it into the core's `Ask`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, UnheardNode};
-use lcast_proto::question::{Ask, AskError, Deadline, SetRequest, Verb, Ways};
+use lcast_proto::question::{Ask, AskError, Deadline, SetRequest, Verb, WatchRequest, Ways};
 use lcast_proto::select::{Glob, Pattern, Selector};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Assigned, Version};
@@ -14,6 +15,7 @@ use lcast_proto::variable::{Assigned, Version};
 use crate::net::NodeIndex;
 use crate::queue::Time;
 use crate::realm::Person;
+use crate::watch::View;
 
 /// A question of a scenario.
 #[derive(Clone, Debug)]
@@ -39,6 +41,15 @@ pub struct Question {
 pub enum Wish {
     /// Values of the variables that these patterns match.
     Get(Vec<String>),
+    /// Values, and whatever becomes of them.
+    Watch {
+        /// Patterns of the variables.
+        patterns: Vec<String>,
+        /// How often they are told, if not when they change.
+        every: Option<Duration>,
+        /// By how much a number must move to be told.
+        delta: Option<f64>,
+    },
     /// The definitions of all variables.
     Schema,
     /// A sign of life.
@@ -92,6 +103,8 @@ pub struct Asked {
     pub answers: BTreeMap<NodeIndex, u32>,
     /// How many pairwise packets the asker sent to each node while it was open.
     pub pulls: BTreeMap<NodeIndex, u32>,
+    /// What a watch has told.
+    pub view: View,
 }
 
 impl Question {
@@ -110,6 +123,33 @@ impl Question {
     /// Asks for values; several patterns are separated by spaces.
     pub fn get(patterns: &str) -> Self {
         Self::new(Wish::Get(patterns.split(' ').map(str::to_owned).collect()))
+    }
+
+    /// Watches values; several patterns are separated by spaces.
+    pub fn watch(patterns: &str) -> Self {
+        let patterns = patterns.split(' ').map(str::to_owned).collect();
+        Self::new(Wish::Watch { patterns, every: None, delta: None })
+    }
+
+    /// A watch tells its values so often.
+    pub fn every(mut self, interval: Duration) -> Self {
+        if let Wish::Watch { every, .. } = &mut self.wish {
+            *every = Some(interval);
+        }
+        self
+    }
+
+    /// A watch tells numbers that have moved so far.
+    pub fn delta(mut self, distance: f64) -> Self {
+        if let Wish::Watch { delta, .. } = &mut self.wish {
+            *delta = Some(distance);
+        }
+        self
+    }
+
+    /// Whether it is a watch.
+    pub fn is_watch(&self) -> bool {
+        matches!(self.wish, Wish::Watch { .. })
     }
 
     /// Asks for definitions.
@@ -183,10 +223,12 @@ impl Question {
     /// # Panics
     /// When the scenario wrote a pattern, name or predicate that does not parse.
     pub fn to_ask(&self) -> Ask {
+        let parse = |text: &String| text.parse::<Pattern>().expect("a pattern");
         let verb = match &self.wish {
-            Wish::Get(patterns) => {
-                let parse = |text: &String| text.parse::<Pattern>().expect("a pattern");
-                Verb::Get(patterns.iter().map(parse).collect())
+            Wish::Get(patterns) => Verb::Get(patterns.iter().map(parse).collect()),
+            Wish::Watch { patterns, every, delta } => {
+                let patterns = patterns.iter().map(parse).collect();
+                Verb::Watch(WatchRequest { patterns, every: *every, delta: *delta })
             }
             Wish::Schema => Verb::Schema,
             Wish::Ping => Verb::Ping,
@@ -247,6 +289,7 @@ impl Asked {
             request: None,
             answers: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            view: View::default(),
         }
     }
 

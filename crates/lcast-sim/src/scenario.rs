@@ -12,6 +12,7 @@ mod presence;
 pub mod scale;
 mod sets;
 mod soak;
+mod watch;
 
 use std::fmt;
 
@@ -79,6 +80,15 @@ pub const ALL: &[Scenario] = &[
     row("race", "twenty clients compare and set at once", sets::race),
     row("spread", "a newer member list reaches all nodes", members::spread),
     row("forget", "a forgotten node is expected no more", members::forget),
+    row("watch", "a watch of ten agents, a hundred changes", watch::plain),
+    row("watch-20", "a thousand changes at 20 % loss, agents join", watch::thousand),
+    row("watch-several", "several watchers, by multicast", watch::several),
+    row("watch-flapping", "a predicate that holds now and then", watch::flapping),
+    row("watch-large", "large values and removed ones", watch::large),
+    row("watch-silent", "a watcher dies", watch::silent),
+    row("watch-restarts", "watched nodes die, return, are cut off", watch::restarts),
+    row("watch-rough", "watches on a bad network", watch::rough),
+    row("watch-liar", "watches beside a lying member", watch::liar),
     row("thousand", "a thousand agents, one question", scale::thousand),
     row("thousand-5", "a thousand agents at 5 % loss", scale::thousand_lossy),
     row("deaths-10", "agents of ten die; all know within six seconds", presence::deaths_10),

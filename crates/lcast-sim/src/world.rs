@@ -17,6 +17,7 @@ use lcast_proto::io::{Datagram, Destination, Event, Input, Output, Transmit};
 use lcast_proto::keys::Credential;
 use lcast_proto::name::Name;
 use lcast_proto::question::report::{Outcome, Reply, Report, SetResult};
+use lcast_proto::question::watching::WatchEvent;
 use lcast_proto::question::{QuestionId, SampleId, SetId, SetOrder};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Update};
@@ -36,6 +37,7 @@ use crate::realm::{Person, Realm};
 use crate::store::Store;
 use crate::tap::{Asker, Mark, Tap};
 use crate::trace::Trace;
+use crate::watch::View;
 use script::Change;
 
 /// A simulated realm in a simulated network.
@@ -358,6 +360,11 @@ impl World {
         }
     }
 
+    /// Lets counters go up by themselves no longer.
+    pub fn stop_ticks(&mut self) {
+        self.tick = None;
+    }
+
     /// Notes that something is wrong.
     pub fn violate(&mut self, what: impl Into<String>) {
         let what = what.into();
@@ -371,6 +378,17 @@ impl World {
         if !right {
             self.violate(what());
         }
+    }
+
+    /// Notes what a watch, its changes having stopped, has not told rightly.
+    pub fn insist_settled(&mut self, number: QuestionNumber) {
+        let found = oracle::watch::settled(self, number);
+        found.into_iter().for_each(|what| self.violate(format!("watch {number}: {what}")));
+    }
+
+    /// What a watch has told, for an oracle to add to it.
+    pub(crate) fn view_mut(&mut self, number: QuestionNumber) -> Option<&mut View> {
+        self.questions.get_mut(&number).map(|asked| &mut asked.view)
     }
 
     /// What the oracles found wrong so far.

@@ -151,9 +151,42 @@ impl World {
         let node = self.node_mut(index);
         let now = node.now(at);
         let Some(endpoint) = node.endpoint.as_mut() else { return };
+        let name = update.name.clone();
         if let Err(error) = endpoint.change(|table| table.update(now, update)) {
             self.violate(format!("an update was not taken: {error}"));
+            return;
         }
+        if let Some(entry) = endpoint.table().entry(&name) {
+            node.model.keep(&name.to_string(), entry.version, entry.value.clone());
+        }
+        self.drain(index);
+    }
+
+    /// A node comes to hold a value, if it runs.
+    pub(super) fn publish(&mut self, index: NodeIndex, name: String, value: Value) {
+        let at = self.now;
+        let node = self.node_mut(index);
+        if !node.is_up() {
+            return;
+        }
+        let wall = node.now(at).wall;
+        let update = node.model.hold(at, wall, name, value, None);
+        update.into_iter().for_each(|update| self.update(index, update));
+    }
+
+    /// A node's value is no more.
+    pub(super) fn remove(&mut self, index: NodeIndex, name: &str) {
+        let node = self.node_mut(index);
+        let Some(endpoint) = node.endpoint.as_mut() else { return };
+        let Ok(parsed) = name.parse::<Name>() else { return };
+        let remove = |table: &mut lcast_proto::variable::Table| {
+            table.remove(parsed.steps());
+            Ok(())
+        };
+        if endpoint.change(remove).is_ok() {
+            node.model.drop_value(name);
+        }
+        self.drain(index);
     }
 
     /// Carries out everything that an endpoint wants, then sets its alarm.
@@ -326,7 +359,8 @@ impl World {
             }
             Event::Members(list) => self.on_members(index, list.version()),
             Event::Presence(presence) => self.on_presence(index, presence),
-            Event::Watch(..) | Event::SchemaLearned(..) | Event::Duplicate(_) => {}
+            Event::Watch(id, event) => self.on_watch(index, id, event),
+            Event::SchemaLearned(..) | Event::Duplicate(_) => {}
         }
     }
 
@@ -343,7 +377,11 @@ impl World {
         } else {
             None
         };
-        asked.replies.push((now, reply));
+        asked.replies.push((now, reply.clone()));
+        if self.questions.get(&id.0).is_some_and(|it| it.question.is_watch()) {
+            let found = oracle::watch::at_reply(self, id.0, &reply);
+            found.into_iter().for_each(|what| self.violate(format!("watch {}: {what}", id.0)));
+        }
         if let Some(wrong) = wrong {
             self.violate(format!("question {}: {name} is told of {wrong}", id.0));
         }
@@ -354,6 +392,15 @@ impl World {
         if presence.state == State::Gone {
             self.gone.push((self.now, index, presence.name));
         }
+    }
+
+    fn on_watch(&mut self, index: NodeIndex, id: QuestionId, event: WatchEvent) {
+        if self.question_of(index, id).is_none() {
+            self.violate("a watch speaks that was not begun");
+            return;
+        }
+        let found = oracle::watch::at_event(self, id.0, &event);
+        found.into_iter().for_each(|what| self.violate(format!("watch {}: {what}", id.0)));
     }
 
     fn on_members(&mut self, index: NodeIndex, version: u64) {

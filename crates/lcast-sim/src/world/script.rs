@@ -43,6 +43,12 @@ pub enum Change {
     Members(NodeIndex, u64),
     /// A node asks.
     Ask(NodeIndex, Box<Question>),
+    /// A node ends a watch.
+    Unwatch(NodeIndex, QuestionNumber),
+    /// A node comes to hold a value.
+    Publish(NodeIndex, String, Value),
+    /// A node's value is no more.
+    Remove(NodeIndex, String),
     /// A node pings another by unicast.
     Ping(NodeIndex, String),
     /// A hostile host stops.
@@ -73,9 +79,7 @@ impl World {
             format!("** {} {words}", index.unwrap_or_default())
         });
         match change.node() {
-            Some(index) if !matches!(change, Change::Ask(..) | Change::Ping(..)) => {
-                self.disturb(index);
-            }
+            Some(index) if change.disturbs() => self.disturb(index),
             Some(_) => {}
             None => self.disturb_all(),
         }
@@ -117,6 +121,14 @@ impl World {
                 }
             }
             Change::Ask(asker, question) => self.begin(asker, *question),
+            Change::Unwatch(node, number) => {
+                if let Some(asked) = self.questions.get_mut(&number) {
+                    asked.view.ended = true;
+                }
+                self.feed(node, Input::Cancel(QuestionId(number)));
+            }
+            Change::Publish(node, name, value) => self.publish(node, name, value),
+            Change::Remove(node, name) => self.remove(node, &name),
             Change::Ping(node, name) => {
                 self.pinged.insert((node, name.clone()));
                 self.feed(node, Input::Ping(name));
@@ -253,6 +265,18 @@ impl World {
 }
 
 impl Change {
+    /// Whether questions that are open may miss what its node says.
+    fn disturbs(&self) -> bool {
+        !matches!(
+            self,
+            Self::Ask(..)
+                | Self::Unwatch(..)
+                | Self::Publish(..)
+                | Self::Remove(..)
+                | Self::Ping(..)
+        )
+    }
+
     /// The node that it happens to; `None` when it happens to all.
     fn node(&self) -> Option<NodeIndex> {
         match self {
@@ -273,6 +297,9 @@ impl Change {
             | Self::DiskFull(node, _)
             | Self::Members(node, _)
             | Self::Ask(node, _)
+            | Self::Unwatch(node, _)
+            | Self::Publish(node, ..)
+            | Self::Remove(node, _)
             | Self::Ping(node, _)
             | Self::Hush(node)
             | Self::Forge(node, _) => Some(*node),

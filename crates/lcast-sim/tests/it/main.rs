@@ -58,6 +58,15 @@ scenarios! {
     large: "large", 1..3;
     set: "set", 1..6;
     race: "race", 1..5;
+    watch: "watch", 1..4;
+    watch_20: "watch-20", 1..3;
+    watch_several: "watch-several", 1..4;
+    watch_flapping: "watch-flapping", 1..6;
+    watch_large: "watch-large", 1..6;
+    watch_silent: "watch-silent", 1..3;
+    watch_restarts: "watch-restarts", 1..4;
+    watch_rough: "watch-rough", 1..6;
+    watch_liar: "watch-liar", 1..6;
     spread: "spread", 1..4;
     forget: "forget", 1..3;
     deaths_10: "deaths-10", 1..4;
