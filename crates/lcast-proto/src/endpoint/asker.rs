@@ -60,6 +60,13 @@ pub(super) struct Question {
     in_reply_group: bool,
 }
 
+impl Question {
+    /// Whether values of this node wait for their units.
+    pub(super) fn is_holding(&self, id: &NodeId) -> bool {
+        self.held.iter().any(|held| held.id == *id)
+    }
+}
+
 /// A reply that waits for the schema with its units.
 struct HeldReply {
     node: String,
@@ -216,7 +223,7 @@ impl Endpoint {
         if let Some((request, question)) = open {
             let request = *request;
             let report = question.asking.cancel(now, &self.roster);
-            self.end_question(request, report);
+            self.end_question(now, request, report);
         }
         self.cancel_watch(now, id);
     }
@@ -230,7 +237,7 @@ impl Endpoint {
             let Some(question) = self.questions.get_mut(&request) else { continue };
             question.asking.catch_up(catching_up);
             if let Some(report) = question.asking.handle_timeout(now, &self.roster) {
-                self.end_question(request, report);
+                self.end_question(now, request, report);
                 continue;
             }
             while let Some(send) =
@@ -241,13 +248,14 @@ impl Endpoint {
         }
     }
 
-    fn end_question(&mut self, request: u64, report: Report) {
+    fn end_question(&mut self, now: Now, request: u64, report: Report) {
         let Some(question) = self.questions.remove(&request) else { return };
         let id = question.asking.id();
         for held in question.held {
             if let Some(values) = held.values {
-                let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
+                let reply = Reply { node: held.node, outcome: Outcome::Values(values.clone()) };
                 self.event(Event::Reply(id, reply));
+                self.note_snapshot(now, request, held.id, &values, true);
             }
         }
         if !self.watches.contains_key(&request) {
@@ -403,7 +411,6 @@ impl Endpoint {
             }),
             Answer::Values(bytes) => {
                 let values = decode_values(&bytes).map_err(|_| Dropped::Frame)?;
-                self.note_snapshot(request, id, &values);
                 self.deliver_values(now, request, sender, (node, id), reply.schema, values);
                 return Ok(());
             }
@@ -455,9 +462,21 @@ impl Endpoint {
     /// Hands an outcome out and closes the account of the node, unless it is closed already.
     fn deliver(&mut self, now: Now, request: u64, node: String, id: &NodeId, outcome: Outcome) {
         let Some(question) = self.questions.get_mut(&request) else { return };
-        if question.asking.answered(now.instant, id, &outcome) {
+        let counts = question.asking.answered(now.instant, id, &outcome);
+        let values = match &outcome {
+            Outcome::Values(values) if self.watches.contains_key(&request) => Some(values.clone()),
+            Outcome::Values(_)
+            | Outcome::Empty(_)
+            | Outcome::Error(_)
+            | Outcome::Refused(_)
+            | Outcome::Set(_) => None,
+        };
+        if counts {
             let event = Event::Reply(question.asking.id(), Reply { node, outcome });
             self.event(event);
+        }
+        if let Some(values) = values {
+            self.note_snapshot(now, request, *id, &values, counts);
         }
     }
 
@@ -499,6 +518,7 @@ impl Endpoint {
             Some(values) => {
                 let outcome = Outcome::Values(values.clone());
                 if !question.asking.answered(now.instant, &id, &outcome) {
+                    self.note_snapshot(now, request, id, values, false);
                     return;
                 }
             }
@@ -524,7 +544,7 @@ impl Endpoint {
     fn release_held(&mut self, now: Now, hash: [u8; 16]) {
         let Some(schema) = self.schemas.known.get(&hash).cloned() else { return };
         let mut events = Vec::new();
-        for question in self.questions.values_mut() {
+        for (request, question) in &mut self.questions {
             let question_id = question.asking.id();
             let (ready, waiting): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
@@ -533,26 +553,47 @@ impl Endpoint {
                 match held.values {
                     Some(mut values) => {
                         add_units(&mut values, &schema);
-                        let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
-                        events.push(Event::Reply(question_id, reply));
+                        let outcome = Outcome::Values(values);
+                        let reply = Reply { node: held.node, outcome };
+                        let event = Event::Reply(question_id, reply);
+                        events.push((*request, held.id, event));
                     }
                     None => {
                         let outcome = Outcome::Values(Vec::new());
                         question.asking.answered(now.instant, &held.id, &outcome);
-                        events.push(Event::Schema(question_id, held.node, schema.clone()));
+                        let event = Event::Schema(question_id, held.node, schema.clone());
+                        events.push((*request, held.id, event));
                     }
                 }
             }
             question.asking.hold(question.held.len());
         }
-        events.into_iter().for_each(|event| self.event(event));
+        self.hand_out(now, events);
+    }
+
+    /// Hands out what was held back; a watch that begins goes on from there.
+    fn hand_out(&mut self, now: Now, events: Vec<(u64, NodeId, Event)>) {
+        for (request, id, event) in events {
+            let values = match &event {
+                Event::Reply(_, Reply { outcome: Outcome::Values(values), .. })
+                    if self.watches.contains_key(&request) =>
+                {
+                    Some(values.clone())
+                }
+                _ => None,
+            };
+            self.event(event);
+            if let Some(values) = values {
+                self.note_snapshot(now, request, id, &values, true);
+            }
+        }
     }
 
     /// Gives up on a schema that nobody has: values go without units, and nodes that were asked
     /// for their schema are asked again.
-    fn release_without(&mut self, hash: [u8; 16]) {
+    fn release_without(&mut self, now: Now, hash: [u8; 16]) {
         let mut events = Vec::new();
-        for question in self.questions.values_mut() {
+        for (request, question) in &mut self.questions {
             let question_id = question.asking.id();
             let (given_up, waiting): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
@@ -561,14 +602,14 @@ impl Endpoint {
                 match held.values {
                     Some(values) => {
                         let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
-                        events.push(Event::Reply(question_id, reply));
+                        events.push((*request, held.id, Event::Reply(question_id, reply)));
                     }
                     None => question.asking.retry(&held.id),
                 }
             }
             question.asking.hold(question.held.len());
         }
-        events.into_iter().for_each(|event| self.event(event));
+        self.hand_out(now, events);
     }
 
     /// A schema has come in whole. What is no such schema is a lie: another node is asked. [QST-33]
@@ -613,7 +654,6 @@ impl Endpoint {
             question.asking.retry(&id);
             return Err(Dropped::Frame);
         };
-        self.note_snapshot(request, id, &values);
         self.deliver_values(now, request, sender, (node, id), schema, values);
         Ok(())
     }
@@ -640,7 +680,7 @@ impl Endpoint {
                 }
                 match next {
                     Some(next) => self.pull_schema(now.instant, next, hash),
-                    None => self.release_without(hash),
+                    None => self.release_without(now, hash),
                 }
             }
             Blob::Members(_) => {

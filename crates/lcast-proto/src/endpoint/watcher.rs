@@ -16,7 +16,7 @@ use crate::question::asking::Word;
 use crate::question::report::{EmptyReason, ReplyValue};
 use crate::question::values::{REPLY_MAX, add_units, decode_values};
 use crate::question::watched::topic;
-use crate::question::watching::{LEASE, WatchSend, Watching};
+use crate::question::watching::{LEASE, Message, WatchSend, Watching};
 use crate::question::{Ask, QuestionId, Verb};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -191,6 +191,10 @@ impl Endpoint {
         let Some(watch) = self.watches.get_mut(&reply.request) else { return Some(reply) };
         let asked = self.questions.get(&reply.request);
         let open = asked.is_some_and(|it| it.asking.word_of(&id) == Word::Expected);
+        // Its values wait for their units; what it says again comes too early.
+        if asked.is_some_and(|it| it.is_holding(&id)) {
+            return None;
+        }
         let stranger = self.roster.members().by_id(&id).is_none();
         let (number, answer) = match reply.answer {
             // Kept until the newer member list is there.
@@ -217,11 +221,16 @@ impl Endpoint {
         }
         match &answer {
             Answer::Values(_) | Answer::Announced(_) => {
-                watch.pulling.insert(id, (sender, number));
+                let before = watch.pulling.insert(id, (sender, number));
+                if before.is_some_and(|it| it != (sender, number)) {
+                    // Pages of one answer do not fit those of another.
+                    let blob = Blob::Reply(reply.request);
+                    self.pulls.stop(|from, it| *from == sender && *it == blob);
+                }
             }
             Answer::Empty(code) => {
                 if let Some(reason) = EmptyReason::from_code(*code) {
-                    watch.watching.empty(&id, number, reason, open);
+                    watch.watching.empty(now.instant, &id, number, reason, open);
                 }
             }
             Answer::Here
@@ -259,7 +268,7 @@ impl Endpoint {
                 if !self.pulls.start(now.instant, sender, blob, Some(total), REPLY_MAX)
                     && let Some(watch) = self.watches.get_mut(&request)
                 {
-                    watch.watching.declined(id, sender);
+                    watch.watching.retry(now.instant, &id);
                 }
             }
             Answer::Here
@@ -274,11 +283,20 @@ impl Endpoint {
         self.tell_watch_events(request);
     }
 
-    /// The values of a node have come whole, and the question that began a watch hands them out.
-    pub(super) fn note_snapshot(&mut self, request: u64, id: NodeId, values: &[ReplyValue]) {
+    /// The question that began a watch has handed out the values of a node, or (not `told`) could
+    /// not any more.
+    pub(super) fn note_snapshot(
+        &mut self,
+        now: Now,
+        request: u64,
+        id: NodeId,
+        values: &[ReplyValue],
+        told: bool,
+    ) {
         let Some(watch) = self.watches.get_mut(&request) else { return };
         if let Some((_, number)) = watch.pulling.remove(&id) {
-            watch.watching.snapshot(&id, number, values.to_vec(), true);
+            watch.watching.snapshot(now.instant, &id, number, values.to_vec(), told);
+            self.tell_watch_events(request);
         }
     }
 
@@ -298,7 +316,7 @@ impl Endpoint {
         };
         let values = self.with_units(request, &id, values);
         if let Some(watch) = self.watches.get_mut(&request) {
-            watch.watching.snapshot(&id, number, values, false);
+            watch.watching.snapshot(now.instant, &id, number, values, false);
         }
         self.tell_watch_events(request);
         Ok(())
@@ -348,19 +366,16 @@ impl Endpoint {
         let values = values.map_err(|_| Dropped::Frame)?;
         for request in requests {
             let values = self.with_units(request, &id, values.clone());
-            let Some(watch) = self.watches.get_mut(&request) else { continue };
-            let (watching, from, number) = (&mut watch.watching, (&id, sender), frame.number);
-            match &frame.change {
-                Change::Values(_, removed) => {
-                    watching.changed(now.instant, from, number, values, removed);
-                }
-                Change::Entered(_) => watching.changed(now.instant, from, number, values, &[]),
+            let message = match &frame.change {
+                Change::Values(_, removed) => Message::Values(values, removed.clone()),
+                Change::Entered(_) => Message::Entered(values),
                 Change::Left(code) => {
-                    let reason = EmptyReason::from_code(*code).ok_or(Dropped::Frame)?;
-                    watching.left(now.instant, from, number, reason);
+                    Message::Left(EmptyReason::from_code(*code).ok_or(Dropped::Frame)?)
                 }
-                Change::Much => watching.changed_much(now.instant, from, number),
-            }
+                Change::Much => Message::Much,
+            };
+            let Some(watch) = self.watches.get_mut(&request) else { continue };
+            watch.watching.hear(now.instant, (&id, sender), frame.number, message);
             self.tell_watch_events(request);
         }
         Ok(())

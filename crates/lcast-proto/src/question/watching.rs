@@ -22,6 +22,9 @@ use crate::wire::watch::TopicId;
 pub const TRACKED_MAX: usize = 1 << 20;
 /// Messages that may arrive before one that is missing; beyond that all is asked for. [WAT-5]
 pub const AHEAD_MAX: usize = 256;
+/// Removed names of one node of which a watch remembers by which message they went: a value that a
+/// message before it carries comes too late.
+pub const REMOVED_MAX: usize = 1024;
 /// Nodes asked again in one packet.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 /// How often the leases are renewed. [WAT-6]
@@ -85,6 +88,8 @@ pub enum LeaveReason {
     Gone,
     /// It said goodbye.
     Left,
+    /// It is there as another process, and enters as soon as that has told its values.
+    Restarted,
     /// The member list does not expect it any more.
     Forgotten,
     /// It has more values than a watch may hold.
@@ -99,6 +104,7 @@ impl LeaveReason {
             Self::Undefined => "undefined",
             Self::Gone => "gone",
             Self::Left => "left",
+            Self::Restarted => "restarted",
             Self::Forgotten => "forgotten",
             Self::TooMany => "too_many",
         }
@@ -156,7 +162,26 @@ struct Watched {
     /// The message that said whether it is inside.
     inside_by: u64,
     known: BTreeMap<String, Known>,
+    /// Names that went, and by which message: the last of them.
+    removed: BTreeMap<String, u64>,
+    /// Whether its values have been announced and are not here yet.
+    awaited: bool,
+    /// What it said while nobody knows what that follows.
+    held: BTreeMap<u64, Message>,
     want: Option<Want>,
+}
+
+/// What a node says has happened.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// These values are new, these names have none any more.
+    Values(Vec<ReplyValue>, Vec<String>),
+    /// The predicate holds from here on: values, of which more may follow.
+    Entered(Vec<ReplyValue>),
+    /// It holds no more, or there are no such values.
+    Left(EmptyReason),
+    /// More than messages carry.
+    Much,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,15 +270,18 @@ impl Watching {
     /// A process of a node has given a lease: it tells what follows this message, and says the
     /// present values at once or in pages. `None` where the node does not belong to the watch.
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
-        let name = self.picked.get(&id)?;
+        let name = self.picked.get(&id)?.clone();
         let fresh = || Watched::new(name.clone(), sender, number);
+        if self.nodes.get(&id).is_some_and(|it| it.sender != sender) {
+            self.leave(&id, Step::Gone, LeaveReason::Restarted);
+        }
         let node = self.nodes.entry(id).or_insert_with(fresh);
         if node.sender != sender || node.step != Step::Live {
-            self.tracked -= node.known.len();
             *node = fresh();
         }
         node.step = Step::Live;
         node.want = None;
+        node.awaited = true;
         node.number = node.number.max(number);
         node.advance();
         Some(())
@@ -261,40 +289,50 @@ impl Watching {
 
     /// A node will not, or cannot, until another process of it is there.
     pub fn declined(&mut self, id: NodeId, sender: SenderId) {
-        let Some(name) = self.picked.get(&id) else { return };
-        let node = self.nodes.entry(id).or_insert_with(|| Watched::new(name.clone(), sender, 0));
-        if node.step != Step::Live || node.sender != sender {
-            self.tracked -= node.known.len();
-            *node = Watched { step: Step::Declined, ..Watched::new(name.clone(), sender, 0) };
+        let Some(name) = self.picked.get(&id).cloned() else { return };
+        if self.nodes.get(&id).is_some_and(|it| it.step == Step::Live && it.sender == sender) {
+            return;
         }
+        self.leave(&id, Step::Gone, LeaveReason::Restarted);
+        let declined = Watched { step: Step::Declined, ..Watched::new(name, sender, 0) };
+        self.nodes.insert(id, declined);
     }
 
     /// All values of a node, as of a message. `told`: whether whoever watches has them already.
-    pub fn snapshot(&mut self, id: &NodeId, number: u64, values: Vec<ReplyValue>, told: bool) {
+    pub fn snapshot(
+        &mut self,
+        now: Instant,
+        id: &NodeId,
+        number: u64,
+        values: Vec<ReplyValue>,
+        told: bool,
+    ) {
         let Some(node) = self.nodes.get_mut(id).filter(|it| it.step == Step::Live) else { return };
-        if !node.inside && number < node.inside_by {
-            return;
-        }
-        let present: BTreeSet<&str> = values.iter().map(|it| it.name.as_str()).collect();
-        let before = node.known.len();
-        let mut removed = Vec::new();
-        node.known.retain(|name, known| {
-            let stays = present.contains(name.as_str()) || known.number > number;
-            if !stays {
-                removed.push(name.clone());
+        node.awaited = false;
+        if node.inside || number >= node.inside_by {
+            let present: BTreeSet<&str> = values.iter().map(|it| it.name.as_str()).collect();
+            let before = node.known.len();
+            let removed = node.forget_older(number, |name| present.contains(name));
+            let entered = !std::mem::replace(&mut node.inside, true);
+            node.inside_by = node.inside_by.max(number);
+            let values = node.take(number, values, false);
+            self.tracked = self.tracked + node.known.len() - before;
+            let name = node.name.clone();
+            if !told {
+                self.say(name, entered, values, removed);
             }
-            stays
-        });
-        let entered = !std::mem::replace(&mut node.inside, true);
-        node.inside_by = node.inside_by.max(number);
-        let values = node.take(number, values, false);
-        self.tracked = self.tracked + node.known.len() - before;
-        let name = node.name.clone();
-        if told {
-            return;
+            self.check_tracked();
         }
-        self.say(name, entered, values, removed);
-        self.check_tracked(id);
+        self.take_held(now, id);
+    }
+
+    /// Takes what a node said while its values were on the way.
+    fn take_held(&mut self, now: Instant, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let sender = node.sender;
+        for (number, message) in std::mem::take(&mut node.held) {
+            self.apply(now, (id, sender), number, message);
+        }
     }
 
     fn say(
@@ -314,28 +352,41 @@ impl Watching {
 
     /// A node's predicate does not hold, as of a message, or it has no such values. `told`: as with
     /// [`Self::snapshot`].
-    pub fn empty(&mut self, id: &NodeId, number: u64, reason: EmptyReason, told: bool) {
-        let reason = match reason {
-            EmptyReason::NoVariable => {
-                self.snapshot(id, number, Vec::new(), told);
-                return;
-            }
-            EmptyReason::NoMatch => LeaveReason::NoMatch,
-            EmptyReason::Undefined => LeaveReason::Undefined,
+    pub fn empty(
+        &mut self,
+        now: Instant,
+        id: &NodeId,
+        number: u64,
+        reason: EmptyReason,
+        told: bool,
+    ) {
+        let Some(reason) = outside(reason) else {
+            self.snapshot(now, id, number, Vec::new(), told);
+            return;
         };
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.awaited = false;
+        }
         self.outside(id, number, reason);
+        self.take_held(now, id);
     }
 
-    /// A message says that a node's predicate does not hold any more.
+    /// As of a message, a node's predicate does not hold. When a later one has told values already,
+    /// those from before it are what is over. [WAT-5]
     fn outside(&mut self, id: &NodeId, number: u64, reason: LeaveReason) {
         let Some(node) = self.nodes.get_mut(id).filter(|it| it.step == Step::Live) else { return };
-        if number < node.inside_by {
+        if number >= node.inside_by {
+            node.inside_by = number;
+            if node.inside {
+                self.leave(id, Step::Live, reason);
+            }
             return;
         }
-        node.inside_by = number;
-        if node.inside {
-            self.leave(id, Step::Live, reason);
-        }
+        let before = node.known.len();
+        let removed = node.forget_older(number, |_| false);
+        self.tracked = self.tracked + node.known.len() - before;
+        let name = node.name.clone();
+        self.say(name, false, Vec::new(), removed);
     }
 
     /// Takes a node out of the watch, if it is in.
@@ -345,88 +396,89 @@ impl Watching {
         node.want = None;
         self.tracked -= node.known.len();
         node.known.clear();
+        node.removed.clear();
+        node.held.clear();
         if std::mem::replace(&mut node.inside, false) {
             self.events.push_back(WatchEvent::Left { node: node.name.clone(), reason });
         }
     }
 
-    fn check_tracked(&mut self, id: &NodeId) {
-        if self.tracked > TRACKED_MAX {
-            self.leave(id, Step::Declined, LeaveReason::TooMany);
+    /// Whoever has most values leaves when there are too many, so that no node can push out others.
+    /// [WAT-9]
+    fn check_tracked(&mut self) {
+        if self.tracked <= TRACKED_MAX {
+            return;
+        }
+        let most = self.nodes.iter().max_by_key(|(_, node)| node.known.len());
+        if let Some(id) = most.map(|(id, _)| *id) {
+            self.leave(&id, Step::Declined, LeaveReason::TooMany);
         }
     }
 
-    /// Takes the number of a message of this process; whether it is the first to come with it.
-    /// [WAT-5]
-    fn first_with(&mut self, now: Instant, id: &NodeId, sender: SenderId, number: u64) -> bool {
-        let live = |it: &&mut Watched| it.step == Step::Live && it.sender == sender;
-        let Some(node) = self.nodes.get_mut(id).filter(live) else { return false };
-        if number <= node.number || !node.ahead.insert(number) {
-            return false;
-        }
-        node.advance();
-        if node.ahead.len() > AHEAD_MAX {
-            node.want(now);
-        } else if !node.ahead.is_empty() && node.gap_at.is_none() {
-            node.gap_at = Some(now + GAP_PATIENCE);
-        }
-        true
-    }
-
-    /// Values that have changed, and names that have none any more.
-    pub fn changed(
+    /// Takes what a process of a node says of it. [WAT-5]
+    pub fn hear(
         &mut self,
         now: Instant,
         (id, sender): (&NodeId, SenderId),
         number: u64,
-        values: Vec<ReplyValue>,
-        removed: &[String],
+        message: Message,
     ) {
-        if !self.first_with(now, id, sender, number) {
+        let enters = matches!(message, Message::Entered(_));
+        self.apply(now, (id, sender), number, message);
+        if enters {
+            self.take_held(now, id);
+        }
+    }
+
+    fn apply(
+        &mut self,
+        now: Instant,
+        (id, sender): (&NodeId, SenderId),
+        number: u64,
+        message: Message,
+    ) {
+        let live = |it: &&mut Watched| it.step == Step::Live && it.sender == sender;
+        let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
+        if node.must_wait(number, &message) {
+            node.hold(now, number, message);
             return;
         }
+        if !node.is_first_with(now, number) {
+            return;
+        }
+        match message {
+            Message::Values(values, removed) => self.changed(id, number, values, removed),
+            Message::Entered(values) => self.changed(id, number, values, Vec::new()),
+            Message::Left(reason) => match outside(reason) {
+                Some(reason) => self.outside(id, number, reason),
+                None => node.want(now),
+            },
+            Message::Much => node.want(now),
+        }
+    }
+
+    /// Values that have changed, and names that have none any more.
+    fn changed(
+        &mut self,
+        id: &NodeId,
+        number: u64,
+        values: Vec<ReplyValue>,
+        mut removed: Vec<String>,
+    ) {
         let every = self.every;
         let Some(node) = self.nodes.get_mut(id) else { return };
         if !node.inside && number < node.inside_by {
             return;
         }
         let entered = !std::mem::replace(&mut node.inside, true);
-        if entered {
-            node.inside_by = number;
-        }
+        node.inside_by = node.inside_by.max(number);
         let before = node.known.len();
-        let is_older = |name: &String| node.known.get(name).is_some_and(|it| it.number < number);
-        let removed: Vec<String> = removed.iter().filter(|name| is_older(name)).cloned().collect();
-        for name in &removed {
-            node.known.remove(name);
-        }
+        removed.retain(|name| node.remove(name, number));
         let values = node.take(number, values, every);
         self.tracked = self.tracked + node.known.len() - before;
         let name = node.name.clone();
         self.say(name, entered, values, removed);
-        self.check_tracked(id);
-    }
-
-    /// A node's predicate holds no more.
-    pub fn left(
-        &mut self,
-        now: Instant,
-        (id, sender): (&NodeId, SenderId),
-        number: u64,
-        reason: EmptyReason,
-    ) {
-        if self.first_with(now, id, sender, number) {
-            self.empty(id, number, reason, false);
-        }
-    }
-
-    /// More has changed at a node than it says: all is asked for.
-    pub fn changed_much(&mut self, now: Instant, (id, sender): (&NodeId, SenderId), number: u64) {
-        if self.first_with(now, id, sender, number)
-            && let Some(node) = self.nodes.get_mut(id)
-        {
-            node.want(now);
-        }
+        self.check_tracked();
     }
 
     /// A node states how far it has come. [WAT-6]
@@ -494,7 +546,9 @@ impl Watching {
                     match state {
                         State::Gone => gone.push((*id, LeaveReason::Gone)),
                         State::Left => gone.push((*id, LeaveReason::Left)),
-                        State::Alive | State::Suspect | State::Never => {}
+                        // Its beacons may be lost: its answer counts as well.
+                        State::Suspect => node.want(now),
+                        State::Alive | State::Never => {}
                     }
                     if sender.is_some_and(|sender| sender != node.sender) {
                         node.want(now);
@@ -558,6 +612,9 @@ impl Watched {
             inside: false,
             inside_by: 0,
             known: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            awaited: false,
+            held: BTreeMap::new(),
             want: None,
         }
     }
@@ -573,14 +630,76 @@ impl Watched {
 
     /// Goes on over the messages that are here.
     fn advance(&mut self) {
-        while self.ahead.first().is_some_and(|next| *next <= self.number + 1) {
+        while self.ahead.first().is_some_and(|next| *next <= self.number.saturating_add(1)) {
             if let Some(next) = self.ahead.pop_first() {
                 self.number = self.number.max(next);
             }
         }
-        if self.ahead.is_empty() {
+        self.held.retain(|number, _| *number > self.number);
+        if self.ahead.is_empty() && self.held.is_empty() {
             self.gap_at = None;
         }
+    }
+
+    /// Whether a message comes before what it follows: nobody knows yet what the node holds.
+    fn must_wait(&self, number: u64, message: &Message) -> bool {
+        let follows = match message {
+            Message::Values(..) => number > self.inside_by,
+            Message::Entered(_) | Message::Left(_) | Message::Much => false,
+        };
+        !self.inside && (self.awaited || follows)
+    }
+
+    /// Keeps a message until the values before it are here.
+    fn hold(&mut self, now: Instant, number: u64, message: Message) {
+        if number <= self.number || self.held.len() >= AHEAD_MAX {
+            return;
+        }
+        self.held.entry(number).or_insert(message);
+        if !self.awaited {
+            self.gap_at.get_or_insert(now + GAP_PATIENCE);
+        }
+    }
+
+    /// Takes the number of a message; whether it is the first to come with it. [WAT-5]
+    fn is_first_with(&mut self, now: Instant, number: u64) -> bool {
+        if number <= self.number || !self.ahead.insert(number) {
+            return false;
+        }
+        self.advance();
+        if self.ahead.len() > AHEAD_MAX {
+            self.want(now);
+        } else if !self.ahead.is_empty() && self.gap_at.is_none() {
+            self.gap_at = Some(now + GAP_PATIENCE);
+        }
+        true
+    }
+
+    /// Forgets what was told before a message, unless `stays`; the names.
+    fn forget_older(&mut self, number: u64, stays: impl Fn(&str) -> bool) -> Vec<String> {
+        let is_over = |name: &str, known: &Known| known.number < number && !stays(name);
+        let over = self.known.iter().filter(|(name, known)| is_over(name, known));
+        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        for name in &over {
+            self.known.remove(name);
+        }
+        over
+    }
+
+    /// A message says that a name has no value any more; whether it had one.
+    fn remove(&mut self, name: &str, number: u64) -> bool {
+        if self.known.get(name).is_some_and(|it| it.number > number) {
+            return false;
+        }
+        if self.removed.len() >= REMOVED_MAX && !self.removed.contains_key(name) {
+            let oldest = self.removed.iter().min_by_key(|(_, number)| **number);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.removed.remove(&oldest);
+            }
+        }
+        let by = self.removed.entry(name.to_owned()).or_insert(number);
+        *by = number.max(*by);
+        self.known.remove(name).is_some()
     }
 
     /// Those of the values that are newer than what is known, or with `again` as new. [WAT-5]
@@ -588,20 +707,36 @@ impl Watched {
         let mut taken = Vec::new();
         for value in values {
             let (version, revision) = (value.version, value.revision);
+            if self.removed.get(&value.name).is_some_and(|by| *by > number) {
+                continue;
+            }
             let mut skipped = 0;
-            if let Some(known) = self.known.get(&value.name) {
-                let repeated = again && version == known.version && number > known.number;
-                if version <= known.version && !repeated {
+            if let Some(known) = self.known.get_mut(&value.name) {
+                let repeated = version == known.version && number > known.number;
+                if repeated {
+                    known.number = number;
+                }
+                if version <= known.version && !(again && repeated) {
                     continue;
                 }
                 if version.incarnation == known.version.incarnation {
                     skipped = revision.saturating_sub(known.revision).saturating_sub(1);
                 }
             }
+            self.removed.remove(&value.name);
             self.known.insert(value.name.clone(), Known { version, revision, number });
             taken.push(ChangedValue { value, skipped });
         }
         taken
+    }
+}
+
+/// Why a node is outside, unless it merely has no such values.
+fn outside(reason: EmptyReason) -> Option<LeaveReason> {
+    match reason {
+        EmptyReason::NoVariable => None,
+        EmptyReason::NoMatch => Some(LeaveReason::NoMatch),
+        EmptyReason::Undefined => Some(LeaveReason::Undefined),
     }
 }
 

@@ -193,14 +193,15 @@ impl Judge<'_> {
     }
 
     /// A value is told, after so many that were not: it is newer than all told before, except that
-    /// a node that enters again, or an interval, may repeat the newest; and the node held it.
+    /// a node that enters, a name that was removed, or an interval may repeat the newest; and the
+    /// node held it.
     fn see(&mut self, told: &ReplyValue, skipped: u64, changes: bool) {
         let (name, version) = (&told.name, told.version);
         let seen = Seen { version, value: told.value.clone() };
         let Some(held) = self.view.nodes.get_mut(self.name) else { return };
         let before = held.insert(name.clone(), seen.clone());
         let newest = self.view.newest.insert((self.name.to_owned(), name.clone()), version);
-        let repeats = !changes || self.every;
+        let repeats = !changes || self.every || before.is_none();
         if newest.is_some_and(|it| it > version || (it == version && !repeats)) {
             self.say(&format!("{name} went from version {newest:?} to {version}"));
         }

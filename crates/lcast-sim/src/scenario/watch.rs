@@ -103,7 +103,7 @@ pub(super) fn thousand(seed: u64) -> World {
     let (changed, skipped) = (view.changed, view.skipped);
     world.insist(told == Some(Value::Int(1_000)), || format!("the last told is {told:?}"));
     world.insist(changed + skipped == 1_000, || format!("{changed} told, {skipped} skipped"));
-    world.insist(changed > 950, || format!("only {changed} told"));
+    world.insist(changed > 750, || format!("only {changed} told"));
     let sent = world.network.traffic.unicast - before;
     world.insist(sent < 1_000 * COPIES + 3_000, || format!("{sent} packets by unicast"));
     world.insist_settled(number);
@@ -120,7 +120,7 @@ pub(super) fn several(seed: u64) -> World {
         numbers.push(begin_at(&mut world, asker, Question::watch("app.ticks"), 10));
     }
     let asker = world.node_named("c0004");
-    numbers.push(begin_at(&mut world, asker, Question::watch("app.text"), 10));
+    numbers.push(begin_at(&mut world, asker, Question::watch("app.text"), 0));
     let before = (world.network.traffic.unicast, world.network.traffic.multicast);
     for count in 1..=100_i64 {
         publish(&mut world, "a0003", "app.ticks", count);
@@ -163,7 +163,7 @@ pub(super) fn flapping(seed: u64) -> World {
     world.run(REPAIRED);
     world.insist_settled(number);
     let entered = world.asked(number).view.entered;
-    world.insist(entered > 50, || format!("{entered} entered: no flapping"));
+    world.insist(entered > 25, || format!("{entered} entered: no flapping"));
     world
 }
 
@@ -269,10 +269,23 @@ pub(super) fn rough(seed: u64) -> World {
         world.ask(other, Question::watch("app").every(Duration::from_millis(200))),
         world.ask(other, Question::watch("app.ticks").delta(5.0)),
     ];
-    world.run(Duration::from_secs(20));
+    let question = Question::watch("app.ticks app.text").predicate("app.ticks > 100");
+    let picky = world.ask(other, question);
+    let mut random = Random::new(seed, "rough");
+    for _ in 0..400 {
+        let agent = world.node_named(&format!("a{:04}", 1 + random.below(10)));
+        let ticks = i64::try_from(90 + random.below(20)).unwrap_or(0);
+        let key = text(&format!("k{}", random.below(4)));
+        world.change(match random.below(3) {
+            0 => Change::Publish(agent, "app.ticks".to_owned(), Value::Int(ticks)),
+            1 => Change::Publish(agent, key, Value::from(format!("{}", random.number()))),
+            _ => Change::Remove(agent, key),
+        });
+        world.run(Duration::from_millis(50));
+    }
     world.stop_ticks();
     world.run(REPAIRED);
-    numbers.into_iter().for_each(|number| world.insist_settled(number));
+    numbers.into_iter().chain([picky]).for_each(|number| world.insist_settled(number));
     world
 }
 
