@@ -33,7 +33,7 @@ pub(super) const REPEATS_MAX: usize = 1024;
 /// A watch of this process.
 pub(super) struct Watch {
     pub(super) watching: Watching,
-    frame: QuestionFrame,
+    pub(super) frame: QuestionFrame,
     round: u16,
     /// Values that are being pulled, from whom, and as of which message.
     pulling: BTreeMap<NodeId, (SenderId, u64)>,

@@ -243,6 +243,9 @@ impl Answering {
             return;
         }
         let key = (asked.sender, frame.request);
+        if self.heard.get(&key).is_some_and(|heard| heard.asker != asked.asker.id()) {
+            return;
+        }
         if let Some(terms) = frame.watch
             && self.hear_watcher(now, node, &asked, terms.lease)
         {
@@ -289,12 +292,12 @@ impl Answering {
         let key = (asked.sender, frame.request);
         let refused = evaluate::objection(now, node.policy, asker, asked.forgotten, frame);
         if lease.is_zero() || refused.is_some() {
-            self.watched.end(key);
+            self.watched.end(key, asker.id());
             return lease.is_zero();
         }
         let window = frame.window.min(WINDOW_MAX);
         let slot = slot(&node.certificate.id(), frame.request, frame.round, window);
-        let renewal = Renewal { way: *way, lease, slot };
+        let renewal = Renewal { member: asker.id(), way: *way, lease, slot };
         if frame.wanted.is_none() && self.watched.renew(now.instant, key, renewal) {
             return true;
         }

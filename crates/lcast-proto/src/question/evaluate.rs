@@ -41,12 +41,22 @@ pub struct Node<'a> {
 /// Whether the predicate holds on this table for this asker, who sees of the variables only those
 /// that it may read. [QST-23]
 pub fn judge(now: Now, node: Node<'_>, asker: &Certificate, predicate: &Predicate) -> Outcome {
+    judge_counted(now, node, asker, predicate).0
+}
+
+/// As [`judge`], with the steps that it took.
+pub fn judge_counted(
+    now: Now,
+    node: Node<'_>,
+    asker: &Certificate,
+    predicate: &Predicate,
+) -> (Outcome, u32) {
     let readable = |name: &Name| node.policy.allows_variable(asker.roles(), Right::Read, name);
     let own = node.certificate;
     let id = own.id().to_string();
     let labels: Vec<(&str, &str)> = own.labels().iter().collect();
     let roles: Vec<&str> = own.roles().iter().collect();
-    predicate.evaluate(&Scope {
+    predicate.evaluate_counted(&Scope {
         table: node.table,
         labels: &labels,
         name: own.name().as_str(),
@@ -63,13 +73,24 @@ pub fn readable<'a>(
     asker: &Certificate,
     patterns: &'a [Pattern],
 ) -> BTreeMap<&'a Name, &'a Entry> {
+    readable_counted(node, asker, patterns).0
+}
+
+/// As [`readable`], with the number of names that were compared with a pattern.
+pub fn readable_counted<'a>(
+    node: Node<'a>,
+    asker: &Certificate,
+    patterns: &'a [Pattern],
+) -> (BTreeMap<&'a Name, &'a Entry>, u64) {
     let mut selected = BTreeMap::new();
+    let mut compared = 0;
     for pattern in patterns {
-        selected.extend(pattern.select(node.table));
+        let candidates = pattern.candidates(node.table).inspect(|_| compared += 1);
+        selected.extend(candidates.filter(|(name, _)| pattern.matches(name)));
     }
     let roles = asker.roles();
     selected.retain(|name, _| node.policy.allows_variable(roles, Right::Read, name));
-    selected
+    (selected, compared)
 }
 
 /// The readable values as a reply carries them, or the answer when there are none or too many.

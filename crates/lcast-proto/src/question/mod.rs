@@ -10,6 +10,7 @@
 
 pub mod answering;
 pub mod asking;
+pub mod budget;
 pub mod evaluate;
 pub mod pull;
 pub mod report;

@@ -6,11 +6,12 @@
 //! `docs/spec/watch.md`. Not here: the first answer to a watcher, which is that of a question
 //! ([`answering`](super::answering)), and sealing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::answering::Way;
-use super::evaluate::{Node, judge, readable};
+use super::budget::{Budget, WORK_OF_LOOK, WORK_OF_MESSAGE, WORK_OF_SAMPLE, WORK_OF_VALUE};
+use super::evaluate::{Node, judge_counted, readable_counted};
 use super::report::EmptyReason;
 use super::values::encode_value;
 use super::{SampleId, Wanted};
@@ -30,7 +31,9 @@ pub const LEASES_MAX: usize = 1024;
 /// Leases of one member at one node. [WAT-9]
 pub const LEASES_OF_MEMBER_MAX: usize = 64;
 /// Topics at one node. [WAT-9]
-pub const TOPICS_MAX: usize = 64;
+pub const TOPICS_MAX: usize = 128;
+/// Topics at one node that one member was the first to watch. [WAT-9]
+pub const TOPICS_OF_MEMBER_MAX: usize = 32;
 /// The longest lease that is given. [WAT-1]
 pub const LEASE_MAX: Duration = Duration::from_secs(30);
 /// The shortest interval at which values are told. [WAT-4]
@@ -52,6 +55,7 @@ const SAMPLE_IDS: u64 = 1 << 63;
 pub struct Watched {
     topics: BTreeMap<TopicId, Topic>,
     leases: BTreeMap<(SenderId, u64), Lease>,
+    budget: Budget,
     serial: u64,
 }
 
@@ -112,6 +116,8 @@ pub struct Subscription<'a> {
 
 /// What a watcher says when it goes on listening.
 pub struct Renewal {
+    /// Who says so: nobody else's lease is touched.
+    pub member: NodeId,
     /// The way back.
     pub way: Way,
     /// For how long.
@@ -173,18 +179,13 @@ impl Watched {
         wish: &Subscription<'_>,
     ) -> Result<u64, TooMany> {
         let member = wish.asker.id();
-        if !self.leases.contains_key(&wish.key) {
-            let of_member = self.leases.values().filter(|it| it.member == member).count();
-            let new_topic = !self.topics.contains_key(&wish.topic);
-            if self.leases.len() >= LEASES_MAX
-                || of_member >= LEASES_OF_MEMBER_MAX
-                || (new_topic && self.topics.len() >= TOPICS_MAX)
-            {
-                return Err(TooMany);
-            }
+        self.check_room(member, wish)?;
+        if !self.topics.contains_key(&wish.topic) {
+            let (topic, work) = Topic::new(now, node, wish);
+            self.topics.insert(wish.topic, topic);
+            self.budget.spend(now.instant, member, work, self.sharers());
         }
-        let topic = self.topics.entry(wish.topic).or_insert_with(|| Topic::new(now, node, wish));
-        let number = topic.number;
+        let number = self.topics.get(&wish.topic).map_or(0, |topic| topic.number);
         let lease = Lease {
             topic: wish.topic,
             member,
@@ -194,14 +195,45 @@ impl Watched {
             stated_at: now.instant,
             stated: number,
         };
-        self.leases.insert(wish.key, lease);
+        if self.leases.insert(wish.key, lease).is_some_and(|before| before.topic != wish.topic) {
+            self.drop_unwatched();
+        }
         Ok(number)
+    }
+
+    fn check_room(&self, member: NodeId, wish: &Subscription<'_>) -> Result<(), TooMany> {
+        match self.leases.get(&wish.key) {
+            Some(held) if held.member != member => return Err(TooMany),
+            Some(held) if held.topic == wish.topic => return Ok(()),
+            Some(_) | None => {}
+        }
+        let is_new = !self.leases.contains_key(&wish.key);
+        let leases = self.leases.values().filter(|it| it.member == member).count();
+        if is_new && (self.leases.len() >= LEASES_MAX || leases >= LEASES_OF_MEMBER_MAX) {
+            return Err(TooMany);
+        }
+        let topics = self.topics.values().filter(|it| it.asker.id() == member).count();
+        let full = self.topics.len() >= TOPICS_MAX || topics >= TOPICS_OF_MEMBER_MAX;
+        if full && !self.topics.contains_key(&wish.topic) { Err(TooMany) } else { Ok(()) }
+    }
+
+    /// How many members watch.
+    fn sharers(&self) -> usize {
+        let members: BTreeSet<NodeId> = self.topics.values().map(|it| it.asker.id()).collect();
+        members.len()
+    }
+
+    /// When a topic may be looked at, of a table with so many changes: not before its member's
+    /// share of this node's work allows for it. [WAT-4]
+    fn due(&self, topic: &Topic, changes: u64) -> Option<Instant> {
+        topic.due(changes).map(|at| at.max(self.budget.ready_at(&topic.asker.id())))
     }
 
     /// Extends a lease, and states after `slot` how far this node has come, when it has moved or
     /// has not said so for long; whether there is such a lease. [WAT-6]
     pub fn renew(&mut self, now: Instant, key: (SenderId, u64), renewal: Renewal) -> bool {
-        let Some(held) = self.leases.get_mut(&key) else { return false };
+        let theirs = |held: &&mut Lease| held.member == renewal.member;
+        let Some(held) = self.leases.get_mut(&key).filter(theirs) else { return false };
         held.until = now + renewal.lease.min(LEASE_MAX);
         held.way = renewal.way;
         let moved = self.topics.get(&held.topic).is_some_and(|it| it.number != held.stated);
@@ -211,10 +243,12 @@ impl Watched {
         true
     }
 
-    /// Ends a lease. [WAT-7]
-    pub fn end(&mut self, key: (SenderId, u64)) {
-        self.leases.remove(&key);
-        self.drop_unwatched();
+    /// Ends a lease of this member. [WAT-7]
+    pub fn end(&mut self, key: (SenderId, u64), member: NodeId) {
+        if self.leases.get(&key).is_some_and(|held| held.member == member) {
+            self.leases.remove(&key);
+            self.drop_unwatched();
+        }
     }
 
     fn drop_unwatched(&mut self) {
@@ -226,7 +260,7 @@ impl Watched {
     pub fn poll_timeout(&self, changes: u64) -> Option<Instant> {
         let ends =
             self.leases.values().map(|it| it.state_at.map_or(it.until, |at| at.min(it.until)));
-        self.topics.values().filter_map(|topic| topic.due(changes)).chain(ends).min()
+        self.topics.values().filter_map(|topic| self.due(topic, changes)).chain(ends).min()
     }
 
     /// Does what is due.
@@ -245,15 +279,20 @@ impl Watched {
             }
         }
         let changes = node.table.changes();
-        let due: Vec<TopicId> = self
-            .topics
-            .iter()
-            .filter(|(_, topic)| topic.due(changes).is_some_and(|at| at <= now.instant))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
+        let due = |topic: &Topic| self.due(topic, changes).filter(|at| *at <= now.instant);
+        let due = self.topics.iter().filter_map(|(id, topic)| Some((due(topic)?, *id)));
+        let due: BTreeSet<(Instant, TopicId)> = due.collect();
+        for (_, id) in due {
+            // Those before it may have used up the share of whoever watches.
+            let late = |topic: &Topic| self.due(topic, changes).is_none_or(|at| at > now.instant);
+            if self.topics.get(&id).is_none_or(late) {
+                continue;
+            }
+            let sharers = self.sharers();
             let Some(topic) = self.topics.get_mut(&id) else { continue };
             if topic.sample_at <= now.instant {
+                let work = u64::from(WORK_OF_SAMPLE);
+                self.budget.spend(now.instant, topic.asker.id(), work, sharers);
                 self.serial += 1;
                 let sample = SampleId(SAMPLE_IDS | self.serial);
                 topic.sampling = Some(sample);
@@ -282,8 +321,11 @@ impl Watched {
 
     /// Compares what is with what was told, and tells the difference.
     fn look(&mut self, now: Now, node: Node<'_>, id: TopicId, acts: &mut Vec<WatchAct>) {
+        let sharers = self.sharers();
         let Some(topic) = self.topics.get_mut(&id) else { return };
-        let changes = topic.look(now, node);
+        let (changes, work) = topic.look(now, node);
+        let work = work + u64::from(WORK_OF_MESSAGE) * changes.len() as u64;
+        self.budget.spend(now.instant, topic.asker.id(), work, sharers);
         if changes.is_empty() {
             return;
         }
@@ -301,7 +343,8 @@ impl Watched {
 }
 
 impl Topic {
-    fn new(now: Now, node: Node<'_>, wish: &Subscription<'_>) -> Self {
+    /// A topic whose values are told by an answer, and the work of reading them.
+    fn new(now: Now, node: Node<'_>, wish: &Subscription<'_>) -> (Self, u64) {
         let every = wish.terms.every.map(|it| it.max(EVERY_MIN));
         let mut topic = Self {
             asker: wish.asker.clone(),
@@ -319,8 +362,8 @@ impl Topic {
         };
         topic.sample_at = topic.next_sample(now.instant);
         // Whoever subscribes is sent the values of this moment by the answer.
-        topic.look(now, node);
-        topic
+        let (_, work) = topic.look(now, node);
+        (topic, work)
     }
 
     fn next_sample(&self, now: Instant) -> Instant {
@@ -346,14 +389,16 @@ impl Topic {
         Some(self.sample_at.min(self.looked_at + GATHER))
     }
 
-    /// The changes since the last look, which count as told from here on. [WAT-5]
-    fn look(&mut self, now: Now, node: Node<'_>) -> Vec<Change> {
+    /// The changes since the last look, which count as told from here on, and how much work it was
+    /// to find them. [WAT-5]
+    fn look(&mut self, now: Now, node: Node<'_>) -> (Vec<Change>, u64) {
         self.seen = node.table.changes();
         self.looked_at = now.instant;
-        let outcome = match &self.selector.predicate {
-            Some(predicate) => judge(now, node, &self.asker, predicate),
-            None => Match::Match,
+        let (outcome, steps) = match &self.selector.predicate {
+            Some(predicate) => judge_counted(now, node, &self.asker, predicate),
+            None => (Match::Match, 0),
         };
+        let work = u64::from(WORK_OF_LOOK) + u64::from(steps);
         let reason = match outcome {
             Match::Match => None,
             Match::NoMatch => Some(EmptyReason::NoMatch),
@@ -362,10 +407,11 @@ impl Topic {
         if let Some(reason) = reason {
             self.told.clear();
             let left = std::mem::replace(&mut self.inside, false);
-            return if left { vec![Change::Left(reason.code())] } else { Vec::new() };
+            let changes = if left { vec![Change::Left(reason.code())] } else { Vec::new() };
+            return (changes, work);
         }
         let entered = !std::mem::replace(&mut self.inside, true);
-        let current = readable(node, &self.asker, &self.patterns);
+        let (current, compared) = readable_counted(node, &self.asker, &self.patterns);
         let mut batch = Batch::default();
         self.told.retain(|name, _| {
             let stays = current.contains_key(name);
@@ -381,7 +427,8 @@ impl Topic {
                 batch.value(now.instant, name, entry);
             }
         }
-        batch.into_changes(entered && self.selector.predicate.is_some())
+        let work = work + compared + u64::from(WORK_OF_VALUE) * batch.count;
+        (batch.into_changes(entered && self.selector.predicate.is_some()), work)
     }
 
     fn is_news(&self, name: &Name, entry: &Entry) -> bool {
@@ -401,10 +448,13 @@ struct Batch {
     values: Vec<Vec<u8>>,
     removed: Vec<Vec<String>>,
     too_much: bool,
+    /// Values that are told.
+    count: u64,
 }
 
 impl Batch {
     fn value(&mut self, now: Instant, name: &Name, entry: &Entry) {
+        self.count += 1;
         let mut bytes = Vec::new();
         encode_value(now, name, entry, &mut bytes);
         match self.values.last_mut() {
@@ -442,7 +492,7 @@ impl Batch {
     }
 
     fn into_changes(self, entered: bool) -> Vec<Change> {
-        let Self { values, removed, too_much } = self;
+        let Self { values, removed, too_much, .. } = self;
         let mut values = values.into_iter();
         let mut changes = Vec::new();
         if entered {

@@ -161,6 +161,8 @@ struct Watched {
     inside: bool,
     /// The message that said whether it is inside.
     inside_by: u64,
+    /// The last message that said that it is outside: what came before is over.
+    outside_by: u64,
     known: BTreeMap<String, Known>,
     /// Names that went, and by which message: the last of them.
     removed: BTreeMap<String, u64>,
@@ -309,7 +311,7 @@ impl Watching {
     ) {
         let Some(node) = self.nodes.get_mut(id).filter(|it| it.step == Step::Live) else { return };
         node.awaited = false;
-        if node.inside || number >= node.inside_by {
+        if number >= node.outside_by && (node.inside || number >= node.inside_by) {
             let present: BTreeSet<&str> = values.iter().map(|it| it.name.as_str()).collect();
             let before = node.known.len();
             let removed = node.forget_older(number, |name| present.contains(name));
@@ -375,6 +377,7 @@ impl Watching {
     /// those from before it are what is over. [WAT-5]
     fn outside(&mut self, id: &NodeId, number: u64, reason: LeaveReason) {
         let Some(node) = self.nodes.get_mut(id).filter(|it| it.step == Step::Live) else { return };
+        node.outside_by = node.outside_by.max(number);
         if number >= node.inside_by {
             node.inside_by = number;
             if node.inside {
@@ -467,7 +470,7 @@ impl Watching {
     ) {
         let every = self.every;
         let Some(node) = self.nodes.get_mut(id) else { return };
-        if !node.inside && number < node.inside_by {
+        if number < node.outside_by || (!node.inside && number < node.inside_by) {
             return;
         }
         let entered = !std::mem::replace(&mut node.inside, true);
@@ -611,6 +614,7 @@ impl Watched {
             gap_at: None,
             inside: false,
             inside_by: 0,
+            outside_by: 0,
             known: BTreeMap::new(),
             removed: BTreeMap::new(),
             awaited: false,

@@ -91,13 +91,21 @@ impl Pattern {
     /// The values that are meant, in order of name; reads only the range of the table that the
     /// literal beginning of the pattern leaves.
     pub fn select<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = (&'a Name, &'a Entry)> {
+        self.candidates(table).filter(|(name, _)| self.matches(name))
+    }
+
+    /// The entries that may match: those below its literal beginning.
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        table: &'a Table,
+    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> {
         let literal = |item: &Item| match item {
             Item::Segment(Wild(pieces)) => Some(Step::Segment(only(pieces)?.clone())),
             Item::Key(Wild(pieces)) => Some(Step::Key(only(pieces)?.clone())),
             Item::Deep => None,
         };
         let prefix: Vec<Step> = self.0.iter().map_while(literal).collect();
-        table.below(&prefix).filter(|(name, _)| self.matches(name))
+        table.below(&prefix)
     }
 
     /// The state that stands for "everything of the pattern was seen".

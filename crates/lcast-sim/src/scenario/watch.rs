@@ -284,6 +284,7 @@ pub(super) fn rough(seed: u64) -> World {
         world.run(Duration::from_millis(50));
     }
     world.stop_ticks();
+    world.change(Change::Everywhere(Conditions::lan()));
     world.run(REPAIRED);
     numbers.into_iter().chain([picky]).for_each(|number| world.insist_settled(number));
     world

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::question::WatchRequest;
-use crate::question::watched::{LEASE_MAX, LEASES_OF_MEMBER_MAX};
-use crate::question::watching::{LeaveReason, WatchEvent};
+use crate::question::answering::{Asked, Way};
+use crate::question::watched::{LEASE_MAX, LEASES_OF_MEMBER_MAX, TOPICS_OF_MEMBER_MAX};
+use crate::question::watching::{LeaveReason, WatchEvent, Watching};
+use crate::wire::watch::{Change, ChangeFrame, TopicId};
 
 fn watch(pattern: &str, selector: Selector) -> Ask {
     let patterns = vec![pattern.parse().unwrap()];
@@ -366,10 +368,216 @@ fn a_stranger_or_another_member_changes_nothing() {
     let topic = bench.nodes[0].endpoint.watches.values().next().unwrap().watching.topic();
     let (_, certificate) = (0, bench.nodes[3].endpoint.certificate().clone());
     let (now, sender) = (bench.now, bench.nodes[2].endpoint.sender());
-    let change = crate::wire::watch::Change::Left(EmptyReason::NoMatch.code());
-    let frame = crate::wire::watch::ChangeFrame { topic, number: u64::MAX, change };
+    let change = Change::Left(EmptyReason::NoMatch.code());
+    let frame = ChangeFrame { topic, number: u64::MAX, change };
     // The sender id is n0's, the certificate n1's.
     bench.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame).unwrap();
     bench.settle();
     assert_eq!(bench.said(0), []);
+}
+
+/// Above every number that a node of the bench gives.
+const FAR: u64 = 1 << 50;
+
+impl Bench {
+    /// The watch of the client, and its topic.
+    fn watching(&mut self) -> (&mut Watching, TopicId) {
+        let watch = self.nodes[0].endpoint.watches.values_mut().next().unwrap();
+        let topic = watch.watching.topic();
+        (&mut watch.watching, topic)
+    }
+
+    /// The client hears this of `n0`, as a message whose number is so far above all others.
+    fn hear(&mut self, number: u64, change: Change) {
+        let (now, topic) = (self.now, self.watching().1);
+        let (sender, certificate) =
+            (self.nodes[2].endpoint.sender(), self.nodes[2].endpoint.certificate().clone());
+        let frame = ChangeFrame { topic, number: FAR + number, change };
+        self.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame).unwrap();
+        self.settle();
+    }
+
+    fn load(&self) -> Vec<u8> {
+        self.encoded("app.load")
+    }
+
+    /// What `n0` would say of a variable.
+    fn encoded(&self, name: &str) -> Vec<u8> {
+        let table = self.nodes[2].endpoint.table();
+        let name = name.parse().unwrap();
+        let mut bytes = Vec::new();
+        let entry = table.entry(&name).unwrap();
+        crate::question::values::encode_value(self.now.instant, &name, entry, &mut bytes);
+        bytes
+    }
+}
+
+/// [WAT-5]
+#[test]
+fn a_value_that_a_removal_overtook_stays_away() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    bench.lost = Box::new(|_, _| true);
+    bench.publish(2, "app.load", Value::Int(30));
+    let load = bench.load();
+    bench.hear(2, Change::Values(Vec::new(), vec!["app.load".to_owned()]));
+    bench.hear(1, Change::Values(load, Vec::new()));
+    let said = bench.said(0);
+    let [WatchEvent::Changed { values, removed, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((values.len(), removed.len()), (0, 1));
+}
+
+/// [WAT-5]
+#[test]
+fn a_leave_that_the_next_entry_overtook_does_not_count() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", at_predicate("app.load >= 0")));
+    bench.events.clear();
+    bench.lost = Box::new(|_, _| true);
+    bench.publish(2, "app.load", Value::Int(30));
+    let load = bench.load();
+    bench.hear(2, Change::Entered(load));
+    bench.hear(1, Change::Left(EmptyReason::NoMatch.code()));
+    let said = bench.said(0);
+    assert!(matches!(said.as_slice(), [WatchEvent::Changed { .. }]), "{said:?}");
+}
+
+/// [WAT-5]
+#[test]
+fn values_wait_for_the_entry_before_them() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", at_predicate("app.load >= 0")));
+    bench.events.clear();
+    bench.lost = Box::new(|_, _| true);
+    bench.hear(1, Change::Left(EmptyReason::NoMatch.code()));
+    assert!(matches!(bench.said(0).as_slice(), [WatchEvent::Left { .. }]));
+    bench.publish(2, "app.load", Value::Int(30));
+    let first = bench.load();
+    bench.publish(2, "app.load", Value::Int(31));
+    let second = bench.load();
+    bench.hear(3, Change::Values(second, Vec::new()));
+    assert_eq!(bench.said(0), []);
+    bench.hear(2, Change::Entered(first));
+    let said = bench.said(0);
+    let [WatchEvent::Entered { .. }, WatchEvent::Changed { .. }] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    // What was said before it left comes too late.
+    bench.publish(2, "app.greeting", Value::from("x"));
+    let mut before = bench.encoded("app.greeting");
+    before.extend(bench.load());
+    bench.hear(0, Change::Values(before, Vec::new()));
+    assert_eq!(bench.said(0), []);
+}
+
+/// [WAT-8]
+#[test]
+fn a_node_that_restarts_leaves_first() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    let id = bench.nodes[2].endpoint.certificate().id();
+    let (watching, _) = bench.watching();
+    watching.subscribed(id, SenderId([7; 12]), 1).unwrap();
+    let left = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::Restarted };
+    assert_eq!((watching.poll_event(), watching.poll_event()), (Some(left), None));
+    // The same where the other process will not be watched.
+    watching.snapshot(Instant::from_micros(1), &id, 1, Vec::new(), true);
+    watching.declined(id, SenderId([8; 12]));
+    assert!(matches!(watching.poll_event(), Some(WatchEvent::Left { .. })));
+}
+
+/// [WAT-5]
+#[test]
+fn the_last_number_of_all_is_a_number() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    let load = bench.load();
+    bench.hear(u64::MAX - FAR, Change::Values(load.clone(), Vec::new()));
+    bench.hear(1, Change::Values(load, Vec::new()));
+    let (id, sender) = {
+        let node = &bench.nodes[2].endpoint;
+        (node.certificate().id(), node.sender())
+    };
+    let (watching, _) = bench.watching();
+    watching.subscribed(id, sender, u64::MAX - 1).unwrap();
+    watching.subscribed(id, sender, u64::MAX).unwrap();
+}
+
+/// [WAT-7] [WAT-8]
+#[test]
+fn nobody_touches_the_lease_of_another() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    let (request, watch) = bench.nodes[0].endpoint.watches.iter().next().unwrap();
+    let mut frame = watch.frame.clone();
+    assert_eq!(frame.request, *request);
+    let (now, sender) = (bench.now, bench.nodes[0].endpoint.sender());
+    let thief = bench.nodes[1].endpoint.own.clone();
+    let way = Way { to: bench.nodes[1].address, from: bench.nodes[2].address };
+    let lease = frame.watch.unwrap().lease;
+    for (lease, round) in [(lease, 7), (Duration::ZERO, 8), (lease, 9)] {
+        frame.round = round;
+        frame.watch.as_mut().unwrap().lease = lease;
+        let frame = frame.clone();
+        let asked = Asked { sender, asker: &thief, forgotten: false, way, frame };
+        let Endpoint { own, policy, table, answering, .. } = &mut bench.nodes[2].endpoint;
+        let node = Node { certificate: own, policy, table };
+        answering.handle_question(now, node, asked);
+    }
+    bench.pass(SHORT);
+    let before = bench.sent.len();
+    bench.publish(2, "app.load", Value::Int(77));
+    bench.pass(SHORT);
+    let to: Vec<Destination> = bench.sent[before..].iter().map(|it| it.1.to).collect();
+    assert_eq!(to, [Destination::Unicast(bench.nodes[0].address)]);
+}
+
+/// [WAT-9]
+#[test]
+fn a_member_has_so_many_topics_and_no_more() {
+    let mut bench = bench(1);
+    for count in 0..=TOPICS_OF_MEMBER_MAX {
+        // As if of many processes: each has its own limit.
+        bench.nodes[0].endpoint.watches.clear();
+        let (_, report) = bench.begin(0, watch("app.load", at_predicate(&format!("1 > -{count}"))));
+        let taken = report.answered == 1;
+        assert_eq!(taken, count < TOPICS_OF_MEMBER_MAX, "{count}: {report:?}");
+    }
+    let (_, report) = bench.begin(1, watch("app.load", at_predicate("2 > 1")));
+    assert_eq!(report.answered, 1, "others have their own");
+}
+
+/// [WAT-4]
+#[test]
+fn a_costly_watch_is_looked_at_seldom_and_keeps_nobody_waiting() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+    bench.nodes[2].endpoint.change(define).unwrap();
+    for index in 0..5000 {
+        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
+    }
+    let mut ask = watch("app.load", Selector::default());
+    if let Verb::Watch(request) = &mut ask.verb {
+        let pattern = |it| if it == 0 { "app.load".to_owned() } else { format!("**.x{it}") };
+        request.patterns = (0..64).map(|it| pattern(it).parse().unwrap()).collect();
+        request.every = Some(Duration::from_millis(10));
+    }
+    bench.begin(1, ask);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.pass(LONG);
+    let (before, guest) = (bench.sent.len(), Destination::Unicast(bench.nodes[1].address));
+    bench.pass(LONG * 20);
+    let told = |it: &&(usize, Transmit)| it.0 == 2 && it.1.to == guest;
+    let looks = bench.sent[before..].iter().filter(told).count() / 3;
+    // 315,000 comparisons a look, and a quarter of a million a second: the rest is the other's.
+    assert!((12..20).contains(&looks), "{looks}");
+    for count in 100..110 {
+        bench.events.clear();
+        bench.publish(2, "app.load", Value::Int(count));
+        bench.pass(SHORT * 3);
+        assert_eq!(bench.changes(0, "n0"), [(count, 0)]);
+        bench.pass(LONG);
+    }
 }

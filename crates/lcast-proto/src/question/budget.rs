@@ -1,0 +1,70 @@
+//! How much a node works for those who watch it.
+//!
+//! What a look at the values costs depends on what watchers ask for: patterns and predicates are
+//! theirs. So work is counted, and whoever has caused more of it than its share waits, and with it
+//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::time::Instant;
+use crate::wire::id::NodeId;
+
+/// Work that a node does for its watchers in a second, in comparisons of a name with a pattern:
+/// they take 0.04 to 0.4 microseconds each.
+pub const WORK_PER_SECOND_MAX: u32 = 500_000;
+/// What one message counts as: it is signed or sealed, and sent three times.
+pub const WORK_OF_MESSAGE: u32 = 1_000;
+/// What one value that is told counts as.
+pub const WORK_OF_VALUE: u32 = 10;
+/// What the reading of fresh values by the shell counts as.
+pub const WORK_OF_SAMPLE: u32 = 2_000;
+/// What a look counts as besides.
+pub const WORK_OF_LOOK: u32 = 50;
+
+/// How far anybody may be ahead.
+const CREDIT: Duration = Duration::from_millis(100);
+
+/// What was done for each member, as the time in which its share allows for it.
+#[derive(Debug, Default)]
+pub struct Budget {
+    /// Until when each is paid for.
+    paid: BTreeMap<NodeId, Instant>,
+}
+
+impl Budget {
+    /// Counts work for a member, one of so many who share.
+    pub fn spend(&mut self, now: Instant, member: NodeId, work: u64, sharers: usize) {
+        self.paid.retain(|_, until| *until > now);
+        let work = u32::try_from(work).unwrap_or(u32::MAX);
+        let sharers = u32::try_from(sharers).unwrap_or(u32::MAX).max(1);
+        let takes = Duration::from_secs(1).saturating_mul(work) / WORK_PER_SECOND_MAX;
+        let from = self.paid.get(&member).copied().unwrap_or(now);
+        self.paid.insert(member, from + takes.saturating_mul(sharers));
+    }
+
+    /// When more may be done for a member.
+    pub fn ready_at(&self, member: &NodeId) -> Instant {
+        self.paid.get(member).map_or(Instant::from_micros(0), |until| *until - CREDIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_works_a_node_hard_waits_alone() {
+        let (greedy, other) = (NodeId([1; 16]), NodeId([2; 16]));
+        let now = Instant::from_micros(10_000_000);
+        let mut budget = Budget::default();
+        assert!(budget.ready_at(&greedy) <= now);
+        budget.spend(now, greedy, u64::from(WORK_PER_SECOND_MAX), 2);
+        assert_eq!(budget.ready_at(&greedy), now + Duration::from_millis(1_900));
+        budget.spend(now, other, u64::from(WORK_PER_SECOND_MAX) / 100, 2);
+        assert!(budget.ready_at(&other) <= now);
+        let later = now + Duration::from_secs(3);
+        budget.spend(later, other, 1, 1);
+        assert_eq!(budget.paid.len(), 1, "who is paid for is forgotten");
+    }
+}
