@@ -14,6 +14,7 @@ use lcast_proto::io::Destination;
 use lcast_proto::keys::seal::{Pair, PairSenders};
 use lcast_proto::keys::sign::SignatureContext;
 use lcast_proto::keys::{Certificate, Credential, GroupKeys, PacketNumbers, SessionKey};
+use lcast_proto::question::watched;
 use lcast_proto::time::Timestamp;
 use lcast_proto::wire::frame::{
     Announcement, Answer, BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame,
@@ -21,6 +22,7 @@ use lcast_proto::wire::frame::{
 };
 use lcast_proto::wire::header::{HEADER_LEN, Header, PACKET_MAX, PacketKind};
 use lcast_proto::wire::id::{ChannelId, NodeId, SenderId};
+use lcast_proto::wire::watch::{Change, ChangeFrame, WatchTerms};
 
 use crate::net::{Packet, flip_bit};
 use crate::queue::Time;
@@ -188,10 +190,15 @@ impl Forger {
 
     /// A lie, sealed as a member can.
     fn trick(&mut self, wall: Timestamp, random: &mut Random) -> Option<Vec<u8>> {
-        match random.below(10) {
-            9 => {
+        match random.below(12) {
+            11 => {
                 let frame = self.suspicion(wall, random)?.encode();
                 self.group(&frame, false, random)
+            }
+            9 | 10 => {
+                let frame = GroupFrame::Change(self.change(random)?).encode();
+                let stolen = random.chance(0.5);
+                self.group(&frame, stolen, random)
             }
             8 => {
                 let frame = self.question(random)?.encode();
@@ -268,7 +275,28 @@ impl Forger {
         question.window = Duration::from_millis(odd[random.index(odd.len())]);
         question.remaining = Duration::from_millis(odd[random.index(odd.len())]);
         question.by_group = random.chance(0.5);
+        let odd = odd.map(Duration::from_millis);
+        if question.watch.is_some() || random.chance(0.2) {
+            let every = random.chance(0.5).then(|| odd[random.index(odd.len())]);
+            let delta = random.chance(0.5).then_some(f64::MIN_POSITIVE);
+            question.watch = Some(WatchTerms { lease: odd[random.index(odd.len())], every, delta });
+        }
         Some(GroupFrame::Question(Box::new(question)))
+    }
+
+    /// A message about something that somebody watches, with anything in it.
+    fn change(&self, random: &mut Random) -> Option<ChangeFrame> {
+        let topic = watched::topic(self.questions.get(random.index(self.questions.len()))?);
+        let names = vec!["app.ticks".to_owned(), "\u{1b}[2J".to_owned()];
+        let length = random.index(400);
+        let change = match random.below(5) {
+            0 => Change::Values(random.bytes(length), names),
+            1 => Change::Values(Vec::new(), names),
+            2 => Change::Entered(random.bytes(length)),
+            3 => Change::Left(u8::try_from(random.below(4)).unwrap_or(0)),
+            _ => Change::Much,
+        };
+        Some(ChangeFrame { topic, number: odd_number(random), change })
     }
 
     /// What it pretends to know of somebody else.
@@ -301,8 +329,13 @@ impl Forger {
             Answer::Refused(noise[2], String::new()),
             Answer::Set(Vec::new()),
             Answer::Pending,
+            Answer::Stated(odd_number(random)),
+            Answer::Watched(odd_number(random), Box::new(Answer::Values(Vec::new()))),
+            Answer::Watched(odd_number(random), Box::new(Answer::Announced(5_000))),
+            Answer::Watched(odd_number(random), Box::new(Answer::Empty(noise[5] % 4))),
         ];
-        match random.below(6) {
+        match random.below(8) {
+            6 | 7 => self.change(random).map_or(PairFrame::Pong(0), PairFrame::Change),
             0 => PairFrame::Page(PageFrame {
                 blob,
                 index: u32::from(noise[3]),
@@ -358,6 +391,12 @@ impl Forger {
         let key_id = self.keys.key_id();
         Some(Header { kind, announcer_is_sender, key_id, sender: self.sender, number })
     }
+}
+
+/// A number of a message that may be any other's, or the last of all.
+fn odd_number(random: &mut Random) -> u64 {
+    let odd = [0, 1, u64::MAX - 1, u64::MAX, random.below(2_000_000_000_000)];
+    odd[random.index(odd.len())]
 }
 
 /// Where a packet of this kind goes when it is sent to all.

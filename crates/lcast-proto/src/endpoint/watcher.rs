@@ -79,7 +79,8 @@ impl Endpoint {
         ask: &Ask,
         frame: &QuestionFrame,
     ) {
-        let watching = Watching::new(now, id, ask.clone(), topic(frame), &self.roster);
+        let (own, asked) = ((self.own.id(), self.sender), (id, ask.clone()));
+        let watching = Watching::new(now, own, asked, topic(frame), &self.roster);
         if !self.is_watched(watching.topic()) {
             let group = self.watch_group(watching.topic());
             self.outputs.push_back(Output::Join(group));

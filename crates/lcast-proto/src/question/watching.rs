@@ -136,6 +136,8 @@ pub struct Watching {
     id: QuestionId,
     ask: Ask,
     topic: TopicId,
+    /// The process that watches: it is there, whatever the roster says.
+    own: (NodeId, SenderId),
     every: bool,
     /// Who belongs to it, by the member list.
     picked: BTreeMap<NodeId, String>,
@@ -214,12 +216,19 @@ struct Want {
 
 impl Watching {
     /// A watch that begins at `now` with a question of this id.
-    pub fn new(now: Now, id: QuestionId, ask: Ask, topic: TopicId, roster: &Roster) -> Self {
+    pub fn new(
+        now: Now,
+        own: (NodeId, SenderId),
+        (id, ask): (QuestionId, Ask),
+        topic: TopicId,
+        roster: &Roster,
+    ) -> Self {
         let every = matches!(&ask.verb, Verb::Watch(watch) if watch.every.is_some());
         let mut watching = Self {
             id,
             ask,
             topic,
+            own,
             every,
             picked: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -540,10 +549,7 @@ impl Watching {
     fn follow_presence(&mut self, now: Instant, roster: &Roster) {
         let mut gone = Vec::new();
         for (id, name) in &self.picked {
-            let state = roster.state(now, id);
-            let heard =
-                roster.heard(id).filter(|it| matches!(it.via, Via::Multicast | Via::Unicast));
-            let sender = heard.and_then(|it| it.sender).filter(|_| state == State::Alive);
+            let (state, sender) = presence(now, self.own, roster, id);
             match self.nodes.get_mut(id) {
                 Some(node) if node.step == Step::Live => {
                     match state {
@@ -591,6 +597,8 @@ impl Watching {
             want.tries = want.tries.saturating_add(1);
             nodes.push(*id);
             match roster.heard(id).and_then(|heard| heard.address) {
+                // It hears whatever it sends.
+                _ if *id == self.own.0 => {}
                 Some(address) => drop(copies.insert(address)),
                 None => to_all = true,
             }
@@ -733,6 +741,21 @@ impl Watched {
         }
         taken
     }
+}
+
+/// Whether a node is there, and as which process where that was heard.
+fn presence(
+    now: Instant,
+    own: (NodeId, SenderId),
+    roster: &Roster,
+    id: &NodeId,
+) -> (State, Option<SenderId>) {
+    if *id == own.0 {
+        return (State::Alive, Some(own.1));
+    }
+    let state = roster.state(now, id);
+    let heard = roster.heard(id).filter(|it| matches!(it.via, Via::Multicast | Via::Unicast));
+    (state, heard.and_then(|it| it.sender).filter(|_| state == State::Alive))
 }
 
 /// Why a node is outside, unless it merely has no such values.

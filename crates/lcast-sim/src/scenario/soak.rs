@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lcast_proto::value::Value;
+
 use crate::fault::Conditions;
 use crate::net::NodeIndex;
 use crate::node::Pace;
@@ -14,6 +16,11 @@ use crate::world::{Setup, World};
 const STORM: Duration = Duration::from_secs(30);
 /// How long the realm then has to settle: every beacon interval has passed several times.
 const CALM: Duration = Duration::from_secs(8);
+
+/// How long watches have to notice and repair what they missed. [WAT-6]
+const REPAIRED: Duration = Duration::from_secs(30);
+/// A value that comes and goes.
+const TEXT: &str = "app.text[\"soak\"]";
 
 pub(super) fn soak(seed: u64) -> World {
     let mut random = Random::new(seed, "soak");
@@ -63,6 +70,27 @@ fn settle(world: &mut World) {
     let answered = world.asked(number).report.as_ref().map_or(0, |(_, report)| report.answered);
     let right = answered as usize == running;
     world.insist(right, || format!("{answered} of {running} answered after the storm"));
+    settle_watches(world);
+}
+
+/// Counters rest; then every watch must have told what there is.
+fn settle_watches(world: &mut World) {
+    let watches: Vec<u64> = world
+        .questions()
+        .iter()
+        .filter(|(_, asked)| {
+            let asker = world.node(asked.asker);
+            let alive = asker.is_up() && asker.incarnation() == asked.incarnation;
+            alive && asked.question.is_watch() && asked.report.is_some() && !asked.view.ended
+        })
+        .map(|(number, _)| *number)
+        .collect();
+    if watches.is_empty() {
+        return;
+    }
+    world.stop_ticks();
+    world.run(REPAIRED);
+    watches.into_iter().for_each(|number| world.insist_settled(number));
 }
 
 /// What the network is like for a while.
@@ -107,8 +135,25 @@ fn change(world: &World, random: &mut Random) -> Change {
         16 => Change::Skew(node, i64::try_from(random.below(82_800_000)).unwrap_or(0) - 41_400_000),
         17 => Change::DiskFull(agent, random.chance(0.5)),
         18 => Change::Pace(agent, pace(random)),
+        19 => Change::Ask(node, Box::new(watch(random))),
+        20 => Change::Unwatch(node, 1 + random.below(40)),
+        21 => Change::Remove(agent, TEXT.to_owned()),
+        22 => Change::Publish(agent, TEXT.to_owned(), Value::from(random.number().to_string())),
         _ => Change::Ask(node, Box::new(question(random))),
     }
+}
+
+/// Something that is watched: what its predicate reads, the oracle reads as well.
+fn watch(random: &mut Random) -> Question {
+    let patterns = ["app.ticks", "app.ticks app.text", "app", "app.greeting", "app.bulk"];
+    let mut question = Question::watch(patterns[random.index(patterns.len())]);
+    if random.chance(0.3) {
+        question = question.predicate(["app.ticks > 40", "app.number < 5"][random.index(2)]);
+    }
+    if random.chance(0.2) {
+        question = question.every(Duration::from_millis(20 + random.below(1_000)));
+    }
+    question
 }
 
 fn pace(random: &mut Random) -> Pace {

@@ -121,12 +121,7 @@ impl World {
                 }
             }
             Change::Ask(asker, question) => self.begin(asker, *question),
-            Change::Unwatch(node, number) => {
-                if let Some(asked) = self.questions.get_mut(&number) {
-                    asked.view.ended = true;
-                }
-                self.feed(node, Input::Cancel(QuestionId(number)));
-            }
+            Change::Unwatch(node, number) => self.unwatch(node, number),
             Change::Publish(node, name, value) => self.publish(node, name, value),
             Change::Remove(node, name) => self.remove(node, &name),
             Change::Ping(node, name) => {
@@ -242,6 +237,18 @@ impl World {
         let asked = Asked::new((asker, node.incarnation), question, self.now, expected, disturbed);
         self.questions.insert(number, asked);
         self.feed(asker, Input::Ask(QuestionId(number), Box::new(ask)));
+    }
+
+    /// A node ends its watch, if it has begun one with this number.
+    fn unwatch(&mut self, index: NodeIndex, number: QuestionNumber) {
+        let start = self.node(index).incarnation;
+        let up = self.node(index).is_up();
+        let Some(asked) = self.questions.get_mut(&number).filter(|_| up) else { return };
+        let theirs = asked.asker == index && asked.incarnation == start;
+        if theirs && asked.question.is_watch() && asked.report.is_some() {
+            asked.view.ended = true;
+            self.feed(index, Input::Cancel(QuestionId(number)));
+        }
     }
 
     /// A hostile host sends.

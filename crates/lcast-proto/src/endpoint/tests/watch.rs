@@ -357,6 +357,11 @@ fn an_agent_watches_itself() {
     bench.publish(2, "app.load", Value::Int(8));
     bench.pass(LONG);
     assert_eq!(bench.changes(2, "n0"), [(8, 0)]);
+    // It is there, though it never hears itself.
+    bench.pass(LONG * 60);
+    bench.publish(2, "app.load", Value::Int(9));
+    bench.pass(LONG);
+    assert_eq!(bench.changes(2, "n0"), [(9, 0)]);
 }
 
 /// [WAT-8]
