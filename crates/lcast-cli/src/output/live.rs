@@ -1,13 +1,13 @@
 //! What a watch prints: a table drawn in place for people, lines when piped.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use lcast::{ChangedValue, LeaveReason, WatchItem};
 use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
 use lcast_proto::select::Pattern;
 use serde_json::{Value as Json, json};
 
+use super::table::Screen;
 use super::{Format, Output, human, replies, report};
 use crate::failure::Failure;
 use crate::text::sanitise;
@@ -132,9 +132,25 @@ impl Live {
                 outcome: Outcome::Values(values.values().cloned().collect()),
             })
             .collect();
-        let table = replies::values(&replies, &self.order, true).render(self.output.screen);
+        let screen =
+            self.output.screen.map(|screen| Screen { width: self.output.size().0, ..screen });
+        let table = replies::values(&replies, &self.order, true).render(screen);
         let left = self.left.iter().map(|(node, why)| sanitise(&format!("{node} is {why}")) + "\n");
         self.drawn.draw(&(table + &left.collect::<String>()), self.output)
+    }
+
+    /// The terminal has another size.
+    pub(crate) fn resized(&mut self) {
+        self.stale = self.output.terminal() && self.drawn.is_there();
+    }
+
+    /// Takes the table off the terminal, for lines that others print; it comes back below them.
+    pub(crate) fn step_aside(&mut self) -> Result<(), Failure> {
+        if !self.drawn.is_there() {
+            return Ok(());
+        }
+        self.stale = true;
+        self.drawn.clear(self.output)
     }
 
     /// Prints what is left, and the report.
@@ -160,30 +176,52 @@ impl Live {
 pub(crate) struct Drawn {
     /// Lines that the next drawing goes over.
     rows: usize,
+    /// The columns and lines that the terminal had then.
+    size: (Option<u16>, Option<u16>),
 }
 
 impl Drawn {
     /// Draws a text over the last one, as many of its lines as the terminal has.
     pub(crate) fn draw(&mut self, text: &str, output: Output) -> Result<(), Failure> {
+        let size = output.size();
         let mut rows: Vec<&str> = text.lines().collect();
-        let room = output.height().map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
-        let more = format!("... and {} more", rows.len().saturating_sub(room) + 1);
+        let room = size.1.map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
+        let more = format!("... and {} more", (rows.len() + 1).saturating_sub(room));
         if rows.len() > room {
             rows.truncate(room - 1);
             rows.push(&more);
         }
-        let mut drawing = String::new();
-        if self.rows > 0 {
-            let _ = write!(drawing, "\x1b[{}A", self.rows);
-        }
-        drawing += "\x1b[J";
-        for row in &rows {
-            drawing += row;
-            drawing.push('\n');
-        }
-        self.rows = rows.len();
+        let drawing = over(self.rows, self.size != size) + &unwrapped(&rows);
+        (self.rows, self.size) = (rows.len(), size);
         output.text(&drawing)
     }
+
+    /// Whether there is something on the terminal.
+    pub(crate) fn is_there(&self) -> bool {
+        self.rows > 0
+    }
+
+    /// Takes it off the terminal.
+    pub(crate) fn clear(&mut self, output: Output) -> Result<(), Failure> {
+        let resized = self.size != output.size();
+        output.text(&over(std::mem::take(&mut self.rows), resized))
+    }
+}
+
+/// Goes back over so many lines and clears them; all of a terminal that has been resized, since its
+/// lines may have been wrapped anew. The cursor need not be in the first column: `^C` moves it.
+fn over(drawn: usize, resized: bool) -> String {
+    match drawn {
+        0 => String::new(),
+        _ if resized => "\x1b[H\x1b[J".to_owned(),
+        drawn => format!("\r\x1b[{drawn}A\x1b[J"),
+    }
+}
+
+/// Rows of which the terminal shows as much as fits its width: a row that is wrapped would be two.
+/// Wrapping is on again when this is written, whatever happens next.
+fn unwrapped(rows: &[&str]) -> String {
+    format!("\x1b[?7l{}\n\x1b[?7h", rows.join("\n"))
 }
 
 /// An item as an object with its kind; none for those that say nothing.
@@ -278,6 +316,15 @@ mod tests {
         assert!(object.get("removed").is_none());
         let item = WatchItem::Overflow(3);
         assert_eq!(super::object(&item).unwrap(), ("overflow", json!({ "lost": 3 })));
+    }
+
+    #[test]
+    fn a_table_is_drawn_over_the_last_one() {
+        assert_eq!(over(0, false), "");
+        assert_eq!(over(3, false), "\r\x1b[3A\x1b[J");
+        assert_eq!(over(3, true), "\x1b[H\x1b[J");
+        let rows = ["a", "b"];
+        assert_eq!(unwrapped(&rows), "\x1b[?7la\nb\n\x1b[?7h");
     }
 
     #[test]

@@ -48,8 +48,7 @@ impl Output {
         // Any value but the empty one counts: https://no-color.org.
         let plain = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
         let screen = || {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-            let width = size.map(|it| it.ws_col).filter(|width| *width > 0);
+            let (width, _) = size();
             Screen { width, color: !plain }
         };
         Self { format, screen: io::stdout().is_terminal().then(screen), quiet }
@@ -60,10 +59,9 @@ impl Output {
         self.screen.is_some()
     }
 
-    /// How many lines the terminal has, when that is known.
-    pub(crate) fn height(self) -> Option<u16> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        size.map(|it| it.ws_row).filter(|height| *height > 0)
+    /// How many columns and lines the terminal has here, when that is known.
+    pub(crate) fn size(self) -> (Option<u16>, Option<u16>) {
+        size()
     }
 
     /// Prints a text, flushed: a reader at the other end of a pipe sees it at once.
@@ -98,6 +96,12 @@ impl Output {
             let _ = writeln!(io::stderr(), "{line}");
         }
     }
+}
+
+fn size() -> (Option<u16>, Option<u16>) {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let known = |length: u16| Some(length).filter(|it| *it > 0);
+    (size.and_then(|it| known(it.ws_col)), size.and_then(|it| known(it.ws_row)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lcast::WatchItem;
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Verb, WatchRequest};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::question::{self, Asked, Interrupts};
@@ -42,6 +43,7 @@ pub(crate) async fn run(
     let mut following = Following::begin(session.watch(ask).await?)?;
     following.first(&mut live).await?;
     if !live.is_done() {
+        live.step_aside()?;
         following.tell_account(output);
         let asked = following.asked(&live);
         suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
@@ -68,6 +70,7 @@ fn delta(args: &WatchArgs) -> Result<Option<f64>, Failure> {
 struct Following {
     watch: Watch,
     interrupts: Interrupts,
+    resizes: Signal,
     draw: Interval,
     /// The account of the beginning.
     account: Option<Report>,
@@ -82,6 +85,8 @@ impl Following {
         Ok(Self {
             watch,
             interrupts: Interrupts::new()?,
+            resizes: signal(SignalKind::window_change())
+                .map_err(|error| Failure::internal(format_args!("no signals: {error}")))?,
             draw,
             account: None,
             interrupted: false,
@@ -109,6 +114,10 @@ impl Following {
         let item = tokio::select! {
             item = self.watch.next() => item?,
             _ = self.draw.tick(), if live.is_stale() => return live.draw(),
+            _ = self.resizes.recv() => {
+                live.resized();
+                return Ok(());
+            }
             () = self.interrupts.next(), if !self.interrupted => {
                 self.interrupted = true;
                 self.watch.cancel();
