@@ -177,13 +177,9 @@ fn group_frames() -> Vec<Vec<u8>> {
         leaving: false,
         software: "1.2.3".into(),
     };
-    let change = ChangeFrame {
-        topic: TopicId([7; 8]),
-        number: 9,
-        change: Change::Values(values(), vec!["app.gone".to_owned()]),
-    };
-    vec![
-        GroupFrame::Change(change).encode(),
+    let mut frames: Vec<_> =
+        changes().into_iter().map(|change| GroupFrame::Change(change).encode()).collect();
+    frames.extend([
         question(VerbCode::Watch, None),
         question(VerbCode::Get, None),
         question(VerbCode::Schema, None),
@@ -191,7 +187,19 @@ fn group_frames() -> Vec<Vec<u8>> {
         question(VerbCode::Set, Some(set)),
         GroupFrame::Beacon(beacon.clone()).encode(),
         GroupFrame::Beacon(BeaconFrame { leaving: true, ..beacon }).encode(),
-    ]
+    ]);
+    frames
+}
+
+fn changes() -> Vec<ChangeFrame> {
+    let kinds = [
+        Change::Values(values(), vec!["app.gone".to_owned()]),
+        Change::Entered(values()),
+        Change::Left(1),
+        Change::Much,
+    ];
+    let frame = |change| ChangeFrame { topic: TopicId([7; 8]), number: u64::MAX, change };
+    kinds.into_iter().map(frame).collect()
 }
 
 fn pair_frames() -> Vec<Vec<u8>> {
@@ -210,6 +218,9 @@ fn pair_frames() -> Vec<Vec<u8>> {
         Answer::Refused(1, "no".to_owned()),
         Answer::Set(vec![result]),
         Answer::Pending,
+        Answer::Stated(9),
+        Answer::Watched(9, Box::new(Answer::Values(values()))),
+        Answer::Watched(u64::MAX, Box::new(Answer::Empty(2))),
     ];
     let reply = |answer: Answer| {
         let software = "1.2.3".into();
@@ -226,5 +237,6 @@ fn pair_frames() -> Vec<Vec<u8>> {
         PairFrame::Pong(5),
         PairFrame::Roster(Vec::new()),
     ]);
+    frames.extend(changes().into_iter().map(PairFrame::Change));
     frames.iter().map(PairFrame::encode).collect()
 }
