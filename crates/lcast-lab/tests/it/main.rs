@@ -21,3 +21,4 @@ mod realms;
 mod scripts;
 mod secrecy;
 mod settings;
+mod watching;

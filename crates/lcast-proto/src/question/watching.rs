@@ -731,9 +731,8 @@ impl Watched {
                 if version <= known.version && !(again && repeated) {
                     continue;
                 }
-                if version.incarnation == known.version.incarnation {
-                    skipped = revision.saturating_sub(known.revision).saturating_sub(1);
-                }
+                // Of one process, whatever its versions: a setting's begin anew at the first write.
+                skipped = revision.saturating_sub(known.revision).saturating_sub(1);
             }
             self.removed.remove(&value.name);
             self.known.insert(value.name.clone(), Known { version, revision, number });

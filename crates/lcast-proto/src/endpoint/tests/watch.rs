@@ -586,3 +586,25 @@ fn a_costly_watch_is_looked_at_seldom_and_keeps_nobody_waiting() {
         bench.pass(LONG);
     }
 }
+
+/// [WAT-5]
+#[test]
+fn the_first_writes_of_a_setting_count_as_well() {
+    let mut bench = bench(1);
+    let write = |bench: &mut Bench, text: &str, counter| {
+        let version = Some(Version { incarnation: u64::from(counter > 0), counter });
+        let name = "app.greeting".parse().unwrap();
+        let update = Update { name, value: Value::from(text), time: None, version };
+        let now = bench.now;
+        bench.nodes[2].endpoint.change(|table| table.update(now, update)).unwrap();
+    };
+    write(&mut bench, "default", 0);
+    bench.begin(0, watch("app.greeting", Selector::default()));
+    bench.events.clear();
+    write(&mut bench, "one", 1);
+    write(&mut bench, "two", 2);
+    bench.pass(LONG);
+    let said = bench.said(0);
+    let [WatchEvent::Changed { values, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((&values[0].value.value, values[0].skipped), (&Value::from("two"), 1));
+}
