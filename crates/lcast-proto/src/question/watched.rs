@@ -180,12 +180,14 @@ impl Watched {
     ) -> Result<u64, TooMany> {
         let member = wish.asker.id();
         self.check_room(member, wish)?;
-        if !self.topics.contains_key(&wish.topic) {
-            let (topic, work) = Topic::new(now, node, wish);
-            self.topics.insert(wish.topic, topic);
-            self.budget.spend(now.instant, member, work, self.sharers());
-        }
-        let number = self.topics.get(&wish.topic).map_or(0, |topic| topic.number);
+        let mut work = 0;
+        let topic = self.topics.entry(wish.topic).or_insert_with(|| {
+            let (topic, reading) = Topic::new(now, node, wish);
+            work = reading;
+            topic
+        });
+        let number = topic.number;
+        self.budget.spend(now.instant, member, work, self.sharers());
         let lease = Lease {
             topic: wish.topic,
             member,

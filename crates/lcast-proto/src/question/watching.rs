@@ -147,6 +147,7 @@ pub struct Watching {
     renew_at: Instant,
     tick_at: Instant,
     tracked: usize,
+    tracked_max: usize,
     events: VecDeque<WatchEvent>,
 }
 
@@ -236,6 +237,7 @@ impl Watching {
             renew_at: now.instant + RENEW_EVERY,
             tick_at: now.instant + TICK,
             tracked: 0,
+            tracked_max: TRACKED_MAX,
             events: VecDeque::new(),
         };
         watching.expect(now, roster);
@@ -415,10 +417,16 @@ impl Watching {
         }
     }
 
+    /// As if [`TRACKED_MAX`] were this.
+    #[cfg(test)]
+    pub(crate) fn track_at_most(&mut self, max: usize) {
+        self.tracked_max = max;
+    }
+
     /// Whoever has most values leaves when there are too many, so that no node can push out others.
     /// [WAT-9]
     fn check_tracked(&mut self) {
-        if self.tracked <= TRACKED_MAX {
+        if self.tracked <= self.tracked_max {
             return;
         }
         let most = self.nodes.iter().max_by_key(|(_, node)| node.known.len());

@@ -608,3 +608,30 @@ fn the_first_writes_of_a_setting_count_as_well() {
     let [WatchEvent::Changed { values, .. }] = said.as_slice() else { panic!("{said:?}") };
     assert_eq!((&values[0].value.value, values[0].skipped), (&Value::from("two"), 1));
 }
+
+/// [WAT-9]
+#[test]
+fn whoever_has_most_values_leaves_when_there_are_too_many() {
+    let mut bench = bench(2);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+    bench.nodes[3].endpoint.change(define).unwrap();
+    bench.begin(0, watch("app", Selector::default()));
+    bench.watching().0.track_at_most(10);
+    bench.events.clear();
+    for index in 0..6 {
+        bench.publish(3, &format!("app.disk[\"{index}\"]"), Value::Int(index));
+    }
+    bench.pass(LONG);
+    assert!(matches!(bench.said(0).as_slice(), [WatchEvent::Changed { .. }]), "ten are ten");
+    // One more, of the other node: it is not that one which has too many.
+    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.publish(2, "app.disk[\"a\"]", Value::Int(1));
+    bench.pass(LONG);
+    let said = bench.said(0);
+    let [WatchEvent::Changed { node, .. }, WatchEvent::Left { node: gone, reason }] =
+        said.as_slice()
+    else {
+        panic!("{said:?}")
+    };
+    assert_eq!((node.as_str(), gone.as_str(), *reason), ("n0", "n1", LeaveReason::TooMany));
+}
