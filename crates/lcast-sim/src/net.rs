@@ -87,6 +87,8 @@ pub struct Network {
     established: BTreeMap<(NodeIndex, SocketAddrV6), Time>,
     neighbours: BTreeMap<NodeIndex, BTreeSet<SocketAddrV6>>,
     promiscuous: BTreeSet<NodeIndex>,
+    /// Packets by unicast from or to each node.
+    unicast: BTreeMap<NodeIndex, u64>,
 }
 
 /// The address of a node on a segment that is routable beyond it.
@@ -203,6 +205,11 @@ impl Network {
         admitted
     }
 
+    /// Packets by unicast from or to these nodes: between agents there are always some.
+    pub fn unicast_with(&self, nodes: &[NodeIndex]) -> u64 {
+        nodes.iter().filter_map(|node| self.unicast.get(node)).sum()
+    }
+
     /// Sends what an endpoint wants sent: who gets it, and when.
     pub fn send(
         &mut self,
@@ -288,6 +295,9 @@ impl Network {
             self.traffic.nowhere += 1;
             return deliveries;
         };
+        for end in [sender, to_node] {
+            *self.unicast.entry(end).or_default() += 1;
+        }
         self.learn_neighbour(sender, to);
         let (local, bytes, mark) = (to, bytes.clone(), Mark::None);
         let packet = Packet { sender, from, local, group: None, bytes, mark };

@@ -53,7 +53,8 @@ fn leases(world: &World) -> usize {
 pub(super) fn plain(seed: u64) -> World {
     let mut world = warm(seed, &Setup::default());
     let number = begin(&mut world, Question::watch("app.ticks app.text"), 10);
-    let before = (world.network.traffic.unicast, world.network.traffic.multicast);
+    let watcher = [world.client()];
+    let before = (world.network.unicast_with(&watcher), world.network.traffic.multicast);
     for count in 1..=100_i64 {
         publish(&mut world, "a0003", "app.ticks", count);
         world.run(Duration::from_millis(20));
@@ -61,8 +62,9 @@ pub(super) fn plain(seed: u64) -> World {
         world.insist(told == Some(Value::Int(count)), || format!("{told:?} was told of {count}"));
     }
     world.run(Duration::from_millis(300));
-    let traffic = &world.network.traffic;
-    let sent = (traffic.unicast - before.0, traffic.multicast - before.1);
+    let network = &world.network;
+    let multicast = network.traffic.multicast - before.1;
+    let sent = (network.unicast_with(&watcher) - before.0, multicast);
     world.insist(sent.0 <= 100 * COPIES + 20, || format!("{} packets by unicast", sent.0));
     world.insist(sent.1 <= 30, || format!("{} packets by multicast", sent.1));
     let (changed, skipped) = (world.asked(number).view.changed, world.asked(number).view.skipped);
@@ -91,7 +93,7 @@ pub(super) fn thousand(seed: u64) -> World {
         return world;
     };
     let number = world.ask(asker, Question::watch("app.ticks"));
-    let before = world.network.traffic.unicast;
+    let before = world.network.unicast_with(&[asker]);
     for count in 1..=1_000_i64 {
         world.change(Change::Publish(first, "app.ticks".to_owned(), Value::Int(count)));
         world.run(Duration::from_millis(20));
@@ -104,7 +106,7 @@ pub(super) fn thousand(seed: u64) -> World {
     world.insist(told == Some(Value::Int(1_000)), || format!("the last told is {told:?}"));
     world.insist(changed + skipped == 1_000, || format!("{changed} told, {skipped} skipped"));
     world.insist(changed > 750, || format!("only {changed} told"));
-    let sent = world.network.traffic.unicast - before;
+    let sent = world.network.unicast_with(&[asker]) - before;
     world.insist(sent < 1_000 * COPIES + 3_000, || format!("{sent} packets by unicast"));
     world.insist_settled(number);
     world
@@ -121,14 +123,16 @@ pub(super) fn several(seed: u64) -> World {
     }
     let asker = world.node_named("c0004");
     numbers.push(begin_at(&mut world, asker, Question::watch("app.text"), 0));
-    let before = (world.network.traffic.unicast, world.network.traffic.multicast);
+    let watchers = ["c0001", "c0002", "c0003", "c0004"].map(|name| world.node_named(name));
+    let before = (world.network.unicast_with(&watchers), world.network.traffic.multicast);
     for count in 1..=100_i64 {
         publish(&mut world, "a0003", "app.ticks", count);
         world.run(Duration::from_millis(20));
     }
     world.run(Duration::from_millis(300));
-    let traffic = &world.network.traffic;
-    let sent = (traffic.unicast - before.0, traffic.multicast - before.1);
+    let network = &world.network;
+    let multicast = network.traffic.multicast - before.1;
+    let sent = (network.unicast_with(&watchers) - before.0, multicast);
     world.insist(sent.1 <= 100 * COPIES + 30, || format!("{} packets by multicast", sent.1));
     world.insist(sent.0 < 100, || format!("{} packets by unicast", sent.0));
     publish(&mut world, "a0004", &text("a"), "hello");
@@ -212,10 +216,11 @@ pub(super) fn silent(seed: u64) -> World {
     world.run(LEASE_MAX + Duration::from_secs(1));
     let held = leases(&world);
     world.insist(held == 0, || format!("{held} leases after the watcher died"));
-    let before = world.network.traffic.unicast;
+    let watcher = [world.client()];
+    let before = world.network.unicast_with(&watcher);
     publish(&mut world, "a0003", "app.ticks", 7_i64);
     world.run(Duration::from_millis(300));
-    let sent = world.network.traffic.unicast - before;
+    let sent = world.network.unicast_with(&watcher) - before;
     world.insist(sent == 0, || format!("{sent} packets to the dead"));
     world
 }
