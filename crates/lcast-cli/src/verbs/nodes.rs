@@ -369,7 +369,6 @@ mod tests {
             via: last_heard.map(|_| Via::Multicast),
             duplicate: false,
             sign: None,
-            processes: lcast_proto::presence::Processes::One,
         }
     }
 

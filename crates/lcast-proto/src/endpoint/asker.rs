@@ -39,9 +39,6 @@ const STRANGERS_MAX: usize = 256;
 const FILTER_ROOM: usize = 60;
 /// Bytes of a filter on the wire beside its bits.
 const FILTER_OVERHEAD: usize = 20;
-/// Two processes of one agent that answer a question within this time are both alive: no process
-/// starts so soon after another. [PRE-35]
-const AT_ONCE: Duration = Duration::from_millis(100);
 /// Schemas remembered.
 const SCHEMAS_MAX: usize = 256;
 /// Processes remembered as sources of one schema.
@@ -55,8 +52,6 @@ pub(super) struct Question {
     pulling: BTreeMap<NodeId, Pulling>,
     strangers: BTreeMap<NodeId, (SenderId, Certificate, ReplyFrame)>,
     sources: BTreeMap<[u8; 16], Vec<SenderId>>,
-    /// The process of each member that answered first, and when. [PRE-35]
-    first: BTreeMap<NodeId, (SenderId, Instant)>,
     in_reply_group: bool,
 }
 
@@ -161,7 +156,6 @@ impl Endpoint {
             pulling: BTreeMap::new(),
             strangers: BTreeMap::new(),
             sources: BTreeMap::new(),
-            first: BTreeMap::new(),
             in_reply_group: false,
             frame,
         };
@@ -374,10 +368,6 @@ impl Endpoint {
                 question.strangers.insert(id, (sender, certificate.clone(), reply));
             }
             return Ok(());
-        }
-        let (first, at) = *question.first.entry(id).or_insert((sender, now.instant));
-        if first != sender && now.instant.since(at) < AT_ONCE {
-            self.roster.note_twice(now.instant, &id);
         }
         if question.asking.word_of(&id) == Word::Unexpected {
             return Ok(());

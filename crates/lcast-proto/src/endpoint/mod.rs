@@ -44,9 +44,7 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{
-    Beacons, Heard, Processes, Refutation, Ring, Roster, Sign, Signs, State, Via, lately,
-};
+use crate::presence::{Beacons, Heard, Refutation, Ring, Roster, Sign, Signs, State, Via, lately};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -125,8 +123,6 @@ pub struct NodeView {
     pub duplicate: bool,
     /// Its last packet that came by multicast to this process.
     pub sign: Option<Sign>,
-    /// How many processes speak for it.
-    pub processes: Processes,
 }
 
 impl Endpoint {
@@ -380,7 +376,6 @@ impl Endpoint {
                     self.roster.is_twice(now.instant, &member.id)
                 },
                 sign: self.signs.sign(&member.id),
-                processes: self.signs.processes(&member.id),
             }
         };
         let members = self.roster.members().members().iter();

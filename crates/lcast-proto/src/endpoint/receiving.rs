@@ -4,6 +4,7 @@
 //! change only after that. [SEC-40] [SEC-41]
 
 use std::net::SocketAddrV6;
+use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::Claim;
@@ -15,10 +16,14 @@ use crate::presence::{Heard, INTERVAL_MIN, Via, interval};
 use crate::question::answering::{Asked, Way};
 use crate::question::evaluate::{Node, SKEW_MAX};
 use crate::stats::Dropped;
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame, VerbCode};
 use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
+
+/// A process that answers so soon after another of its agent was heard runs beside it: none starts
+/// so fast. [PRE-35]
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A packet whose origin is verified.
 pub(super) struct Origin {
@@ -111,11 +116,8 @@ impl Endpoint {
             GroupFrame::Change(_) => return,
         };
         let id = origin.certificate.id();
-        if self.roster.members().by_id(&id).is_some() {
-            self.signs.note_speaker(id, origin.sender);
-            if origin.via == Via::Multicast {
-                self.signs.note(now, id, told);
-            }
+        if origin.via == Via::Multicast && self.roster.members().by_id(&id).is_some() {
+            self.signs.note(now, id, told);
         }
     }
 
@@ -324,11 +326,17 @@ impl Endpoint {
         let mut heard = Heard { address: known.or(unicast), ..self.heard(now, origin) };
         if let PairFrame::Reply(reply) = &frame {
             heard.software = reply.software.clone();
-            if self.roster.members().by_id(&origin.certificate.id()).is_some() {
-                self.signs.note_speaker(origin.certificate.id(), origin.sender);
-            }
         }
+        let id = origin.certificate.id();
+        let before = self.roster.heard(&id).map(|it| (it.sender, it.at));
         self.note(origin, heard);
+        // Both answer what is asked, one right after the other. [PRE-35]
+        let at_once = |(sender, at): &(Option<SenderId>, Instant)| {
+            sender.is_some_and(|it| it != origin.sender) && now.instant.since(*at) < AT_ONCE
+        };
+        if matches!(frame, PairFrame::Reply(_)) && before.as_ref().is_some_and(at_once) {
+            self.roster.note_twice(now.instant, &id);
+        }
         self.handle_frame(now, origin.sender, &origin.certificate, frame)
     }
 

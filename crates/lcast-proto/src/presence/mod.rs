@@ -21,7 +21,7 @@ pub use roster::{
     ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State, Unfounded,
     Via,
 };
-pub use signs::{Processes, Sign, Signs};
+pub use signs::{Sign, Signs};
 
 use crate::random::Random;
 use crate::time::Instant;

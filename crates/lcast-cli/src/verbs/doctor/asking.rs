@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use lcast::Node;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::credential::Credential;
-use lcast_proto::presence::{INTERVAL_MIN, Processes};
+use lcast_proto::presence::INTERVAL_MIN;
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::Selector;
@@ -127,23 +127,15 @@ fn unheard(report: &Report) -> impl Iterator<Item = String> {
     report.late.iter().chain(&report.missing).map(|it| it.node.clone())
 }
 
-/// Follows what comes by multicast until everybody was heard, or for an interval of the beacons;
-/// for another one where two processes may speak for one member.
+/// Follows what comes by multicast until everybody was heard, or for as long as that may take.
 async fn hear(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
     let begun = Instant::now();
     loop {
         let nodes = session.nodes().await;
         nodes.iter().for_each(|it| note(it, agents));
-        let changed = |it: &NodeView| it.processes == Processes::Changed;
         let silent = |it: &AgentFacts| !it.heard && !it.by_multicast && !it.by_unicast;
-        let time = if agents.values().any(silent) {
-            LISTEN_TO_SILENT
-        } else if nodes.iter().any(changed) {
-            LISTEN * 2
-        } else {
-            LISTEN
-        };
-        let more = agents.values().any(|it| !it.heard) || nodes.iter().any(changed);
+        let time = if agents.values().any(silent) { LISTEN_TO_SILENT } else { LISTEN };
+        let more = agents.values().any(|it| !it.heard);
         if begun.elapsed() >= time || !more {
             return;
         }
@@ -155,7 +147,7 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     let Some(agent) = agents.get_mut(&view.name) else { return };
     agent.heard = view.sign.is_some();
     agent.clock_ms = view.sign.map(|sign| sign.ahead_ms);
-    agent.duplicate = view.processes == Processes::Two;
+    agent.duplicate = view.duplicate;
 }
 
 /// Whether this host hears a group.
