@@ -1,9 +1,10 @@
 //! Measures the figures that the README and the book promise, with the real binary.
 //!
-//! `cargo run --release -p lcast-lab --bin lab-measure [-- quick]` prints one line a figure: what,
-//! the value, the goal, and whether it is reached. `LIBRECAST_BIN` names another binary. With the
-//! word `quick` it idles 10 s instead of 60 and asks 10 lossy questions instead of 50. Run it on a
-//! machine that is otherwise quiet. What a warm question costs inside one process is the bench's.
+//! `cargo run --release -p lcast-lab --bin lab-measure [-- quick|idle]` prints one line a figure:
+//! what, the value, the goal, and whether it is reached. `LIBRECAST_BIN` names another binary. With
+//! the word `quick` it idles 10 s instead of 60 and asks 10 lossy questions instead of 50; with the
+//! word `idle` it only idles. Run it on a machine that is otherwise quiet. What a warm question
+//! costs inside one process is the bench's.
 
 use std::fs;
 use std::process::ExitCode;
@@ -18,6 +19,10 @@ const CONFIG: &str =
 fn main() -> ExitCode {
     let quick = std::env::args().any(|word| word == "quick");
     let mut table = Table::default();
+    if std::env::args().any(|word| word == "idle") {
+        idle(&mut table, Duration::from_secs(60));
+        return table.end();
+    }
     binary(&mut table);
     cold(&mut table, "own hosts", 10, |lab, index| lab.host(1 + index));
     cold(&mut table, "one host", 10, |lab, _| lab.host(0));

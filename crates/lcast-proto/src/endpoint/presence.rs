@@ -20,6 +20,8 @@ const NEAR: usize = 8;
 /// How far the clock of a process that was never heard may be off for its suspicion to count.
 /// [PRE-24]
 const UNHEARD_SKEW: Duration = Duration::from_secs(60);
+/// How many packets of its sender may have overtaken a suspicion that counts. [PRE-24]
+const OVERTAKEN_MAX: u64 = 64;
 /// How soon a second process of this node is not news: the one before may have packets on the way.
 /// [PRE-35]
 const TWIN_AFTER: Duration = Duration::from_secs(2);
@@ -159,12 +161,12 @@ impl Endpoint {
         })
     }
 
-    /// Whether a suspicion is no replay: the newest word of a process that was heard before, or, of
-    /// one that was not, stamped about now. [PRE-24]
+    /// Whether a suspicion is no replay: among the newest words of a process that was heard before,
+    /// or, of one that was not, stamped about now. [PRE-24]
     fn is_fresh(&self, wall: Timestamp, origin: &Origin, told: Timestamp) -> bool {
         let known = self.roster.heard(&origin.certificate.id());
         match known.filter(|it| it.sender == Some(origin.sender)) {
-            Some(known) => origin.number > known.number,
+            Some(known) => origin.number.saturating_add(OVERTAKEN_MAX) > known.number,
             None => {
                 told <= wall.saturating_add(UNHEARD_SKEW)
                     && wall <= told.saturating_add(UNHEARD_SKEW)

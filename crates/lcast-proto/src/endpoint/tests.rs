@@ -5,6 +5,7 @@ mod account;
 mod hostile;
 mod limits;
 mod presence;
+mod ring;
 mod watch;
 mod ways;
 

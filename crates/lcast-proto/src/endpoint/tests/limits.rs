@@ -9,7 +9,7 @@ use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 
-const REALM: crate::wire::id::RealmId = crate::wire::id::RealmId([7; 16]);
+pub(super) const REALM: crate::wire::id::RealmId = crate::wire::id::RealmId([7; 16]);
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -55,7 +55,7 @@ fn a_version_is_demanded_of_one_setting_only() {
     assert_eq!(greeting.unwrap().value, Value::from("hi"));
 }
 
-fn members(agents: usize) -> MemberList {
+pub(super) fn members(agents: usize) -> MemberList {
     let mut random = Random::from_seed([9; 32]);
     let authority = Authority::create("prod", &mut random).unwrap();
     let subjects: Vec<Subject> =

@@ -108,7 +108,8 @@ fn an_old_suspicion_changes_nothing() {
     bench.pass(seconds(5));
     bench.accuse(4, 3);
     bench.settle();
-    let is_suspicion = |(from, it): &&(usize, Transmit)| *from == 4 && !it.bytes.is_empty();
+    let is_suspicion =
+        |(from, it): &&(usize, Transmit)| *from == 4 && matches!(it.to, Destination::Group(_));
     let captured = bench.sent.iter().rev().find(is_suspicion).map(|(_, it)| it.bytes.clone());
     let captured = captured.expect("the suspicion was sent");
     bench.pass(seconds(90));
@@ -299,4 +300,54 @@ fn who_was_never_heard_stays_so_and_is_not_pinged() {
     let address = bench.nodes[3].address;
     let to_it = bench.sent.iter().filter(|(_, it)| it.to == Destination::Unicast(address));
     assert_eq!(to_it.count(), 0);
+}
+
+/// A client that has heard nobody asks while one agent is not heard by it, and this many of the
+/// others say falsely that it has gone; the time that the question takes.
+fn ask_among(liars: usize) -> Duration {
+    let mut bench = bench(5);
+    bench.pass(seconds(5));
+    bench.restart(0, 88);
+    bench.parted = Some(Box::new(|from, to| from == 3 && to == 0));
+    let id = bench.nodes[3].endpoint.certificate().id();
+    let ask = Box::new(get("app.load", Selector::default()));
+    bench.events.clear();
+    bench.input(0, Input::Ask(QuestionId(5), ask));
+    bench.run(Duration::from_millis(120), |_| false);
+    let mut believed = 0;
+    for liar in 4..7 {
+        if believed == liars {
+            break;
+        }
+        let lie = crate::wire::frame::Record {
+            id,
+            age: Duration::ZERO,
+            address: None,
+            interval: seconds(10),
+            left: true,
+            gone: false,
+            software: "".into(),
+        };
+        let (now, sender) = (bench.now, bench.nodes[liar].endpoint.sender());
+        // Whoever is no helper of the question is not listened to.
+        let listened = bench.nodes[0].endpoint.hear_roster(now, sender, &[lie]);
+        believed += usize::from(listened.is_ok());
+    }
+    assert_eq!(believed, liars);
+    bench.run(seconds(5), |events| events.iter().any(|(_, it)| matches!(it, Event::Done(..))));
+    let report = bench.events.iter().find_map(|(_, event)| match event {
+        Event::Done(_, report) => Some(report.clone()),
+        _ => None,
+    });
+    let report = report.expect("every question ends");
+    assert_eq!((report.answered, report.missing.len()), (4, 1));
+    report.elapsed
+}
+
+/// [QST-17]
+#[test]
+fn one_lying_helper_does_not_end_a_question_early() {
+    assert_eq!(ask_among(0), seconds(1));
+    assert_eq!(ask_among(1), seconds(1));
+    assert!(ask_among(2) < seconds(1));
 }

@@ -1,0 +1,170 @@
+//! The ring and the roster by themselves: places, limits, and whose word counts.
+
+use super::limits::{REALM, members};
+use super::*;
+use crate::presence::{
+    BETWEEN_MAX, Heard, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX, Unfounded,
+};
+use crate::wire::frame::Record;
+
+fn heard(at: Instant, process: u8, number: u64) -> Heard {
+    Heard {
+        at,
+        wall: Timestamp::from_millis(0),
+        address: None,
+        sender: Some(SenderId([process; 12])),
+        number,
+        interval: Duration::from_secs(10),
+        left: false,
+        software: "".into(),
+        via: Via::Multicast,
+    }
+}
+
+/// A roster of so many agents, all heard at `now`, and their ids in the order of the ring.
+fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
+    let list = members(agents);
+    let mut roster = Roster::new(REALM, list.clone());
+    for member in list.members() {
+        roster.note(member.id, heard(now, 1, 1));
+    }
+    let first = list.members()[0].id;
+    let ring = std::iter::once(first).chain(roster.successors(&first)).collect();
+    (roster, ring)
+}
+
+const START: Instant = Instant::from_micros(100_000_000);
+
+/// [PRE-20]
+#[test]
+fn the_ring_is_the_same_for_all_and_depends_on_the_realm() {
+    let (roster, ring) = living(START, 12);
+    assert_eq!(ring.len(), 12);
+    for (at, id) in ring.iter().enumerate() {
+        let rest: Vec<NodeId> = roster.successors(id).collect();
+        let expected: Vec<NodeId> = (1..12).map(|step| ring[(at + step) % 12]).collect();
+        assert_eq!(rest, expected, "from {at}");
+    }
+    let mut other = Roster::new(crate::wire::id::RealmId([8; 16]), roster.members().clone());
+    ring.iter().for_each(|id| other.note(*id, heard(START, 1, 1)));
+    assert_ne!(other.successors(&ring[0]).collect::<Vec<_>>(), ring[1..]);
+}
+
+/// [PRE-20] [PRE-21]
+#[test]
+fn those_that_do_not_answer_are_pinged_beside_the_next_up_to_a_limit() {
+    let (roster, ids) = living(START, TARGETS_MAX + 3);
+    let mut random = Random::from_seed([3; 32]);
+    let mut ring = Ring::new(START, &mut random);
+    let mut suspected = Vec::new();
+    while ring.due() < START + Duration::from_secs(9) {
+        let now = ring.due();
+        for act in ring.handle_timeout(now, &ids[0], &roster, 14, &mut random) {
+            if let RingAct::Suspect { node, first: true, .. } = act {
+                suspected.push(node);
+            }
+        }
+    }
+    assert_eq!(suspected.len(), TARGETS_MAX, "no more are pinged at once");
+    assert_eq!(suspected[..SUCCESSORS], ids[1..=SUCCESSORS]);
+}
+
+/// [PRE-25]
+#[test]
+fn only_who_stands_near_before_a_node_may_suspect_it() {
+    let (mut roster, ids) = living(START, BETWEEN_MAX + 6);
+    let now = START + Duration::from_secs(2);
+    for (steps, expected) in [
+        (1, Ok(())),
+        (BETWEEN_MAX + 1, Ok(())),
+        (BETWEEN_MAX + 2, Err(Unfounded::Suspicion)),
+        (ids.len() - 1, Err(Unfounded::Suspicion)),
+    ] {
+        let suspected = (&ids[steps], SenderId([1; 12]));
+        assert_eq!(roster.accuse(now, &ids[0], true, suspected), expected, "{steps} steps");
+    }
+    let old = roster.accuse(now, &ids[0], false, (&ids[2], SenderId([1; 12])));
+    assert_eq!(old, Err(Unfounded::Suspicion));
+    assert_eq!(roster.state(now, &ids[1]), State::Suspect);
+    assert_eq!(roster.state(now, &ids[2]), State::Alive);
+    // Another process than the one that is known is not meant.
+    assert_eq!(roster.accuse(now, &ids[0], true, (&ids[3], SenderId([2; 12]))), Ok(()));
+    assert_eq!(roster.state(now, &ids[3]), State::Alive);
+}
+
+/// [PRE-24]
+#[test]
+fn who_was_heard_just_now_is_not_suspected() {
+    let (mut roster, ids) = living(START, 3);
+    let suspected = (&ids[1], SenderId([1; 12]));
+    for (millis, expected) in [(1_499, Err(Unfounded::Suspicion)), (1_500, Ok(()))] {
+        let now = START + Duration::from_millis(millis);
+        assert_eq!(roster.accuse(now, &ids[0], true, suspected), expected, "{millis} ms");
+    }
+}
+
+/// [QST-17]
+#[test]
+fn the_word_of_one_other_does_not_end_a_node() {
+    for (words, states, sure) in [
+        (&[(1, true)][..], State::Gone, false),
+        (&[(1, true), (1, true)], State::Gone, false),
+        (&[(1, true), (2, false)], State::Alive, false),
+        (&[(2, false), (1, true)], State::Alive, false),
+        (&[(1, true), (2, true)], State::Gone, true),
+        (&[(1, true), (2, true), (3, true)], State::Gone, true),
+        (&[(3, false), (1, true), (2, true)], State::Gone, true),
+    ] {
+        let list = members(4);
+        let id = list.members()[0].id;
+        let mut roster = Roster::new(REALM, list);
+        let now = Now { instant: START, ..Now::default() };
+        for (teller, gone) in words {
+            let record = Record {
+                id,
+                age: Duration::from_secs(3),
+                address: None,
+                interval: Duration::from_secs(10),
+                left: false,
+                gone: *gone,
+                software: "".into(),
+            };
+            roster.tell(now, &record, Via::Told, Some(NodeId([*teller; 16])));
+        }
+        assert_eq!(roster.state(START, &id), states, "{words:?}");
+        assert_eq!(roster.has_surely_ended(START, &id), sure, "{words:?}");
+        // What is heard here settles it. [PRE-5]
+        roster.note(id, heard(START, 1, 1));
+        assert_eq!(roster.state(START, &id), State::Alive);
+    }
+}
+
+/// [PRE-35]
+#[test]
+fn a_restart_is_no_second_process_and_a_late_packet_neither() {
+    let list = members(1);
+    let id = list.members()[0].id;
+    let at = |millis: u64| START + Duration::from_millis(millis);
+    // Process, milliseconds, number of the packet.
+    for (words, process, twice) in [
+        (&[(1, 0, 1), (2, 100, 1)][..], 2, false),
+        (&[(1, 0, 1), (2, 100, 1), (1, 200, 2)], 2, false),
+        (&[(1, 0, 5), (2, 100, 1), (1, 9_000, 5)], 2, false),
+        (&[(1, 0, 1), (2, 100, 1), (3, 9_000, 1)], 3, false),
+        (&[(1, 0, 1), (2, 100, 1), (1, 9_000, 2)], 1, true),
+    ] {
+        let mut roster = Roster::new(REALM, list.clone());
+        for (process, millis, number) in words {
+            roster.note(id, heard(at(*millis), *process, *number));
+        }
+        assert_eq!(roster.heard(&id).unwrap().sender, Some(SenderId([process; 12])), "{words:?}");
+        assert_eq!(roster.is_twice(at(9_000), &id), twice, "{words:?}");
+    }
+    // Four processes back are remembered, a fifth is new again.
+    for (processes, twice) in [(5, true), (6, false)] {
+        let mut roster = Roster::new(REALM, list.clone());
+        (1..=processes).for_each(|it| roster.note(id, heard(at(u64::from(it) * 3_000), it, 1)));
+        roster.note(id, heard(at(60_000), 1, 2));
+        assert_eq!(roster.is_twice(at(60_000), &id), twice, "{processes} processes");
+    }
+}
