@@ -31,6 +31,10 @@ pub const ROSTER_HELPERS_MAX: usize = 3;
 const GONE_ROUND: u16 = 5;
 /// Pauses after the window of round 1, 2, 3; the last goes on. [QST-13]
 const PAUSES_MS: [u64; 4] = [40, 60, 100, 150];
+/// Without a new answer for so long, answers have stopped coming. [QST-13]
+const QUIET: Duration = Duration::from_millis(20);
+/// How much later a round is at most because answers still come. [QST-13]
+const COMING_MAX: Duration = Duration::from_millis(200);
 /// The pause while the wanted do not fit one filter.
 const SLICE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a question that is otherwise at its end waits to hear about clients.
@@ -363,7 +367,16 @@ impl Asking {
         if self.ended {
             return self.started;
         }
-        self.deadline().min(self.settled_at().unwrap_or(self.next_round))
+        self.deadline().min(self.settled_at().unwrap_or(self.round_due()))
+    }
+
+    /// When the next round comes: while answers still come, another would only delay them.
+    fn round_due(&self) -> Instant {
+        if self.round == 0 {
+            return self.next_round;
+        }
+        let quiet = (self.last_answer + QUIET).min(self.next_round + COMING_MAX);
+        self.next_round.max(quiet)
     }
 
     /// When the question ends in any case: later when answers trickle in or are being pulled.
@@ -403,7 +416,7 @@ impl Asking {
             self.ended = true;
             return Some(self.report(now, roster));
         }
-        if (self.open > 0 || self.round == 0) && now.instant >= self.next_round {
+        if (self.open > 0 || self.round == 0) && now.instant >= self.round_due() {
             self.start_round(now, roster);
         }
         None

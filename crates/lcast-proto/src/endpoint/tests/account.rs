@@ -1,6 +1,7 @@
 //! Every reply that arrives is in the account, once; and no question waits for nothing.
 
 use super::*;
+use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::encode_value;
 use crate::variable::Entry;
 use crate::wire::frame::{Answer, ReplyFrame};
@@ -126,4 +127,38 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
     assert_eq!((report.answered, report.missing.len()), (1, 1));
     let replies = bench.events.iter().filter(|(_, it)| matches!(it, Event::Reply(..))).count();
     assert_eq!(replies, 1);
+}
+
+/// [QST-13]
+#[test]
+fn no_round_is_added_while_answers_come() {
+    let bench = bench(30);
+    let roster = &bench.nodes[0].endpoint.roster;
+    let pace = Pace { reply_rate: 50_000, filter_capacity: 240 };
+    let ask = get("app.load", Selector::default());
+    let mut asking = Asking::new(bench.now, QuestionId(1), ask, roster, pace);
+    let start = bench.now;
+    let at = |millis: u64| Now {
+        instant: start.instant + Duration::from_millis(millis),
+        wall: start.wall.saturating_add(Duration::from_millis(millis)),
+    };
+    let mut rounds = Vec::new();
+    let ids: Vec<_> =
+        bench.nodes[2..].iter().map(|node| node.endpoint.certificate().id()).collect();
+    let mut answers = ids.iter();
+    for millis in 0..500 {
+        // Until 270 ms a node answers every ten.
+        if millis % 10 == 0 && millis <= 270 {
+            let id = answers.next().unwrap();
+            asking.answered(at(millis).instant, id, &Outcome::Values(Vec::new()));
+        }
+        assert!(asking.handle_timeout(at(millis), roster).is_none());
+        while let Some(send) = asking.poll_send() {
+            if matches!(send, Send::Round(_)) {
+                rounds.push(millis);
+            }
+        }
+    }
+    // 40 ms after the first it would be due; 200 ms later it is sent all the same.
+    assert_eq!(rounds, [0, 240, 301, 402]);
 }
