@@ -18,7 +18,7 @@ pub enum Dropped {
     Own,
     /// A packet number that was seen already or is too old to tell.
     Replay,
-    /// Signed by a member under a sender id that another member holds.
+    /// Signed by a member under a sender id that is not its own.
     Taken,
     /// Its certificate is not from the realm's authority, or is damaged.
     Certificate,

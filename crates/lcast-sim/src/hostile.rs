@@ -149,7 +149,8 @@ impl Forger {
     fn new(credential: Arc<Credential>, random: &mut Random) -> Self {
         let realm = *credential.realm();
         let seed = random.seed();
-        let sender = SenderId(std::array::from_fn(|index| seed[index]));
+        let drawn = std::array::from_fn(|index| seed[index]);
+        let sender = SenderId::of(&credential.certificate().id(), drawn);
         let session = SessionKey::from_seed(random.seed()).expect("any seed makes a session key");
         Self {
             keys: GroupKeys::new(&realm, &credential.epoch().secret, sender),

@@ -9,7 +9,7 @@ use lcast_proto::keys::{Credential, GroupKeys, SessionKey};
 use lcast_proto::random::Random;
 use lcast_proto::wire::frame::{GroupFrame, PairFrame};
 use lcast_proto::wire::header::{Header, PacketKind};
-use lcast_proto::wire::id::{ChannelId, SenderId};
+use lcast_proto::wire::id::{ChannelId, NodeId, SenderId};
 
 use crate::question::QuestionNumber;
 
@@ -26,11 +26,11 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// The process that an endpoint with this seed becomes: it draws its sender id, then its
+    /// The process that an endpoint of this node with this seed becomes: it draws its sender id, then its
     /// session key.
-    pub(crate) fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(node: &NodeId, seed: [u8; 32]) -> Self {
         let mut random = Random::from_seed(seed);
-        let sender = SenderId(random.bytes());
+        let sender = SenderId::of(node, random.bytes());
         let session = SessionKey::from_seed(random.bytes()).expect("any seed makes a session key");
         Self { sender, session }
     }

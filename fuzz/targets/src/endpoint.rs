@@ -113,7 +113,7 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn new(credential: Arc<Credential>) -> Self {
-        let sender = SenderId([3; 12]);
+        let sender = SenderId::of(&credential.certificate().id(), [3; 9]);
         let realm = *credential.realm();
         let keys = GroupKeys::new(&realm, &credential.epoch().secret, sender);
         let channel = ChannelId::derive(&realm, group::CONTROL);

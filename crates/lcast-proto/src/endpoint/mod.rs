@@ -132,10 +132,10 @@ impl Endpoint {
     /// The control group is joined by the first output.
     pub fn new(config: Config, credential: Arc<Credential>, seed: [u8; 32], now: Now) -> Self {
         let mut random = Random::from_seed(seed);
-        let sender = SenderId(random.bytes());
+        let own = credential.certificate().clone();
+        let sender = SenderId::of(&own.id(), random.bytes());
         let session = SessionKey::from_seed(random.bytes())
             .expect("every 32 bytes are an X25519 key (RFC 7748 section 5)");
-        let own = credential.certificate().clone();
         let realm = *credential.realm();
         let control = group::address(&realm, credential.network().scope, group::CONTROL);
         let mut roster = Roster::new(realm, credential.members().clone());

@@ -121,14 +121,16 @@ impl Endpoint {
         }
     }
 
-    /// Asks what is remembered of this member and sender id, and moves nothing. A sender id that
-    /// another member holds is refused: else its session key or way could be replaced. [SEC-41]
+    /// Whether this member may send under this sender id and number; moves nothing. Under the id of
+    /// another it could replace that one's session key or way, or take its place. [SEC-41]
     fn check_sender(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+        let member = certificate.id();
         let holder = self.peers.peer(&header.sender);
-        if holder.is_some_and(|peer| peer.certificate.id() != certificate.id()) {
+        let taken = holder.is_some_and(|peer| peer.certificate.id() != member);
+        if taken || !header.sender.belongs_to(&member) {
             return Err(Dropped::Taken);
         }
-        let outcome = self.windows.check(certificate.id(), header.sender, header.number);
+        let outcome = self.windows.check(member, header.sender, header.number);
         outcome.map_err(|_| Dropped::Replay)
     }
 

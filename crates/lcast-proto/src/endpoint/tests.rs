@@ -495,11 +495,21 @@ fn replayed_and_re_sourced_questions_draw_nothing() {
 /// [SEC-41]: a guest that signs, as itself, under the sender id of an operator.
 #[test]
 fn nobody_takes_over_the_sender_id_of_another_member() {
+    for is_known_before in [true, false] {
+        takes_nothing_over(is_known_before);
+    }
+}
+
+/// A member sends under the sender id of another, which the agent has heard before or not.
+fn takes_nothing_over(is_known_before: bool) {
     let mut bench = bench(1);
-    bench.ask(0, get("app.load", Selector::default()));
+    if is_known_before {
+        bench.ask(0, get("app.load", Selector::default()));
+    }
     let guest = bench.nodes[1].endpoint.credential.clone();
-    let mut double = Endpoint::new(Config::default(), guest, [1; 32], bench.now);
-    assert_eq!(double.sender, bench.nodes[0].endpoint.sender);
+    let mut double = Endpoint::new(Config::default(), guest.clone(), [1; 32], bench.now);
+    double.sender = bench.nodes[0].endpoint.sender;
+    double.group_keys = GroupKeys::new(guest.realm(), &guest.epoch().secret, double.sender);
     let link = Link { index: 2, addresses: vec![bench.nodes[1].address], multicast: true };
     double.handle_input(bench.now, Input::Links(vec![link]));
     bench.nodes[1].endpoint = double;

@@ -1,7 +1,7 @@
 //! The identifiers that packets, certificates and lists carry.
 //!
 //! All are opaque bytes of a fixed length. What they stand for is decided where they are made:
-//! realm and node ids from public keys, sender ids at random, channel ids from names.
+//! realm and node ids from public keys, sender ids at random for a node, channel ids from names.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ pub struct RealmId(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 16]);
 
-/// Which running process of a node: random at every start.
+/// Which running process of a node: nine bytes that are random at every start, and three that bind
+/// them to the node. [SEC-3]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SenderId(pub [u8; 12]);
 
@@ -38,6 +39,24 @@ impl NodeId {
         let mut hasher = blake3::Hasher::new();
         hasher.update(signing).update(agreement);
         Self(first(&hasher.finalize()))
+    }
+}
+
+impl SenderId {
+    /// The id of a process of this node that drew these bytes at random.
+    pub fn of(node: &NodeId, drawn: [u8; 9]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("librecast 1 sender id");
+        hasher.update(&node.0).update(&drawn);
+        let mark: [u8; 3] = first(&hasher.finalize());
+        let bytes = drawn.iter().chain(&mark).copied();
+        let mut id = [0; 12];
+        id.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+        Self(id)
+    }
+
+    /// Whether a process of this node may have it: nobody else's does, but for one in 2^24.
+    pub fn belongs_to(&self, node: &NodeId) -> bool {
+        *self == Self::of(node, std::array::from_fn(|index| self.0[index]))
     }
 }
 
@@ -84,6 +103,19 @@ display_hex!(RealmId, SenderId, ChannelId);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// [SEC-3]
+    #[test]
+    fn sender_ids_belong_to_one_node() {
+        let (own, other) = (NodeId([1; 16]), NodeId([2; 16]));
+        let id = SenderId::of(&own, [7; 9]);
+        assert!(id.belongs_to(&own) && !id.belongs_to(&other));
+        for index in 0..12 {
+            let mut changed = id;
+            changed.0[index] ^= 1;
+            assert!(!changed.belongs_to(&own), "byte {index} is free");
+        }
+    }
 
     #[test]
     fn ids_depend_on_every_input_and_print_as_hex() {

@@ -152,7 +152,7 @@ impl World {
         let now = node.now(at);
         let config = Config { incarnation: start, ..Config::default() };
         node.endpoint = Some(Endpoint::new(config, node.credential.clone(), seed, now));
-        let asker = Asker::new(seed);
+        let asker = Asker::new(&node.credential.certificate().id(), seed);
         let known = node.endpoint.as_ref().is_some_and(|it| it.sender() == asker.sender);
         node.asker = Some(asker);
         self.insist(known, || "the tap does not know the sender id of a process".to_owned());

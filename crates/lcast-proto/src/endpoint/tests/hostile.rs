@@ -178,7 +178,12 @@ fn a_member_that_floods_leaves_the_others_their_answers() {
 fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     let mut bench = bench(1);
     // What the guest sends bears the client's certificate and the guest's signature.
-    bench.nodes[1].endpoint.own = bench.nodes[0].endpoint.own.clone();
+    let client = bench.nodes[0].endpoint.own.clone();
+    let forger = &mut bench.nodes[1].endpoint;
+    let secret = &forger.credential.epoch().secret;
+    forger.sender = SenderId::of(&client.id(), [9; 9]);
+    forger.group_keys = GroupKeys::new(forger.credential.realm(), secret, forger.sender);
+    forger.own = client;
     let per_source = STRANGE_PER_SECOND_MAX.0;
     flood(&mut bench, 2, 2 * per_source + 1);
     let stats = bench.nodes[2].endpoint.stats();
