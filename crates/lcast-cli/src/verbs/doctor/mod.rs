@@ -9,8 +9,8 @@ mod print;
 mod remote;
 
 use lcast::home::Purpose;
-use lcast_net::Scope;
 use lcast_proto::keys::Kind;
+use lcast_proto::keys::Scope;
 
 use crate::args::{DoctorArgs, Everywhere};
 use crate::doctor::diagnose::diagnose;
