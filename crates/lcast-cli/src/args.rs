@@ -103,7 +103,8 @@ pub(crate) enum Verb {
     Vars(VarsArgs),
     /// List the agents of the realm, and when each was last heard.
     Nodes(NodesArgs),
-    /// Stop expecting a decommissioned node (role admin); issuing its name again undoes it.
+    /// Stop expecting a decommissioned node (needs the realm's authority key); issuing its name
+    /// again undoes it.
     Forget(ForgetArgs),
     /// Measure the round trip to each node, by multicast and by unicast.
     Ping(PingArgs),
@@ -384,7 +385,7 @@ pub(crate) struct IssueArgs {
     /// A client: a person's or a program's node, never expected to answer.
     #[arg(long, conflicts_with = "from")]
     pub(crate) client: bool,
-    /// What it may do: operator (set), admin (manage), or a word of yours.
+    /// What it may do: operator or admin (set), or a word of yours.
     #[arg(long = "role", value_name = "R", conflicts_with = "from")]
     pub(crate) roles: Vec<String>,
     /// A label that questions can pick it by.
