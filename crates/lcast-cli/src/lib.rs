@@ -8,6 +8,7 @@ pub mod agent;
 mod args;
 mod backend;
 mod doctor;
+mod duration;
 mod exit;
 mod failure;
 mod json;

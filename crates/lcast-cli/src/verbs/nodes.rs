@@ -51,6 +51,10 @@ pub(crate) async fn list(
         return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
     }
     let (states, folder) = args.split_state();
+    if args.watch && output.format == Format::Json {
+        let message = "--json prints one document, and --watch does not end: use --jsonl";
+        return Err(Failure::usage(message));
+    }
     if let Some(word) = folder.filter(|word| !word.contains('/') && !Path::new(word).is_dir()) {
         let states = STATES.join(", ");
         let message = format!("--state '{word}' is none of {states}; a folder is written ./{word}");
@@ -91,10 +95,6 @@ async fn follow(
     wanted: &impl Fn(&NodeView) -> bool,
     output: Output,
 ) -> Result<(), Failure> {
-    if output.format == Format::Json {
-        let message = "--json prints one document, and --watch does not end: use --jsonl";
-        return Err(Failure::usage(message));
-    }
     let on_screen = output.terminal() && output.format == Format::Text;
     let mut drawn = Drawn::default();
     let mut changes = session.presence().await?;

@@ -14,7 +14,6 @@ use lcast_proto::variable::{Constraint, Definition, Kind};
 use toml::Spanned;
 
 use super::error::{ConfigError, Source as File};
-use super::parse_duration;
 use super::raw;
 use super::{Builtin, Command, Config, Network, Policy, Setting, Source, Variable};
 use crate::agent::builtin::Glob;
@@ -305,7 +304,7 @@ fn interval(raw: &raw::Variable, default: Duration, file: &File<'_>) -> Checked<
 fn duration(raw: &Spanned<toml::Value>, key: &str, file: &File<'_>) -> Checked<Duration> {
     let error = |message: &dyn fmt::Display| file.error(raw.span(), format!("{key} = {message}"));
     match raw.get_ref() {
-        toml::Value::String(text) => parse_duration(text).map_err(|it| error(&it)),
+        toml::Value::String(text) => crate::duration::parse(text).map_err(|it| error(&it)),
         other => Err(error(&format!(
             "{other} is no duration; write a number and a unit in quotes: \"500ms\", \"60s\", \
              \"5m\", \"1h\" or \"1d\""

@@ -5,7 +5,6 @@
 //! say is in the book, "Your own variables".
 
 mod check;
-mod duration;
 mod error;
 mod raw;
 #[cfg(test)]
@@ -21,7 +20,6 @@ use lcast_proto::variable::{Definition, Kind};
 use super::builtin::{Glob, Options};
 use super::formats::Format;
 
-pub use duration::{DurationError, parse_duration};
 pub use error::ConfigError;
 
 /// What an agent's configuration file says.

@@ -12,7 +12,8 @@ use lcast::home::Purpose;
 use lcast_proto::keys::Kind;
 use lcast_proto::keys::Scope;
 
-use crate::args::{DoctorArgs, Everywhere};
+use crate::args::require::Require;
+use crate::args::{DoctorArgs, Everywhere, QuestionArgs};
 use crate::doctor::diagnose::diagnose;
 use crate::doctor::facts::{Facts, RealmFacts};
 use crate::doctor::local;
@@ -32,6 +33,12 @@ pub(crate) async fn run(
         return remote::run(args, everywhere, output).await;
     }
     let place = find(everywhere, output)?;
+    let QuestionArgs { require, fail_empty, timeout } = &args.ask.question;
+    if *require != Require::All || *fail_empty || timeout.is_some() {
+        let message = "--require, --fail-empty and --timeout are about agents that are asked what \
+                       they find: pick some, for example with --on 'web*'";
+        return Err(Failure::usage(message));
+    }
     let realm = place.as_ref().map_or_else(without_credential, |it| realm_of(&it.credential));
     let host = local::look(&realm);
     let credential = place.as_ref().map(|it| credential_of(&it.credential, it.folder.as_ref()));
