@@ -26,7 +26,8 @@ pub(crate) async fn run(
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns.clone()), target, &args.ask.question);
     let mut printer = Printer::new(output, show).ordered(patterns.clone());
-    let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
+    let mut asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
+    printer.settle(&mut asked.report);
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;

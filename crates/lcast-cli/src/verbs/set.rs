@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Set(request), target, &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
-    let mut printer = Printer::new(output, show).dry_run(args.dry_run);
+    let mut printer = Printer::new(output, show).of_set(args.dry_run);
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
     if args.dry_run {
