@@ -15,6 +15,7 @@ mod json;
 mod output;
 mod place;
 mod service;
+mod signals;
 mod text;
 mod verbs;
 

@@ -14,7 +14,6 @@ use lcast_proto::question::Wanted;
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Now;
 use lcast_proto::variable::{Table, Update};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::agent::Change;
 use crate::agent::background::Background;
@@ -27,6 +26,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::place::{self, Place};
 use crate::service;
+use crate::signals::Signals;
 
 /// Longest configuration file in bytes.
 const CONFIG_LENGTH_MAX: u64 = 4 << 20;
@@ -34,7 +34,9 @@ const CONFIG_LENGTH_MAX: u64 = 4 << 20;
 /// Runs until it is told to end.
 pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exit, Failure> {
     start_log();
-    let mut signals = Signals::watch()?;
+    // Before anybody knows that it runs: whoever is told that it is ready may end it at once, and
+    // its goodbye is owed from there on.
+    let mut signals = Signals::watch_with_hangup()?;
     let place = place::resolve(everywhere, Purpose::Answer)?;
     let config = read_config(args.config.as_deref(), place.folder.as_ref())?;
     let roots = Roots::default();
@@ -70,52 +72,13 @@ async fn serve(
     loop {
         tokio::select! {
             Some(changes) = background.changes.recv() => apply(node, changes).await?,
-            () = signals.received() => return Ok(()),
+            () = signals.next() => return Ok(()),
             () = &mut parent => return Ok(()),
             () = watchdog.due() => {
                 // The node's own loop must turn for the watchdog to be fed.
                 node.facts().await.map_err(Failure::internal)?;
                 service::notify("WATCHDOG=1");
             }
-        }
-    }
-}
-
-/// The signals that end an agent. Watched before anybody knows that it runs: whoever is told that
-/// it is ready may end it at once, and its goodbye is owed from there on.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// The end of the terminal; not for what nohup(1) keeps beyond it.
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    fn watch() -> Result<Self, Failure> {
-        let watch = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
-        };
-        let stays = service::ignores_hangup();
-        Ok(Self {
-            terminate: watch(SignalKind::terminate())?,
-            interrupt: watch(SignalKind::interrupt())?,
-            hangup: (!stays).then(|| watch(SignalKind::hangup())).transpose()?,
-        })
-    }
-
-    /// Waits for the first of them.
-    async fn received(&mut self) {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = hangup => {}
         }
     }
 }

@@ -25,9 +25,6 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
             let text: String = findings.iter().map(text).collect();
             output.text(&text)?;
             note_silent(facts, output);
-            if findings.is_empty() {
-                output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
-            }
             Ok(())
         }
     }
