@@ -376,6 +376,11 @@ impl Node {
         self.commands.send(Command::Install(members)).await.map_err(|_| NodeEnded)
     }
 
+    /// Waits for the end of the node: it left, or cannot go on because its sockets failed, say.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Says goodbye to the realm, if this is an agent, and ends the node.
     pub async fn leave(self) {
         let (reply, done) = oneshot::channel();

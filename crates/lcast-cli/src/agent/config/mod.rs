@@ -146,12 +146,6 @@ impl Config {
         check::config(raw, &place)
     }
 
-    /// Every definition that the file makes before anything has been read: those of its settings
-    /// and of its fixed values. The others come as changes with the first reading.
-    pub fn setting_definitions(&self) -> Vec<Definition> {
-        self.settings.iter().map(|setting| setting.definition.clone()).collect()
-    }
-
     /// The options of the sampler of built-in variables.
     pub fn sampler_options(&self) -> Options {
         Options {
