@@ -9,7 +9,10 @@ use super::diagnose::diagnose;
 use super::facts::{CredentialFacts, Facts, RealmFacts};
 use super::local;
 
-/// How often the host is looked at: finding the owner of a socket walks all of `/proc`.
+/// How often the host is looked at at most: finding the owner of a socket walks all of `/proc`.
+pub(crate) const PAUSE: Duration = Duration::from_secs(5);
+
+/// How often it is looked at although nobody asks.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 
 /// An agent's look at its host, which may take its time: for the background.

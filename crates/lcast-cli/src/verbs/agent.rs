@@ -151,7 +151,7 @@ fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
         Slow {
             family: Family::Doctor,
             read: Box::new(ids),
-            pause: checkup::INTERVAL,
+            pause: checkup::PAUSE,
             every: checkup::INTERVAL,
         },
     ]
