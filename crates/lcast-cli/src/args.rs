@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::assignment::Assignment;
-use self::duration::parse_duration;
+use self::duration::{parse_duration, parse_millis};
 use self::require::Require;
 use self::target::TargetArgs;
 
@@ -103,7 +103,8 @@ pub(crate) enum Verb {
     Vars(VarsArgs),
     /// List the agents of the realm, and when each was last heard.
     Nodes(NodesArgs),
-    /// Stop expecting a decommissioned node (role admin); issuing its name again undoes it.
+    /// Stop expecting a decommissioned node (needs the realm's authority key); issuing its name
+    /// again undoes it.
     Forget(ForgetArgs),
     /// Measure the round trip to each node, by multicast and by unicast.
     Ping(PingArgs),
@@ -242,8 +243,9 @@ pub(crate) struct WatchArgs {
     /// Which variables.
     #[arg(required = true, value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
-    /// Tell the values this often (at least 10ms), changed or not; default: when they change.
-    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    /// Tell the values this often (whole milliseconds, at least 10ms), changed or not; default:
+    /// when they change.
+    #[arg(long, value_name = "D", value_parser = parse_millis)]
     pub(crate) every: Option<Duration>,
     /// Tell a number only when it is at least so far from what was told last.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -262,8 +264,9 @@ pub(crate) struct VarsArgs {
     /// Which variables; default: all.
     #[arg(value_name = "PATTERN")]
     pub(crate) pattern: Option<String>,
-    /// Print the catalogue of built-in variables; needs no network.
-    #[arg(long)]
+    /// Print the catalogue of built-in variables; needs no network, and asks nobody.
+    #[arg(long, conflicts_with_all = ["on", "not", "labels", "predicate", "nodes_from", "expect",
+          "require", "fail_empty", "timeout"])]
     pub(crate) builtin: bool,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
@@ -384,7 +387,7 @@ pub(crate) struct IssueArgs {
     /// A client: a person's or a program's node, never expected to answer.
     #[arg(long, conflicts_with = "from")]
     pub(crate) client: bool,
-    /// What it may do: operator (set), admin (manage), or a word of yours.
+    /// What it may do: operator or admin (set), or a word of yours.
     #[arg(long = "role", value_name = "R", conflicts_with = "from")]
     pub(crate) roles: Vec<String>,
     /// A label that questions can pick it by.
@@ -560,6 +563,13 @@ mod tests {
         for (line, part) in [
             ("get", "<PATTERN>"),
             ("get a.b --names --tally", "cannot be used with"),
+            ("vars --builtin --on web1", "cannot be used with"),
+            ("vars --builtin --label role=web", "cannot be used with"),
+            ("vars --builtin --where a.b>1", "cannot be used with"),
+            ("vars --builtin --require 1", "cannot be used with"),
+            ("vars --builtin --fail-empty", "cannot be used with"),
+            ("vars --builtin --timeout 1s", "cannot be used with"),
+            ("watch a.b --every 10.5ms", "whole milliseconds"),
             ("get a.b --agg mean", "avg, min, max"),
             ("get a.b --by labels.role", "--agg"),
             ("get a.b --timeout 5", "unit"),
@@ -579,7 +589,12 @@ mod tests {
             let error = parse(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");
         }
-        for line in ["ping --count 1000", "realm issue --name a --out f --days 36500"] {
+        for line in [
+            "vars --builtin",
+            "watch a.b --every 1.5s",
+            "ping --count 1000",
+            "realm issue --name a --out f --days 36500",
+        ] {
             parse(line).unwrap();
         }
     }

@@ -119,6 +119,18 @@ pub(crate) fn reply(reply: &Reply) -> Option<Json> {
     Some(Json::Object(object))
 }
 
+/// A node's reply to a set: whoever refused it, or failed it as a whole, has a result too.
+pub(crate) fn set_reply(reply: &Reply) -> Option<Json> {
+    let mut object = self::reply(reply)?;
+    if object.get("result").is_none() {
+        let error = object["error"].clone();
+        object["result"] = error["code"].clone();
+        object["message"] = error["message"].clone();
+        object["version"] = Json::Null;
+    }
+    Some(object)
+}
+
 /// Values that have changed, with how many before them were not seen.
 pub(crate) fn changed(values: &[ChangedValue]) -> Json {
     let pair = |ChangedValue { value: it, skipped }: &ChangedValue| {
@@ -244,7 +256,9 @@ fn unheard(it: &UnheardNode) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use lcast_proto::question::report::{ErrorCode, Failure as NodeFailure, SetOutcome};
+    use lcast_proto::question::report::{
+        ErrorCode, Failure as NodeFailure, Refusal, RefusalReason, SetOutcome,
+    };
 
     use super::*;
 
@@ -311,6 +325,33 @@ mod tests {
         };
         assert_eq!(node(None, false), json!({"node": "web3", "last_heard": null}));
         assert_eq!(node(None, true)["outcome"], "unknown");
+    }
+
+    /// The contract: "set replies carry result", `refused` is one of its words.
+    #[test]
+    fn a_set_that_is_refused_or_fails_whole_has_a_result_too() {
+        let refusal =
+            Refusal { reason: RefusalReason::Role, message: "needs the role operator".to_owned() };
+        let failure = NodeFailure { code: ErrorCode::Predicate, message: "1 / 0".to_owned() };
+        for (outcome, result, message) in [
+            (Outcome::Refused(refusal), "refused", "needs the role operator"),
+            (Outcome::Error(failure), "predicate", "1 / 0"),
+        ] {
+            let reply = Reply { node: "web1".to_owned(), outcome };
+            let object = set_reply(&reply).unwrap();
+            assert_eq!(object["result"], result, "{object}");
+            assert_eq!(object["message"], message, "{object}");
+            assert_eq!(object.get("version"), Some(&Json::Null), "{object}");
+            assert_eq!(object["error"]["code"], result, "{object}");
+        }
+        let applied = SetResult {
+            name: "app.x".to_owned(),
+            outcome: SetOutcome::Applied,
+            message: "m".to_owned(),
+            version: Some("3.7".parse().unwrap()),
+        };
+        let reply = Reply { node: "web1".to_owned(), outcome: Outcome::Set(vec![applied]) };
+        assert_eq!(set_reply(&reply), super::reply(&reply));
     }
 
     fn set(outcomes: &[SetOutcome]) -> Json {

@@ -8,12 +8,14 @@ pub mod agent;
 mod args;
 mod backend;
 mod doctor;
+mod duration;
 mod exit;
 mod failure;
 mod json;
 mod output;
 mod place;
 mod service;
+mod signals;
 mod text;
 mod verbs;
 

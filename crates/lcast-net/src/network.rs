@@ -40,10 +40,14 @@ pub struct NetworkConfig {
 }
 
 impl NetworkConfig {
+    /// The receive buffer unless told otherwise: 4 MiB, over 1,700 full-size replies at the
+    /// kernel's price of some 2,300 bytes each.
+    pub const RECEIVE_BUFFER: usize = 4 << 20;
+
     /// A network on this port and scope: all usual interfaces, no registry.
     pub fn new(port: u16, scope: Scope) -> Self {
         let (interfaces, registry) = (Selection::Automatic, None);
-        let receive_buffer = RECEIVE_BUFFER;
+        let receive_buffer = Self::RECEIVE_BUFFER;
         Self { port, scope, interfaces, registry, spare_port: false, receive_buffer }
     }
 }
@@ -540,6 +544,3 @@ fn arrival(role: Role, received: &Received) -> (u32, Destination) {
         }
     }
 }
-
-/// 4 MiB, over 1,700 full-size replies at the kernel's price of some 2,300 bytes each.
-const RECEIVE_BUFFER: usize = 4 << 20;

@@ -16,7 +16,7 @@ pub enum Scope {
     /// Site-local groups (`ff15::`).
     Site,
     /// Organization-local groups (`ff18::`).
-    Organization,
+    Org,
     /// Global groups (`ff1e::`).
     Global,
 }
@@ -29,7 +29,7 @@ impl Scope {
             Scope::Link => 2,
             Scope::Admin => 4,
             Scope::Site => 5,
-            Scope::Organization => 8,
+            Scope::Org => 8,
             Scope::Global => 14,
         }
     }
@@ -46,7 +46,7 @@ impl Scope {
             Scope::Host => 0,
             Scope::Link => 1,
             Scope::Admin | Scope::Site => 16,
-            Scope::Organization => 32,
+            Scope::Org => 32,
             Scope::Global => 64,
         }
     }
@@ -80,14 +80,14 @@ mod tests {
         check(Scope::Link, "ff02::1", true);
         check(Scope::Admin, "ff14::1", true);
         check(Scope::Site, "ff15::1", true);
-        check(Scope::Organization, "ff18::1", true);
+        check(Scope::Org, "ff18::1", true);
         check(Scope::Global, "ff1e::1", true);
         check(Scope::Global, "ff1f::1", false);
     }
 
     #[test]
     fn only_a_host_realm_has_no_hop() {
-        let scopes = [Scope::Host, Scope::Link, Scope::Admin, Scope::Site, Scope::Organization];
+        let scopes = [Scope::Host, Scope::Link, Scope::Admin, Scope::Site, Scope::Org];
         let hops: Vec<u8> = scopes.iter().map(|scope| scope.hop_limit()).collect();
         assert_eq!(hops, [0, 1, 16, 16, 32]);
         let routed: Vec<bool> = scopes.iter().map(|scope| scope.is_routed()).collect();

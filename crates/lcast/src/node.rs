@@ -376,6 +376,11 @@ impl Node {
         self.commands.send(Command::Install(members)).await.map_err(|_| NodeEnded)
     }
 
+    /// Waits for the end of the node: it left, or cannot go on because its sockets failed, say.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Says goodbye to the realm, if this is an agent, and ends the node.
     pub async fn leave(self) {
         let (reply, done) = oneshot::channel();
@@ -515,19 +520,24 @@ impl Builder {
 /// Commands that wait for the driver; senders wait when there are more.
 const COMMANDS_MAX: usize = 256;
 
+/// The scope of the groups of a realm of this scope.
+pub fn reach(scope: Scope) -> lcast_net::Scope {
+    match scope {
+        Scope::Host => lcast_net::Scope::Host,
+        Scope::Link => lcast_net::Scope::Link,
+        Scope::Site => lcast_net::Scope::Site,
+        Scope::Org => lcast_net::Scope::Org,
+        Scope::Global => lcast_net::Scope::Global,
+    }
+}
+
 fn network_config(
     credential: &Credential,
     interfaces: Option<Vec<String>>,
     registry: Vec<PathBuf>,
 ) -> NetworkConfig {
     let network = credential.network();
-    let scope = match network.scope {
-        Scope::Host => lcast_net::Scope::Host,
-        Scope::Link => lcast_net::Scope::Link,
-        Scope::Site => lcast_net::Scope::Site,
-        Scope::Org => lcast_net::Scope::Organization,
-        Scope::Global => lcast_net::Scope::Global,
-    };
+    let scope = reach(network.scope);
     let names = interfaces.unwrap_or_else(|| network.interfaces.clone());
     let mut config = NetworkConfig::new(network.port, scope);
     config.interfaces =

@@ -28,8 +28,7 @@ pub(crate) fn format(input: &[u8]) {
 /// An agent's configuration.
 pub(crate) fn config(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    match Config::parse(text, Path::new("agent.toml")) {
-        Ok(config) => drop(config.setting_definitions()),
-        Err(error) => assert!(error.to_string().starts_with("agent.toml")),
+    if let Err(error) = Config::parse(text, Path::new("agent.toml")) {
+        assert!(error.to_string().starts_with("agent.toml"));
     }
 }

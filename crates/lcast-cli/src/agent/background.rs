@@ -1,7 +1,9 @@
-//! The schedule of commands and files: each at its own pace, few at once, none awaited by anybody.
+//! The schedule of what may take its time: each at its own pace, few at once, none awaited by
+//! anybody.
 //!
 //! [`Background::start`] sets off one task for each `[[variable]]` that is read again and again,
-//! and one for systemd. Their changes come through a bounded channel, one batch a reading.
+//! one for each [`Slow`] part of the host, and one for systemd. Their changes come through a
+//! bounded channel, one batch a reading. [`Wants`] is how questions say what they ask for.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -12,10 +14,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::Change;
-use super::builtin::{Roots, SystemdUnits};
+use super::builtin::{Families, Family, Roots, SystemdUnits};
 use super::commands::run;
 use super::config::{Command, Source, Variable};
 use super::configured::{Finished, Tracker};
@@ -29,7 +31,23 @@ pub struct Background {
     /// The changes of one reading after another.
     pub changes: mpsc::Receiver<Vec<Change>>,
     tasks: JoinSet<()>,
-    systemd_wanted: Arc<Notify>,
+    wants: Wants,
+}
+
+/// What questions ask for of what is read in the background. Clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Wants(Vec<(Family, Arc<Notify>)>);
+
+/// A part of the host whose reading may take its time, on a thread that may wait.
+pub struct Slow {
+    /// What it yields.
+    pub family: Family,
+    /// Reads it.
+    pub read: Box<dyn FnMut() -> Vec<Change> + Send>,
+    /// It is read at most this often, however many questions ask for it.
+    pub pause: Duration,
+    /// It is read at least this often: what an answer holds is hardly older.
+    pub every: Duration,
 }
 
 /// Most programs at once.
@@ -54,8 +72,9 @@ const SYSTEMD_INTERVAL: Duration = Duration::from_secs(30);
 const SPREAD_MAX: Duration = Duration::from_millis(500);
 
 impl Background {
-    /// Starts to keep the variables current. To be called within a tokio runtime with I/O and time.
-    pub fn start(variables: &[Variable], roots: &Roots) -> Self {
+    /// Reads what is slow for the first time, and starts to keep all current. To be called within a
+    /// tokio runtime with I/O and time.
+    pub fn start(variables: &[Variable], slow: Vec<Slow>, roots: &Roots) -> Self {
         let (sender, changes) = mpsc::channel(BATCHES_MAX);
         let commands = Arc::new(Semaphore::new(COMMANDS_MAX));
         let files = Arc::new(Semaphore::new(FILES_MAX));
@@ -78,22 +97,78 @@ impl Background {
                 }
             }
         }
-        let systemd_wanted = Arc::new(Notify::new());
-        if roots.run.join("systemd/system").is_dir() {
-            tasks.spawn(watch_systemd(systemd_wanted.clone(), roots.clone(), commands, sender));
+        let mut wants = Wants::default();
+        for mut slow in slow {
+            initial.extend((slow.read)());
+            let wanted = wants.add(slow.family);
+            tasks.spawn(keep_read(slow, wanted, sender.clone()));
         }
-        Self { initial, changes, tasks, systemd_wanted }
+        if roots.run.join("systemd/system").is_dir() {
+            let wanted = wants.add(Family::Systemd);
+            let systemd = Systemd {
+                commands: SystemdUnits::commands(),
+                pause: SYSTEMD_INTERVAL,
+                permits: commands,
+                roots: roots.clone(),
+            };
+            tasks.spawn(watch_systemd(systemd, wanted, sender));
+        }
+        Self { initial, changes, tasks, wants }
     }
 
-    /// Says that a question asks for systemd's variables: they are read anew, if the last reading
-    /// is older than thirty seconds, and come with [`Background::changes`].
-    pub fn want_systemd(&self) {
-        self.systemd_wanted.notify_one();
+    /// Where questions say what they ask for.
+    pub fn wants(&self) -> Wants {
+        self.wants.clone()
     }
 
     /// Ends everything and waits until no program is left.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+impl Wants {
+    /// Says that a question reads these families: where the last reading is old enough they are
+    /// read anew, and come with [`Background::changes`]. The question waits for none of it.
+    pub fn tell(&self, families: Families) {
+        let wanted = self.0.iter().filter(|(family, _)| families.contains(*family));
+        wanted.for_each(|(_, wanted)| wanted.notify_one());
+    }
+
+    fn add(&mut self, family: Family) -> Arc<Notify> {
+        let wanted = Arc::new(Notify::new());
+        self.0.push((family, wanted.clone()));
+        wanted
+    }
+}
+
+impl std::fmt::Debug for Slow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slow").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+/// Reads a slow part of the host when it is wanted, and every so often, until nobody takes its
+/// changes.
+async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Change>>) {
+    let Slow { family, mut read, pause, every } = slow;
+    loop {
+        let due = Instant::now() + every;
+        sleep(pause).await;
+        // Either will do: somebody wants it, or it is due.
+        let _ = timeout_at(due, wanted.notified()).await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let changes = read();
+            (read, changes)
+        });
+        let Ok((again, changes)) = reading.await else {
+            tracing::error!(?family, "the reading of a part of the host failed: it stays as it is");
+            return;
+        };
+        read = again;
+        if sender.send(changes).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -188,25 +263,28 @@ fn read_file(path: &Path, _permit: OwnedSemaphorePermit) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// Asks systemd once at start and then when somebody wants to know.
-async fn watch_systemd(
-    wanted: Arc<Notify>,
-    roots: Roots,
+/// How systemd is asked.
+struct Systemd {
+    commands: [Vec<String>; 2],
+    pause: Duration,
     permits: Arc<Semaphore>,
-    sender: mpsc::Sender<Vec<Change>>,
-) {
+    roots: Roots,
+}
+
+/// Asks systemd once at start and then when somebody wants to know.
+async fn watch_systemd(systemd: Systemd, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Change>>) {
     let mut units = SystemdUnits::default();
     loop {
         let mut texts = Vec::new();
-        for arguments in SystemdUnits::commands() {
+        for arguments in systemd.commands.clone() {
             let command = Command {
                 arguments,
                 timeout: Command::TIMEOUT_DEFAULT,
                 output_max: Command::OUTPUT_MAX,
                 user: None,
             };
-            let Ok(_permit) = permits.acquire().await else { return };
-            let finished = run(&command, &roots).await;
+            let Ok(_permit) = systemd.permits.acquire().await else { return };
+            let finished = run(&command, &systemd.roots).await;
             let text = finished.ok().filter(|it| it.output.code == 0).map(|it| it.output.bytes);
             texts.push(String::from_utf8_lossy(&text.unwrap_or_default()).into_owned());
         }
@@ -214,7 +292,7 @@ async fn watch_systemd(
         if sender.send(units.read(manager, table)).await.is_err() {
             return;
         }
-        sleep(SYSTEMD_INTERVAL).await;
+        sleep(systemd.pause).await;
         wanted.notified().await;
     }
 }
@@ -267,7 +345,8 @@ mod tests {
         );
         let mut table = table();
         block_on(async {
-            let mut background = Background::start(&variables(&text), &Roots::under(&folder));
+            let mut background =
+                Background::start(&variables(&text), Vec::new(), &Roots::under(&folder));
             apply(&mut table, std::mem::take(&mut background.initial));
             for _ in 0..3 {
                 let batch = background.changes.recv().await.unwrap();
@@ -293,6 +372,78 @@ mod tests {
             background.stop().await;
         });
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn systemd_is_asked_again_when_a_question_wants_it() {
+        let folder = std::env::temp_dir().join(format!("lcast-systemd-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // A systemctl that says what stands in a file.
+        let say = |state: &str| {
+            std::fs::write(folder.join("state"), format!("SystemState={state}\n")).unwrap();
+        };
+        let systemctl = |words: &str| {
+            let script = format!("{words} {}", folder.join("state").display());
+            ["/bin/sh", "-c", &script].map(str::to_owned).to_vec()
+        };
+        say("starting");
+        let mut table = table();
+        block_on(async {
+            let (sender, mut changes) = mpsc::channel(BATCHES_MAX);
+            let mut wants = Wants::default();
+            let systemd = Systemd {
+                commands: [systemctl("cat"), systemctl(": ")],
+                pause: Duration::ZERO,
+                permits: Arc::new(Semaphore::new(1)),
+                roots: Roots::under(&folder),
+            };
+            let watching = tokio::spawn(watch_systemd(systemd, wants.add(Family::Systemd), sender));
+            apply(&mut table, changes.recv().await.unwrap());
+            assert_eq!(shown(&table, "systemd.state"), ["systemd.state = Text(\"starting\")"]);
+            say("running");
+            wants.tell(Families::NONE.with(Family::Memory));
+            wants.tell(Families::NONE.with(Family::Systemd));
+            apply(&mut table, changes.recv().await.unwrap());
+            assert_eq!(shown(&table, "systemd.state"), ["systemd.state = Text(\"running\")"]);
+            watching.abort();
+        });
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_slow_is_read_at_start_when_wanted_and_when_it_is_due() {
+        let counter = |pause: Duration, every: Duration| {
+            let mut count = 0;
+            let read = move || {
+                count += 1;
+                let name = "system.filesystem[\"/\"].usage".parse().unwrap();
+                let value = lcast_proto::value::Value::Int(count);
+                let update =
+                    lcast_proto::variable::Update { name, value, time: None, version: None };
+                vec![Change::Update(update)]
+            };
+            Slow { family: Family::Filesystem, read: Box::new(read), pause, every }
+        };
+        let (never, at_once) = (Duration::from_secs(36_000), Duration::ZERO);
+        let nowhere = Roots::under(Path::new("/proc/nonexistent"));
+        let usage = |table: &Table| shown(table, "system.filesystem").pop().unwrap();
+        let mut table = table();
+        block_on(async {
+            let mut background = Background::start(&[], vec![counter(at_once, never)], &nowhere);
+            apply(&mut table, std::mem::take(&mut background.initial));
+            assert!(usage(&table).ends_with("= Int(1)"), "{}", usage(&table));
+            background.wants().tell(Families::NONE.with(Family::Filesystem));
+            apply(&mut table, background.changes.recv().await.unwrap());
+            assert!(usage(&table).ends_with("= Int(2)"), "{}", usage(&table));
+            background.stop().await;
+
+            let mut background = Background::start(&[], vec![counter(at_once, at_once)], &nowhere);
+            for _ in 0..3 {
+                apply(&mut table, background.changes.recv().await.unwrap());
+            }
+            assert!(usage(&table).ends_with("= Int(4)"), "{}", usage(&table));
+            background.stop().await;
+        });
     }
 
     #[test]
@@ -336,7 +487,8 @@ mod tests {
         let text: String = (0..20).map(entry).collect();
         let mut table = table();
         block_on(async {
-            let mut background = Background::start(&variables(&text), &Roots::under(&folder));
+            let mut background =
+                Background::start(&variables(&text), Vec::new(), &Roots::under(&folder));
             apply(&mut table, std::mem::take(&mut background.initial));
             for _ in 0..20 {
                 let batch = background.changes.recv().await.unwrap();

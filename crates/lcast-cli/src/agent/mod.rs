@@ -10,9 +10,6 @@ pub mod commands;
 pub mod config;
 pub mod configured;
 pub mod formats;
-mod publisher;
-
-pub use publisher::Publisher;
 
 use lcast_proto::name::Step;
 use lcast_proto::time::Now;

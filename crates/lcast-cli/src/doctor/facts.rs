@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lcast_net::Scope;
 use lcast_net::interfaces::{Interface, Selection};
+use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
 /// Everything that a diagnosis looks at.
@@ -37,6 +37,13 @@ pub(crate) struct RealmFacts {
     pub(crate) group: Option<Ipv6Addr>,
     /// How many agents it expects.
     pub(crate) agents: usize,
+}
+
+impl RealmFacts {
+    /// Whether routers may forward the realm's packets.
+    pub(crate) fn is_routed(&self) -> bool {
+        lcast::reach(self.scope).is_routed()
+    }
 }
 
 /// This host.

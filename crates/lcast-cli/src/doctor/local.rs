@@ -5,13 +5,12 @@ use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use lcast_net::NetworkConfig;
 use lcast_net::interfaces;
 use lcast_net::survey::{self, MulticastRoute};
 
 use super::facts::{Firewall, Holder, HostFacts, InterfaceFacts, Process, RealmFacts};
 
-/// The receive buffer that a node asks for: that of [`lcast_net::NetworkConfig`].
-pub(super) const BUFFER_ASKED: usize = 4 << 20;
 /// The group that stands for all when the realm's own is not known.
 const ANY_GROUP: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x8000, 1);
 
@@ -21,7 +20,7 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
     let routes = survey::multicast_routes();
     let found = interfaces::list().unwrap_or_default();
     let link = found.iter().find(|it| it.up && !it.loopback).map(|it| it.index);
-    let link = link.filter(|_| !realm.scope.is_routed());
+    let link = link.filter(|_| !realm.is_routed());
     let tried = survey::try_group(group, realm.port, link);
     let facts = |interface: interfaces::Interface| {
         let reaches =
@@ -43,7 +42,8 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
         interfaces: found.into_iter().map(facts).collect(),
         group_taken: tried.is_err_and(|it| it.kind() == std::io::ErrorKind::AddrInUse),
         holders: holders(realm.port),
-        receive_buffer: survey::receive_buffer(BUFFER_ASKED).unwrap_or(2 * BUFFER_ASKED),
+        receive_buffer: survey::receive_buffer(NetworkConfig::RECEIVE_BUFFER)
+            .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
         firewall: firewall(),
     }
 }

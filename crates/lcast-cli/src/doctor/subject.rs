@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use lcast::home::LOCAL;
 use lcast::realm::RealmFolder;
-use lcast_net::Scope;
 use lcast_net::interfaces::Selection;
 use lcast_proto::group;
 use lcast_proto::keys::Kind;
@@ -19,7 +18,7 @@ pub(crate) fn without_credential() -> RealmFacts {
     let network = credential::Network::default();
     RealmFacts {
         name: LOCAL.to_owned(),
-        scope: Scope::Host,
+        scope: credential::Scope::Host,
         port: network.port,
         interfaces: Selection::Automatic,
         group: None,
@@ -30,17 +29,10 @@ pub(crate) fn without_credential() -> RealmFacts {
 /// What the realm of a credential wants of a host.
 pub(crate) fn realm_of(credential: &Credential) -> RealmFacts {
     let network = credential.network();
-    let scope = match network.scope {
-        credential::Scope::Host => Scope::Host,
-        credential::Scope::Link => Scope::Link,
-        credential::Scope::Site => Scope::Site,
-        credential::Scope::Org => Scope::Organization,
-        credential::Scope::Global => Scope::Global,
-    };
     let is_agent = |it: &&Member| it.subject.kind == Kind::Agent && !it.forgotten;
     RealmFacts {
         name: credential.realm_name().to_owned(),
-        scope,
+        scope: network.scope,
         port: network.port,
         interfaces: selection(network.interfaces.clone()),
         group: Some(group::address(credential.realm(), network.scope, group::CONTROL)),

@@ -28,6 +28,7 @@ pub(crate) struct Live {
     events: Vec<Json>,
     drawn: Drawn,
     stale: bool,
+    said_something: bool,
 }
 
 impl Live {
@@ -45,12 +46,18 @@ impl Live {
             events: Vec::new(),
             drawn: Drawn::default(),
             stale: false,
+            said_something: false,
         }
     }
 
     /// Whether all lines are printed.
     pub(crate) fn is_done(&self) -> bool {
         self.lines_left == Some(0)
+    }
+
+    /// Whether a node has said anything.
+    pub(crate) fn said_something(&self) -> bool {
+        self.said_something
     }
 
     /// Whether the table wants to be drawn.
@@ -60,6 +67,10 @@ impl Live {
 
     /// Takes what the watch says.
     pub(crate) fn take(&mut self, item: WatchItem) -> Result<(), Failure> {
+        self.said_something |= matches!(
+            item,
+            WatchItem::Reply(_) | WatchItem::Entered { .. } | WatchItem::Changed { .. }
+        );
         if self.output.format != Format::Text {
             return self.take_json(&item);
         }

@@ -1,6 +1,8 @@
 //! What a question prints while replies come in, and at its end.
 
-use lcast_proto::question::report::{Class, Outcome, Reply, Report};
+use lcast_proto::question::report::{
+    Class, ErrorCode, FailedNode, Failure as NodeFailure, Outcome, Reply, ReplyValue, Report,
+};
 use lcast_proto::select::Pattern;
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
@@ -39,8 +41,10 @@ pub(crate) struct Printer {
     show: Show,
     /// In which order variables get columns.
     order: Vec<Pattern>,
-    /// Whether the question only asked what would happen.
-    dry_run: bool,
+    /// For a set: whether it only asked what would happen.
+    set: Option<bool>,
+    /// The nodes with several variables where one was wanted, and how many.
+    unclear: Vec<(String, usize)>,
     /// What is printed at the end only.
     kept: Vec<Reply>,
 }
@@ -48,7 +52,7 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer for one question.
     pub(crate) fn new(output: Output, show: Show) -> Self {
-        Self { output, show, order: Vec::new(), dry_run: false, kept: Vec::new() }
+        Self { output, show, order: Vec::new(), set: None, unclear: Vec::new(), kept: Vec::new() }
     }
 
     /// Gives variables columns in the order of the patterns that were asked for.
@@ -57,16 +61,17 @@ impl Printer {
         self
     }
 
-    /// Says of each reply that nothing was done, if so.
-    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
-        self.dry_run = dry_run;
+    /// Says of each reply what became of the set, or what would, when it was a dry run.
+    pub(crate) fn of_set(mut self, dry_run: bool) -> Self {
+        self.set = Some(dry_run);
         self
     }
 
     /// A reply as an object.
     fn object(&self, reply: &Reply) -> Option<Json> {
-        let mut object = json::reply(reply)?;
-        if self.dry_run {
+        let Some(dry_run) = self.set else { return json::reply(reply) };
+        let mut object = json::set_reply(reply)?;
+        if dry_run {
             object["dry_run"] = Json::from(true);
         }
         Some(object)
@@ -74,7 +79,13 @@ impl Printer {
 
     /// Takes a reply, and prints it if its place in the output is known.
     pub(crate) fn reply(&mut self, reply: Reply) -> Result<(), Failure> {
-        match self.line(&reply)? {
+        if let (Show::Value, Outcome::Values(values)) = (&self.show, &reply.outcome)
+            && self.the_one(values).is_none()
+        {
+            self.unclear.push((reply.node, values.len()));
+            return Ok(());
+        }
+        match self.line(&reply) {
             Some(line) => self.output.text(&(line + "\n")),
             None => {
                 self.kept.push(reply);
@@ -83,31 +94,44 @@ impl Printer {
         }
     }
 
+    /// The one variable asked for: the only one there, or the one of that very name.
+    fn the_one<'a>(&self, values: &'a [ReplyValue]) -> Option<&'a ReplyValue> {
+        let name = self.order.first().map(Pattern::to_string);
+        match values {
+            [one] => Some(one),
+            several => several.iter().find(|it| Some(&it.name) == name.as_ref()),
+        }
+    }
+
+    /// Counts nodes whose answer could not be printed as failed.
+    pub(crate) fn settle(&mut self, report: &mut Report) {
+        for (node, count) in std::mem::take(&mut self.unclear) {
+            let message = format!("--value prints one variable, and {count} are here: name one");
+            let failure = NodeFailure { code: ErrorCode::Invalid, message };
+            report.answered = report.answered.saturating_sub(1);
+            report.error.push(FailedNode { node, failure });
+        }
+        report.error.sort_by(|left, right| left.node.cmp(&right.node));
+    }
+
     /// The line that this reply prints at once; none when it is kept for the end.
-    fn line(&self, reply: &Reply) -> Result<Option<String>, Failure> {
+    fn line(&self, reply: &Reply) -> Option<String> {
         let answered = reply.outcome.class() == Class::Answered;
         match self.show {
-            Show::Names if answered => Ok(Some(sanitise(&reply.node))),
+            Show::Names if answered => Some(sanitise(&reply.node)),
             Show::Value => match &reply.outcome {
-                Outcome::Values(values) => match values.as_slice() {
-                    [it] => {
-                        let value = sanitise(&human::value(&it.value, &it.unit, false));
-                        Ok(Some(format!("{}\t{value}", sanitise(&reply.node))))
-                    }
-                    several => Err(Failure::usage(format!(
-                        "--value prints one variable, and {} has {} here; name one of them",
-                        sanitise(&reply.node),
-                        several.len()
-                    ))),
-                },
-                Outcome::Empty(_) | Outcome::Error(_) => Ok(None),
-                Outcome::Refused(_) | Outcome::Set(_) => Ok(None),
+                Outcome::Values(values) => {
+                    let it = self.the_one(values)?;
+                    let value = sanitise(&human::value(&it.value, &it.unit, false));
+                    Some(format!("{}\t{value}", sanitise(&reply.node)))
+                }
+                Outcome::Empty(_) | Outcome::Error(_) => None,
+                Outcome::Refused(_) | Outcome::Set(_) => None,
             },
             Show::Replies if self.output.format == Format::JsonLines => {
-                let line = self.object(reply).map(|it| json_line("reply", it));
-                Ok(line)
+                self.object(reply).map(|it| json_line("reply", it))
             }
-            Show::Replies | Show::Names | Show::Tally | Show::Aggregate { .. } => Ok(None),
+            Show::Replies | Show::Names | Show::Tally | Show::Aggregate { .. } => None,
         }
     }
 
@@ -188,7 +212,9 @@ impl Printer {
                 let is_set = |it: &Reply| matches!(it.outcome, Outcome::Set(_));
                 let is_values = |it: &Reply| matches!(it.outcome, Outcome::Values(_));
                 if self.kept.iter().any(is_set) {
-                    return self.output.table(&replies::outcomes(&self.kept, self.dry_run));
+                    return self
+                        .output
+                        .table(&replies::outcomes(&self.kept, self.set == Some(true)));
                 }
                 if self.kept.iter().any(is_values) {
                     return self.output.table(&replies::values(&self.kept, &self.order, terminal));
@@ -242,7 +268,7 @@ mod tests {
     #[test]
     fn lines_for_programs_come_at_once() {
         let reply = values("web1", &[("app.x", Value::from("a\tb\x1b"))]);
-        let line = |show, format| printer(show, format).line(&reply).unwrap();
+        let line = |show, format| printer(show, format).line(&reply);
         assert_eq!(line(Show::Names, Format::Text).as_deref(), Some("web1"));
         assert_eq!(line(Show::Value, Format::Text).as_deref(), Some("web1\ta b"));
         assert_eq!(line(Show::Replies, Format::Text), None);
@@ -259,7 +285,7 @@ mod tests {
             (Show::Value, Format::Text),
             (Show::Replies, Format::JsonLines),
         ] {
-            assert_eq!(printer(show, format).line(&empty("web1")).unwrap(), None);
+            assert_eq!(printer(show, format).line(&empty("web1")), None);
         }
         let mut printer = printer(Show::Replies, Format::Json);
         for reply in [values("b", &[("a.b", Value::Null)]), empty("c"), values("a", &[])] {
@@ -273,11 +299,21 @@ mod tests {
     }
 
     #[test]
-    fn several_variables_are_too_many_for_value() {
-        let reply = values("web1", &[("a.b", Value::Int(1)), ("a.c", Value::Int(2))]);
-        let error = printer(Show::Value, Format::Text).line(&reply).unwrap_err();
-        assert_eq!(error.exit, crate::exit::Exit::Usage);
-        assert!(error.message.contains("web1 has 2"), "{error}");
+    fn a_node_with_several_variables_fails_for_value_and_the_account_is_kept() {
+        let several = |node: &str| values(node, &[("a.b", Value::Int(1)), ("a.c", Value::Int(2))]);
+        let mut vague = printer(Show::Value, Format::Text).ordered(vec!["a".parse().unwrap()]);
+        for reply in [several("web2"), values("web3", &[("a.b", Value::Int(1))]), several("web1")] {
+            vague.reply(reply).unwrap();
+        }
+        let mut account = report([3, 0, 0, 0, 0, 0]);
+        vague.settle(&mut account);
+        assert_eq!(account.answered, 1);
+        let failed: Vec<&str> = account.error.iter().map(|it| it.node.as_str()).collect();
+        assert_eq!(failed, ["web1", "web2"]);
+        assert!(account.error[0].failure.message.contains("2 are here"), "{account:?}");
+
+        let exact = printer(Show::Value, Format::Text).ordered(vec!["a.c".parse().unwrap()]);
+        assert_eq!(exact.line(&several("web1")).as_deref(), Some("web1\t2"));
     }
 
     #[test]
@@ -285,10 +321,10 @@ mod tests {
         let reply = values("web1", &[("app.x", Value::Int(1))]);
         for dry_run in [false, true] {
             let told = |object: &Json| object.get("dry_run").is_some_and(|it| *it == true);
-            let lines = printer(Show::Replies, Format::JsonLines).dry_run(dry_run);
-            let line = lines.line(&reply).unwrap().unwrap();
+            let lines = printer(Show::Replies, Format::JsonLines).of_set(dry_run);
+            let line = lines.line(&reply).unwrap();
             assert_eq!(told(&serde_json::from_str(&line).unwrap()), dry_run, "{line}");
-            let mut whole = printer(Show::Replies, Format::Json).dry_run(dry_run);
+            let mut whole = printer(Show::Replies, Format::Json).of_set(dry_run);
             whole.reply(reply.clone()).unwrap();
             let document = whole.document(&report([1, 0, 0, 0, 0, 0]), &|_, _| None);
             assert_eq!(told(&document["replies"][0]), dry_run, "{document}");

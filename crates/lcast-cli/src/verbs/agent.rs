@@ -4,6 +4,7 @@
 //! that the host and the configuration give, the settings, and the node that answers for them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
@@ -14,34 +15,43 @@ use lcast_proto::question::Wanted;
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Now;
 use lcast_proto::variable::{Table, Update};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::agent::Change;
-use crate::agent::background::Background;
-use crate::agent::builtin::{self, Families, Options, OwnFacts, Roots, Sampler};
+use crate::agent::background::{Background, Slow, Wants};
+use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
 use crate::agent::config::Config;
 use crate::args::{AgentArgs, Everywhere};
-use crate::doctor::checkup::Checkup;
+use crate::doctor::checkup::{self, Checkup};
 use crate::doctor::subject;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::place::{self, Place};
 use crate::service;
+use crate::signals::Signals;
+
+/// Where the agent shows what is wrong with its host.
+const DOCTOR: &str = "librecast.doctor";
+
+/// File systems are read at most this often.
+const FILESYSTEMS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest configuration file in bytes.
 const CONFIG_LENGTH_MAX: u64 = 4 << 20;
 
 /// Runs until it is told to end.
 pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exit, Failure> {
-    start_log();
-    let mut signals = Signals::watch()?;
+    start_log(everywhere.common.quiet);
+    // Before anybody knows that it runs: whoever is told that it is ready may end it at once, and
+    // its goodbye is owed from there on.
+    let mut signals = Signals::watch_with_hangup()?;
     let place = place::resolve(everywhere, Purpose::Answer)?;
     let config = read_config(args.config.as_deref(), place.folder.as_ref())?;
     let roots = Roots::default();
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
-    let node = start(place, &config, &roots)?;
-    let mut background = Background::start(&config.variables, &roots);
+    let slow = slow(&place, &config, &roots);
+    let mut background = Background::start(&config.variables, slow, &roots);
+    let node = start(place, &config, &roots, background.wants())?;
     apply(&node, std::mem::take(&mut background.initial)).await?;
     for setting in config.settings {
         let exposed = node.expose_setting(setting.definition, setting.default).await;
@@ -58,7 +68,8 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     ended.map(|()| Exit::Success)
 }
 
-/// Applies what is read in the background until a signal, or the parent, ends the agent.
+/// Applies what is read in the background until a signal, or the parent, ends the agent. That its
+/// node ends before is a failure: an agent that lived on would answer nothing.
 async fn serve(
     node: &Node,
     background: &mut Background,
@@ -70,52 +81,17 @@ async fn serve(
     loop {
         tokio::select! {
             Some(changes) = background.changes.recv() => apply(node, changes).await?,
-            () = signals.received() => return Ok(()),
+            () = signals.next() => return Ok(()),
             () = &mut parent => return Ok(()),
+            () = node.ended() => {
+                let message = "the agent answers no more: its network part failed, see the log";
+                return Err(Failure::internal(message));
+            }
             () = watchdog.due() => {
                 // The node's own loop must turn for the watchdog to be fed.
                 node.facts().await.map_err(Failure::internal)?;
                 service::notify("WATCHDOG=1");
             }
-        }
-    }
-}
-
-/// The signals that end an agent. Watched before anybody knows that it runs: whoever is told that
-/// it is ready may end it at once, and its goodbye is owed from there on.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// The end of the terminal; not for what nohup(1) keeps beyond it.
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    fn watch() -> Result<Self, Failure> {
-        let watch = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
-        };
-        let stays = service::ignores_hangup();
-        Ok(Self {
-            terminate: watch(SignalKind::terminate())?,
-            interrupt: watch(SignalKind::interrupt())?,
-            hangup: (!stays).then(|| watch(SignalKind::hangup())).transpose()?,
-        })
-    }
-
-    /// Waits for the first of them.
-    async fn received(&mut self) {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = hangup => {}
         }
     }
 }
@@ -148,7 +124,40 @@ fn apply_to(table: &mut Table, now: Now, changes: Vec<Change>) {
     }
 }
 
-fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> {
+/// What of the host may take its time to be read.
+fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
+    let mut filesystems = Filesystems::new(&config.sampler_options());
+    let roots = roots.clone();
+    let mut realm = subject::realm_of(&place.credential);
+    if !config.network.interfaces.is_empty() {
+        realm.interfaces = subject::selection(config.network.interfaces.clone());
+    }
+    let checkup =
+        Checkup::new(realm, subject::credential_of(&place.credential, place.folder.as_ref()));
+    let ids = move || {
+        let update = |name| {
+            let value = checkup.ids(place::wall());
+            Change::Update(Update { name, value, time: None, version: None })
+        };
+        DOCTOR.parse().map(update).into_iter().collect()
+    };
+    vec![
+        Slow {
+            family: Family::Filesystem,
+            read: Box::new(move || filesystems.read(&roots)),
+            pause: FILESYSTEMS_PAUSE,
+            every: TICK,
+        },
+        Slow {
+            family: Family::Doctor,
+            read: Box::new(ids),
+            pause: checkup::PAUSE,
+            every: checkup::INTERVAL,
+        },
+    ]
+}
+
+fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<Node, Failure> {
     let Place { credential, state, folder, seen } = place;
     seen.iter().for_each(|seen| tracing::warn!("{seen}"));
     let own = OwnFacts {
@@ -157,17 +166,13 @@ fn start(place: Place, config: &Config, roots: &Roots) -> Result<Node, Failure> 
         certificate_expires: Some(credential.certificate().subject().not_after),
         ..OwnFacts::default()
     };
-    let mut realm = subject::realm_of(&credential);
-    if !config.network.interfaces.is_empty() {
-        realm.interfaces = subject::selection(config.network.interfaces.clone());
-    }
-    let checkup = Checkup::new(realm, subject::credential_of(&credential, folder.as_ref()));
-    let refresh = refresher(Sampler::new(roots.clone(), options(config)), own, checkup);
+    let sampler = Sampler::new(roots.clone(), config.sampler_options());
+    let refresh = refresher(sampler, own, wants);
     let mut builder = Node::builder(credential)
         .software(env!("CARGO_PKG_VERSION"))
         .narrowing(narrowing(config))
         .closed()
-        .refresh(builtin::TICK, Box::new(refresh));
+        .refresh(TICK, Box::new(refresh));
     if let Some(state) = state {
         if let Some(warning) = open_to_others(&state) {
             tracing::warn!("{warning}");
@@ -204,11 +209,12 @@ fn open_to_others(state: &Path) -> Option<String> {
     })
 }
 
-/// Reads what a question is going to read, and every so often what needs a history.
+/// Reads what a question is going to read, and every so often what needs a history. It waits for
+/// nothing: it runs in the node's own loop.
 fn refresher(
     mut sampler: Sampler,
     mut own: OwnFacts,
-    mut checkup: Checkup,
+    wants: Wants,
 ) -> impl FnMut(&mut Table, Now, &Facts, Option<&Wanted>) + Send {
     let mut defined = false;
     move |table, now, facts, wanted| {
@@ -222,27 +228,15 @@ fn refresher(
                 apply_to(table, now, sampler.tick(now));
                 return;
             }
-            Some(wanted) => families(wanted),
+            Some(wanted) => Families::of_wanted(wanted),
         };
-        if families.contains(builtin::Family::Own) {
+        wants.tell(families);
+        if families.contains(Family::Own) {
             tell_own(&mut own, facts);
             apply_to(table, now, own.changes(now));
         }
-        if families.contains(builtin::Family::Doctor)
-            && let Some(value) = checkup.ids(now)
-            && let Ok(name) = "librecast.doctor".parse()
-        {
-            let update = Update { name, value, time: None, version: None };
-            apply_to(table, now, vec![Change::Update(update)]);
-        }
         apply_to(table, now, sampler.sample(now, families));
     }
-}
-
-fn families(wanted: &Wanted) -> Families {
-    let patterns: Vec<String> = wanted.patterns.iter().map(ToString::to_string).collect();
-    let reads = wanted.predicate.as_ref().map(|it| it.reads()).unwrap_or_default();
-    Families::of_patterns(patterns.iter().chain(&reads).map(String::as_str))
 }
 
 fn tell_own(own: &mut OwnFacts, facts: &Facts) {
@@ -254,15 +248,6 @@ fn tell_own(own: &mut OwnFacts, facts: &Facts) {
     own.receive_overflow = facts.network.overflow;
     own.path_current = Some(facts.path.to_owned());
     own.path_since = Some(facts.path_since);
-}
-
-fn options(config: &Config) -> Options {
-    Options {
-        filesystem_include: config.builtin.filesystem_include.clone(),
-        filesystem_exclude: config.builtin.filesystem_exclude.clone(),
-        processes: config.builtin.processes.clone(),
-        ..Options::default()
-    }
 }
 
 fn narrowing(config: &Config) -> Narrowing {
@@ -286,12 +271,13 @@ fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Con
     Config::parse(&text, &path).map_err(Failure::usage)
 }
 
-/// Tells on stderr what happens, by RUST_LOG.
-fn start_log() {
+/// Tells on stderr what happens, by RUST_LOG; when quiet, what is wrong.
+fn start_log(quiet: bool) {
     use std::io::IsTerminal;
     let plain = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(if quiet { "warn" } else { "info" })
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -299,4 +285,88 @@ fn start_log() {
         .with_target(false);
     // A log that was started before, by a test, stays.
     let _ = log.try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_net::NetworkStats;
+    use lcast_proto::keys::authority::Authority;
+    use lcast_proto::keys::{Credential, Kind, Labels, MemberEdit, Network, Roles, Scope, Subject};
+    use lcast_proto::random::Random;
+    use lcast_proto::stats::Stats;
+    use lcast_proto::time::Timestamp;
+
+    use super::*;
+
+    fn credential() -> Credential {
+        let subject = Subject {
+            name: "web1".parse().unwrap(),
+            kind: Kind::Agent,
+            labels: Labels::default(),
+            roles: Roles::default(),
+            not_before: Timestamp::from_millis(0),
+            not_after: Timestamp::from_millis(i64::MAX / 2),
+        };
+        let mut random = Random::from_seed([5; 32]);
+        let authority = Authority::create("prod", &mut random).unwrap();
+        let network = Network { scope: Scope::Host, ..Network::default() };
+        let edit = MemberEdit::first();
+        let now = Timestamp::from_millis(1_000_000);
+        let mut enrolled = authority.enroll(edit, &[subject], &network, now, &mut random).unwrap();
+        enrolled.credentials.remove(0)
+    }
+
+    /// A question for what is read in the background has it read anew, and does not wait for it.
+    #[test]
+    fn a_question_wants_what_is_read_in_the_background() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let nowhere = Roots::under(Path::new("/proc/nonexistent"));
+            let slow = Slow {
+                family: Family::Systemd,
+                read: Box::new(|| vec![Change::Undefine("app.x".to_owned())]),
+                pause: Duration::ZERO,
+                every: Duration::from_secs(36_000),
+            };
+            let mut background = Background::start(&[], vec![slow], &nowhere);
+            let sampler = Sampler::new(nowhere, builtin::Options::default());
+            let mut refresh = refresher(sampler, OwnFacts::default(), background.wants());
+            let facts = Facts {
+                stats: Stats::default(),
+                network: NetworkStats::default(),
+                started: Now::default(),
+                path: "none",
+                path_since: Timestamp::from_millis(0),
+                absent: Vec::new(),
+            };
+            let patterns = vec!["systemd.state".parse().unwrap()];
+            let wanted = Wanted { patterns, predicate: None };
+            refresh(&mut Table::new(1), Now::default(), &facts, Some(&wanted));
+            let read = tokio::time::timeout(Duration::from_secs(20), background.changes.recv());
+            assert_eq!(read.await.unwrap().unwrap().len(), 1);
+            background.stop().await;
+        });
+    }
+
+    /// Nothing is sent: the node is closed.
+    #[test]
+    fn an_agent_whose_node_ends_does_not_live_on() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let nowhere = Roots::under(Path::new("/proc/nonexistent"));
+            let registry = std::env::temp_dir().join(format!("lcast-ends-{}", std::process::id()));
+            let node = Node::builder(credential()).closed().registry(vec![registry.clone()]);
+            let node = node.start().unwrap();
+            let mut background = Background::start(&[], Vec::new(), &nowhere);
+            let mut signals = Signals::watch().unwrap();
+            node.clone().leave().await;
+            let serving = serve(&node, &mut background, &mut signals, false);
+            let ended = tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap();
+            let ended = ended.unwrap_err();
+            assert_eq!(ended.exit, Exit::Internal);
+            assert!(ended.message.contains("answers no more"), "{ended}");
+            background.stop().await;
+            let _ = std::fs::remove_dir_all(registry);
+        });
+    }
 }

@@ -10,13 +10,12 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use self::fleet::Fleet;
 use crate::args::{DemoArgs, Everywhere};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
+use crate::signals::Signals;
 
 /// How long the agents may take to start.
 const START_MAX: Duration = Duration::from_secs(15);
@@ -70,11 +69,11 @@ pub(crate) async fn run(
     if output.format != Format::Text {
         return Err(Failure::usage("the demo is for people: it has no JSON"));
     }
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::watch_with_hangup()?;
     let mut fleet = Fleet::found(args.keep)?;
     let shown = tokio::select! {
         shown = show(&mut fleet, args.keep, output) => shown,
-        exit = signals.any() => Ok((exit, false)),
+        () = signals.next() => Ok((Exit::Interrupted, false)),
     };
     match shown {
         Ok((exit, true)) if args.keep => {
@@ -90,36 +89,6 @@ pub(crate) async fn run(
             fleet.disband().await;
             Err(failure)
         }
-    }
-}
-
-/// The signals that end the demo; it cleans up then.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let watch = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::internal(format_args!("cannot watch signals: {error}")))
-        };
-        Ok(Self {
-            interrupt: watch(SignalKind::interrupt())?,
-            terminate: watch(SignalKind::terminate())?,
-            hangup: watch(SignalKind::hangup())?,
-        })
-    }
-
-    async fn any(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-        Exit::Interrupted
     }
 }
 

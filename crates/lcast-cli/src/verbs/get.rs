@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::output::printer::{Printer, Show};
 use crate::output::{Format, Output};
 use crate::place;
+use crate::signals::Signals;
 
 /// Asks, prints, judges.
 pub(crate) async fn run(
@@ -22,17 +23,21 @@ pub(crate) async fn run(
     let show = show(args, &patterns, output)?;
     let target = args.ask.target.resolve()?;
     check_size(&target.selector, &patterns)?;
-    let predicate = target.selector.predicate.clone();
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns.clone()), target, &args.ask.question);
+    let ask = question::describe(Verb::Get(patterns.clone()), target.clone(), &args.ask.question);
     let mut printer = Printer::new(output, show).ordered(patterns.clone());
-    let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
+    let mut asked =
+        question::ask(&session, &mut signals, ask, |reply| printer.reply(reply)).await?;
+    printer.settle(&mut asked.report);
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
-    suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
+    let sought =
+        suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };
+    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
     session.close().await;
     Ok(exit)
 }

@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::output::live::Drawn;
 use crate::output::table::Table;
 use crate::output::{Format, Output, human, report};
+use crate::signals::Signals;
 use crate::text::sanitise;
 use crate::{json, place};
 
@@ -50,65 +51,70 @@ pub(crate) async fn list(
     if args.names && output.format != Format::Text {
         return Err(Failure::usage("--names and --json or --jsonl exclude each other"));
     }
+    if args.watch && output.format == Format::Json {
+        let message = "--json prints one document, and --watch does not end: use --jsonl";
+        return Err(Failure::usage(message));
+    }
     let (states, folder) = args.split_state();
     if let Some(word) = folder.filter(|word| !word.contains('/') && !Path::new(word).is_dir()) {
         let states = STATES.join(", ");
         let message = format!("--state '{word}' is none of {states}; a folder is written ./{word}");
         return Err(Failure::usage(message));
     }
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let asked = question::ask(&session, roll_call(FRESH), |_| Ok(())).await?;
+    let asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
         let kind = it.kind == Kind::Agent || (args.clients && here);
         kind && (states.is_empty() || states.contains(&it.state.as_str()))
     };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-    if args.watch {
-        follow(&session, &nodes, &wanted, output).await?;
+    if args.watch && !asked.interrupted {
+        follow(&session, &mut signals, &nodes, &wanted, output).await?;
     } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
     } else {
         print(&nodes, output)?;
     }
-    let exit = match (asked.interrupted, asked.report.sent, asked.report.heard) {
-        (true, _, _) => Exit::Interrupted,
-        (false, false, _) => Exit::Unsendable,
-        (false, true, false) => Exit::Nobody,
-        (false, true, true) => Exit::Success,
-    };
+    let exit = judge(&asked);
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
+}
+
+/// The exit code of a roll call: silence of some is no failure here, and what was heard before an
+/// interrupt was printed.
+fn judge(asked: &question::Asked) -> Exit {
+    match (asked.interrupted, asked.report.sent, asked.report.heard) {
+        (true, _, true) => Exit::Incomplete,
+        (true, _, false) => Exit::Interrupted,
+        (false, false, _) => Exit::Unsendable,
+        (false, true, false) => Exit::Nobody,
+        (false, true, true) => Exit::Success,
+    }
 }
 
 /// Prints the roster, then what changes in it, until it is interrupted: the table anew on a
 /// terminal, else a line for each change.
 async fn follow(
     session: &Session,
+    signals: &mut Signals,
     nodes: &[NodeView],
     wanted: &impl Fn(&NodeView) -> bool,
     output: Output,
 ) -> Result<(), Failure> {
-    if output.format == Format::Json {
-        let message = "--json prints one document, and --watch does not end: use --jsonl";
-        return Err(Failure::usage(message));
-    }
     let on_screen = output.terminal() && output.format == Format::Text;
     let mut drawn = Drawn::default();
     let mut changes = session.presence().await?;
-    let mut interrupts = question::Interrupts::new()?;
     if on_screen {
         drawn.draw(&table(nodes, place::wall()).render(output.screen), output)?;
     } else {
         print(nodes, output)?;
     }
     loop {
-        let item = tokio::select! {
-            item = changes.next() => item,
-            () = interrupts.next() => return Ok(()),
-        };
+        let Some(item) = signals.unless(changes.next()).await else { return Ok(()) };
         let id = match item {
             Some(PresenceItem::Changed(it)) => Some(it.id),
             // After an overflow all are told.
@@ -211,30 +217,36 @@ pub(crate) async fn forget(
     // The list is in force here; nodes take it from whoever has it, now or later.
     let mut chosen = everywhere.clone();
     chosen.common.realm = Some(folder.name().to_owned());
-    let told = match tell(&chosen).await {
-        Ok(count) => count,
+    let (told, exit) = match tell(&chosen).await {
+        Ok(told) => told,
         Err(failure) => {
             output.note(&format!("could not tell the realm yet: {failure}"));
-            0
+            let interrupted = failure.exit == Exit::Interrupted;
+            (0, if interrupted { Exit::Incomplete } else { Exit::Success })
         }
     };
     if output.format != Format::Text {
         output.json(&json!({ "forgotten": args.name, "changed": changed, "told": told }))?;
-        return Ok(Exit::Success);
+        return Ok(exit);
     }
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
     output.note(&format!("'{}' {verb}; {told} nodes were told", args.name));
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
-/// Announces the newest member list: how many nodes heard of it.
-async fn tell(everywhere: &Everywhere) -> Result<u32, Failure> {
+/// Announces the newest member list: how many nodes heard of it, and whether there was time.
+async fn tell(everywhere: &Everywhere) -> Result<(u32, Exit), Failure> {
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let asked = question::ask(&session, roll_call(FRESH), |_| Ok(())).await?;
+    let asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
     // Those that heard of a newer list now fetch its pages from this process.
-    session.linger(FRESH).await;
+    let fetched = match asked.interrupted {
+        true => None,
+        false => signals.unless(session.linger(FRESH)).await,
+    };
     session.close().await;
-    Ok(asked.report.answered)
+    let exit = if fetched.is_some() { Exit::Success } else { Exit::Incomplete };
+    Ok((asked.report.answered, exit))
 }
 
 /// Round trips of one node.
@@ -270,7 +282,7 @@ pub(crate) async fn ping(
 ) -> Result<Exit, Failure> {
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let predicate = target.selector.predicate.clone();
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
     let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
     let mut last = None;
@@ -278,14 +290,20 @@ pub(crate) async fn ping(
         let ask = question::describe(Verb::Ping, target.clone(), &args.ask.question);
         let begun = Instant::now();
         let mut heard = Vec::new();
-        let asked = question::ask(&session, ask, |reply| {
+        let mut asked = question::ask(&session, &mut signals, ask, |reply| {
             trips.entry(reply.node.clone()).or_default().multicast.add(begun.elapsed());
             heard.push(reply.node);
             Ok(())
         })
         .await?;
-        for (node, time) in session.ping(&heard).await {
-            trips.entry(node).or_default().unicast.add(time);
+        if !asked.interrupted {
+            match signals.unless(session.ping(&heard)).await {
+                Some(times) => {
+                    let mut add = |(node, time)| trips.entry(node).or_default().unicast.add(time);
+                    times.into_iter().for_each(&mut add);
+                }
+                None => asked.interrupted = true,
+            }
         }
         let interrupted = asked.interrupted;
         last = Some(asked);
@@ -297,9 +315,14 @@ pub(crate) async fn ping(
         return Err(Failure::usage("--count must be at least 1"));
     };
     print_trips(&trips, &asked, output)?;
-    let exit = question::judge(&asked, &args.ask.question);
+    let exit = match question::judge(&asked, &args.ask.question) {
+        // An earlier round was answered.
+        Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
+        exit => exit,
+    };
     question::explain(exit, &asked.report, &session, output).await;
-    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
+    let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
+    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
     session.close().await;
     Ok(exit)
 }
@@ -353,6 +376,7 @@ fn print_trips(
 #[cfg(test)]
 mod tests {
     use lcast_proto::keys::NodeId;
+    use lcast_proto::question::report::Report;
 
     use super::*;
 
@@ -391,6 +415,22 @@ mod tests {
             "web1\trole=web\t\t0.1.0\talive\t2.0 s ago\tmulticast\n\
              web1\trole=web\t\t\tnever\tnever\t-\n"
         );
+    }
+
+    /// The contract: 3 with what has arrived, 130 only when nothing had.
+    #[test]
+    fn an_interrupted_roll_call_counts_what_was_heard() {
+        for (interrupted, sent, heard, expected) in [
+            (false, true, true, Exit::Success),
+            (false, true, false, Exit::Nobody),
+            (false, false, false, Exit::Unsendable),
+            (true, true, true, Exit::Incomplete),
+            (true, true, false, Exit::Interrupted),
+        ] {
+            let report = Report { sent, heard, ..Report::default() };
+            let asked = question::Asked { report, schemas: Vec::new(), interrupted };
+            assert_eq!(judge(&asked), expected, "{asked:?}");
+        }
     }
 
     #[test]

@@ -8,8 +8,6 @@ use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::variable::Schema;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use crate::args::target::Target;
 use crate::args::{Everywhere, QuestionArgs};
 use crate::backend::{Answer, Session};
@@ -17,6 +15,7 @@ use crate::exit::{Exit, Rules};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::place::{self, Place};
+use crate::signals::Signals;
 
 /// What came of a question.
 #[derive(Debug)]
@@ -53,22 +52,21 @@ fn deadline(question: &QuestionArgs) -> Deadline {
 /// with what has arrived; a second one ends the program.
 pub(crate) async fn ask(
     session: &Session,
+    signals: &mut Signals,
     ask: Ask,
     mut take: impl FnMut(Reply) -> Result<(), Failure>,
 ) -> Result<Asked, Failure> {
     let mut question = session.ask(ask).await?;
     let mut interrupted = false;
-    let mut interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
-        .map_err(|error| Failure::internal(format_args!("cannot watch for Ctrl-C: {error}")))?;
     loop {
         tokio::select! {
             answer = question.next() => match answer? {
                 Answer::Reply(reply) => take(reply)?,
                 Answer::End(report, schemas) => return Ok(Asked { report, schemas, interrupted }),
             },
-            _ = interrupts.recv() => {
+            () = signals.next() => {
                 if interrupted {
-                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                    return Err(self::interrupted());
                 }
                 interrupted = true;
                 question.cancel();
@@ -77,33 +75,9 @@ pub(crate) async fn ask(
     }
 }
 
-/// The signals that end what does not end by itself.
-pub(crate) struct Interrupts {
-    interrupts: Signal,
-    ends: Signal,
-}
-
-impl Interrupts {
-    /// From here on they end nothing by themselves.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let watch = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::internal(format_args!("cannot watch for signals: {error}"))
-            })
-        };
-        Ok(Self {
-            interrupts: watch(SignalKind::interrupt())?,
-            ends: watch(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for the next.
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupts.recv() => {}
-            _ = self.ends.recv() => {}
-        }
-    }
+/// The end of a command that is interrupted with nothing to show.
+pub(crate) fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted")
 }
 
 /// The exit code of a report.

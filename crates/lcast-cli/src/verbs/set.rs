@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output::printer::{Printer, Show};
 use crate::output::{Format, Output};
 use crate::place;
+use crate::signals::Signals;
 
 /// Tells, prints, judges.
 pub(crate) async fn run(
@@ -25,19 +26,20 @@ pub(crate) async fn run(
     }
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let predicate = target.selector.predicate.clone();
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Set(request), target, &args.ask.question);
+    let ask = question::describe(Verb::Set(request), target.clone(), &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
-    let mut printer = Printer::new(output, show).dry_run(args.dry_run);
-    let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
+    let mut printer = Printer::new(output, show).of_set(args.dry_run);
+    let asked = question::ask(&session, &mut signals, ask, |reply| printer.reply(reply)).await?;
     printer.finish(&asked.report, place::wall(), &|_, _| None)?;
     if args.dry_run {
         output.note("dry run: nothing was set");
     }
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
-    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
+    let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
+    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
     session.close().await;
     Ok(exit)
 }

@@ -8,36 +8,44 @@ use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
 
 use super::question::{self, Asked};
+use crate::args::QuestionArgs;
+use crate::args::target::Target;
 use crate::backend::Session;
 use crate::output::Output;
+use crate::signals::Signals;
 
-/// How long nodes are asked what they have.
+/// How long nodes are asked what they have, where the question was not bounded more tightly.
 const ASKING: Duration = Duration::from_millis(500);
 
+/// A question that found little: what it sought, of whom, and within which bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct Sought<'a> {
+    pub(crate) patterns: &'a [Pattern],
+    pub(crate) target: &'a Target,
+    pub(crate) question: &'a QuestionArgs,
+}
+
 /// When every answer was empty for want of a variable, tells which names of the patterns and of
-/// the predicate no node has, and what is like them. Nodes say what they have when asked.
+/// the predicate no node has, and what is like them. Nodes say what they have when asked. Whether
+/// that was interrupted.
 pub(crate) async fn unknown_names(
     session: &Session,
+    signals: &mut Signals,
     asked: &Asked,
-    patterns: &[Pattern],
-    predicate: Option<&Predicate>,
+    sought: Sought<'_>,
     output: Output,
-) {
+) -> bool {
+    let Sought { patterns, target, question } = sought;
     let patterns = if lacks(&asked.report, EmptyReason::NoVariable) { patterns } else { &[] };
+    let predicate = target.selector.predicate.as_ref();
     let reads = predicate.map(|it| suspects(it, &asked.report)).unwrap_or_default();
-    if asked.interrupted || (patterns.is_empty() && reads.is_empty()) {
-        return;
+    if output.quiet || asked.interrupted || (patterns.is_empty() && reads.is_empty()) {
+        return false;
     }
-    let ask = Ask {
-        verb: Verb::Schema,
-        selector: Selector::default(),
-        only: None,
-        expect: Vec::new(),
-        deadline: Deadline { base: ASKING, extended: ASKING },
-        ways: Ways::All,
-    };
-    let Ok(told) = question::ask(session, ask, |_| Ok(())).await else {
-        return;
+    let Some(time) = time_left(question.timeout, asked.report.elapsed) else { return false };
+    let Ok(told) = question::ask(session, signals, ask_schemas(target, time), |_| Ok(())).await
+    else {
+        return false;
     };
     let schemas = told.schemas.iter().flat_map(|(_, schema)| schema.definitions());
     let known: BTreeSet<&str> = schemas.map(|it| it.template.as_str()).collect();
@@ -53,6 +61,26 @@ pub(crate) async fn unknown_names(
             ""
         };
         output.note(&format!("{proposal}{quotes}"));
+    }
+    told.interrupted
+}
+
+/// How long nodes may be asked what they have: `--timeout` bounds that too. None: not at all.
+fn time_left(timeout: Option<Duration>, elapsed: Duration) -> Option<Duration> {
+    let left = timeout.map_or(ASKING, |timeout| timeout.saturating_sub(elapsed));
+    Some(left.min(ASKING)).filter(|it| !it.is_zero())
+}
+
+/// Asks the nodes that were asked before; not those alone where the predicate holds: it may be the
+/// predicate that nobody can evaluate.
+fn ask_schemas(target: &Target, time: Duration) -> Ask {
+    Ask {
+        verb: Verb::Schema,
+        selector: Selector { predicate: None, ..target.selector.clone() },
+        only: target.only.clone(),
+        expect: Vec::new(),
+        deadline: Deadline { base: time, extended: time },
+        ways: Ways::All,
     }
 }
 
@@ -116,6 +144,31 @@ mod tests {
         check(EmptyReason::Undefined, &["host.name", "web"]);
         check(EmptyReason::NoMatch, &["web"]);
         check(EmptyReason::NoVariable, &[]);
+    }
+
+    #[test]
+    fn only_those_asked_before_are_asked_what_they_have_and_within_the_same_time() {
+        let ms = Duration::from_millis;
+        for (timeout, elapsed, expected) in [
+            (None, 900, Some(500)),
+            (Some(2000), 100, Some(500)),
+            (Some(300), 100, Some(200)),
+            (Some(300), 300, None),
+            (Some(300), 301, None),
+        ] {
+            let left = time_left(timeout.map(ms), ms(elapsed));
+            assert_eq!(left, expected.map(ms), "{timeout:?} {elapsed}");
+        }
+        let selector = Selector {
+            on: vec!["web*".parse().unwrap()],
+            predicate: Some(Predicate::parse("a.b > 1").unwrap()),
+            ..Selector::default()
+        };
+        let only = Some(vec!["web1".to_owned()]);
+        let target = Target { selector: selector.clone(), only: only.clone(), expect: Vec::new() };
+        let ask = ask_schemas(&target, ms(200));
+        assert_eq!(ask.selector, Selector { predicate: None, ..selector });
+        assert_eq!((ask.only, ask.deadline.extended), (only, ms(200)));
     }
 
     #[test]

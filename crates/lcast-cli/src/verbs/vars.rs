@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::{Format, Output, report};
+use crate::signals::Signals;
 use crate::{json, place};
 
 /// A definition and on how many nodes it holds.
@@ -39,10 +40,10 @@ pub(crate) async fn run(
     }
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &[])?;
-    let predicate = target.selector.predicate.clone();
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Schema, target, &args.ask.question);
-    let asked = question::ask(&session, ask, |_| Ok(())).await?;
+    let ask = question::describe(Verb::Schema, target.clone(), &args.ask.question);
+    let asked = question::ask(&session, &mut signals, ask, |_| Ok(())).await?;
     let counted = count(asked.schemas.iter().map(|(_, schema)| schema.as_ref()));
     let known: BTreeSet<&str> = counted.iter().map(|(it, _)| it.template.as_str()).collect();
     let rows = select(counted, pattern.as_ref());
@@ -52,7 +53,8 @@ pub(crate) async fn run(
     }
     let exit = question::judge(&asked, &args.ask.question);
     question::explain(exit, &asked.report, &session, output).await;
-    suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
+    let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
+    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
     session.close().await;
     Ok(exit)
 }

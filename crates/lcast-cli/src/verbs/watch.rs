@@ -8,7 +8,7 @@ use lcast_proto::question::{Verb, WatchRequest};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::question::{self, Asked, Interrupts};
+use super::question::{self, Asked};
 use super::{get, suggest};
 use crate::args::{Everywhere, WatchArgs};
 use crate::backend::{Session, Watch};
@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::output::live::Live;
 use crate::output::{Format, Output, report};
 use crate::place;
+use crate::signals::Signals;
 
 /// How often a table on a terminal is drawn at most.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -36,22 +37,31 @@ pub(crate) async fn run(
         WatchRequest { patterns: patterns.clone(), every: args.every, delta: delta(args)? };
     let target = args.ask.target.resolve()?;
     get::check_size(&target.selector, &patterns)?;
+    let signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let predicate = target.selector.predicate.clone();
-    let ask = question::describe(Verb::Watch(request), target, &args.ask.question);
+    let ask = question::describe(Verb::Watch(request), target.clone(), &args.ask.question);
     let mut live = Live::new(output, patterns.clone(), args.count);
-    let mut following = Following::begin(session.watch(ask).await?)?;
+    let mut following = Following::begin(session.watch(ask).await?, signals)?;
     following.first(&mut live).await?;
     if !live.is_done() {
         live.step_aside()?;
         following.tell_account(output);
         let asked = following.asked(&live);
-        suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
+        let sought =
+            suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };
+        if suggest::unknown_names(&session, &mut following.signals, &asked, sought, output).await {
+            following.interrupt();
+        }
     }
     following.rest(&mut live).await?;
     let asked = following.asked(&live);
+    let said_something = live.said_something();
     live.finish(&asked.report)?;
-    let exit = question::judge(&asked, &args.ask.question);
+    let exit = match question::judge(&asked, &args.ask.question) {
+        // Who came later is not in the account of the beginning.
+        Exit::Interrupted if said_something => Exit::Incomplete,
+        exit => exit,
+    };
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
@@ -69,7 +79,7 @@ fn delta(args: &WatchArgs) -> Result<Option<f64>, Failure> {
 /// A watch and the signals that end it.
 struct Following {
     watch: Watch,
-    interrupts: Interrupts,
+    signals: Signals,
     resizes: Signal,
     draw: Interval,
     /// The account of the beginning.
@@ -79,12 +89,12 @@ struct Following {
 }
 
 impl Following {
-    fn begin(watch: Watch) -> Result<Self, Failure> {
+    fn begin(watch: Watch, signals: Signals) -> Result<Self, Failure> {
         let mut draw = tokio::time::interval(DRAW_EVERY);
         draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             watch,
-            interrupts: Interrupts::new()?,
+            signals,
             resizes: signal(SignalKind::window_change())
                 .map_err(|error| Failure::internal(format_args!("no signals: {error}")))?,
             draw,
@@ -110,6 +120,11 @@ impl Following {
         Ok(())
     }
 
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+        self.watch.cancel();
+    }
+
     async fn step(&mut self, live: &mut Live) -> Result<(), Failure> {
         let item = tokio::select! {
             item = self.watch.next() => item?,
@@ -118,9 +133,11 @@ impl Following {
                 live.resized();
                 return Ok(());
             }
-            () = self.interrupts.next(), if !self.interrupted => {
-                self.interrupted = true;
-                self.watch.cancel();
+            () = self.signals.next() => {
+                if self.interrupted {
+                    return Err(question::interrupted());
+                }
+                self.interrupt();
                 return Ok(());
             }
         };

@@ -95,6 +95,25 @@ fn a_malformed_question_is_told_before_a_realm_is_made() {
     assert!(home.files().is_empty());
 }
 
+/// Before the realm is asked, or even chosen.
+#[test]
+fn options_without_a_meaning_are_refused() {
+    let home = Home::new();
+    for words in [
+        &["doctor", "--timeout", "1s"][..],
+        &["doctor", "--fail-empty"],
+        &["doctor", "--require", "3"],
+    ] {
+        home.refused(words, &["--timeout", "--on"]);
+    }
+    let builtin = home.run(&["vars", "--builtin", "--timeout", "1s"]);
+    assert_eq!((builtin.code, builtin.out.as_str()), (2, ""), "{builtin:?}");
+    let followed = home.run(&["nodes", "--watch", "--json"]);
+    assert_eq!(followed.code, 2, "{followed:?}");
+    assert!(followed.err.contains("--jsonl"), "{followed:?}");
+    assert!(home.files().is_empty());
+}
+
 #[test]
 fn the_catalogue_needs_no_realm() {
     let home = Home::new();

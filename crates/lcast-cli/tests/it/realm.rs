@@ -170,6 +170,22 @@ fn joining_takes_a_credential_once() {
     other.refused(&words, &["authority key of realm 'prod' is not here"]);
 }
 
+/// Whatever the roles: the member list is signed by the authority.
+#[test]
+fn forgetting_takes_the_authority_key() {
+    let home = Home::new();
+    home.ok(&["realm", "create", "prod"]);
+    home.ok(&["realm", "issue", "--name", "web1", "--out", "web1"]);
+    let ann = ["--name", "ann", "--client", "--role", "admin", "--out", "ann"];
+    home.ok(&[&["realm", "issue"][..], &ann].concat());
+    let other = Home::new();
+    other.ok(&["join", &home.path("ann").to_string_lossy()]);
+    let before = other.files();
+    other.refused(&["forget", "web1"], &["authority key of realm 'prod' is not here"]);
+    home.refused(&["forget", "web1", "--credential", "ann"], &["authority key", "--realm"]);
+    assert_eq!(other.files(), before);
+}
+
 #[test]
 fn credentials_that_others_can_read_are_refused() {
     let home = Home::new();

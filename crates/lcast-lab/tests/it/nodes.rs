@@ -132,10 +132,13 @@ fn the_forgotten_is_expected_no_more_until_issued_again() {
     let mut fleet = Fleet::new(3, 0, CONFIG);
     fleet.agent("web2").kill();
     fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
-    let reader = fleet.realm.issue(&Member::client("reader"));
-    let words = format!("forget web2 --credential {reader}");
-    let refused = fleet.lab.host(0).librecast(&words).run();
-    assert_ne!(refused.code, 0, "only an admin forgets: {refused}");
+    // A role does not do: it takes the authority's key, which is where the realm was created.
+    let operator = fleet.realm.issue(&Member::client("ops").role("admin"));
+    let line = format!("librecast join {operator} >&2 && librecast forget web2");
+    let refused = fleet.lab.host(1).shell(&line).run();
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("the authority key of realm"), "{refused}");
+    fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
     fleet.realm.admin("forget web2").ok();
     fleet.realm.ask("get host.name").check(0, &[("answered", 2)]);
     assert!(!roster(&fleet, "").contains_key("web2"));

@@ -103,6 +103,29 @@ fn an_interrupt_prints_what_has_arrived() {
     assert!(document.is_ok(), "no document after an interrupt: {output}");
 }
 
+/// The doctor listens for beacons long after its last question: an interrupt ends that at once.
+#[test]
+fn an_interrupt_ends_the_doctor_with_what_it_found_here() {
+    let mut fleet = Fleet::new(3, 0, CONFIG);
+    fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+    for name in ["web1", "web2", "db3"] {
+        fleet.agent(name).process().signal(Signal::STOP);
+    }
+    let mut capture = fleet.lab.host(0).capture("eth0");
+    let mut doctor = fleet.realm.admin("doctor --json").start();
+    lcast_lab::wait_until("the question to be sent", DEADLINE, || {
+        capture.datagrams().iter().any(lcast_lab::Datagram::is_multicast)
+    });
+    doctor.signal(Signal::INT);
+    let begun = std::time::Instant::now();
+    let output = doctor.wait(DEADLINE);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{output}");
+    assert_eq!(output.code, 3, "{output}");
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(document["facts"]["agents"], Value::Null, "{output}");
+    assert!(output.stderr.contains("only this host was looked at"), "{output}");
+}
+
 /// The lines of a README's fenced blocks.
 fn fenced(text: &str) -> Vec<&str> {
     let mut inside = false;

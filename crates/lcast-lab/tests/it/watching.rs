@@ -61,6 +61,7 @@ fn changes_and_those_who_come_and_go_are_told() {
     await_line(&mut process, "enter", "web2", |line| limit(line) == Some(5));
     process.signal(Signal::INT);
     let output = process.wait(DEADLINE);
+    assert_eq!(output.code, 3, "{output}");
     let kinds: Vec<Value> = output.json_lines().iter().map(|it| it["kind"].clone()).collect();
     assert_eq!(kinds.last().unwrap(), "report", "{output}");
 }

@@ -227,6 +227,8 @@ impl Network {
     pub const PORT_DEFAULT: u16 = 24_242;
     /// Most interfaces that can be named.
     pub const INTERFACES_MAX: usize = 32;
+    /// Longest name of an interface in bytes: IFNAMSIZ without the zero at its end.
+    pub const INTERFACE_LENGTH_MAX: usize = 15;
 
     /// Whether the settings can be stored.
     ///
@@ -236,14 +238,16 @@ impl Network {
         if self.interfaces.len() > Self::INTERFACES_MAX {
             return Err(CredentialError::Interfaces(self.interfaces.len()));
         }
-        let bad = |name: &&String| {
-            let odd = |char: char| char.is_whitespace() || char.is_control() || char == '/';
-            name.is_empty() || name.len() > 15 || name.chars().any(odd)
-        };
-        match self.interfaces.iter().find(bad) {
+        match self.interfaces.iter().find(|name| !Self::is_interface(name)) {
             Some(name) => Err(CredentialError::Interface(name.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Whether the kernel may have an interface of this name.
+    pub fn is_interface(name: &str) -> bool {
+        let odd = |char: char| char.is_whitespace() || char.is_control() || char == '/';
+        (1..=Self::INTERFACE_LENGTH_MAX).contains(&name.len()) && !name.contains(odd)
     }
 }
 

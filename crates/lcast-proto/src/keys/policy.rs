@@ -1,6 +1,6 @@
 //! Who may do what at this node.
 //!
-//! A [`Policy`] gives verbs to roles: members read, operators set, admins manage. A node's own
+//! A [`Policy`] gives verbs to roles: members read, operators and admins set. A node's own
 //! [`Narrowing`] can only take away from that. Permission is judged before existence, so that names
 //! cannot be probed: [SEC-50].
 
@@ -14,8 +14,6 @@ pub enum Verb {
     Read,
     /// Set variables and call actions.
     Set,
-    /// Manage the realm: forget members, renew lists.
-    Manage,
 }
 
 /// What a node's own configuration takes away.
@@ -48,7 +46,6 @@ impl Policy {
                 let kept = setters.is_empty() || setters.iter().any(|role| roles.holds(role));
                 roles.holds(Roles::OPERATOR) && kept
             }
-            Verb::Manage => roles.holds(Roles::ADMIN),
         }
     }
 
@@ -81,12 +78,12 @@ mod tests {
     fn roles_give_verbs() {
         let policy = Policy::default();
         for (text, expected) in [
-            ("", [true, false, false]),
-            ("auditor", [true, false, false]),
-            ("operator", [true, true, false]),
-            ("admin", [true, true, true]),
+            ("", [true, false]),
+            ("auditor", [true, false]),
+            ("operator", [true, true]),
+            ("admin", [true, true]),
         ] {
-            let verbs = [Verb::Read, Verb::Set, Verb::Manage];
+            let verbs = [Verb::Read, Verb::Set];
             assert_eq!(verbs.map(|verb| policy.allows(&roles(text), verb)), expected, "{text}");
         }
     }

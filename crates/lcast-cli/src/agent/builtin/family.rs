@@ -68,46 +68,21 @@ impl Families {
         Self(self.0 | 1 << family as u8)
     }
 
-    /// The families of either set.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// Whether the family is in this set.
     pub const fn contains(self, family: Family) -> bool {
         self.0 & 1 << family as u8 != 0
     }
 
-    /// Whether the set is empty.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The families with a variable that `pattern` may pick: a pattern, or a path of a predicate.
-    ///
-    /// Keys and everything behind the first wildcard are passed over, so that the answer may hold
-    /// a family too many and never one too few.
+    /// The families that a question is going to read, by its patterns and its predicate: none too
+    /// few, and hardly one too many.
     ///
     /// ```
     /// use lcast_cli::agent::builtin::{Families, Family};
-    /// let load = Families::of_pattern("system.cpu.load_1m");
-    /// assert_eq!(load, Families::NONE.with(Family::Load));
-    /// let memory = Families::of_pattern("system.memory");
-    /// assert!(memory.contains(Family::Memory) && !memory.contains(Family::Load));
-    /// assert!(Families::of_pattern("**").contains(Family::Host));
+    /// use lcast_proto::question::Wanted;
+    /// let patterns = vec!["system.cpu.load_1m".parse().unwrap()];
+    /// let load = Families::of_wanted(&Wanted { patterns, predicate: None });
+    /// assert!(load.contains(Family::Load) && !load.contains(Family::Memory));
     /// ```
-    pub fn of_pattern(pattern: &str) -> Self {
-        let wanted = literal_segments(pattern);
-        let touches = |row: &&Row| {
-            let segments = row.template.split('.').map(|it| it.trim_end_matches("[*]"));
-            wanted.iter().zip(segments).all(|(wanted, segment)| *wanted == segment)
-        };
-        let rows = catalogue().iter().filter(touches);
-        rows.fold(Self::NONE, |families, row| families.with(row.family))
-    }
-
-    /// The families that a question is going to read, by its patterns and its predicate.
     pub fn of_wanted(wanted: &Wanted) -> Self {
         let read = |families: Self, row: &Row| {
             let prefix = row.template.split('[').next().unwrap_or(row.template);
@@ -118,58 +93,13 @@ impl Families {
         };
         catalogue().iter().fold(Self::NONE, read)
     }
-
-    /// The families that any of the patterns touches.
-    pub fn of_patterns<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        let each = patterns.into_iter().map(Self::of_pattern);
-        each.fold(Self::NONE, Self::union)
-    }
-}
-
-/// The segments of a pattern up to the first wildcard, without keys.
-fn literal_segments(pattern: &str) -> Vec<&str> {
-    let mut segments = Vec::new();
-    let mut rest = pattern;
-    while !rest.is_empty() {
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let segment = &rest[..end];
-        if segment.contains(['*', '?']) {
-            break;
-        }
-        segments.push(segment);
-        rest = &rest[end..];
-        if rest.starts_with('[') {
-            rest = after_key(rest);
-        }
-        rest = rest.strip_prefix('.').unwrap_or(rest);
-    }
-    segments
-}
-
-/// What follows a key in brackets; nothing when the key has no end.
-fn after_key(text: &str) -> &str {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b']' if !quoted => return &text[index + 1..],
-            _ => {}
-        }
-    }
-    ""
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use lcast_proto::select::Predicate;
 
-    fn check(pattern: &str, expected: &[Family]) {
-        let expected = expected.iter().fold(Families::NONE, |set, family| set.with(*family));
-        assert_eq!(Families::of_pattern(pattern), expected, "{pattern}");
-    }
+    use super::*;
 
     #[test]
     fn questions_read_the_families_of_their_patterns() {
@@ -191,18 +121,18 @@ mod tests {
     }
 
     #[test]
-    fn patterns_touch_the_families_they_may_pick() {
-        check("system.memory.usage", &[Family::Memory]);
-        check("system.filesystem[\"/a.b]\"].usage", &[Family::Filesystem]);
-        check("system.filesystem[*].utilization", &[Family::Filesystem]);
-        check("system.filesystem[\"open", &[Family::Filesystem]);
-        check("system.process", &[Family::Stat, Family::Process, Family::Defunct]);
-        check("os.*", &[Family::Host, Family::Reboot]);
-        check("app.release", &[]);
-        check("librecast.packet.dropped", &[Family::Own]);
-        check("systemd", &[Family::Systemd]);
-        check("system.cpu.load_*", &[Family::Host, Family::Stat, Family::Load]);
-        assert_eq!(Families::of_patterns(["a.b", "host.name"]), Families::of_pattern("host.ip"));
-        assert!(Families::of_pattern("app").is_empty());
+    fn a_subtree_a_wildcard_and_a_predicate_read_what_they_touch() {
+        let check = |pattern: &str, predicate: Option<&str>, expected: &[Family]| {
+            let predicate = predicate.map(|it| Predicate::parse(it).unwrap());
+            let wanted = Wanted { patterns: vec![pattern.parse().unwrap()], predicate };
+            let expected = expected.iter().fold(Families::NONE, |set, family| set.with(*family));
+            assert_eq!(Families::of_wanted(&wanted), expected, "{pattern}");
+        };
+        check("system.process", None, &[Family::Stat, Family::Process, Family::Defunct]);
+        check("librecast.packet.dropped", None, &[Family::Own]);
+        check("systemd", None, &[Family::Systemd]);
+        check("app", None, &[]);
+        check("app", Some("system.cpu.load_1m > 2.0"), &[Family::Load]);
+        check("host.name", Some("has(systemd.state)"), &[Family::Host, Family::Systemd]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! statvfs on a dead network mount does not return. So file systems are asked on threads of their
 //! own: one for all local ones, one for each of another host. What has not answered within
-//! [`LOCAL_WAIT`] keeps its last value, and is not asked again before it has answered.
+//! [`LOCAL_WAIT`] keeps its last value, and is not asked again before it has answered. A reading
+//! waits so long, and belongs in the background: no question waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::glob::{Glob, any};
 use super::memory::part;
 use super::roots::text;
 use super::sampler::{Options, Output};
+use crate::agent::Change;
 
 /// The numbers of one file system, in bytes and inodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub struct Usage {
 
 /// The readers of file systems, with what they saw before.
 #[derive(Debug)]
-pub(super) struct Filesystems {
+pub struct Filesystems {
     include: Vec<Glob>,
     exclude: Vec<Glob>,
     usage: fn(&Path) -> Option<Usage>,
@@ -56,10 +58,10 @@ struct Mount {
 type Answer = (String, Option<Usage>);
 
 /// The longest that a reading waits for local file systems.
-const LOCAL_WAIT: Duration = Duration::from_millis(20);
+const LOCAL_WAIT: Duration = Duration::from_millis(200);
 
 /// The longest that a reading waits for file systems of other hosts.
-const REMOTE_WAIT: Duration = Duration::from_millis(5);
+const REMOTE_WAIT: Duration = Duration::from_millis(20);
 
 /// Most file systems shown.
 const MOUNTS_MAX: usize = 512;
@@ -145,7 +147,7 @@ impl Usage {
 
 impl Filesystems {
     /// A reader that shows what the options say.
-    pub(super) fn new(options: &Options) -> Self {
+    pub fn new(options: &Options) -> Self {
         Self {
             include: options.filesystem_include.clone(),
             exclude: options.filesystem_exclude.clone(),
@@ -155,8 +157,14 @@ impl Filesystems {
         }
     }
 
-    /// Asks every file system shown, and reports those that answer in time.
-    pub(super) fn read(&mut self, roots: &Roots, output: &mut Output) {
+    /// Asks every file system shown: the changes that those bring which answer in time.
+    pub fn read(&mut self, roots: &Roots) -> Vec<Change> {
+        let mut output = Output::default();
+        self.read_to(roots, &mut output);
+        output.into_changes()
+    }
+
+    fn read_to(&mut self, roots: &Roots, output: &mut Output) {
         const MAP: &str = "system.filesystem";
         let Some(table) = text(&roots.proc.join("self/mountinfo")) else { return };
         let mounts = self.shown(parse(&table));

@@ -5,8 +5,9 @@
 //! most once a second. [`Sampler::tick`], called every ten seconds, keeps the beginnings of the
 //! windows over which rates and utilisations are taken. [`OwnFacts`] is what only the driver knows.
 //!
-//! Reading is by plain files under [`Roots`], so that tests read recorded hosts. Nothing here
-//! waits: file systems, which may hang, are asked on threads of their own.
+//! Reading is by plain files under [`Roots`], so that tests read recorded hosts. A [`Sampler`]
+//! waits for nothing. What may take its time is read in the background instead: [`Filesystems`],
+//! which may hang, and [`SystemdUnits`].
 
 mod catalogue;
 mod cpu;
@@ -31,7 +32,7 @@ mod window;
 
 pub use catalogue::{Origin, Row, SEMCONV, catalogue, definitions};
 pub use family::{Families, Family};
-pub use filesystem::Usage;
+pub use filesystem::{Filesystems, Usage};
 pub use glob::Glob;
 pub use markdown::markdown;
 pub use own::OwnFacts;

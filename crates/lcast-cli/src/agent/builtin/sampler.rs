@@ -8,7 +8,7 @@ use lcast_proto::time::{Instant, Now};
 use lcast_proto::value::Value;
 use lcast_proto::variable::Update;
 
-use super::filesystem::{Filesystems, Usage};
+use super::filesystem::Usage;
 use super::{Families, Family, Glob, Roots};
 use super::{cpu, disk, host, memory, network, process, sensors, users};
 use crate::agent::Change;
@@ -49,7 +49,6 @@ pub struct Sampler {
     cpu: cpu::Cpu,
     disks: disk::Disks,
     networks: network::Networks,
-    filesystems: Filesystems,
     executables: process::Executables,
     itself: process::Itself,
     sensors: BTreeSet<String>,
@@ -67,7 +66,6 @@ impl Sampler {
     /// A sampler that has read nothing yet: call [`Sampler::tick`] at once.
     pub fn new(roots: Roots, options: Options) -> Self {
         Self {
-            filesystems: Filesystems::new(&options),
             executables: process::Executables::new(options.processes.clone()),
             roots,
             options,
@@ -131,7 +129,6 @@ impl Sampler {
             Family::Load => cpu::load(roots, output),
             Family::Memory => memory::memory(roots, output),
             Family::Paging => memory::paging(roots, output),
-            Family::Filesystem => self.filesystems.read(roots, output),
             Family::Disk => self.disks.read(roots, now.instant, output),
             Family::Network => self.networks.read(roots, now.instant, output),
             Family::Process => process::count(roots, output),
@@ -140,14 +137,15 @@ impl Sampler {
             Family::Temperature => sensors::temperatures(roots, &mut self.sensors, output),
             Family::Executable => self.executables.read(roots, now.instant, output),
             Family::Itself => self.itself.read(roots, now.instant, output),
-            Family::Host | Family::Systemd | Family::Own => {}
-            Family::Doctor | Family::Configured => {}
+            Family::Host | Family::Own | Family::Configured => {}
+            // Read in the background.
+            Family::Filesystem | Family::Systemd | Family::Doctor => {}
         }
     }
 }
 
 /// The families that are read when asked for.
-const ON_DEMAND: [Family; 16] = [
+const ON_DEMAND: [Family; 15] = [
     Family::Reboot,
     Family::Uptime,
     Family::Clock,
@@ -155,7 +153,6 @@ const ON_DEMAND: [Family; 16] = [
     Family::Load,
     Family::Memory,
     Family::Paging,
-    Family::Filesystem,
     Family::Disk,
     Family::Network,
     Family::Process,

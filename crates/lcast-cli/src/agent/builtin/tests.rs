@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use lcast_proto::question::Wanted;
 use lcast_proto::time::{Instant, Now, Timestamp};
 use lcast_proto::value::Value;
 use lcast_proto::variable::Table;
@@ -22,6 +23,10 @@ fn options() -> Options {
     let clock = || Some((true, -0.000_25));
     let processes = vec!["nginx".to_owned(), "absent".to_owned()];
     Options { usage, clock, processes, ..Options::default() }
+}
+
+fn families(pattern: &str) -> Families {
+    Families::of_wanted(&Wanted { patterns: vec![pattern.parse().unwrap()], predicate: None })
 }
 
 fn at(seconds: u64) -> Now {
@@ -85,7 +90,8 @@ fn every_row_has_a_name_of_the_grammar_and_none_clashes() {
         assert!(row.description.is_ascii() && row.description.len() <= 100, "{}", row.template);
         let ends = row.description.ends_with('.') && !row.description.ends_with("...");
         assert!(!ends, "{}", row.template);
-        assert!(Families::of_pattern(row.template).contains(row.family));
+        let pattern = row.template.replace("[*]", "[\"k\"]");
+        assert!(families(&pattern).contains(row.family), "{pattern}");
     }
 }
 
@@ -95,6 +101,8 @@ fn a_recorded_host_gives_the_expected_values() {
     let mut table = table(definitions());
     apply(&mut table, at(0), sampler.tick(at(0)));
     apply(&mut table, at(10), sampler.sample(at(10), Families::ALL));
+    let roots = Roots::under(&fixtures().join("server"));
+    apply(&mut table, at(10), Filesystems::new(&options()).read(&roots));
     let expected = std::fs::read_to_string(fixtures().join("server.expected")).unwrap();
     let shown = show(&table)
         .replace(&format!("= {}\n", 3000 * procfs::page_size()), "= 3000 pages\n")
@@ -113,6 +121,8 @@ fn an_empty_host_gives_no_error_and_little_else() {
     let mut table = table(definitions());
     apply(&mut table, at(0), sampler.tick(at(0)));
     apply(&mut table, at(1), sampler.sample(at(1), Families::ALL));
+    let nowhere = Roots::under(Path::new("/proc/nonexistent"));
+    apply(&mut table, at(1), Filesystems::new(&options()).read(&nowhere));
     let names: Vec<String> = table.entries().map(|(name, _)| name.to_string()).collect();
     let expected = [
         "host.arch",
@@ -128,7 +138,7 @@ fn an_empty_host_gives_no_error_and_little_else() {
 #[test]
 fn a_family_is_read_at_most_once_a_second() {
     let mut sampler = Sampler::new(Roots::under(&fixtures().join("server")), options());
-    let memory = Families::of_pattern("system.memory");
+    let memory = families("system.memory");
     let counts = [at(5), Now { instant: Instant::from_micros(5_999_999), ..at(5) }, at(6)]
         .map(|now| sampler.sample(now, memory).len());
     assert_eq!(counts, [8, 0, 8]);
@@ -172,9 +182,12 @@ fn rates_and_utilisations_are_over_the_window() {
 #[test]
 fn what_is_gone_is_removed() {
     let host = copy_of_server("gone");
-    let mut sampler = Sampler::new(Roots::under(&host), options());
+    let roots = Roots::under(&host);
+    let mut sampler = Sampler::new(roots.clone(), options());
+    let mut filesystems = Filesystems::new(&options());
     let mut table = table(definitions());
     apply(&mut table, at(0), sampler.sample(at(0), Families::ALL));
+    apply(&mut table, at(0), filesystems.read(&roots));
     let before = table.entries().count();
     let without = |file: &str, part: &str| {
         let path = host.join(file);
@@ -187,6 +200,7 @@ fn what_is_gone_is_removed() {
     without("proc/diskstats", "nvme");
     std::fs::remove_dir_all(host.join("sys/class/hwmon/hwmon1")).unwrap();
     apply(&mut table, at(1), sampler.sample(at(1), Families::ALL));
+    apply(&mut table, at(1), filesystems.read(&roots));
     let shown = show(&table);
     for gone in ["/mnt/nfs", "eth1", "nvme"] {
         assert!(!shown.contains(gone), "{gone}");
@@ -208,8 +222,8 @@ fn a_dead_network_mount_holds_up_only_itself() {
         Some(Usage { limit: 10, ..Usage::default() })
     };
     let options = Options { usage, ..options() };
-    let mut sampler = Sampler::new(Roots::under(&fixtures().join("server")), options);
-    let filesystems = Families::NONE.with(Family::Filesystem);
+    let roots = Roots::under(&fixtures().join("server"));
+    let mut filesystems = Filesystems::new(&options);
     let limits = |changes: Vec<Change>| -> BTreeSet<String> {
         let name = |change| match change {
             Change::Update(update) => Some(update.name.to_string()),
@@ -219,14 +233,14 @@ fn a_dead_network_mount_holds_up_only_itself() {
     };
     let nfs = "system.filesystem[\"/mnt/nfs\"].limit";
     let dead = DEAD.lock().unwrap();
-    for second in 0..3 {
-        let seen = limits(sampler.sample(at(second), filesystems));
+    for _ in 0..3 {
+        let seen = limits(filesystems.read(&roots));
         assert!(seen.len() == 4 && !seen.contains(nfs), "{seen:?}");
     }
     drop(dead);
-    let alive = (3..1000).any(|at_second| {
+    let alive = (3..1000).any(|_| {
         std::thread::yield_now();
-        limits(sampler.sample(at(at_second), filesystems)).contains(nfs)
+        limits(filesystems.read(&roots)).contains(nfs)
     });
     assert!(alive);
 }
@@ -240,10 +254,9 @@ fn file_systems_are_chosen_by_mount_point_and_kind() {
             filesystem_exclude: globs(exclude),
             ..options()
         };
-        let mut sampler = Sampler::new(Roots::under(&fixtures().join("server")), options);
+        let roots = Roots::under(&fixtures().join("server"));
         let mut table = table(definitions());
-        let families = Families::of_pattern("system.filesystem");
-        apply(&mut table, at(0), sampler.sample(at(0), families));
+        apply(&mut table, at(0), Filesystems::new(&options).read(&roots));
         let types: Vec<String> = table
             .entries()
             .filter_map(|(name, _)| Some(name.to_string().strip_suffix("\"].type")?.to_owned()))

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lcast_proto::keys::credential;
 use lcast_proto::name::{Name, Step, is_segment};
 use lcast_proto::time::Timestamp;
 use lcast_proto::value::{Type, Value};
@@ -13,7 +14,6 @@ use lcast_proto::variable::{Constraint, Definition, Kind};
 use toml::Spanned;
 
 use super::error::{ConfigError, Source as File};
-use super::parse_duration;
 use super::raw;
 use super::{Builtin, Command, Config, Network, Policy, Setting, Source, Variable};
 use crate::agent::builtin::Glob;
@@ -304,7 +304,7 @@ fn interval(raw: &raw::Variable, default: Duration, file: &File<'_>) -> Checked<
 fn duration(raw: &Spanned<toml::Value>, key: &str, file: &File<'_>) -> Checked<Duration> {
     let error = |message: &dyn fmt::Display| file.error(raw.span(), format!("{key} = {message}"));
     match raw.get_ref() {
-        toml::Value::String(text) => parse_duration(text).map_err(|it| error(&it)),
+        toml::Value::String(text) => crate::duration::parse(text).map_err(|it| error(&it)),
         other => Err(error(&format!(
             "{other} is no duration; write a number and a unit in quotes: \"500ms\", \"60s\", \
              \"5m\", \"1h\" or \"1d\""
@@ -486,17 +486,13 @@ fn builtin(raw: raw::Builtin, file: &File<'_>) -> Checked<Builtin> {
 fn network(raw: raw::Network, file: &File<'_>) -> Checked<Network> {
     for name in &raw.interfaces {
         let text = name.get_ref();
-        let bad = |char: char| char == '/' || char.is_whitespace() || char.is_control();
-        if text.is_empty() || text.len() > INTERFACE_MAX || text.contains(bad) {
+        if !credential::Network::is_interface(text) {
             let message = format!("interfaces: '{text}' is no name of an interface, like eth0");
             return Err(file.error(name.span(), message));
         }
     }
     Ok(Network { interfaces: texts(raw.interfaces, "interfaces", file)? })
 }
-
-/// Longest name of an interface: IFNAMSIZ without the zero at its end.
-const INTERFACE_MAX: usize = 15;
 
 fn policy(raw: raw::Policy, file: &File<'_>) -> Checked<Policy> {
     let prefix = |raw: &Spanned<String>| {

@@ -5,7 +5,6 @@
 //! say is in the book, "Your own variables".
 
 mod check;
-mod duration;
 mod error;
 mod raw;
 #[cfg(test)]
@@ -21,7 +20,6 @@ use lcast_proto::variable::{Definition, Kind};
 use super::builtin::{Glob, Options};
 use super::formats::Format;
 
-pub use duration::{DurationError, parse_duration};
 pub use error::ConfigError;
 
 /// What an agent's configuration file says.
@@ -146,12 +144,6 @@ impl Config {
         let place = error::Source { path, text };
         let raw = toml::from_str(text).map_err(|error| place.toml(&error))?;
         check::config(raw, &place)
-    }
-
-    /// Every definition that the file makes before anything has been read: those of its settings
-    /// and of its fixed values. The others come as changes with the first reading.
-    pub fn setting_definitions(&self) -> Vec<Definition> {
-        self.settings.iter().map(|setting| setting.definition.clone()).collect()
     }
 
     /// The options of the sampler of built-in variables.

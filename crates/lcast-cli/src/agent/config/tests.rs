@@ -132,7 +132,7 @@ fn mistakes_are_named_with_their_place_and_a_way_out() {
         (variable("command = ['x', 1]"), "3:11", &["1 is no text"]),
         (variable("command = ['']"), "3:11", &["empty"]),
         (command("interval = 60"), "4:12", &["interval = 60", "\"60s\""]),
-        (command("interval = 'soon'"), "4:12", &["'soon'", "60s", "1h"]),
+        (command("interval = 'soon'"), "4:12", &["'soon'", "250ms", "1h"]),
         (command("interval = '500ms'"), "4:12", &["1s to 30d"]),
         (command("interval = '31d'"), "4:12", &["1s to 30d"]),
         (command("interval = '1s'\ntimeout = '2s'"), "5:11", &["timeout", "interval"]),

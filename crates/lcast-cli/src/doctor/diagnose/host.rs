@@ -2,12 +2,12 @@
 
 use std::net::Ipv6Addr;
 
-use lcast_net::Scope;
+use lcast_net::NetworkConfig;
 use lcast_net::interfaces::{self, Selection};
+use lcast_proto::keys::Scope;
 
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
-use crate::doctor::local::BUFFER_ASKED;
 use crate::doctor::mend::{as_root, of_interface, sysctl};
 use crate::doctor::{Finding, Severity};
 
@@ -107,7 +107,7 @@ fn narrow(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     let addresses = &facts.interface.addresses;
     let wide = addresses.iter().any(|it| !it.ip.is_unicast_link_local());
     let (near, group) = (addresses.first()?.ip.octets(), realm.group?.octets());
-    if !realm.scope.is_routed() || wide || !out_of_reach {
+    if !realm.is_routed() || wide || !out_of_reach {
         return None;
     }
     let name = &facts.interface.name;
@@ -226,7 +226,7 @@ fn port(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
 
 /// Whether the answers of all agents fit the receive buffer, as far as they may come at once.
 fn buffers(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
-    let needed = (realm.agents.saturating_mul(REPLY_COST)).min(2 * BUFFER_ASKED);
+    let needed = (realm.agents.saturating_mul(REPLY_COST)).min(2 * NetworkConfig::RECEIVE_BUFFER);
     if host.receive_buffer >= needed {
         return None;
     }
@@ -234,7 +234,7 @@ fn buffers(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
         "a receive buffer of {} bytes is granted here; answers of {} agents may need {needed}",
         host.receive_buffer, realm.agents
     );
-    let command = sysctl(host.root, "net.core.rmem_max", BUFFER_ASKED);
+    let command = sysctl(host.root, "net.core.rmem_max", NetworkConfig::RECEIVE_BUFFER);
     Some(Finding::here(Cause::BuffersSmall, Severity::Warning, what, command))
 }
 
@@ -258,8 +258,11 @@ fn overflow(facts: &Facts) -> Option<Finding> {
         Some(unit) => format!(" && systemctl restart {unit}"),
         None => format!(" && kill {}", process.pid),
     });
-    let command =
-        format!("sysctl -w net.core.rmem_max={}{}", 2 * BUFFER_ASKED, restart.unwrap_or_default());
+    let command = format!(
+        "sysctl -w net.core.rmem_max={}{}",
+        2 * NetworkConfig::RECEIVE_BUFFER,
+        restart.unwrap_or_default()
+    );
     let what = format!("{who} in a full receive buffer");
     let command = as_root(host.root, &command);
     Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))

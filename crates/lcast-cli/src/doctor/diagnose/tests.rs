@@ -1,7 +1,7 @@
 //! Judgements by themselves; the lab shows that the facts are what they are taken for.
 
-use lcast_net::Scope;
 use lcast_net::interfaces::{Address, Interface, Selection};
+use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
 use super::diagnose;

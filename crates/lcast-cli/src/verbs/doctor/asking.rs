@@ -24,6 +24,7 @@ use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::place::Place;
+use crate::signals::Signals;
 use crate::verbs::question;
 
 /// How long each of the two questions waits for the silent.
@@ -37,13 +38,18 @@ const LISTEN_TO_SILENT: Duration = Duration::from_millis(11_500);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What comes of asking; none when there is no interface to ask by.
-pub(super) async fn ask(place: Place, realm: &RealmFacts) -> Result<Option<AskedFacts>, Failure> {
+/// What comes of asking; none when there is no interface to ask by. What an interrupt leaves
+/// unfinished would be misjudged: it fails.
+pub(super) async fn ask(
+    place: Place,
+    realm: &RealmFacts,
+    signals: &mut Signals,
+) -> Result<Option<AskedFacts>, Failure> {
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
     let session = Session::examine(place)?;
     let before = local::undelivered();
-    let first = match probe(&session, Ways::Multicast, None).await {
+    let first = match probe(&session, signals, Ways::Multicast, None).await {
         Ok(first) => first,
         Err(failure) if failure.exit == Exit::Unsendable => {
             session.close().await;
@@ -61,18 +67,20 @@ pub(super) async fn ask(place: Place, realm: &RealmFacts) -> Result<Option<Asked
     let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
     let mut spoke = first.answered;
     if !silent.is_empty() {
-        let second = probe(&session, Ways::Unicast, Some(silent)).await?;
+        let second = probe(&session, signals, Ways::Unicast, Some(silent)).await?;
         for name in &second.answered {
             agents.entry(name.clone()).or_default().by_unicast = true;
         }
         spoke.extend(second.answered);
     }
     let spoke: Vec<String> = spoke.into_iter().collect();
-    for (name, trip) in session.ping(&spoke).await {
+    let trips = signals.unless(session.ping(&spoke)).await;
+    for (name, trip) in trips.ok_or_else(question::interrupted)? {
         let agent = agents.entry(name).or_default();
         (agent.by_unicast, agent.trip) = (true, Some(trip));
     }
-    hear(&session, &mut agents).await;
+    let heard = signals.unless(hear(&session, &mut agents)).await;
+    heard.ok_or_else(question::interrupted)?;
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
@@ -101,7 +109,12 @@ struct Probe {
     answered: BTreeSet<String>,
 }
 
-async fn probe(session: &Session, ways: Ways, only: Option<Vec<String>>) -> Result<Probe, Failure> {
+async fn probe(
+    session: &Session,
+    signals: &mut Signals,
+    ways: Ways,
+    only: Option<Vec<String>>,
+) -> Result<Probe, Failure> {
     let ask = Ask {
         verb: Verb::Ping,
         selector: Selector::default(),
@@ -111,13 +124,13 @@ async fn probe(session: &Session, ways: Ways, only: Option<Vec<String>>) -> Resu
         ways,
     };
     let mut answered = BTreeSet::new();
-    let asked = question::ask(session, ask, |reply| {
+    let asked = question::ask(session, signals, ask, |reply| {
         answered.insert(reply.node);
         Ok(())
     })
     .await?;
     if asked.interrupted {
-        return Err(Failure::new(Exit::Interrupted, "interrupted"));
+        return Err(question::interrupted());
     }
     let expected = answered.iter().cloned().chain(unheard(&asked.report)).collect();
     Ok(Probe { expected, answered })

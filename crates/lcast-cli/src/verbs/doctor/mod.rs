@@ -9,18 +9,20 @@ mod print;
 mod remote;
 
 use lcast::home::Purpose;
-use lcast_net::Scope;
 use lcast_proto::keys::Kind;
+use lcast_proto::keys::Scope;
 
-use crate::args::{DoctorArgs, Everywhere};
+use crate::args::require::Require;
+use crate::args::{DoctorArgs, Everywhere, QuestionArgs};
 use crate::doctor::diagnose::diagnose;
 use crate::doctor::facts::{Facts, RealmFacts};
 use crate::doctor::local;
 use crate::doctor::subject::{credential_of, realm_of, without_credential};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Format, Output};
 use crate::place::{self, Place};
+use crate::signals::Signals;
 
 /// Looks, asks, judges, prints.
 pub(crate) async fn run(
@@ -31,18 +33,36 @@ pub(crate) async fn run(
     if args.ask.target.is_given() {
         return remote::run(args, everywhere, output).await;
     }
+    let QuestionArgs { require, fail_empty, timeout } = &args.ask.question;
+    if *require != Require::All || *fail_empty || timeout.is_some() {
+        let message = "--require, --fail-empty and --timeout are about agents that are asked what \
+                       they find: pick some, for example with --on 'web*'";
+        return Err(Failure::usage(message));
+    }
     let place = find(everywhere, output)?;
     let realm = place.as_ref().map_or_else(without_credential, |it| realm_of(&it.credential));
     let host = local::look(&realm);
     let credential = place.as_ref().map(|it| credential_of(&it.credential, it.folder.as_ref()));
+    let mut signals = Signals::watch()?;
     let asked = match place {
-        Some(place) if may_ask(&place, &realm) => asking::ask(place, &realm).await?,
-        Some(_) | None => None,
+        Some(place) if may_ask(&place, &realm) => asking::ask(place, &realm, &mut signals).await,
+        Some(_) | None => Ok(None),
+    };
+    let (asked, interrupted) = match asked {
+        Ok(asked) => (asked, false),
+        Err(failure) if failure.exit == Exit::Interrupted => (None, true),
+        Err(failure) => return Err(failure),
     };
     let facts = Facts { realm, host, credential, asked };
     let findings = diagnose(&facts);
     print::print(&facts, &findings, output)?;
-    Ok(if findings.is_empty() { Exit::Success } else { Exit::Incomplete })
+    if interrupted {
+        output.note("interrupted: only this host was looked at");
+    } else if findings.is_empty() && output.format == Format::Text {
+        output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
+    }
+    let sound = findings.is_empty() && !interrupted;
+    Ok(if sound { Exit::Success } else { Exit::Incomplete })
 }
 
 /// Whether there is anything to ask: nothing of a realm of one host goes anywhere, and an agent's

@@ -25,9 +25,6 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
             let text: String = findings.iter().map(text).collect();
             output.text(&text)?;
             note_silent(facts, output);
-            if findings.is_empty() {
-                output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
-            }
             Ok(())
         }
     }
@@ -96,7 +93,7 @@ fn facts_json(facts: &Facts) -> Json {
     });
     json!({
         "realm": realm.name,
-        "scope": format!("{:?}", realm.scope).to_lowercase(),
+        "scope": realm.scope.as_str(),
         "port": realm.port,
         "group": realm.group.map(|it| it.to_string()),
         "interfaces": host.interfaces.iter().map(interface_json).collect::<Json>(),
@@ -120,4 +117,23 @@ fn interface_json(facts: &InterfaceFacts) -> Json {
         "mld_queries": facts.queries,
         "addresses": addresses,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::keys::Scope;
+
+    use super::*;
+    use crate::doctor::facts::RealmFacts;
+    use crate::doctor::{local, subject};
+
+    #[test]
+    fn the_scope_has_the_word_that_it_has_everywhere() {
+        for (scope, word) in [(Scope::Org, "org"), (Scope::Host, "host")] {
+            let realm = RealmFacts { scope, ..subject::without_credential() };
+            let host = local::look(&realm);
+            let facts = Facts { realm, host, credential: None, asked: None };
+            assert_eq!(facts_json(&facts)["scope"], word);
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::backend::Session;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, report};
+use crate::signals::Signals;
 use crate::text::sanitise;
 use crate::verbs::{get, question};
 use crate::{json, place};
@@ -28,10 +29,11 @@ pub(super) async fn run(
     let target = args.ask.target.resolve()?;
     let patterns = vec![VARIABLE.parse().map_err(Failure::internal)?];
     get::check_size(&target.selector, &patterns)?;
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns), target, &args.ask.question);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let asked = question::ask(&session, ask, |reply| {
+    let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
             let ids = values.iter().flat_map(|it| ids(&it.value));
             ids.for_each(|id| found.entry(id).or_default().push(reply.node.clone()));

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lcast_lab::{Agent, Firewall, Member};
+use lcast_lab::{Agent, DEADLINE, Firewall, Member, wait_until};
 
 use super::*;
 use crate::fleet::{CONFIG, Fleet};
@@ -200,6 +200,10 @@ fn agents_tell_what_they_find() {
     let (fleet, doctor) = fleet(2);
     let fault = "ip -6 route del multicast ff00::/8 dev eth0 table local";
     fleet.lab.host(1).shell(fault).ok();
+    // They looked at their hosts before; being asked makes them look again, for the next answer.
+    wait_until("web1 to look at its host again", DEADLINE, || {
+        Checkup::run(&doctor.clone().args(["--on", "*"])).code == 3
+    });
     let checkup = Checkup::run(&doctor.clone().args(["--on", "*"]));
     assert_eq!((checkup.code, checkup.ids()), (3, vec!["no-multicast-route"]));
     assert_eq!(nodes(checkup.finding("no-multicast-route")), ["web1"]);
