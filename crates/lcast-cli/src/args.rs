@@ -335,7 +335,8 @@ pub(crate) enum RealmVerb {
     /// Make the credential of one node, or of many from a CSV file.
     ///
     /// The CSV file has a header; its columns are name, kind (agent or client; default agent),
-    /// roles (separated by spaces or '+') and days; every other column is a label.
+    /// roles (separated by spaces or '+'), days and labels (pairs like rack=7); every other column,
+    /// role too, is a label.
     Issue(IssueArgs),
     /// Show fingerprint, epoch, scope and members.
     Show(ShowArgs),

@@ -256,6 +256,7 @@ fn unheard(it: &UnheardNode) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use lcast_proto::presence::State;
     use lcast_proto::question::report::{
         ErrorCode, Failure as NodeFailure, Refusal, RefusalReason, SetOutcome,
     };
@@ -321,7 +322,8 @@ mod tests {
     #[test]
     fn a_node_never_heard_and_an_outcome_unknown_are_said() {
         let node = |last_heard, outcome_unknown| {
-            unheard(&UnheardNode { node: "web3".to_owned(), last_heard, outcome_unknown })
+            let (node, state) = ("web3".to_owned(), State::Never);
+            unheard(&UnheardNode { node, last_heard, state, outcome_unknown })
         };
         assert_eq!(node(None, false), json!({"node": "web3", "last_heard": null}));
         assert_eq!(node(None, true)["outcome"], "unknown");

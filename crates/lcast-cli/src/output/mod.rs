@@ -122,6 +122,7 @@ pub(crate) mod tests {
         let unheard = |node| UnheardNode {
             node,
             last_heard: Some("2026-11-22T09:59:58Z".parse().unwrap()),
+            state: lcast_proto::presence::State::Alive,
             outcome_unknown: false,
         };
         let empty_node = |node| EmptyNode { node, reason: EmptyReason::NoMatch };

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use lcast_proto::presence::State;
 use lcast_proto::question::report::{EmptyReason, RefusalReason, RefusedNode, Report, UnheardNode};
 use lcast_proto::time::Timestamp;
 
 use super::human;
 use crate::text::sanitise;
 
+const CANNOT_TELL: &str = "cannot tell (a variable of the predicate is missing)";
 /// Most nodes named per class; `--json` has them all.
 const NAMED_MAX: usize = 10;
 
@@ -68,9 +70,13 @@ fn alike<'a>(nodes: &'a [(&'a str, String)]) -> Vec<(&'a str, Vec<&'a str>)> {
 
 fn unheard(nodes: &[UnheardNode], now: Timestamp) -> Vec<(&str, String)> {
     let describe = |it: &UnheardNode| {
-        let heard = match it.last_heard {
-            None => "never heard".to_owned(),
-            Some(_) => format!("heard {}", human::ago(it.last_heard, now)),
+        let ago = human::ago(it.last_heard, now);
+        let heard = match (it.last_heard, it.state) {
+            (None, _) => "never heard".to_owned(),
+            // Nothing is heard of it after its goodbye.
+            (_, State::Left) => format!("left {ago}"),
+            (_, State::Gone) => format!("gone, heard {ago}"),
+            (_, State::Alive | State::Suspect | State::Never) => format!("heard {ago}"),
         };
         if it.outcome_unknown { heard + ", outcome unknown" } else { heard }
     };
@@ -89,12 +95,13 @@ fn summary(report: &Report) -> String {
         }
     };
     part(report.answered as usize, "answered");
-    for (reason, words) in [
-        (EmptyReason::NoMatch, "do not match"),
-        (EmptyReason::Undefined, "cannot tell (a variable of the predicate is missing)"),
-        (EmptyReason::NoVariable, "have no such variable"),
+    for (reason, one, many) in [
+        (EmptyReason::NoMatch, "does not match", "do not match"),
+        (EmptyReason::Undefined, CANNOT_TELL, CANNOT_TELL),
+        (EmptyReason::NoVariable, "has no such variable", "have no such variable"),
     ] {
-        part(report.empty_for(reason), words);
+        let count = report.empty_for(reason);
+        part(count, if count == 1 { one } else { many });
     }
     part(report.error.len(), "failed");
     part(report.refused.len(), "refused");
@@ -130,13 +137,28 @@ mod tests {
     }
 
     #[test]
+    fn what_presence_knows_of_the_missing_is_said() {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (state, words) in [
+            (State::Left, "(left 2.0 s ago)"),
+            (State::Gone, "(gone, heard 2.0 s ago)"),
+            (State::Suspect, "(heard 2.0 s ago)"),
+        ] {
+            let mut report = report([1, 0, 0, 0, 0, 1]);
+            report.missing[0].state = state;
+            let line = lines(&report, now).pop().unwrap();
+            assert!(line.ends_with(words), "{line}");
+        }
+    }
+
+    #[test]
     fn failures_are_named_and_long_lists_are_cut() {
         check([10, 0, 0, 0, 0, 0], &["10 expected: 10 answered (2 rounds, 41.7 ms)"]);
         check([0, 0, 0, 0, 0, 0], &["no node is expected to answer (41.7 ms)"]);
         check(
             [6, 1, 1, 1, 1, 2],
             &[
-                "12 expected: 6 answered, 1 do not match, 1 failed, 1 refused, 1 late, 2 missing \
+                "12 expected: 6 answered, 1 does not match, 1 failed, 1 refused, 1 late, 2 missing \
                  (2 rounds, 41.7 ms)",
                 "  error: error1 (1 / 0)",
                 "  refused: refused1 (needs the role operator)",

@@ -127,10 +127,10 @@ fn many_are_issued_from_a_file_or_none() {
     home.ok(&["realm", "create", "prod"]);
     let hosts = |text: &str| fs::write(home.path("hosts.csv"), text).unwrap();
     let words = ["realm", "issue", "--from", "hosts.csv", "--out-dir", "out"];
-    hosts("name,kind,role,dc\nweb1,agent,,fra\nann,client,operator,\nweb2,agnet,,\n");
+    hosts("name,kind,roles,dc\nweb1,agent,,fra\nann,client,operator,\nweb2,agnet,,\n");
     home.refused(&words, &["'hosts.csv' line 4", "'agnet'"]);
     assert!(!home.path("out").exists());
-    hosts("name,kind,role,dc\nweb1,agent,,fra\nann,client,operator,\nweb2,agent,,ber\n");
+    hosts("name,kind,roles,dc\nweb1,agent,,fra\nann,client,operator,\nweb2,agent,,ber\n");
     let issued = home.json(&[&words[..], &["--json"]].concat());
     assert_eq!(issued["issued"].as_array().unwrap().len(), 3);
     assert_eq!(issued["issued"][2]["out"], "out/web2.credential");

@@ -579,7 +579,8 @@ impl Asking {
                 report.alive += 1;
             }
             let last_heard = heard.map(|heard| heard.wall);
-            let unheard = |node| UnheardNode { node, last_heard, outcome_unknown: is_set };
+            let state = alive.unwrap_or(State::Never);
+            let unheard = |node| UnheardNode { node, last_heard, state, outcome_unknown: is_set };
             match progress {
                 Progress::Silent => report.missing.push(unheard(node)),
                 Progress::Pending | Progress::Pulling => report.late.push(unheard(node)),

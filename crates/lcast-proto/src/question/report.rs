@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::presence::State;
 use crate::time::Timestamp;
 use crate::value::Value;
 use crate::variable::Version;
@@ -246,6 +247,8 @@ pub struct UnheardNode {
     pub node: String,
     /// When anything of it was last heard, by this node's clock; `None`: never.
     pub last_heard: Option<Timestamp>,
+    /// Whether presence holds it there; never, for a name that no member has.
+    pub state: State,
     /// Whether what was asked may have been done all the same: true for a `set`, which may have
     /// been applied although the answer was lost.
     pub outcome_unknown: bool,
@@ -487,6 +490,7 @@ mod tests {
         report.late.push(UnheardNode {
             node: "b".to_owned(),
             last_heard: None,
+            state: State::Never,
             outcome_unknown: true,
         });
         assert!(!report.is_complete());

@@ -1,8 +1,9 @@
 //! `hosts.csv`: many members in one file, for `realm issue --from`.
 //!
-//! The first line names the columns. `name` is needed; `kind` (agent or client), `role` or `roles`
-//! and `days` are understood; `labels` holds `key=value` pairs; every other column is a label of
-//! that name (`labels.role` for one whose name is taken). Roles and pairs are separated by spaces.
+//! The first line names the columns. `name` is needed; `kind` (agent or client), `roles` and `days`
+//! are understood; `labels` holds `key=value` pairs; every other column is a label of that name
+//! (`labels.days` for one whose name is taken). Roles and pairs are separated by spaces. `role` is
+//! a label like others: only `roles` grants any.
 
 use std::path::Path;
 
@@ -40,7 +41,7 @@ fn parse(bytes: &[u8], out_folder: &Path) -> Result<Vec<Request>, String> {
     let columns: Vec<Column> = header.iter().map(column).collect();
     if !columns.iter().any(|it| matches!(it, Column::Name)) {
         return Err("line 1: no column 'name'; the first line names the columns, like \
-                    name,kind,role,labels"
+                    name,kind,roles,site"
             .to_owned());
     }
     let mut requests = Vec::new();
@@ -66,9 +67,9 @@ fn column(title: &str) -> Column {
     match title.to_ascii_lowercase().as_str() {
         "name" => Column::Name,
         "kind" => Column::Kind,
-        "role" | "roles" => Column::Roles,
+        "roles" => Column::Roles,
         "days" => Column::Days,
-        "label" | "labels" => Column::Labels,
+        "labels" => Column::Labels,
         _ => Column::Label(title.strip_prefix("labels.").unwrap_or(title).to_owned()),
     }
 }
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn columns_become_parts_of_the_request() {
-        let text = "name,kind,role,labels,dc,labels.rank,days\n\
+        let text = "name,kind,roles,labels,dc,labels.rank,days\n\
                     web1,agent,,role=web tier=1,fra,a,\n\
                     \"ann\",client,operator auditor,,,,30\n\
                     ,,,,,,\n\
@@ -149,6 +150,22 @@ mod tests {
         assert_eq!(requests[1].roles, ["operator", "auditor"]);
         assert_eq!(requests[1].days, Some(30));
         assert_eq!((requests[2].kind, requests[2].days), (Kind::Agent, None));
+    }
+
+    /// `role` is the label that people pick nodes by: it must never make an admin.
+    #[test]
+    fn the_column_role_is_a_label_and_grants_nothing() {
+        for title in ["role", "Role", "labels.roles"] {
+            let text = format!("name,{title},site\nweb1,web,berlin\na2,admin,paris\n");
+            let requests = parse(text.as_bytes(), Path::new("out")).unwrap();
+            for (request, value) in requests.iter().zip(["web", "admin"]) {
+                assert!(request.roles.is_empty(), "{title}: {request:?}");
+                let key = title.trim_start_matches("labels.").to_owned();
+                assert!(request.labels.contains(&(key, value.to_owned())), "{request:?}");
+            }
+        }
+        let error = parse(b"web1\n", Path::new("out")).unwrap_err();
+        assert!(error.ends_with("like name,kind,roles,site"), "{error}");
     }
 
     #[test]
