@@ -51,8 +51,8 @@ struct Forger {
     tap: Tap,
     /// Asking processes, with the session keys and requests they announced.
     askers: Vec<(SenderId, [u8; 32], u64, SocketAddrV6)>,
-    /// Certificates of others, cut out of their packets.
-    certificates: Vec<Vec<u8>>,
+    /// Its own certificate, and those of others, cut out of their packets; with a sender id each.
+    certificates: Vec<(Vec<u8>, SenderId)>,
     /// Whose they are, and the processes that sent them.
     processes: Vec<(NodeId, SenderId)>,
     /// Questions of others.
@@ -160,7 +160,7 @@ impl Forger {
             channel: ChannelId::derive(&realm, "control"),
             tap: Tap::new(&credential),
             askers: Vec::new(),
-            certificates: vec![credential.certificate().bytes().to_vec()],
+            certificates: vec![(credential.certificate().bytes().to_vec(), sender)],
             processes: Vec::new(),
             questions: Vec::new(),
             credential,
@@ -171,12 +171,13 @@ impl Forger {
     fn learn(&mut self, packet: &Packet) {
         let Some((certificate, frame)) = self.tap.open(&packet.bytes) else { return };
         let Ok(header) = Header::parse(&packet.bytes) else { return };
-        if self.certificates.len() < HEARD_MAX && !self.certificates.contains(&certificate) {
+        let known = self.certificates.iter().any(|(it, _)| *it == certificate);
+        if self.certificates.len() < HEARD_MAX && !known {
             let (authority, realm) = (self.credential.authority(), self.credential.realm());
             if let Ok(verified) = Certificate::verify(&certificate, authority, realm) {
                 self.processes.push((verified.id(), header.sender));
             }
-            self.certificates.push(certificate);
+            self.certificates.push((certificate, header.sender));
         }
         let Some(GroupFrame::Question(question)) = frame else { return };
         let session = question.announcement.session;
@@ -356,17 +357,28 @@ impl Forger {
         }
     }
 
-    /// A group packet; `stolen`: with somebody else's certificate.
+    /// A group packet; `stolen`: with somebody else's certificate, and mostly its sender id.
     fn group(&mut self, frame: &[u8], stolen: bool, random: &mut Random) -> Option<Vec<u8>> {
-        let header = self.header(PacketKind::Group, false)?;
+        let mut header = self.header(PacketKind::Group, false)?;
         let mut packet = vec![0; HEADER_LEN];
         let place = if stolen { random.index(self.certificates.len()) } else { 0 };
-        push_certificate(&mut packet, &self.certificates[place]);
+        let (certificate, sender) = &self.certificates[place];
+        push_certificate(&mut packet, certificate);
         packet.extend_from_slice(frame);
         let realm = self.credential.realm();
+        if place > 0 && random.chance(0.75) {
+            header.sender = *sender;
+            header.number = random.below(1 << 40);
+        }
         let context = SignatureContext { realm, header: &header, channel: &self.channel };
         context.sign(self.credential.signing_key(), &mut packet).ok()?;
-        self.keys.seal(&header, &self.channel, &mut packet).ok()?;
+        if header.sender == self.sender {
+            self.keys.seal(&header, &self.channel, &mut packet).ok()?;
+        } else {
+            let secret = &self.credential.epoch().secret;
+            let mut keys = GroupKeys::new(realm, secret, header.sender);
+            keys.seal(&header, &self.channel, &mut packet).ok()?;
+        }
         Some(packet)
     }
 
@@ -381,7 +393,7 @@ impl Forger {
         pair.seal_inner(&header, &self.channel, &mut inner).ok()?;
         let mut packet = vec![0; HEADER_LEN];
         let place = if stolen { random.index(self.certificates.len()) } else { 0 };
-        push_certificate(&mut packet, &self.certificates[place]);
+        push_certificate(&mut packet, &self.certificates[place].0);
         packet.extend_from_slice(&inner);
         self.keys.seal(&header, &self.channel, &mut packet).ok()?;
         Some(packet)
