@@ -21,7 +21,7 @@ pub(super) fn liar(seed: u64) -> World {
     }
     insist_dropped(
         &mut world,
-        &[Dropped::Seal, Dropped::Signature, Dropped::Replay, Dropped::Frame],
+        &[Dropped::Seal, Dropped::Signature, Dropped::Replay, Dropped::Frame, Dropped::Taken],
     );
     let number = world.ask(asker, Question::set("app.greeting", "hello").not("x*"));
     let answered = world.asked(number).report().answered;
