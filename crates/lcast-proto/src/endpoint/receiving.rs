@@ -150,9 +150,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether the realm has forgotten this member.
+    /// Whether the realm has forgotten this member. [SEC-34]
     fn is_forgotten(&self, certificate: &Certificate) -> bool {
-        self.roster.members().by_id(&certificate.id()).is_some_and(|member| member.forgotten)
+        self.roster.members().is_forgotten(&certificate.id())
     }
 
     fn hear_question(
