@@ -15,7 +15,7 @@ use crate::question::answering::Way;
 use crate::question::asking::Word;
 use crate::question::report::{EmptyReason, ReplyValue};
 use crate::question::values::{REPLY_MAX, add_units, decode_values};
-use crate::question::watched::topic;
+use crate::question::watched::{EVERY_MIN, topic};
 use crate::question::watching::{LEASE, Message, WatchSend, Watching};
 use crate::question::{Ask, QuestionId, Verb};
 use crate::stats::Dropped;
@@ -415,11 +415,14 @@ impl Endpoint {
     }
 }
 
-/// The terms of a watch as they travel; none for other verbs.
+/// The terms of a watch as they travel, and as nodes read them: both sides hash them. None for
+/// other verbs. [WAT-2]
 pub(super) fn terms(verb: &Verb) -> Option<WatchTerms> {
     match verb {
         Verb::Watch(watch) => {
-            Some(WatchTerms { lease: LEASE, every: watch.every, delta: watch.delta })
+            let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+            let every = watch.every.map(|it| Duration::from_millis(millis(it.max(EVERY_MIN))));
+            Some(WatchTerms { lease: LEASE, every, delta: watch.delta })
         }
         Verb::Get(_) | Verb::Schema | Verb::Ping | Verb::Set(_) => None,
     }

@@ -635,3 +635,19 @@ fn whoever_has_most_values_leaves_when_there_are_too_many() {
     };
     assert_eq!((node.as_str(), gone.as_str(), *reason), ("n0", "n1", LeaveReason::TooMany));
 }
+
+/// [WAT-2]
+#[test]
+fn an_interval_is_watched_as_the_wire_carries_it() {
+    for micros in [10_500, 1_500] {
+        let mut bench = bench(1);
+        let mut ask = watch("app.load", Selector::default());
+        if let Verb::Watch(request) = &mut ask.verb {
+            request.every = Some(Duration::from_micros(micros));
+        }
+        bench.begin(0, ask);
+        bench.events.clear();
+        bench.pass(LONG);
+        assert!(bench.changes(0, "n0").len() > 50, "{micros}");
+    }
+}
