@@ -651,3 +651,38 @@ fn an_interval_is_watched_as_the_wire_carries_it() {
         assert!(bench.changes(0, "n0").len() > 50, "{micros}");
     }
 }
+
+/// [WAT-4]: who watches what another began to watch pays for it when that one has left.
+#[test]
+fn whoever_watches_is_charged_and_nobody_who_left() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+    bench.nodes[2].endpoint.change(define).unwrap();
+    for index in 0..5000 {
+        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
+    }
+    let costly = || {
+        let mut ask = watch("app.load", Selector::default());
+        if let Verb::Watch(request) = &mut ask.verb {
+            let pattern = |it| if it == 0 { "app.load".to_owned() } else { format!("**.x{it}") };
+            request.patterns = (0..64).map(|it| pattern(it).parse().unwrap()).collect();
+            request.every = Some(Duration::from_millis(10));
+        }
+        ask
+    };
+    // The client begins, the guest joins, the client leaves and watches something cheap.
+    let (first, _) = bench.begin(0, costly());
+    bench.begin(1, costly());
+    bench.input(0, Input::Cancel(first));
+    bench.pass(LONG * 5);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.pass(LONG * 5);
+    let mut late = 0;
+    for count in 100..120 {
+        bench.events.clear();
+        bench.publish(2, "app.load", Value::Int(count));
+        bench.pass(Duration::from_millis(30));
+        late += usize::from(bench.events.iter().all(|(index, _)| *index != 0));
+    }
+    assert_eq!(late, 0, "who left is kept waiting for the other's work");
+}
