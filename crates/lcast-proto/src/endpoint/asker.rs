@@ -308,9 +308,7 @@ impl Endpoint {
         let Round { pokes: unicast, neighbours, by_multicast, .. } = round;
         let copies = Copies { unicast, neighbours, alone: !by_multicast };
         self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
-        if self.own.kind() == Kind::Agent {
-            self.ask_self(now, frame);
-        }
+        self.ask_self(now, frame);
     }
 
     /// Leaves out addresses until a question has room for a filter; how large that may be. Links
@@ -329,6 +327,9 @@ impl Endpoint {
 
     /// An agent that asks is among those that answer.
     pub(super) fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
+        if self.own.kind() != Kind::Agent {
+            return;
+        }
         let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
         let way = Way { to: nowhere, from: nowhere };
         let own = self.own.clone();

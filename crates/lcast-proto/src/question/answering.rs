@@ -590,7 +590,11 @@ impl Answering {
                     }
                 }
             }
-            Work::Watch(_) | Work::Get(_) | Work::Here | Work::Set(_) => None,
+            Work::Watch(_) => {
+                self.watched.end(key, task.asker.id());
+                None
+            }
+            Work::Get(_) | Work::Here | Work::Set(_) => None,
         };
         match outcome {
             Done::Answer(answer) => self.answer(key, watched_from(number, answer)),
@@ -648,6 +652,10 @@ impl Answering {
             return;
         }
         if !self.make_room_for_bytes(key, bytes.len()) {
+            // Who is answered with an error has no lease. [WAT-1]
+            if let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) {
+                self.watched.end(key, asker);
+            }
             let message = "too many large replies at once; ask again or for less".to_owned();
             self.answer(key, Answer::Error(ErrorCode::Limit.code(), message));
             return;

@@ -686,3 +686,44 @@ fn whoever_watches_is_charged_and_nobody_who_left() {
     }
     assert_eq!(late, 0, "who left is kept waiting for the other's work");
 }
+
+/// [WAT-8] [WAT-9]
+#[test]
+fn who_was_busy_is_asked_again() {
+    let mut bench = bench(1);
+    for count in 0..=TOPICS_OF_MEMBER_MAX {
+        let ask = watch("app.load", at_predicate(&format!("1 > -{count}")));
+        let (_, report) = bench.begin(0, ask);
+        assert_eq!(report.refused.len(), usize::from(count == TOPICS_OF_MEMBER_MAX), "{count}");
+    }
+    let first = *bench.nodes[0].endpoint.watches.keys().next().unwrap();
+    let of_first = bench.nodes[0].endpoint.watches[&first].watching.id();
+    bench.events.clear();
+    bench.pass(LONG * 12);
+    assert_eq!(bench.said(0), []);
+    bench.input(0, Input::Cancel(of_first));
+    bench.pass(LONG * 12);
+    let said = bench.said(0);
+    assert!(matches!(said.as_slice(), [WatchEvent::Entered { .. }]), "{said:?}");
+}
+
+/// [WAT-7]
+#[test]
+fn who_has_too_many_values_gives_no_lease_any_more() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.begin(0, watch("app", Selector::default()));
+    bench.watching().0.track_at_most(4);
+    for index in 0..6 {
+        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
+    }
+    bench.pass(LONG);
+    for _ in 0..4 {
+        bench.pass(LONG * 6);
+        let before = bench.sent.len();
+        bench.publish(2, "app.load", Value::Int(i64::try_from(before).unwrap()));
+        bench.pass(LONG / 2);
+        assert_eq!(bench.nodes[2].endpoint.sizes()[6], 0, "leases");
+    }
+}
