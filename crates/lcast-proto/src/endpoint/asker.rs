@@ -22,7 +22,8 @@ use crate::question::report::{
 use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
-use crate::question::{Ask, AskError, QuestionId, Verb};
+use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest};
+use crate::select::encoded_size;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::variable::{Schema, Table, Version};
@@ -165,6 +166,11 @@ impl Endpoint {
     fn question_frame(&mut self, now: Now, ask: &Ask) -> Result<QuestionFrame, AskError> {
         if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });
+        }
+        if let Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) = &ask.verb {
+            encoded_size(&ask.selector, patterns)?;
+        } else {
+            encoded_size(&ask.selector, &[])?;
         }
         if self.links.is_empty() {
             return Err(AskError::NoLink);

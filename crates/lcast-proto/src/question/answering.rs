@@ -16,8 +16,9 @@ use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{SampleId, SetId, SetOrder, Wanted};
 use crate::keys::certificate::Certificate;
-use crate::select::{Outcome as Match, Pattern, Selector};
+use crate::select::{Outcome as Match, Pattern, Selector, size_of};
 use crate::time::{Instant, Now};
+use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, SetFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
@@ -268,6 +269,11 @@ impl Answering {
             return;
         };
         if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
+            return;
+        }
+        let patterns = frame.patterns.iter().map(|it| Cbor::from(it.as_str())).collect();
+        if let Err(error) = size_of(&frame.selector, &Cbor::Array(patterns)) {
+            self.refuse(now, &asked, RefusalReason::Selector, &error.to_string());
             return;
         }
         let Asked { asker, forgotten, .. } = asked;

@@ -365,3 +365,25 @@ fn who_is_answered_with_an_error_has_no_lease() {
         assert_eq!(bench.answering.leases(), leases);
     }
 }
+
+/// [SEL-23]
+#[test]
+fn a_selector_and_patterns_of_more_than_fit_are_refused() {
+    let mut bench = bench();
+    // A selector that says nothing takes a byte, the array one, and each pattern two besides.
+    let fits = Selector::ENCODED_MAX - 1 - 1 - 9 * 32 - 2;
+    for (length, expected) in [(fits, true), (fits + 1, false)] {
+        let lengths = [[30; 9].as_slice(), &[length]].concat();
+        let patterns = lengths.into_iter().map(|it| "x".repeat(it)).collect();
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(length as u64) };
+        let answers = bench.hear(frame);
+        match (&answers[..], expected) {
+            ([Answer::Empty(_)], true) => {}
+            ([Answer::Refused(code, message)], false) => {
+                assert_eq!(*code, RefusalReason::Selector.code());
+                assert!(message.contains("320"), "{message}");
+            }
+            _ => panic!("{length}: {answers:?}"),
+        }
+    }
+}
