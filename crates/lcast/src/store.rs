@@ -260,15 +260,15 @@ impl Store {
             .map_err(|source| classify(&self.path, source))?;
         let outcome = apply_in(&transaction, request, version, pending);
         let outcome = outcome.and_then(|outcome| {
-            if request.dry_run {
+            if request.dry_run || outcome.is_none() {
                 transaction.rollback()?;
             } else {
                 transaction.commit()?;
             }
             Ok(outcome)
         });
-        let (outcome, counter) = outcome.map_err(|source| classify(&self.path, source))?;
-        let Some(applied) = outcome else {
+        let outcome = outcome.map_err(|source| classify(&self.path, source))?;
+        let Some((applied, counter)) = outcome else {
             let what = "settings".to_owned();
             return Err(StoreError::Limit { what, max: Self::SETTINGS_MAX });
         };
@@ -367,18 +367,19 @@ fn check_limits(request: &SetRequest) -> Result<(), StoreError> {
     }
 }
 
-/// The outcome and the counter after it; no outcome when there is no room for another setting.
+/// The outcome and the counter after it; `None` when there is no room for another setting: then the
+/// transaction must not be committed.
 fn apply_in(
     transaction: &Transaction<'_>,
     request: &SetRequest,
     mut version: Version,
     incarnation_pending: Option<u64>,
-) -> Result<(Option<SetOutcome>, u64), rusqlite::Error> {
+) -> Result<Option<(SetOutcome, u64)>, rusqlite::Error> {
     if !request.dry_run {
         let remembered = remembered(transaction, &request.key)?;
         if !remembered.is_empty() {
             let outcome = SetOutcome { applied: remembered, repeated: true };
-            return Ok((Some(outcome), version.counter));
+            return Ok(Some((outcome, version.counter)));
         }
         if let Some(incarnation) = incarnation_pending {
             write_incarnation(transaction, incarnation)?;
@@ -391,7 +392,7 @@ fn apply_in(
         if one.effect == Effect::Applied {
             version.counter += 1;
             if held.is_none() && count(transaction)? >= Store::SETTINGS_MAX {
-                return Ok((None, version.counter));
+                return Ok(None);
             }
             keep(transaction, operation, version, request.wall)?;
         }
@@ -403,7 +404,7 @@ fn apply_in(
     if !request.dry_run {
         remember(transaction, request, &applied)?;
     }
-    Ok((Some(SetOutcome { applied, repeated: false }), version.counter))
+    Ok(Some((SetOutcome { applied, repeated: false }, version.counter)))
 }
 
 /// What becomes of one change. The version is compared first: of equal writes that demand the same

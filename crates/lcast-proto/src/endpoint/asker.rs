@@ -22,7 +22,8 @@ use crate::question::report::{
 use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
-use crate::question::{Ask, AskError, QuestionId, Verb};
+use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest};
+use crate::select::encoded_size;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::variable::{Schema, Table, Version};
@@ -166,6 +167,11 @@ impl Endpoint {
         if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });
         }
+        if let Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) = &ask.verb {
+            encoded_size(&ask.selector, patterns)?;
+        } else {
+            encoded_size(&ask.selector, &[])?;
+        }
         if self.links.is_empty() {
             return Err(AskError::NoLink);
         }
@@ -308,9 +314,7 @@ impl Endpoint {
         let Round { pokes: unicast, neighbours, by_multicast, .. } = round;
         let copies = Copies { unicast, neighbours, alone: !by_multicast };
         self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
-        if self.own.kind() == Kind::Agent {
-            self.ask_self(now, frame);
-        }
+        self.ask_self(now, frame);
     }
 
     /// Leaves out addresses until a question has room for a filter; how large that may be. Links
@@ -329,6 +333,9 @@ impl Endpoint {
 
     /// An agent that asks is among those that answer.
     pub(super) fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
+        if self.own.kind() != Kind::Agent {
+            return;
+        }
         let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
         let way = Way { to: nowhere, from: nowhere };
         let own = self.own.clone();

@@ -12,11 +12,12 @@ use crate::io::Datagram;
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
+use crate::keys::subject::Kind;
 use crate::presence::{Heard, INTERVAL_MIN, Via, interval};
 use crate::question::answering::{Asked, Way};
-use crate::question::evaluate::{Node, SKEW_MAX};
+use crate::question::evaluate::{Node, is_timely};
 use crate::stats::Dropped;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, Timestamp};
 use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame, VerbCode};
 use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
@@ -92,29 +93,38 @@ impl Endpoint {
         self.commit(&certificate, header)?;
         let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
         let origin = self.origin(datagram, header, certificate);
-        self.note_sign(now, &origin, &frame);
+        let told = frame.announcement().map(|it| it.wall);
+        if let Some(told) = told {
+            self.note_sign(now, &origin, told);
+        }
+        let timely = told.is_none_or(|told| is_timely(told, now.wall));
         match frame {
-            GroupFrame::Question(question) => self.hear_question(now, origin, *question),
+            // It is refused, so that the asker hears of its clock. [QST-21]
+            GroupFrame::Question(question) => self.hear_question(now, origin, *question, timely),
+            GroupFrame::Beacon(_) | GroupFrame::Change(_) | GroupFrame::Suspect(_) if !timely => {
+                Err(Dropped::Clock)
+            }
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
             GroupFrame::Change(change) => {
                 self.check_membership(now, &origin.certificate)?;
-                let known = self.roster.heard(&origin.certificate.id()).and_then(|it| it.address);
-                let heard = Heard { address: known, ..self.heard(now, &origin) };
-                self.note(&origin, heard);
+                self.note_untimed(now, &origin);
                 self.hear_change(now, origin.sender, &origin.certificate, &change)
             }
             GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, &suspect),
         }
     }
 
+    /// Notes that a process was heard by a packet that does not say when it was sent: one that
+    /// somebody kept makes nobody alive. [PRE-4]
+    fn note_untimed(&mut self, now: Now, origin: &Origin) {
+        let known = self.roster.heard(&origin.certificate.id());
+        let Some(known) = known.filter(|it| it.sender == Some(origin.sender)) else { return };
+        let heard = Heard { address: known.address, ..self.heard(now, origin) };
+        self.note(origin, heard);
+    }
+
     /// Notes what a packet to everybody tells about the network. [PRE-11]
-    fn note_sign(&mut self, now: Now, origin: &Origin, frame: &GroupFrame) {
-        let told = match frame {
-            GroupFrame::Question(question) => question.announcement.wall,
-            GroupFrame::Beacon(beacon) => beacon.announcement.wall,
-            GroupFrame::Suspect(suspect) => suspect.announcement.wall,
-            GroupFrame::Change(_) => return,
-        };
+    fn note_sign(&mut self, now: Now, origin: &Origin, told: Timestamp) {
         let id = origin.certificate.id();
         if origin.via == Via::Multicast && self.roster.members().by_id(&id).is_some() {
             self.signs.note(now, id, told);
@@ -152,9 +162,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether the realm has forgotten this member.
+    /// Whether the realm has forgotten this member. [SEC-34]
     fn is_forgotten(&self, certificate: &Certificate) -> bool {
-        self.roster.members().by_id(&certificate.id()).is_some_and(|member| member.forgotten)
+        self.roster.members().is_forgotten(&certificate.id())
     }
 
     fn hear_question(
@@ -162,39 +172,37 @@ impl Endpoint {
         now: Now,
         origin: Origin,
         question: QuestionFrame,
+        timely: bool,
     ) -> Result<(), Dropped> {
         let announcement = &question.announcement;
         if !announcement.addresses.iter().any(|it| is_same(it, &origin.way.to)) {
             return Err(Dropped::Source);
         }
-        let usable =
-            matches!(origin.certificate.validity(now.wall), Validity::Valid | Validity::Grace);
-        if usable && !self.is_forgotten(&origin.certificate) {
+        if timely && self.check_membership(now, &origin.certificate).is_ok() {
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
             self.note(&origin, heard);
             let (member, sender) = (origin.certificate.id(), origin.sender);
             let version = announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
-        }
-        if usable && question.verb == VerbCode::Ping && question.by_group {
-            let agents = self.roster.agents();
-            if let Some(beacons) = &mut self.beacons {
-                beacons.want(now.instant, agents, &mut self.random);
+            if question.verb == VerbCode::Ping && question.by_group {
+                let agents = self.roster.agents();
+                if let Some(beacons) = &mut self.beacons {
+                    beacons.want(now.instant, agents, &mut self.random);
+                }
             }
         }
         let session = Some(announcement.session);
         let way = Some(origin.way);
         let Origin { sender, certificate, way: back, .. } = &origin;
         self.peers.meet(now.instant, *sender, certificate, session, way);
-        if self.own.kind() != crate::keys::subject::Kind::Agent {
-            return Ok(());
+        if self.own.kind() == Kind::Agent {
+            let forgotten = self.is_forgotten(certificate);
+            let (sender, asker, way) = (*sender, certificate, *back);
+            let asked = Asked { sender, asker, forgotten, way, frame: question };
+            let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
+            self.answering.handle_question(now, node, asked);
         }
-        let forgotten = self.is_forgotten(certificate);
-        let asked =
-            Asked { sender: *sender, asker: certificate, forgotten, way: *back, frame: question };
-        let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
-        self.answering.handle_question(now, node, asked);
-        Ok(())
+        if timely { Ok(()) } else { Err(Dropped::Clock) }
     }
 
     fn hear_beacon(
@@ -204,12 +212,6 @@ impl Endpoint {
         beacon: &BeaconFrame,
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
-        let told = beacon.announcement.wall;
-        let (early, late) = (told.saturating_add(SKEW_MAX), now.wall.saturating_add(SKEW_MAX));
-        if early < now.wall || late < told {
-            // A captured goodbye must not work for ever. [PRE-10]
-            return Err(Dropped::Clock);
-        }
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
         let heard = Heard {
             address: named.then_some(origin.way.to),

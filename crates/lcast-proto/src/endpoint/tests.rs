@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod presence;
 mod ring;
+mod stale;
 mod watch;
 mod ways;
 

@@ -10,12 +10,11 @@ use super::sending::Copies;
 use crate::group;
 use crate::io::{Destination, Event, Output, Transmit};
 use crate::keys::certificate::Certificate;
-use crate::keys::subject::Kind;
 use crate::question::answering::Way;
 use crate::question::asking::Word;
 use crate::question::report::{EmptyReason, ReplyValue};
 use crate::question::values::{REPLY_MAX, add_units, decode_values};
-use crate::question::watched::topic;
+use crate::question::watched::{EVERY_MIN, topic};
 use crate::question::watching::{LEASE, Message, WatchSend, Watching};
 use crate::question::{Ask, QuestionId, Verb};
 use crate::stats::Dropped;
@@ -117,7 +116,9 @@ impl Endpoint {
         if let Some(terms) = &mut watch.frame.watch {
             terms.lease = Duration::ZERO;
         }
-        self.send_watch(now, watch.frame, watch.round.wrapping_add(1), Copies::default());
+        let round = watch.round.wrapping_add(1);
+        let frame = self.send_watch(now, watch.frame, round, Copies::default());
+        self.ask_self(now, frame);
     }
 
     /// Lets every watch do what is due, and sends again what is to be sent again.
@@ -143,11 +144,23 @@ impl Endpoint {
         let Some(watch) = self.watches.get_mut(&request) else { return };
         watch.round = watch.round.wrapping_add(1);
         let (mut frame, round) = (watch.frame.clone(), watch.round);
+        let mut to_self = true;
         let copies = match send {
             WatchSend::Renew { replies } => {
                 let replies = u32::try_from(replies).unwrap_or(u32::MAX);
                 frame.window = Duration::from_secs(1) * replies / rate.max(1);
                 Copies::default()
+            }
+            WatchSend::End { nodes, copies } => {
+                let salt = self.random.next_u64() as u32;
+                if let Some(terms) = &mut frame.watch {
+                    terms.lease = Duration::ZERO;
+                }
+                let room = self.fit_announcement(&mut frame);
+                frame.wanted = Some(Filter::new(nodes.iter(), salt, 0, room));
+                // The filter may name others as well: nobody else gets it.
+                to_self = nodes.contains(&self.own.id());
+                Copies { unicast: copies, alone: true, ..Copies::default() }
             }
             WatchSend::Ask { nodes, copies, to_all } => {
                 let salt = self.random.next_u64() as u32;
@@ -157,18 +170,25 @@ impl Endpoint {
                 Copies { unicast: copies, alone: !to_all, ..Copies::default() }
             }
         };
-        self.send_watch(now, frame, round, copies);
+        let frame = self.send_watch(now, frame, round, copies);
+        if to_self {
+            self.ask_self(now, frame);
+        }
     }
 
-    /// Sends the question of a watch once more.
-    fn send_watch(&mut self, now: Now, frame: QuestionFrame, round: u16, copies: Copies) {
+    /// Sends the question of a watch once more: as it went out.
+    fn send_watch(
+        &mut self,
+        now: Now,
+        frame: QuestionFrame,
+        round: u16,
+        copies: Copies,
+    ) -> QuestionFrame {
         let announcement = self.announcement(now);
         let mut frame = QuestionFrame { announcement, round, by_group: false, ..frame };
         self.fit_announcement(&mut frame);
         self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
-        if self.own.kind() == Kind::Agent {
-            self.ask_self(now, frame);
-        }
+        frame
     }
 
     fn tell_watch_events(&mut self, request: u64) {
@@ -415,11 +435,14 @@ impl Endpoint {
     }
 }
 
-/// The terms of a watch as they travel; none for other verbs.
+/// The terms of a watch as they travel, and as nodes read them: both sides hash them. None for
+/// other verbs. [WAT-2]
 pub(super) fn terms(verb: &Verb) -> Option<WatchTerms> {
     match verb {
         Verb::Watch(watch) => {
-            Some(WatchTerms { lease: LEASE, every: watch.every, delta: watch.delta })
+            let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+            let every = watch.every.map(|it| Duration::from_millis(millis(it.max(EVERY_MIN))));
+            Some(WatchTerms { lease: LEASE, every, delta: watch.delta })
         }
         Verb::Get(_) | Verb::Schema | Verb::Ping | Verb::Set(_) => None,
     }

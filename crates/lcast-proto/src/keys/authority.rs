@@ -125,6 +125,7 @@ impl Authority {
         random: &mut Random,
     ) -> Result<Enrolled, EnrollError> {
         network.check()?;
+        edit.leave_out_ended(issued);
         let mut parts = Vec::with_capacity(subjects.len());
         for subject in subjects {
             let signing = SigningKey::from_seed(random.bytes())?;

@@ -1,14 +1,16 @@
 //! The member list: what the realm's authority signs about all members.
 //!
-//! A list has a version, a signature and members in order of name; its format is in
-//! `docs/spec/security.md`, "Member list". A [`MemberList`] that exists was verified. Not for
-//! fetching one in pages, which is `question::pull`'s; nor for presence: who was heard, and that no
-//! list is replaced by an older one, is the roster's.
+//! A list has a version, a signature, members in order of name, and the keys whose name was issued
+//! again, which stay forgotten; its format is in `docs/spec/security.md`, "Member list". A
+//! [`MemberList`] that exists was verified. Not for fetching one in pages, which is
+//! `question::pull`'s; nor for presence: who was heard, and that no list is replaced by an older
+//! one, is the roster's.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::certificate::Certificate;
 use super::key::{SIGNATURE_LEN, SigningKey, VerifyingKey};
 use super::subject::{Kind, Labels, NodeName, Roles, Subject};
 use crate::time::Timestamp;
@@ -34,7 +36,16 @@ struct Parts {
     version: u64,
     members: Vec<Member>,
     by_id: Vec<u32>,
+    /// In order of id.
+    replaced: Vec<Replaced>,
     bytes: Vec<u8>,
+}
+
+/// Keys whose name was issued again: forgotten as long as their certificate could be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Replaced {
+    id: NodeId,
+    not_after: Timestamp,
 }
 
 /// The next version of a member list, to be signed by the authority.
@@ -42,6 +53,7 @@ struct Parts {
 pub struct MemberEdit {
     version: u64,
     members: BTreeMap<NodeName, Member>,
+    replaced: BTreeMap<NodeId, Timestamp>,
 }
 
 /// Why bytes are no member list of this realm, or an edit cannot be signed.
@@ -65,9 +77,19 @@ pub enum MemberListError {
     /// Members that are not in order of name.
     #[error("'{0}' is out of order")]
     Order(NodeName),
+    /// Replaced keys that are not in order of id.
+    #[error("the replaced keys {0} are out of order")]
+    ReplacedOrder(NodeId),
     /// More members than a realm may have.
     #[error("a realm has at most {max} members", max = MemberList::MEMBERS_MAX)]
     TooMany,
+    /// More replaced keys than a list may hold.
+    #[error(
+        "{max} names were issued again, and the certificates before are not over yet: a list \
+         holds no more of them; make another realm",
+        max = MemberList::REPLACED_MAX
+    )]
+    TooManyReplaced,
     /// The name is no member's.
     #[error("no member is named '{0}'")]
     Unknown(String),
@@ -76,6 +98,8 @@ pub enum MemberListError {
 impl MemberList {
     /// Most members of a realm, forgotten ones included.
     pub const MEMBERS_MAX: usize = 16_384;
+    /// Most keys on a list whose name was issued again. [SEC-34]
+    pub const REPLACED_MAX: usize = 16_384;
     /// Longest encoded list in bytes: 512 bytes for each of the most members.
     pub const LENGTH_MAX: usize = 8 * 1024 * 1024;
 
@@ -98,15 +122,20 @@ impl MemberList {
         if !authority.verifies(&signed_message(realm, version, body), signature) {
             return Err(MemberListError::Signature);
         }
-        let members = read_members(body)?;
-        Ok(Self::from_parts(version, members, bytes))
+        let (members, replaced) = read_body(body)?;
+        Ok(Self::from_parts(version, members, replaced, bytes))
     }
 
-    fn from_parts(version: u64, members: Vec<Member>, bytes: Vec<u8>) -> Self {
+    fn from_parts(
+        version: u64,
+        members: Vec<Member>,
+        replaced: Vec<Replaced>,
+        bytes: Vec<u8>,
+    ) -> Self {
         let count = u32::try_from(members.len()).expect("members are limited to MEMBERS_MAX");
         let mut by_id: Vec<u32> = (0..count).collect();
         by_id.sort_by_key(|index| members[*index as usize].id);
-        Self(Arc::new(Parts { version, members, by_id, bytes }))
+        Self(Arc::new(Parts { version, members, by_id, replaced, bytes }))
     }
 
     /// Its version; every change makes a higher one.
@@ -136,6 +165,14 @@ impl MemberList {
         Some(member(self.0.by_id[place]))
     }
 
+    /// Whether the realm has forgotten who has these keys, whatever became of the name. [SEC-34]
+    pub fn is_forgotten(&self, id: &NodeId) -> bool {
+        match self.by_id(id) {
+            Some(member) => member.forgotten,
+            None => self.0.replaced.binary_search_by_key(id, |replaced| replaced.id).is_ok(),
+        }
+    }
+
     /// The list as it is stored and travels.
     pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
@@ -145,7 +182,8 @@ impl MemberList {
     pub fn edit(&self) -> MemberEdit {
         let pair = |member: &Member| (member.subject.name.clone(), member.clone());
         let members = self.0.members.iter().map(pair).collect();
-        MemberEdit { version: self.0.version.saturating_add(1), members }
+        let replaced = self.0.replaced.iter().map(|it| (it.id, it.not_after)).collect();
+        MemberEdit { version: self.0.version.saturating_add(1), members, replaced }
     }
 }
 
@@ -166,21 +204,35 @@ impl Eq for MemberList {}
 impl MemberEdit {
     /// The first version of a realm's list, without members.
     pub fn first() -> Self {
-        Self { version: 1, members: BTreeMap::new() }
+        Self { version: 1, members: BTreeMap::new(), replaced: BTreeMap::new() }
     }
 
-    /// Adds a member or replaces the one of that name; undoes its being forgotten.
+    /// Adds a member or replaces the one of that name, whose keys are forgotten from here on: else
+    /// issuing a name again would bring a stolen credential back. [SEC-34]
     ///
     /// # Errors
-    /// When there are as many members as a realm may have.
+    /// When there are as many members, or as many replaced keys, as a realm may have.
     pub fn issue(&mut self, subject: Subject, id: NodeId) -> Result<(), MemberListError> {
-        let known = self.members.contains_key(&subject.name);
-        if !known && self.members.len() >= MemberList::MEMBERS_MAX {
+        let held = self.members.get(&subject.name);
+        if held.is_none() && self.members.len() >= MemberList::MEMBERS_MAX {
             return Err(MemberListError::TooMany);
         }
+        if let Some(held) = held.filter(|held| held.id != id) {
+            let known = self.replaced.contains_key(&held.id) || self.replaced.contains_key(&id);
+            if !known && self.replaced.len() >= MemberList::REPLACED_MAX {
+                return Err(MemberListError::TooManyReplaced);
+            }
+            self.replaced.insert(held.id, held.subject.not_after);
+        }
+        self.replaced.remove(&id);
         let name = subject.name.clone();
         self.members.insert(name, Member { subject, id, forgotten: false });
         Ok(())
+    }
+
+    /// Leaves out replaced keys whose certificate nobody accepts any more. [SEC-34]
+    pub fn leave_out_ended(&mut self, wall: Timestamp) {
+        self.replaced.retain(|_, end| end.saturating_add(Certificate::GRACE) >= wall);
     }
 
     /// Marks a member as decommissioned.
@@ -204,6 +256,11 @@ impl MemberEdit {
         for member in &members {
             cbor::encode_into(&write_member(member), &mut bytes);
         }
+        let replaced = self.replaced.into_iter().map(|(id, not_after)| Replaced { id, not_after });
+        let replaced: Vec<Replaced> = replaced.collect();
+        for replaced in &replaced {
+            cbor::encode_into(&write_replaced(replaced), &mut bytes);
+        }
         if bytes.len() > MemberList::LENGTH_MAX {
             return Err(MemberListError::Length(bytes.len()));
         }
@@ -211,7 +268,7 @@ impl MemberEdit {
         let signature = key.sign(&signed_message(realm, self.version, body));
         bytes[..8].copy_from_slice(&self.version.to_be_bytes());
         bytes[8..8 + SIGNATURE_LEN].copy_from_slice(&signature);
-        Ok(MemberList::from_parts(self.version, members, bytes))
+        Ok(MemberList::from_parts(self.version, members, replaced, bytes))
     }
 }
 
@@ -260,35 +317,81 @@ fn write_member(member: &Member) -> cbor::Cbor {
     map.build()
 }
 
-/// The members of a verified body: a CBOR sequence (RFC 8742), read one by one.
-fn read_members(mut body: &[u8]) -> Result<Vec<Member>, MemberListError> {
-    let mut members: Vec<Member> = Vec::new();
-    while !body.is_empty() {
-        let index = members.len();
-        if index >= MemberList::MEMBERS_MAX {
-            return Err(MemberListError::TooMany);
-        }
-        let member = cbor::parse_prefix(&mut body).and_then(read_member);
-        let member = member.map_err(|error| MemberListError::Member { index, error })?;
-        if members.last().is_some_and(|last| last.subject.name >= member.subject.name) {
-            return Err(MemberListError::Order(member.subject.name));
-        }
-        members.push(member);
-    }
-    Ok(members)
+fn write_replaced(replaced: &Replaced) -> cbor::Cbor {
+    MapBuilder::new()
+        .bytes(FIELD_ID, &replaced.id.0)
+        .field(FIELD_NOT_AFTER, replaced.not_after.as_millis().div_euclid(1000))
+        .field(FIELD_FORGOTTEN, true)
+        .build()
 }
 
-fn read_member(item: cbor::Cbor) -> Result<Member, CborError> {
+/// The members of a verified body, then the replaced keys, which have no name: a CBOR sequence
+/// (RFC 8742), read one by one.
+fn read_body(mut body: &[u8]) -> Result<(Vec<Member>, Vec<Replaced>), MemberListError> {
+    let mut members: Vec<Member> = Vec::new();
+    let mut replaced: Vec<Replaced> = Vec::new();
+    while !body.is_empty() {
+        let index = members.len() + replaced.len();
+        let item = cbor::parse_prefix(&mut body).and_then(read_item);
+        match item.map_err(|error| MemberListError::Member { index, error })? {
+            Item::Member(member) => {
+                let before = members.last().map(|last| &last.subject.name);
+                if !replaced.is_empty() || before.is_some_and(|it| *it >= member.subject.name) {
+                    return Err(MemberListError::Order(member.subject.name));
+                }
+                if members.len() >= MemberList::MEMBERS_MAX {
+                    return Err(MemberListError::TooMany);
+                }
+                members.push(*member);
+            }
+            Item::Replaced(keys) => {
+                if replaced.last().is_some_and(|last| last.id >= keys.id) {
+                    return Err(MemberListError::ReplacedOrder(keys.id));
+                }
+                if replaced.len() >= MemberList::REPLACED_MAX {
+                    return Err(MemberListError::TooManyReplaced);
+                }
+                replaced.push(keys);
+            }
+        }
+    }
+    Ok((members, replaced))
+}
+
+enum Item {
+    Member(Box<Member>),
+    Replaced(Replaced),
+}
+
+fn read_item(item: cbor::Cbor) -> Result<Item, CborError> {
     let mut fields = Fields::from_item(item)?;
+    let Some(name) = fields.text_opt(FIELD_NAME)? else {
+        return read_replaced(&mut fields).map(Item::Replaced);
+    };
+    read_member(&name, &mut fields).map(|it| Item::Member(Box::new(it)))
+}
+
+fn read_replaced(fields: &mut Fields) -> Result<Replaced, CborError> {
+    let id = NodeId(fields.fixed(FIELD_ID)?);
+    let not_after = read_time(fields, FIELD_NOT_AFTER)?;
+    if !fields.flag(FIELD_FORGOTTEN)? {
+        return Err(CborError::Type(FIELD_FORGOTTEN));
+    }
+    Ok(Replaced { id, not_after })
+}
+
+fn read_time(fields: &mut Fields, key: i64) -> Result<Timestamp, CborError> {
+    let millis = fields.int(key)?.checked_mul(1000).ok_or(CborError::Type(key))?;
+    Ok(Timestamp::from_millis(millis))
+}
+
+fn read_member(name: &str, fields: &mut Fields) -> Result<Member, CborError> {
     let wrong = CborError::Type;
-    let name = fields.text(FIELD_NAME)?.parse().map_err(|_| wrong(FIELD_NAME))?;
+    let name = name.parse().map_err(|_| wrong(FIELD_NAME))?;
     let id = NodeId(fields.fixed(FIELD_ID)?);
     let kind = Kind::from_code(fields.uint(FIELD_KIND)?).ok_or(wrong(FIELD_KIND))?;
-    let mut time = |key| {
-        let millis = fields.int(key)?.checked_mul(1000).ok_or(wrong(key))?;
-        Ok(Timestamp::from_millis(millis))
-    };
-    let (not_before, not_after) = (time(FIELD_NOT_BEFORE)?, time(FIELD_NOT_AFTER)?);
+    let not_before = read_time(fields, FIELD_NOT_BEFORE)?;
+    let not_after = read_time(fields, FIELD_NOT_AFTER)?;
     let labels = match fields.take(FIELD_LABELS) {
         Some(item) => Labels::from_cbor(item).ok_or(wrong(FIELD_LABELS))?,
         None => Labels::default(),

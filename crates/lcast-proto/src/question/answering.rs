@@ -16,8 +16,9 @@ use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{SampleId, SetId, SetOrder, Wanted};
 use crate::keys::certificate::Certificate;
-use crate::select::{Outcome as Match, Pattern, Selector};
+use crate::select::{Outcome as Match, Pattern, Selector, size_of};
 use crate::time::{Instant, Now};
+use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, SetFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
@@ -268,6 +269,11 @@ impl Answering {
             return;
         };
         if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
+            return;
+        }
+        let patterns = frame.patterns.iter().map(|it| Cbor::from(it.as_str())).collect();
+        if let Err(error) = size_of(&frame.selector, &Cbor::Array(patterns)) {
+            self.refuse(now, &asked, RefusalReason::Selector, &error.to_string());
             return;
         }
         let Asked { asker, forgotten, .. } = asked;
@@ -590,7 +596,11 @@ impl Answering {
                     }
                 }
             }
-            Work::Watch(_) | Work::Get(_) | Work::Here | Work::Set(_) => None,
+            Work::Watch(_) => {
+                self.watched.end(key, task.asker.id());
+                None
+            }
+            Work::Get(_) | Work::Here | Work::Set(_) => None,
         };
         match outcome {
             Done::Answer(answer) => self.answer(key, watched_from(number, answer)),
@@ -648,6 +658,10 @@ impl Answering {
             return;
         }
         if !self.make_room_for_bytes(key, bytes.len()) {
+            // Who is answered with an error has no lease. [WAT-1]
+            if let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) {
+                self.watched.end(key, asker);
+            }
             let message = "too many large replies at once; ask again or for less".to_owned();
             self.answer(key, Answer::Error(ErrorCode::Limit.code(), message));
             return;

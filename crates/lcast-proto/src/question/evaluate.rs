@@ -16,7 +16,7 @@ use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::policy::{Policy, Verb as Right};
 use crate::name::Name;
 use crate::select::{Outcome, Pattern, Predicate, Scope};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 use crate::value::Value;
 use crate::variable::{Assigned, Definition, Entry, Table, Version};
 use crate::wire::frame::{Answer, QuestionFrame, SetFrame, SetResultFrame, VerbCode};
@@ -114,6 +114,11 @@ pub(super) fn encoded(
     Ok(bytes)
 }
 
+/// Whether a sender's wall clock is near enough to the own one for its packet to count. [PRE-10]
+pub fn is_timely(told: Timestamp, wall: Timestamp) -> bool {
+    told.saturating_add(SKEW_MAX) >= wall && wall.saturating_add(SKEW_MAX) >= told
+}
+
 /// Why the asker may not ask this; `None` when it may. [QST-21] [QST-24]
 pub(super) fn objection(
     now: Now,
@@ -124,8 +129,7 @@ pub(super) fn objection(
 ) -> Option<(RefusalReason, String)> {
     let refusal = |reason, message: &str| Some((reason, message.to_owned()));
     let asked_at = frame.announcement.wall;
-    if asked_at.saturating_add(SKEW_MAX) < now.wall || now.wall.saturating_add(SKEW_MAX) < asked_at
-    {
+    if !is_timely(asked_at, now.wall) {
         let hours = (asked_at.as_millis().saturating_sub(now.wall.as_millis())) / 3_600_000;
         let side = if hours < 0 { "behind" } else { "ahead of" };
         let hours = hours.unsigned_abs();

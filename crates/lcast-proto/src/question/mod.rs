@@ -21,7 +21,7 @@ pub mod watching;
 use std::time::Duration;
 
 use crate::name::Name;
-use crate::select::{Pattern, Predicate, Selector};
+use crate::select::{Pattern, Predicate, Selector, SizeError};
 use crate::value::Value;
 use crate::variable::{Assigned, Version};
 use crate::wire::id::SenderId;
@@ -170,6 +170,9 @@ pub enum AskError {
         /// Bytes there are.
         max: usize,
     },
+    /// Selector and patterns are larger than a node evaluates. [SEL-23]
+    #[error(transparent)]
+    Selector(#[from] SizeError),
     /// There is no link to send on.
     #[error(
         "no interface of the realm is up with an IPv6 address; look at 'ip -6 address', and at \

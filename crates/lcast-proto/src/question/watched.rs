@@ -32,7 +32,7 @@ pub const LEASES_MAX: usize = 1024;
 pub const LEASES_OF_MEMBER_MAX: usize = 64;
 /// Topics at one node. [WAT-9]
 pub const TOPICS_MAX: usize = 128;
-/// Topics at one node that one member was the first to watch. [WAT-9]
+/// Topics at one node that are charged to one member when it asks for another. [WAT-9]
 pub const TOPICS_OF_MEMBER_MAX: usize = 32;
 /// The longest lease that is given. [WAT-1]
 pub const LEASE_MAX: Duration = Duration::from_secs(30);
@@ -55,6 +55,8 @@ const SAMPLE_IDS: u64 = 1 << 63;
 pub struct Watched {
     topics: BTreeMap<TopicId, Topic>,
     leases: BTreeMap<(SenderId, u64), Lease>,
+    /// How many members hold leases: they share the work.
+    sharers: usize,
     budget: Budget,
     serial: u64,
 }
@@ -62,7 +64,7 @@ pub struct Watched {
 #[derive(Debug)]
 struct Lease {
     topic: TopicId,
-    member: NodeId,
+    asker: Certificate,
     way: Way,
     until: Instant,
     /// When the number of the last message is stated.
@@ -74,7 +76,8 @@ struct Lease {
 /// What is watched, and how far the watchers know it.
 #[derive(Debug)]
 struct Topic {
-    /// Who asked first: what may be read does not differ from member to member.
+    /// Who is charged: whoever asked first, or another that holds a lease when he has none any
+    /// more. What may be read does not differ from member to member. [WAT-4]
     asker: Certificate,
     selector: Selector,
     patterns: Vec<Pattern>,
@@ -187,42 +190,35 @@ impl Watched {
             topic
         });
         let number = topic.number;
-        self.budget.spend(now.instant, member, work, self.sharers());
         let lease = Lease {
             topic: wish.topic,
-            member,
+            asker: wish.asker.clone(),
             way: wish.way,
             until: now.instant + wish.terms.lease.min(LEASE_MAX),
             state_at: None,
             stated_at: now.instant,
             stated: number,
         };
-        if self.leases.insert(wish.key, lease).is_some_and(|before| before.topic != wish.topic) {
-            self.drop_unwatched();
-        }
+        self.leases.insert(wish.key, lease);
+        self.leases_changed();
+        self.budget.spend(now.instant, member, work, self.sharers);
         Ok(number)
     }
 
     fn check_room(&self, member: NodeId, wish: &Subscription<'_>) -> Result<(), TooMany> {
         match self.leases.get(&wish.key) {
-            Some(held) if held.member != member => return Err(TooMany),
+            Some(held) if held.asker.id() != member => return Err(TooMany),
             Some(held) if held.topic == wish.topic => return Ok(()),
             Some(_) | None => {}
         }
         let is_new = !self.leases.contains_key(&wish.key);
-        let leases = self.leases.values().filter(|it| it.member == member).count();
+        let leases = self.leases.values().filter(|it| it.asker.id() == member).count();
         if is_new && (self.leases.len() >= LEASES_MAX || leases >= LEASES_OF_MEMBER_MAX) {
             return Err(TooMany);
         }
         let topics = self.topics.values().filter(|it| it.asker.id() == member).count();
         let full = self.topics.len() >= TOPICS_MAX || topics >= TOPICS_OF_MEMBER_MAX;
         if full && !self.topics.contains_key(&wish.topic) { Err(TooMany) } else { Ok(()) }
-    }
-
-    /// How many members watch.
-    fn sharers(&self) -> usize {
-        let members: BTreeSet<NodeId> = self.topics.values().map(|it| it.asker.id()).collect();
-        members.len()
     }
 
     /// When a topic may be looked at, of a table with so many changes: not before its member's
@@ -234,7 +230,7 @@ impl Watched {
     /// Extends a lease, and states after `slot` how far this node has come, when it has moved or
     /// has not said so for long; whether there is such a lease. [WAT-6]
     pub fn renew(&mut self, now: Instant, key: (SenderId, u64), renewal: Renewal) -> bool {
-        let theirs = |held: &&mut Lease| held.member == renewal.member;
+        let theirs = |held: &&mut Lease| held.asker.id() == renewal.member;
         let Some(held) = self.leases.get_mut(&key).filter(theirs) else { return false };
         held.until = now + renewal.lease.min(LEASE_MAX);
         held.way = renewal.way;
@@ -247,15 +243,30 @@ impl Watched {
 
     /// Ends a lease of this member. [WAT-7]
     pub fn end(&mut self, key: (SenderId, u64), member: NodeId) {
-        if self.leases.get(&key).is_some_and(|held| held.member == member) {
+        if self.leases.get(&key).is_some_and(|held| held.asker.id() == member) {
             self.leases.remove(&key);
-            self.drop_unwatched();
+            self.leases_changed();
         }
     }
 
-    fn drop_unwatched(&mut self) {
-        let Self { topics, leases, .. } = self;
-        topics.retain(|id, _| leases.values().any(|lease| lease.topic == *id));
+    /// Drops topics that nobody watches any more, and charges the others to somebody who does.
+    /// [WAT-4] [WAT-7]
+    fn leases_changed(&mut self) {
+        let mut watchers: BTreeMap<TopicId, BTreeMap<NodeId, &Certificate>> = BTreeMap::new();
+        for lease in self.leases.values() {
+            watchers.entry(lease.topic).or_default().insert(lease.asker.id(), &lease.asker);
+        }
+        self.topics.retain(|id, topic| {
+            let Some(watchers) = watchers.get(id) else { return false };
+            if !watchers.contains_key(&topic.asker.id())
+                && let Some((_, next)) = watchers.first_key_value()
+            {
+                topic.asker = (*next).clone();
+            }
+            true
+        });
+        let members: BTreeSet<NodeId> = watchers.into_values().flatten().map(|it| it.0).collect();
+        self.sharers = members.len();
     }
 
     /// When something is due, of a table with so many changes.
@@ -270,7 +281,7 @@ impl Watched {
         let before = self.leases.len();
         self.leases.retain(|_, lease| lease.until > now.instant);
         if self.leases.len() < before {
-            self.drop_unwatched();
+            self.leases_changed();
         }
         let mut acts = Vec::new();
         for (key, lease) in &mut self.leases {
@@ -290,11 +301,10 @@ impl Watched {
             if self.topics.get(&id).is_none_or(late) {
                 continue;
             }
-            let sharers = self.sharers();
             let Some(topic) = self.topics.get_mut(&id) else { continue };
             if topic.sample_at <= now.instant {
                 let work = u64::from(WORK_OF_SAMPLE);
-                self.budget.spend(now.instant, topic.asker.id(), work, sharers);
+                self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
                 self.serial += 1;
                 let sample = SampleId(SAMPLE_IDS | self.serial);
                 topic.sampling = Some(sample);
@@ -323,11 +333,10 @@ impl Watched {
 
     /// Compares what is with what was told, and tells the difference.
     fn look(&mut self, now: Now, node: Node<'_>, id: TopicId, acts: &mut Vec<WatchAct>) {
-        let sharers = self.sharers();
         let Some(topic) = self.topics.get_mut(&id) else { return };
         let (changes, work) = topic.look(now, node);
         let work = work + u64::from(WORK_OF_MESSAGE) * changes.len() as u64;
-        self.budget.spend(now.instant, topic.asker.id(), work, sharers);
+        self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
         if changes.is_empty() {
             return;
         }

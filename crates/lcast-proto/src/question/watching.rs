@@ -119,6 +119,13 @@ pub enum WatchSend {
         /// How many may answer.
         replies: usize,
     },
+    /// That the watch is over for these nodes.
+    End {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// Where they are.
+        copies: Vec<SocketAddrV6>,
+    },
     /// The question to these nodes.
     Ask {
         /// The nodes.
@@ -149,6 +156,8 @@ pub struct Watching {
     tracked: usize,
     tracked_max: usize,
     events: VecDeque<WatchEvent>,
+    /// Nodes that gave a lease of which this watch makes no use.
+    unused: BTreeSet<NodeId>,
 }
 
 /// What is known of a node.
@@ -199,6 +208,8 @@ enum Step {
     Gone,
     /// It will not, or cannot.
     Declined,
+    /// It has more values than a watch may hold, and is not wanted.
+    TooMuch,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -239,6 +250,7 @@ impl Watching {
             tracked: 0,
             tracked_max: TRACKED_MAX,
             events: VecDeque::new(),
+            unused: BTreeSet::new(),
         };
         watching.expect(now, roster);
         watching
@@ -281,9 +293,15 @@ impl Watching {
     }
 
     /// A process of a node has given a lease: it tells what follows this message, and says the
-    /// present values at once or in pages. `None` where the node does not belong to the watch.
+    /// present values at once or in pages. `None` where the node does not belong to the watch, or
+    /// has too many values: then its lease is given back.
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
         let name = self.picked.get(&id)?.clone();
+        let too_much = |it: &Watched| it.step == Step::TooMuch && it.sender == sender;
+        if self.nodes.get(&id).is_some_and(too_much) {
+            self.unused.insert(id);
+            return None;
+        }
         let fresh = || Watched::new(name.clone(), sender, number);
         if self.nodes.get(&id).is_some_and(|it| it.sender != sender) {
             self.leave(&id, Step::Gone, LeaveReason::Restarted);
@@ -431,7 +449,8 @@ impl Watching {
         }
         let most = self.nodes.iter().max_by_key(|(_, node)| node.known.len());
         if let Some(id) = most.map(|(id, _)| *id) {
-            self.leave(&id, Step::Declined, LeaveReason::TooMany);
+            self.leave(&id, Step::TooMuch, LeaveReason::TooMany);
+            self.unused.insert(id);
         }
     }
 
@@ -524,6 +543,9 @@ impl Watching {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Instant {
+        if !self.unused.is_empty() {
+            return Instant::default();
+        }
         let due = self.nodes.values().filter_map(Watched::due);
         let first = self.tick_at.min(self.renew_at);
         if self.settled { due.fold(first, Instant::min) } else { self.renew_at }
@@ -533,6 +555,7 @@ impl Watching {
     pub fn handle_timeout(&mut self, now: Now, roster: &Roster) -> Vec<WatchSend> {
         let mut sends = Vec::new();
         let at = now.instant;
+        sends.extend(self.give_back(roster));
         if self.renew_at <= at {
             self.renew_at = at + RENEW_EVERY;
             sends.push(WatchSend::Renew { replies: self.picked.len() });
@@ -572,7 +595,7 @@ impl Watching {
                     }
                 }
                 Some(node) => {
-                    let declined = node.step == Step::Declined;
+                    let declined = matches!(node.step, Step::Declined | Step::TooMuch);
                     if sender.is_some_and(|sender| !declined || sender != node.sender) {
                         node.want(now);
                     }
@@ -588,6 +611,21 @@ impl Watching {
         for (id, reason) in gone {
             self.leave(&id, Step::Gone, reason);
         }
+    }
+
+    /// Ends leases of which the watch makes no use. Renewals go to all, so such nodes give one each
+    /// time. [WAT-7]
+    fn give_back(&mut self, roster: &Roster) -> Option<WatchSend> {
+        let mut nodes = Vec::new();
+        while nodes.len() < ASKED_AT_ONCE_MAX
+            && let Some(id) = self.unused.pop_first()
+        {
+            nodes.push(id);
+        }
+        let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
+        let copies: BTreeSet<SocketAddrV6> = nodes.iter().filter_map(address).collect();
+        let copies = copies.into_iter().collect();
+        (!nodes.is_empty()).then_some(WatchSend::End { nodes, copies })
     }
 
     /// Asks those whose word is wanted, a lot at a time.

@@ -30,7 +30,7 @@ pub use predicate::{Outcome, Predicate, PredicateError};
 pub use scope::Scope;
 pub use selector::{
     LabelError, Selector, SelectorError, SizeError, encoded_size, label, patterns_from_cbor,
-    patterns_to_cbor,
+    patterns_to_cbor, size_of,
 };
 pub use tree::TreeError;
 pub use vercmp::vercmp;

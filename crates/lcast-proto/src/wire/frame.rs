@@ -244,6 +244,16 @@ pub const MESSAGE_MAX: usize = 200;
 pub const SOFTWARE_MAX: usize = 32;
 
 impl GroupFrame {
+    /// What it tells about its sender; a change tells nothing.
+    pub fn announcement(&self) -> Option<&Announcement> {
+        match self {
+            Self::Question(question) => Some(&question.announcement),
+            Self::Beacon(beacon) => Some(&beacon.announcement),
+            Self::Suspect(suspect) => Some(&suspect.announcement),
+            Self::Change(_) => None,
+        }
+    }
+
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
         match self {

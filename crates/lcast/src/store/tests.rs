@@ -153,6 +153,15 @@ fn limits_hold_at_max_and_break_at_one_more() {
     check(5, "app.last", true);
     check(6, "app.one_more", false);
     check(7, "app.last", true);
+    // What came before the one that is too many is not written either.
+    let before = values(&store);
+    let both = request(8, &[("app.last", "y", None), ("app.one_more", "x", None)]);
+    assert!(matches!(store.apply(&both), Err(StoreError::Limit { .. })));
+    assert_eq!(values(&store), before);
+    assert_eq!(apply(&mut store, &request(9, &[("app.last", "z", None)])).len(), 1);
+    let last = store.settings().unwrap().into_iter().find(|it| it.name == "app.last").unwrap();
+    let version = Version { incarnation: store.incarnation(), counter: 4 };
+    assert_eq!((last.value.as_slice(), last.version), (&b"z"[..], version));
     assert_eq!(store.settings().unwrap().len(), Store::SETTINGS_MAX);
 }
 

@@ -202,3 +202,31 @@ fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     let (_, report) = bench.ask(0, get("app.load", Selector::default()));
     assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
 }
+
+/// [SEC-34]: `forget NAME && realm issue NAME` is what the doctor says to do about a stolen
+/// credential.
+#[test]
+fn issuing_a_forgotten_name_again_does_not_bring_its_credential_back() {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let mut bench = bench(2);
+    let wall = bench.now.wall;
+    let mut edit = bench.nodes[0].endpoint.members().edit();
+    edit.forget("client").unwrap();
+    let forgotten = authority.sign_members(edit).unwrap();
+    let again = [subject("client", Kind::Client, "operator")];
+    let mut random = Random::from_seed([10; 32]);
+    let enrolled = authority.enroll(forgotten.edit(), &again, &network(), wall, &mut random);
+    let enrolled = enrolled.unwrap();
+    for node in [2, 3] {
+        let now = bench.now;
+        bench.nodes[node].endpoint.install_members(now, enrolled.members.clone());
+    }
+    let (_, report) = bench.ask(0, set("stolen", None));
+    let reasons: Vec<RefusalReason> = report.refused.iter().map(|it| it.refusal.reason).collect();
+    assert_eq!(reasons, [RefusalReason::Forgotten; 2], "{report:?}");
+    bench.add(enrolled.credentials.into_iter().next().unwrap());
+    bench.settle();
+    let (_, report) = bench.ask(4, set("mended", None));
+    assert_eq!(report.answered, 2, "{report:?}");
+}

@@ -192,3 +192,29 @@ fn what_is_sent_on_request_is_limited_a_second() {
         assert_eq!(allowed, max as usize, "max + 1 were asked for");
     }
 }
+
+/// [SEL-23]
+#[test]
+fn a_selector_and_patterns_of_more_than_fit_are_not_asked() {
+    let pattern = |length| format!("app.{}", "x".repeat(length)).parse().unwrap();
+    let patterns = |length: usize| Ask {
+        verb: Verb::Get(
+            [[26; 9].as_slice(), &[length]].concat().into_iter().map(pattern).collect(),
+        ),
+        ..get("app", Selector::default())
+    };
+    let encoded = |ask: &Ask| {
+        let Verb::Get(patterns) = &ask.verb else { panic!("{ask:?}") };
+        crate::select::encoded_size(&ask.selector, patterns)
+    };
+    let fits = (1..32).rev().find(|it| encoded(&patterns(*it)).is_ok()).unwrap();
+    let mut bench = bench(1);
+    let (_, report) = bench.ask(0, patterns(fits));
+    assert_eq!(report.empty.len(), 1, "{report:?}");
+    bench.input(0, Input::Ask(QuestionId(70), Box::new(patterns(fits + 1))));
+    bench.settle();
+    let failed = |(_, event): &(usize, Event)| {
+        matches!(event, Event::Failed(QuestionId(70), crate::question::AskError::Selector(_)))
+    };
+    assert!(bench.events.iter().any(failed), "{:?}", bench.events);
+}

@@ -11,6 +11,7 @@ use crate::random::Random;
 use crate::time::Timestamp;
 use crate::value::{Type, Value};
 use crate::variable::{Assigned, Constraint, Definition, Table, Update};
+use crate::wire::filter::Filter;
 use crate::wire::frame::Announcement;
 
 /// A node, an operator who asks it, and what the node has heard.
@@ -326,5 +327,63 @@ fn so_many_patterns_at_once_and_no_more() {
         let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(count as u64) };
         let answers = bench.hear(frame);
         assert_eq!(matches!(answers[..], [Answer::Empty(_)]), expected, "{answers:?}");
+    }
+}
+
+/// [WAT-1]
+#[test]
+fn who_is_answered_with_an_error_has_no_lease() {
+    let mut bench = bench();
+    let name = "app.text".parse().unwrap();
+    let value = Value::from("x".repeat(1 << 20).as_str());
+    let update = Update { name, value, time: None, version: None };
+    bench.table.update(bench.now, update).unwrap();
+    let large = |bench: &Bench, request| QuestionFrame {
+        verb: VerbCode::Get,
+        patterns: vec!["app".to_owned()],
+        ..bench.frame(request)
+    };
+    let watch = |bench: &Bench, request| QuestionFrame {
+        verb: VerbCode::Watch,
+        watch: Some(WatchTerms { lease: watched::LEASE_MAX, every: None, delta: None }),
+        ..large(bench, request)
+    };
+    let frame = watch(&bench, 9);
+    assert!(matches!(bench.hear(frame)[..], [Answer::Watched(..)]));
+    assert_eq!(bench.answering.leases(), 1);
+    bench.pass(KEPT_FOR);
+    for request in 0..3 {
+        let frame = large(&bench, request);
+        assert!(matches!(bench.hear(frame)[..], [Answer::Announced(_)]));
+    }
+    // A new watcher, and one that asks for the values again.
+    for (request, leases) in [(10, 1), (9, 0)] {
+        let wanted = Some(Filter::new([bench.own.id()].iter(), 1, 0, Filter::BYTES_MAX));
+        let frame = QuestionFrame { round: 2, wanted, ..watch(&bench, request) };
+        let answers = bench.hear(frame);
+        assert!(matches!(answers[..], [Answer::Error(..)]), "{request}: {answers:?}");
+        assert_eq!(bench.answering.leases(), leases);
+    }
+}
+
+/// [SEL-23]
+#[test]
+fn a_selector_and_patterns_of_more_than_fit_are_refused() {
+    let mut bench = bench();
+    // A selector that says nothing takes a byte, the array one, and each pattern two besides.
+    let fits = Selector::ENCODED_MAX - 1 - 1 - 9 * 32 - 2;
+    for (length, expected) in [(fits, true), (fits + 1, false)] {
+        let lengths = [[30; 9].as_slice(), &[length]].concat();
+        let patterns = lengths.into_iter().map(|it| "x".repeat(it)).collect();
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(length as u64) };
+        let answers = bench.hear(frame);
+        match (&answers[..], expected) {
+            ([Answer::Empty(_)], true) => {}
+            ([Answer::Refused(code, message)], false) => {
+                assert_eq!(*code, RefusalReason::Selector.code());
+                assert!(message.contains("320"), "{message}");
+            }
+            _ => panic!("{length}: {answers:?}"),
+        }
     }
 }

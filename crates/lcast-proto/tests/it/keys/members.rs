@@ -1,6 +1,9 @@
 //! Member lists: versions, signatures, limits.
 
-use lcast_proto::keys::{Authority, MemberEdit, MemberList, MemberListError, NodeId};
+use std::time::Duration;
+
+use lcast_proto::keys::{Authority, Certificate, MemberEdit, MemberList, MemberListError, NodeId};
+use lcast_proto::time::Timestamp;
 
 use super::{authority, random, subject};
 
@@ -48,6 +51,55 @@ fn issuing_and_forgetting_make_the_next_version() {
     let again = third.by_name("n00001").unwrap();
     assert_eq!((third.version(), again.forgotten, again.id), (3, false, id(7)));
     assert_eq!(first.version(), 1);
+}
+
+/// [SEC-34]
+#[test]
+fn keys_whose_name_was_issued_again_stay_forgotten_until_their_certificate_is_over() {
+    let authority = authority();
+    let end = subject("n00001").not_after;
+    let list = list(&authority, 2);
+    let mut edit = list.edit();
+    edit.forget("n00001").unwrap();
+    edit.issue(subject("n00001"), id(7)).unwrap();
+    edit.issue(subject("n00001"), id(8)).unwrap();
+    let signed = authority.sign_members(edit).unwrap();
+    let read = MemberList::verify(signed.bytes().to_vec(), authority.public(), authority.realm());
+    let read = read.unwrap();
+    let forgotten = |list: &MemberList| [0, 1, 7, 8, 9].map(|it| list.is_forgotten(&id(it)));
+    assert_eq!(forgotten(&read), [false, true, true, false, false]);
+    assert_eq!((read.members().len(), read.by_id(&id(1))), (2, None));
+    assert_eq!(authority.sign_members(read.edit()).map(|it| forgotten(&it)), Ok(forgotten(&read)));
+    let after = |wall: Timestamp| {
+        let mut edit = read.edit();
+        edit.leave_out_ended(wall);
+        forgotten(&authority.sign_members(edit).unwrap())
+    };
+    let last = end.saturating_add(Certificate::GRACE);
+    assert_eq!(after(last), forgotten(&read));
+    assert_eq!(after(last.saturating_add(Duration::from_millis(1))), [false; 5]);
+    // Keys that are certified again are no longer those of before.
+    let mut edit = read.edit();
+    edit.issue(subject("n00001"), id(1)).unwrap();
+    let again = authority.sign_members(edit).unwrap();
+    assert_eq!(forgotten(&again), [false, false, true, true, false]);
+}
+
+/// [SEC-32] [SEC-34]
+#[test]
+fn a_list_remembers_as_many_replaced_keys_as_it_may() {
+    let authority = authority();
+    let max = u32::try_from(MemberList::REPLACED_MAX).unwrap();
+    let mut edit = list(&authority, 1).edit();
+    for index in 1..=max {
+        edit.issue(subject("n00000"), id(index)).unwrap();
+    }
+    let full = edit.issue(subject("n00000"), id(max + 1));
+    assert_eq!(full, Err(MemberListError::TooManyReplaced));
+    let full = authority.sign_members(edit).unwrap();
+    let read = MemberList::verify(full.bytes().to_vec(), authority.public(), authority.realm());
+    let read = read.unwrap();
+    assert!((0..max).all(|index| read.is_forgotten(&id(index))) && !read.is_forgotten(&id(max)));
 }
 
 /// [SEC-31]

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use lcast_proto::keys::sign::SignatureContext;
 use lcast_proto::keys::{
-    AgreementKey, ChannelId, EpochSecret, GroupKeys, MemberEdit, Pair, PairSenders, SenderId,
-    SessionKey, SigningKey,
+    AgreementKey, ChannelId, EpochSecret, GroupKeys, MemberEdit, NodeId, Pair, PairSenders,
+    SenderId, SessionKey, SigningKey,
 };
 use lcast_proto::wire::header::{HEADER_LEN, Header, PacketKind};
 
@@ -60,8 +60,10 @@ fn member_list() {
         edit.issue(certificate.subject().clone(), certificate.id()).unwrap();
     }
     edit.forget("db1").unwrap();
+    edit.issue(subject("app1"), NodeId([0x77; 16])).unwrap();
+    edit.issue(subject("app1"), NodeId([0x88; 16])).unwrap();
     let list = authority.sign_members(edit).unwrap();
-    Vector::new("Version 1 of a list of the members db1 (forgotten) and web1.")
+    Vector::new("Version 1 of a list of app1 (issued twice), db1 (forgotten) and web1.")
         .bytes("authority_public", authority.public().as_bytes())
         .bytes("realm_id", &authority.realm().0)
         .bytes("list", list.bytes())
