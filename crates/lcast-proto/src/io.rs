@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keys::members::MemberList;
+use crate::opened::Opened;
 use crate::presence::Presence;
 use crate::question::report::{Reply, Report, SetResult};
 use crate::question::watching::WatchEvent;
@@ -20,6 +21,8 @@ use crate::wire::id::SenderId;
 pub enum Input<'a> {
     /// A datagram arrived.
     Datagram(Datagram<'a>),
+    /// A GROUP packet arrived that was opened already, for other endpoints of this program.
+    Opened(Datagram<'a>, &'a Opened),
     /// The links of the realm, at start and whenever one changes.
     Links(Vec<Link>),
     /// Datagrams were lost in this host's receive buffers: so many since the last such input.

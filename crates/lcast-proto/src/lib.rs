@@ -12,6 +12,7 @@ pub mod group;
 pub mod io;
 pub mod keys;
 pub mod name;
+pub mod opened;
 pub mod presence;
 pub mod question;
 pub mod random;

@@ -51,8 +51,10 @@ pub struct Faults {
 /// What becomes of one packet on its way to one receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// After how long each copy arrives; none: lost.
-    pub copies: Vec<Duration>,
+    /// After how long it arrives; none: it is lost.
+    pub after: Option<Duration>,
+    /// After how long more copies of it arrive.
+    pub again: Vec<Duration>,
     /// Whether a bit is flipped.
     pub corrupt: bool,
 }
@@ -127,7 +129,7 @@ impl Faults {
     /// Whether nothing is lost, damaged or cut off between these two.
     pub fn is_sound(&self, from: NodeIndex, to: NodeIndex) -> bool {
         let sound = |it: &Conditions| it.loss <= 0.0 && it.corrupt <= 0.0;
-        self.joined(from, to) && self.stages(from, to).iter().all(|(_, it)| sound(it))
+        self.joined(from, to) && self.stages(from, to).iter().flatten().all(sound)
     }
 
     /// Whether both are on one island.
@@ -143,7 +145,8 @@ impl Faults {
         }
         let mut delay = Duration::ZERO;
         let mut copies = 1;
-        for (stage, it) in self.stages(from, to) {
+        for (stage, it) in (0..).zip(self.stages(from, to)) {
+            let Some(it) = it else { continue };
             if self.loses((from, to, stage), &it, random) {
                 return fate;
             }
@@ -154,22 +157,21 @@ impl Faults {
                 delay += random.duration(it.reorder_delay);
             }
         }
-        fate.copies.push(delay);
+        fate.after = Some(delay);
         for _ in 1..copies {
-            fate.copies.push(delay + random.duration(Duration::from_millis(5)));
+            fate.again.push(delay + random.duration(Duration::from_millis(5)));
         }
         fate
     }
 
-    /// The conditions on the way between two nodes, in order, each with the number of its place.
-    fn stages(&self, from: NodeIndex, to: NodeIndex) -> Vec<(u8, Conditions)> {
-        let places = [
-            (0, Some(&self.everywhere)),
-            (1, self.from.get(&from)),
-            (2, self.to.get(&to)),
-            (3, self.between.get(&(from, to))),
-        ];
-        places.into_iter().filter_map(|(place, it)| Some((place, *it?))).collect()
+    /// The conditions on the way between two nodes, in order.
+    fn stages(&self, from: NodeIndex, to: NodeIndex) -> [Option<Conditions>; 4] {
+        [
+            Some(self.everywhere),
+            self.from.get(&from).copied(),
+            self.to.get(&to).copied(),
+            self.between.get(&(from, to)).copied(),
+        ]
     }
 
     /// Gilbert's model: in a good spell nothing is lost, in a bad one everything.
@@ -207,7 +209,7 @@ mod tests {
         let mut faults = Faults { everywhere: conditions, ..Faults::default() };
         let mut random = Random::new(1, "test");
         let fates: Vec<bool> =
-            (0..20_000).map(|_| faults.fate(A, B, &mut random).copies.is_empty()).collect();
+            (0..20_000).map(|_| faults.fate(A, B, &mut random).after.is_none()).collect();
         let runs = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         (fates.iter().filter(|lost| **lost).count(), runs)
     }
@@ -231,9 +233,10 @@ mod tests {
         faults.from.insert(A, delay(10));
         faults.to.insert(B, delay(100));
         faults.between.insert((B, A), Conditions { duplicate: 1.0, ..delay(1_000) });
-        assert_eq!(faults.fate(A, B, &mut random).copies, [Duration::from_millis(111)]);
-        let back = faults.fate(B, A, &mut random).copies;
-        assert_eq!((back.len(), back[0]), (2, Duration::from_millis(1_001)));
+        let there = faults.fate(A, B, &mut random);
+        assert_eq!((there.after, there.again.len()), (Some(Duration::from_millis(111)), 0));
+        let back = faults.fate(B, A, &mut random);
+        assert_eq!((back.after, back.again.len()), (Some(Duration::from_millis(1_001)), 1));
     }
 
     #[test]
@@ -244,6 +247,6 @@ mod tests {
         assert!(!faults.is_sound(A, B) && faults.is_sound(A, A));
         assert_eq!(faults.fate(A, B, &mut random), Fate::default());
         faults.heal();
-        assert_eq!(faults.fate(A, B, &mut random).copies.len(), 1);
+        assert!(faults.fate(A, B, &mut random).after.is_some());
     }
 }

@@ -24,7 +24,7 @@ use lcast_proto::wire::header::{HEADER_LEN, Header, PACKET_MAX, PacketKind};
 use lcast_proto::wire::id::{ChannelId, NodeId, SenderId};
 use lcast_proto::wire::watch::{Change, ChangeFrame, WatchTerms};
 
-use crate::net::{Packet, flip_bit};
+use crate::net::{Packet, Sent, flip_bit};
 use crate::queue::Time;
 use crate::random::Random;
 use crate::tap::Tap;
@@ -35,7 +35,7 @@ pub struct Hostile {
     address: SocketAddrV6,
     forger: Option<Forger>,
     random: Random,
-    heard: Vec<Packet>,
+    heard: Vec<Arc<Sent>>,
     victims: Vec<SocketAddrV6>,
     spent: (Time, u32),
 }
@@ -93,10 +93,10 @@ impl Hostile {
             let bytes = forger.trick(wall, &mut self.random);
             let source = self.random.chance(0.3).then(|| pick(&self.victims, &mut self.random));
             let to = match self.random.below(3) {
-                0 => packet_group(packet),
-                1 => Destination::Unicast(packet.from),
+                0 => way_of(&packet.sent),
+                1 => Destination::Unicast(packet.sent.from),
                 _ => pick(&self.victims, &mut self.random)
-                    .map_or(Destination::Unicast(packet.from), Destination::Unicast),
+                    .map_or(Destination::Unicast(packet.sent.from), Destination::Unicast),
             };
             let bytes: Option<Arc<[u8]>> = bytes.map(Into::into);
             forgeries.extend(bytes.map(|bytes| Forgery { source: source.flatten(), to, bytes }));
@@ -106,14 +106,14 @@ impl Hostile {
 
     fn remember(&mut self, packet: &Packet) {
         if self.heard.len() < HEARD_MAX {
-            self.heard.push(packet.clone());
+            self.heard.push(packet.sent.clone());
         } else {
             let place = self.random.index(HEARD_MAX);
-            self.heard[place] = packet.clone();
+            self.heard[place] = packet.sent.clone();
         }
-        let known = packet.from == self.address || self.victims.contains(&packet.from);
+        let known = packet.sent.from == self.address || self.victims.contains(&packet.sent.from);
         if !known && self.victims.len() < HEARD_MAX {
-            self.victims.push(packet.from);
+            self.victims.push(packet.sent.from);
         }
         if let Some(forger) = self.forger.as_mut() {
             forger.learn(packet);
@@ -125,17 +125,17 @@ impl Hostile {
         let random = &mut self.random;
         let old = &self.heard[random.index(self.heard.len())];
         let to = match random.below(3) {
-            0 => Destination::Unicast(packet.from),
+            0 => Destination::Unicast(packet.sent.from),
             1 => Destination::Unicast(pick(&self.victims, random)?),
-            _ => packet_group(old),
+            _ => way_of(old),
         };
         let (source, bytes) = match random.below(7) {
-            0 => (None, old.bytes.clone()),
-            1 => (Some(old.from), old.bytes.clone()),
-            2 => (pick(&self.victims, random), old.bytes.clone()),
-            3 => (Some(old.from), flip_bit(&old.bytes, random)),
-            4 => (None, old.bytes[..random.index(old.bytes.len())].into()),
-            5 => (Some(old.from), forge_header(&old.bytes, random)),
+            0 => (None, old.payload.bytes.clone()),
+            1 => (Some(old.from), old.payload.bytes.clone()),
+            2 => (pick(&self.victims, random), old.payload.bytes.clone()),
+            3 => (Some(old.from), flip_bit(&old.payload.bytes, random)),
+            4 => (None, old.payload.bytes[..random.index(old.payload.bytes.len())].into()),
+            5 => (Some(old.from), forge_header(&old.payload.bytes, random)),
             _ => {
                 let length = random.index(PACKET_MAX);
                 (None, random.bytes(length).into())
@@ -169,8 +169,8 @@ impl Forger {
 
     /// Takes from a packet what any member can read in it.
     fn learn(&mut self, packet: &Packet) {
-        let Some((certificate, frame)) = self.tap.open(&packet.bytes) else { return };
-        let Ok(header) = Header::parse(&packet.bytes) else { return };
+        let Some((certificate, frame)) = self.tap.open(&packet.sent.payload.bytes) else { return };
+        let Ok(header) = Header::parse(&packet.sent.payload.bytes) else { return };
         let known = self.certificates.iter().any(|(it, _)| *it == certificate);
         if self.certificates.len() < HEARD_MAX && !known {
             let (authority, realm) = (self.credential.authority(), self.credential.realm());
@@ -181,7 +181,7 @@ impl Forger {
         }
         let Some(GroupFrame::Question(question)) = frame else { return };
         let session = question.announcement.session;
-        self.askers.push((header.sender, session, question.request, packet.from));
+        self.askers.push((header.sender, session, question.request, packet.sent.from));
         if self.askers.len() > HEARD_MAX {
             self.askers.remove(0);
         }
@@ -413,8 +413,8 @@ fn odd_number(random: &mut Random) -> u64 {
 }
 
 /// Where a packet of this kind goes when it is sent to all.
-fn packet_group(packet: &Packet) -> Destination {
-    packet.group.map_or(Destination::Unicast(packet.from), Destination::Group)
+fn way_of(sent: &Sent) -> Destination {
+    sent.group.map_or(Destination::Unicast(sent.from), Destination::Group)
 }
 
 /// The same packet with another header.

@@ -1,10 +1,12 @@
-//! Runs simulated realms by hand: `replay`, `soak`, `scale`, `list`.
+//! Runs simulated realms by hand: `replay`, `soak`, `scale`, `realm`, `list`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use lcast_sim::World;
 use lcast_sim::question::Question;
+use lcast_sim::scenario::whole::{self, Account, Plan, Questions};
 use lcast_sim::scenario::{self, Scenario, scale};
 
 /// How to use it.
@@ -13,6 +15,7 @@ usage: lcast-sim list
        lcast-sim replay --scenario NAME --seed N [--trace]
        lcast-sim soak --seeds A..B [--scenario NAME]
        lcast-sim scale [--nodes N] [--loss PERCENT] [--seed N]
+       lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N]
 --trace prints every packet and event to standard error.";
 
 fn main() -> ExitCode {
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         "replay" => replay(options),
         "soak" => soak(options),
         "scale" => scale(options),
+        "realm" => realm(options),
         _ => Err(String::new()),
     };
     match done {
@@ -55,14 +59,19 @@ fn replay(options: &[String]) -> Result<bool, String> {
     Ok(one(scenario, seed))
 }
 
-/// Runs a scenario, the soak unless told otherwise, with many seeds; stops at the first failure.
+/// Runs a scenario, the soak unless told otherwise, with many seeds, and counts the failures.
 fn soak(options: &[String]) -> Result<bool, String> {
     let scenario = scenario_of(options)?.or(scenario::named("soak")).ok_or("no scenario")?;
     let range = text(options, "--seeds").unwrap_or("1..101");
     let bounds =
         range.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
     let (from, to): (u64, u64) = bounds.ok_or(format!("'{range}' is no range like 1..101"))?;
-    Ok((from..to).all(|seed| one(scenario, seed)))
+    let begin = Instant::now();
+    let failed: Vec<u64> = (from..to).filter(|seed| !one(scenario, *seed)).collect();
+    let (name, runs, count) = (scenario.name, to.saturating_sub(from), failed.len());
+    println!("{name}: {runs} seeds in {:.0} s, {count} failed", begin.elapsed().as_secs_f64());
+    failed.iter().for_each(|seed| println!("{}", scenario::replay_line(name, *seed)));
+    Ok(failed.is_empty())
 }
 
 fn one(scenario: &Scenario, seed: u64) -> bool {
@@ -122,6 +131,77 @@ fn scale(options: &[String]) -> Result<bool, String> {
     world.conclude();
     world.violations().iter().for_each(|violation| println!("WRONG: {violation}"));
     Ok(world.violations().is_empty())
+}
+
+/// Most memory that a simulated realm may take, in MiB.
+const RESIDENT_MAX_MIB: u64 = 16 * 1024;
+
+/// Lets many nodes be at work for minutes, and prints what that cost.
+fn realm(options: &[String]) -> Result<bool, String> {
+    let nodes = number(options, "--nodes")?.unwrap_or(1_000);
+    let minutes = number(options, "--minutes")?.unwrap_or(2);
+    let loss = number(options, "--loss")?.unwrap_or(1);
+    let seed = number(options, "--seed")?.unwrap_or(1);
+    let nodes = u32::try_from(nodes).map_err(|_| "too many nodes".to_owned())?;
+    let percent = u32::try_from(loss).map_err(|_| "too much loss".to_owned())?;
+    let time = Duration::from_secs(60 * minutes);
+    if !(10..=16_000).contains(&nodes) || time.is_zero() {
+        return Err("a realm has 10 to 16000 nodes here, and works for a minute or more".to_owned());
+    }
+    let begin = Instant::now();
+    let plan = Plan { nodes, time, loss: f64::from(percent) / 100.0 };
+    let tell = |world: &World, what: &str| {
+        let (virtual_time, wall) = (world.now().as_secs_f64(), begin.elapsed().as_secs_f64());
+        eprintln!("{wall:>8.0} s: at {virtual_time:.0} s of virtual time, {what}");
+    };
+    let (mut world, account) = whole::run(seed, plan, &tell);
+    world.conclude();
+    println!("nodes                 {nodes}");
+    println!("loss                  {loss} %");
+    println!("seed                  {seed}");
+    print_account(&account);
+    println!("packets handled       {}", world.trace().entries());
+    println!("virtual time          {:.0} s", world.now().as_secs_f64());
+    println!("wall time             {:.0} s", begin.elapsed().as_secs_f64());
+    println!("trace                 {}", world.trace().hash());
+    let resident = resident_mib();
+    if let Some(resident) = resident {
+        println!("memory                {resident} MiB resident at most");
+    }
+    world.violations().iter().for_each(|violation| println!("WRONG: {violation}"));
+    let small = resident.is_none_or(|resident| resident < RESIDENT_MAX_MIB);
+    if !small {
+        println!("WRONG: over {RESIDENT_MAX_MIB} MiB");
+    }
+    Ok(small && world.violations().is_empty())
+}
+
+fn print_account(account: &Account) {
+    let Account { calm, churn, parted, unknowing, parted_pairs, .. } = account;
+    println!("presence              {:.2} packets a second and node", account.packets_per_second);
+    print_questions("questions in calm", calm);
+    print_questions("questions in churn", churn);
+    print_questions("questions while parted", parted);
+    println!("restarts              {}", account.restarts);
+    println!(
+        "deaths                {}, known after {:.2} s at the latest; {} of {} did not know",
+        account.kills,
+        account.known_after.as_secs_f64(),
+        unknowing.0,
+        unknowing.1
+    );
+    println!("parted                {} of {} pairs knew", parted_pairs.1, parted_pairs.0);
+    println!("falsely gone          {}", account.false_gone);
+    println!("changes watched       {}", account.changes);
+}
+
+fn print_questions(what: &str, questions: &Questions) {
+    let Questions { count, slowest, packets, rounds, unheard } = questions;
+    println!(
+        "{what:<22}{count}: at most {:.0} ms, {packets} packets at the asker, {rounds} rounds; \
+         {unheard} unheard",
+        millis(*slowest)
+    );
 }
 
 fn received(world: &lcast_sim::World, node: lcast_sim::net::NodeIndex) -> u64 {

@@ -1,6 +1,6 @@
 //! The network: links, addresses, multicast groups, and the way of each packet.
 //!
-//! A packet is bytes behind an [`Arc`]: sending to a thousand receivers copies nothing. What goes
+//! A packet is bytes behind an [`Arc`]: sending to ten thousand receivers copies nothing. What goes
 //! wrong on the way is decided by [`fault`](crate::fault); when packets are handled at the
 //! receiver is decided by the [`World`](crate::World).
 
@@ -9,7 +9,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lcast_proto::io::{Destination, Link, Transmit};
+use lcast_proto::io::{Destination, Link};
+use lcast_proto::opened::Opened;
 
 use crate::fault::{ESTABLISHED, Faults, Firewall};
 use crate::queue::Time;
@@ -31,16 +32,34 @@ pub const NEIGHBOURS_MAX: usize = 64;
 /// A packet at the receiver's door.
 #[derive(Clone, Debug)]
 pub struct Packet {
+    /// What was sent: one for all receivers.
+    pub sent: Arc<Sent>,
+    /// The own address it came in at.
+    pub local: SocketAddrV6,
+}
+
+/// A packet as it was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
     /// Who sent it in truth, whatever the source address says.
     pub sender: NodeIndex,
     /// The source address.
     pub from: SocketAddrV6,
-    /// The own address it came in at.
-    pub local: SocketAddrV6,
-    /// The group it was sent to; `None`: to the own address.
+    /// The group it was sent to; `None`: to one address.
     pub group: Option<Ipv6Addr>,
-    /// The payload.
+    /// The bytes.
+    pub payload: Payload,
+}
+
+/// The bytes of a packet, and what is known of them.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// The bytes.
     pub bytes: Arc<[u8]>,
+    /// The beginning of their hash, for the trace.
+    pub(crate) digest: [u8; 16],
+    /// What every member finds in them, found out once for all.
+    pub(crate) opened: Option<Arc<Opened>>,
     /// What the oracles know of it.
     pub(crate) mark: Mark,
 }
@@ -109,6 +128,20 @@ fn halves(node: NodeIndex) -> [u16; 2] {
     let number = node.0 + 1;
     let part = |it: u32| u16::try_from(it & 0xffff).unwrap_or(0);
     [part(number >> 16), part(number)]
+}
+
+impl Payload {
+    /// These bytes, of which nothing is known.
+    pub(crate) fn new(bytes: Arc<[u8]>) -> Self {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+        Self { bytes, digest, opened: None, mark: Mark::None }
+    }
+
+    /// These bytes, on purpose or by accident changed.
+    fn damaged(&self, random: &mut Random) -> Self {
+        Self { mark: self.mark, ..Self::new(flip_bit(&self.bytes, random)) }
+    }
 }
 
 impl Network {
@@ -189,17 +222,17 @@ impl Network {
 
     /// Whether a unicast packet from this address would be let in.
     pub fn admits(&mut self, now: Time, to: NodeIndex, packet: &Packet) -> bool {
+        let Sent { sender, from, group, .. } = *packet.sent;
         let admitted = match self.firewalls.get(&to).copied().unwrap_or_default() {
             Firewall::Open => true,
-            Firewall::Stateful if packet.sender == to => true,
+            Firewall::Stateful if sender == to => true,
             Firewall::Stateful => {
-                let sent = self.established.get(&(to, packet.from));
-                packet.group.is_none()
-                    && sent.is_some_and(|at| now.saturating_sub(*at) < ESTABLISHED)
+                let sent = self.established.get(&(to, from));
+                group.is_none() && sent.is_some_and(|at| now.saturating_sub(*at) < ESTABLISHED)
             }
         };
-        if admitted && packet.group.is_none() {
-            self.learn_neighbour(to, packet.from);
+        if admitted && group.is_none() {
+            self.learn_neighbour(to, from);
         }
         self.traffic.filtered += u64::from(!admitted);
         admitted
@@ -210,38 +243,38 @@ impl Network {
         nodes.iter().filter_map(|node| self.unicast.get(node)).sum()
     }
 
-    /// Sends what an endpoint wants sent: who gets it, and when.
+    /// Sends what an endpoint wants sent, from this address if it says so: who gets it, and when.
     pub fn send(
         &mut self,
         now: Time,
         sender: NodeIndex,
-        transmit: &Transmit,
+        (source, to): (Option<SocketAddrV6>, Destination),
+        payload: &Payload,
         random: &mut Random,
     ) -> Vec<Delivery> {
-        if transmit.bytes.len() > lcast_proto::wire::header::PACKET_MAX {
+        if payload.bytes.len() > lcast_proto::wire::header::PACKET_MAX {
             self.traffic.unsendable += 1;
             return Vec::new();
         }
-        match transmit.to {
+        match to {
             Destination::Group(group) => {
                 self.traffic.multicast += 1;
-                self.send_group(sender, group, transmit, random)
+                self.send_group(sender, (source, group), payload, random)
             }
             Destination::Unicast(to) => {
-                let from = transmit.source.or_else(|| self.source_for(sender, to));
+                let from = source.or_else(|| self.source_for(sender, to));
                 let Some(from) = from else {
                     self.traffic.unsendable += 1;
                     return Vec::new();
                 };
-                self.send_unicast(now, sender, (from, to), &transmit.bytes, random)
+                self.send_unicast(now, sender, (from, to), payload, random)
             }
             Destination::Neighbours => {
                 let known = self.neighbours.get(&sender).cloned().unwrap_or_default();
                 let mut deliveries = Vec::new();
                 for to in known {
                     let Some(from) = self.source_for(sender, to) else { continue };
-                    let bytes = &transmit.bytes;
-                    deliveries.extend(self.send_unicast(now, sender, (from, to), bytes, random));
+                    deliveries.extend(self.send_unicast(now, sender, (from, to), payload, random));
                 }
                 deliveries
             }
@@ -251,22 +284,29 @@ impl Network {
     fn send_group(
         &mut self,
         sender: NodeIndex,
-        group: Ipv6Addr,
-        transmit: &Transmit,
+        (source, group): (Option<SocketAddrV6>, Ipv6Addr),
+        payload: &Payload,
         random: &mut Random,
     ) -> Vec<Delivery> {
-        let mut deliveries = Vec::new();
-        let mut members = self.groups.get(&group).cloned().unwrap_or_default();
-        members.extend(&self.promiscuous);
-        for segment in self.attached(sender).collect::<Vec<_>>() {
-            let own = [unique_local(sender, segment), link_local(sender, segment)];
-            let from = transmit.source.filter(|it| own.contains(it)).unwrap_or(own[0]);
-            for to in members.intersection(&self.segments[&segment].clone()) {
-                let local = unique_local(*to, segment);
-                let (bytes, mark) = (transmit.bytes.clone(), Mark::None);
-                let packet = Packet { sender, from, local, group: Some(group), bytes, mark };
+        // Lent out for as long as the packet is put on its ways.
+        let segments = std::mem::take(&mut self.segments);
+        let members = self.groups.get_mut(&group).map(std::mem::take).unwrap_or_default();
+        let mut deliveries = Vec::with_capacity(members.len());
+        for (segment, nodes) in segments.iter().filter(|(_, nodes)| nodes.contains(&sender)) {
+            let own = [unique_local(sender, *segment), link_local(sender, *segment)];
+            let from = source.filter(|it| own.contains(it)).unwrap_or(own[0]);
+            let (group, payload) = (Some(group), payload.clone());
+            let sent = Arc::new(Sent { sender, from, group, payload });
+            let others = self.promiscuous.iter().filter(|it| !members.contains(it));
+            let others: Vec<NodeIndex> = others.filter(|it| nodes.contains(it)).copied().collect();
+            for to in members.intersection(nodes).chain(&others) {
+                let packet = Packet { sent: sent.clone(), local: unique_local(*to, *segment) };
                 self.carry(*to, packet, random, &mut deliveries);
             }
+        }
+        self.segments = segments;
+        if let Some(lent) = self.groups.get_mut(&group) {
+            *lent = members;
         }
         deliveries
     }
@@ -277,7 +317,7 @@ impl Network {
         now: Time,
         sender: NodeIndex,
         (from, to): (SocketAddrV6, SocketAddrV6),
-        bytes: &Arc<[u8]>,
+        payload: &Payload,
         random: &mut Random,
     ) -> Vec<Delivery> {
         self.traffic.unicast += 1;
@@ -299,9 +339,8 @@ impl Network {
             *self.unicast.entry(end).or_default() += 1;
         }
         self.learn_neighbour(sender, to);
-        let (local, bytes, mark) = (to, bytes.clone(), Mark::None);
-        let packet = Packet { sender, from, local, group: None, bytes, mark };
-        self.carry(to_node, packet, random, &mut deliveries);
+        let sent = Arc::new(Sent { sender, from, group: None, payload: payload.clone() });
+        self.carry(to_node, Packet { sent, local: to }, random, &mut deliveries);
         deliveries
     }
 
@@ -313,18 +352,24 @@ impl Network {
         random: &mut Random,
         deliveries: &mut Vec<Delivery>,
     ) {
-        if packet.sender == to {
+        let sender = packet.sent.sender;
+        if sender == to {
             deliveries.push(Delivery { after: Duration::ZERO, to, packet });
             return;
         }
-        let fate = self.faults.fate(packet.sender, to, random);
-        self.traffic.lost += u64::from(fate.copies.is_empty());
-        if fate.corrupt && !packet.bytes.is_empty() {
-            packet.bytes = flip_bit(&packet.bytes, random);
+        let fate = self.faults.fate(sender, to, random);
+        let Some(after) = fate.after else {
+            self.traffic.lost += 1;
+            return;
+        };
+        if fate.corrupt && !packet.sent.payload.bytes.is_empty() {
+            let payload = packet.sent.payload.damaged(random);
+            packet.sent = Arc::new(Sent { payload, ..(*packet.sent).clone() });
         }
-        for after in fate.copies {
+        for after in fate.again {
             deliveries.push(Delivery { after, to, packet: packet.clone() });
         }
+        deliveries.push(Delivery { after, to, packet });
     }
 
     /// The segments that a node is attached to.

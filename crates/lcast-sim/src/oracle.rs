@@ -195,8 +195,7 @@ fn packets(world: &World, asked: &Asked, report: &Report, wrong: &mut Vec<String
 
 /// Every value that was answered is one that the node held between asking and reporting.
 fn values(world: &World, asked: &Asked, reply: &Reply, wrong: &mut Vec<String>) {
-    let found = world.nodes().find(|(_, node)| node.name == reply.node);
-    let Some((_, node)) = found else {
+    let Some(node) = world.find(&reply.node).map(|it| world.node(it)) else {
         wrong.push(format!("{} replied but does not exist", reply.node));
         return;
     };
@@ -260,9 +259,7 @@ fn writes(world: &World, wrong: &mut Vec<String>) {
         let Wish::Set { name, .. } = &asked.question.wish else { continue };
         for (_, reply) in &asked.replies {
             let Outcome::Set(results) = &reply.outcome else { continue };
-            let Some((_, node)) = world.nodes().find(|(_, node)| node.name == reply.node) else {
-                continue;
-            };
+            let Some(node) = world.find(&reply.node).map(|it| world.node(it)) else { continue };
             if node.hostile {
                 continue;
             }

@@ -16,10 +16,15 @@ pub struct Queue<T> {
 }
 
 struct Entry<T> {
-    at: Time,
-    order: u64,
+    /// In nanoseconds: half the size of a [`Time`].
+    at: u64,
+    order: Order,
     item: T,
 }
+
+/// The place of something in the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order(u64);
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
@@ -31,17 +36,25 @@ impl<T> Queue<T> {
     /// Lets something happen at a time.
     pub fn push(&mut self, at: Time, item: T) {
         self.pushed += 1;
-        self.heap.push(Reverse(Entry { at, order: self.pushed, item }));
+        self.push_again(at, Order(self.pushed), item);
+    }
+
+    /// Lets the rest of something that has happened in part happen at a time: it keeps its place
+    /// in the order.
+    pub fn push_again(&mut self, at: Time, order: Order, item: T) {
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.heap.push(Reverse(Entry { at, order, item }));
     }
 
     /// When the next thing happens.
     pub fn next_at(&self) -> Option<Time> {
-        self.heap.peek().map(|entry| entry.0.at)
+        self.heap.peek().map(|entry| Time::from_nanos(entry.0.at))
     }
 
-    /// The next thing, and its time.
-    pub fn pop(&mut self) -> Option<(Time, T)> {
-        self.heap.pop().map(|entry| (entry.0.at, entry.0.item))
+    /// The next thing, its time, and its place in the order.
+    pub fn pop(&mut self) -> Option<(Time, Order, T)> {
+        let Entry { at, order, item } = self.heap.pop()?.0;
+        Some((Time::from_nanos(at), order, item))
     }
 
     /// How many things are to come.
@@ -86,7 +99,9 @@ mod tests {
             queue.push(Duration::from_secs(at), item);
         }
         assert_eq!((queue.len(), queue.next_at()), (4, Some(Duration::from_secs(1))));
-        let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, item)| item).collect();
+        let (at, first, item) = queue.pop().unwrap();
+        queue.push_again(at, first, item);
+        let order: String = std::iter::from_fn(|| queue.pop()).map(|it| it.2).collect();
         assert_eq!(order, "abcd");
         assert!(queue.is_empty());
     }

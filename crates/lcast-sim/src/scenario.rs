@@ -13,6 +13,7 @@ pub mod scale;
 mod sets;
 mod soak;
 mod watch;
+pub mod whole;
 
 use std::fmt;
 
@@ -97,7 +98,8 @@ pub const ALL: &[Scenario] = &[
     row("parted", "each side of a split realm holds the other gone", presence::parted),
     row("stopped", "a stopped process is gone, and comes back", presence::stopped),
     row("slander", "a member suspects everybody", presence::slander),
-    row("soak", "thirty seconds of anything", soak::soak),
+    row("whole-300", "three hundred nodes at work for a minute", whole::whole_300),
+    row("soak", "ten minutes of anything, on sixteen nodes", soak::soak),
 ];
 
 const fn row(name: &'static str, about: &'static str, run: fn(u64) -> World) -> Scenario {

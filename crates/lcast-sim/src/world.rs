@@ -16,6 +16,7 @@ use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Destination, Event, Input, Output, Transmit};
 use lcast_proto::keys::Credential;
 use lcast_proto::name::Name;
+use lcast_proto::opened::Opener;
 use lcast_proto::question::report::{Outcome, Reply, Report, SetResult};
 use lcast_proto::question::watching::WatchEvent;
 use lcast_proto::question::{QuestionId, SampleId, SetId, SetOrder};
@@ -27,11 +28,11 @@ use lcast_proto::wire::header::PacketKind;
 use crate::fault::{Conditions, Firewall};
 use crate::hostile::Hostile;
 use crate::model::Model;
-use crate::net::{Delivery, Network, NodeIndex, Packet, Segment, unique_local};
+use crate::net::{Delivery, Network, NodeIndex, Packet, Payload, Segment, Sent, unique_local};
 use crate::node::{Node, Pace};
 use crate::oracle;
 use crate::question::{Asked, Question, QuestionNumber};
-use crate::queue::{Queue, Time};
+use crate::queue::{Order, Queue, Time};
 use crate::random::Random;
 use crate::realm::{Person, Realm};
 use crate::store::Store;
@@ -49,20 +50,44 @@ pub struct World {
     seed: u64,
     now: Time,
     queue: Queue<Happening>,
+    /// Nothing later than this may happen.
+    until: Time,
     nodes: Vec<Node>,
+    /// The first node of each name.
+    names: BTreeMap<String, NodeIndex>,
     questions: BTreeMap<QuestionNumber, Asked>,
+    /// The last questions that are not over.
+    open: VecDeque<QuestionNumber>,
     pinged: BTreeSet<(NodeIndex, String)>,
     pongs: Vec<(NodeIndex, String, Duration)>,
-    gone: Vec<(Time, NodeIndex, String)>,
+    gone: Vec<Gone>,
     violations: Vec<String>,
     tap: Tap,
+    /// Finds out once what the bytes of a packet to everybody are worth.
+    opener: Option<Opener>,
+    /// What was sent last: copies of it may follow.
+    payload: Option<Payload>,
     trace: Trace,
     tick: Option<Duration>,
+    linked: bool,
     bulk: u32,
     random: Random,
     captured: VecDeque<Packet>,
     outsiders: BTreeSet<NodeIndex>,
     hostiles: BTreeMap<NodeIndex, Hostile>,
+}
+
+/// A node that came to hold another gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// When.
+    pub at: Time,
+    /// Which node holds it gone.
+    pub observer: NodeIndex,
+    /// Which one is held gone.
+    pub node: NodeIndex,
+    /// Whether the process that is held gone was running, and could be heard.
+    pub lives: bool,
 }
 
 /// What a world begins with.
@@ -86,11 +111,18 @@ pub struct Setup {
     pub conditions: Conditions,
     /// How long after the world's begin agents start, at most.
     pub spread: Duration,
+    /// Whether agents know of a link when they start. Where they do not, they hear everybody and
+    /// say nothing until [`Change::Link`].
+    pub linked: bool,
+    /// Whether what a packet to everybody is worth is found out once and remembered, rather than
+    /// by every node that hears it. No node can tell.
+    pub opens_once: bool,
 }
 
 /// Things to come.
 enum Happening {
     Arrive(NodeIndex, Packet),
+    Land(Box<Flight>),
     Work(NodeIndex),
     Wake(NodeIndex),
     Sample(NodeIndex, u64, SampleId, bool),
@@ -98,6 +130,12 @@ enum Happening {
     Stored(NodeIndex, u64, SetId, Vec<SetResult>),
     Tick(NodeIndex, u64),
     Change(Box<Change>),
+}
+
+/// A packet on its way to many.
+struct Flight {
+    /// When each one gets it, the first first.
+    landings: std::vec::IntoIter<(Time, NodeIndex, Packet)>,
 }
 
 /// The segment that every node is on unless a scenario says otherwise.
@@ -128,6 +166,8 @@ impl Default for Setup {
             tick: None,
             conditions: Conditions::lan(),
             spread: Duration::from_secs(1),
+            linked: true,
+            opens_once: true,
         }
     }
 }
@@ -162,15 +202,21 @@ impl World {
             seed,
             now: Time::ZERO,
             queue: Queue::default(),
+            until: Time::ZERO,
             nodes: Vec::new(),
+            names: BTreeMap::new(),
             questions: BTreeMap::new(),
+            open: VecDeque::new(),
             pinged: BTreeSet::new(),
             pongs: Vec::new(),
             gone: Vec::new(),
             violations: Vec::new(),
             tap,
+            opener: setup.opens_once.then(|| Opener::new(&credentials[0])),
+            payload: None,
             trace: Trace::new(),
             tick: setup.tick,
+            linked: setup.linked,
             bulk: setup.bulk,
             random: Random::new(seed, "network"),
             captured: VecDeque::new(),
@@ -204,6 +250,7 @@ impl World {
         let bulk = if person.agent { self.bulk } else { 0 };
         let model = Model::new(number, bulk, Random::new(self.seed, &format!("model {number}")));
         self.network.attach(index, MAIN);
+        self.names.entry(person.name.clone()).or_insert(index);
         self.nodes.push(Node {
             name: person.name.clone(),
             agent: person.agent,
@@ -235,9 +282,12 @@ impl World {
     /// # Panics
     /// When there is none.
     pub fn node_named(&self, name: &str) -> NodeIndex {
-        let place = self.nodes.iter().position(|it| it.name == name);
-        let place = place.unwrap_or_else(|| panic!("no node is named {name}"));
-        NodeIndex(u32::try_from(place).unwrap_or(u32::MAX))
+        self.find(name).unwrap_or_else(|| panic!("no node is named {name}"))
+    }
+
+    /// The node with this name, if there is one.
+    pub(crate) fn find(&self, name: &str) -> Option<NodeIndex> {
+        self.names.get(name).copied()
     }
 
     /// A node.
@@ -298,8 +348,8 @@ impl World {
         &self.pongs
     }
 
-    /// When which node came to hold which other gone.
-    pub fn gone(&self) -> &[(Time, NodeIndex, String)] {
+    /// Who came to hold whom gone.
+    pub fn gone(&self) -> &[Gone] {
         &self.gone
     }
 
@@ -322,6 +372,7 @@ impl World {
     /// Lets time pass.
     pub fn run(&mut self, duration: Duration) {
         let until = self.now + duration;
+        self.until = until;
         while self.queue.next_at().is_some_and(|at| at <= until) {
             self.step();
         }
@@ -351,6 +402,7 @@ impl World {
     pub fn finish(&mut self, number: QuestionNumber) {
         let asked = &self.questions[&number];
         let until = asked.at + asked.question.deadline.extended + Duration::from_secs(1);
+        self.until = until;
         while !self.questions[&number].is_over() && self.now < until {
             let up = self.node(self.questions[&number].asker).is_up();
             if self.queue.is_empty() || !up {
@@ -358,6 +410,11 @@ impl World {
             }
             self.step();
         }
+    }
+
+    /// Agents that start from here on know of their links at once.
+    pub fn link_at_start(&mut self) {
+        self.linked = true;
     }
 
     /// Lets counters go up by themselves no longer.
@@ -420,10 +477,11 @@ impl World {
 
     /// The next thing happens.
     fn step(&mut self) {
-        let Some((at, happening)) = self.queue.pop() else { return };
+        let Some((at, order, happening)) = self.queue.pop() else { return };
         self.now = at;
         match happening {
             Happening::Arrive(to, packet) => self.arrive(to, packet),
+            Happening::Land(flight) => self.land(order, flight),
             Happening::Work(index) => self.work(index),
             Happening::Wake(index) => self.wake(index),
             Happening::Sample(index, start, id, reads) => self.sample(index, start, id, reads),

@@ -367,7 +367,7 @@ impl Endpoint {
             let multicast = self.links.iter().any(|link| link.multicast);
             let member = self.roster.members().by_id(&id).is_some();
             if multicast && member && question.asking.went_by_multicast_alone() {
-                self.signs.note_through(now.instant, id);
+                self.roster.note_through(now.instant, &id);
             }
         }
         if self.roster.members().by_id(&id).is_none() {

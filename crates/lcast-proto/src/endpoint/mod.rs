@@ -44,7 +44,7 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Heard, Refutation, Ring, Roster, Sign, Signs, State, Via, lately};
+use crate::presence::{Beacons, Heard, Refutation, Ring, Roster, Sign, State, Via, lately};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -77,7 +77,6 @@ pub struct Endpoint {
     schemas: Schemas,
     links: Vec<Link>,
     roster: Roster,
-    signs: Signs,
     beacons: Option<Beacons>,
     ring: Option<Ring>,
     refutation: Refutation,
@@ -138,7 +137,7 @@ impl Endpoint {
             .expect("every 32 bytes are an X25519 key (RFC 7748 section 5)");
         let realm = *credential.realm();
         let control = group::address(&realm, credential.network().scope, group::CONTROL);
-        let mut roster = Roster::new(realm, credential.members().clone());
+        let mut roster = Roster::new(credential.members().clone());
         for record in &config.roster {
             roster.tell(now, record, Via::Remembered, None);
         }
@@ -165,7 +164,6 @@ impl Endpoint {
             schemas: Schemas::new(&config.schemas),
             links: Vec::new(),
             roster,
-            signs: Signs::default(),
             beacons,
             ring,
             refutation: Refutation::default(),
@@ -197,7 +195,10 @@ impl Endpoint {
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         self.notice_stop(now);
         match input {
-            Input::Datagram(datagram) => self.handle_datagram(now, datagram),
+            Input::Datagram(datagram) => self.handle_datagram(now, datagram, None),
+            Input::Opened(datagram, opened) => {
+                self.handle_datagram(now, datagram, Some(opened));
+            }
             Input::Links(links) => self.handle_links(now, links),
             Input::Overrun(lost) => {
                 self.stats.overruns += u64::from(lost);
@@ -344,7 +345,7 @@ impl Endpoint {
     fn path(&self, now: Instant, id: &NodeId, heard: &Heard) -> Via {
         let is_recent = |at: Instant| now.since(at) <= lately(heard.interval);
         match heard.via {
-            Via::Unicast if self.signs.through(id).is_some_and(is_recent) => Via::Multicast,
+            Via::Unicast if self.roster.through(id).is_some_and(is_recent) => Via::Multicast,
             via => via,
         }
     }
@@ -362,20 +363,20 @@ impl Endpoint {
                 kind: subject.kind,
                 labels: pairs(subject.labels.iter()),
                 roles: subject.roles.iter().map(str::to_owned).collect(),
-                software: match heard {
+                software: match &heard {
                     Some(heard) => heard.software.clone(),
                     None if own => self.config.software.clone(),
                     None => "".into(),
                 },
                 state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
-                last_heard: if own { Some(now.wall) } else { heard.map(|it| it.wall) },
-                via: heard.map(|it| self.path(now.instant, &member.id, it)),
+                last_heard: if own { Some(now.wall) } else { heard.as_ref().map(|it| it.wall) },
+                via: heard.map(|it| self.path(now.instant, &member.id, &it)),
                 duplicate: if own {
                     self.has_twin(now.instant)
                 } else {
                     self.roster.is_twice(now.instant, &member.id)
                 },
-                sign: self.signs.sign(&member.id),
+                sign: self.roster.sign(&member.id),
             }
         };
         let members = self.roster.members().members().iter();

@@ -96,7 +96,7 @@ impl Endpoint {
             self.hear_twin(&heard);
             return;
         }
-        self.roster.note(id, heard);
+        self.roster.note_shared(id, heard, origin.voice.as_deref());
         if let Some(ring) = &mut self.ring {
             ring.heard(&id, origin.sender);
         }

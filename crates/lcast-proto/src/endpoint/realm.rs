@@ -171,10 +171,7 @@ impl Endpoint {
             }
         }
         for sender in std::mem::take(&mut self.sync.helpers) {
-            let unheard = |id: &&NodeId| self.roster.heard(id).is_none_or(|it| it.sender.is_none());
-            let members = self.roster.members().members();
-            let ids: Vec<NodeId> =
-                members.iter().map(|member| &member.id).filter(unheard).copied().collect();
+            let ids: Vec<NodeId> = self.roster.unheard().collect();
             let turn = u16::try_from(self.sync.helpers_wanted).unwrap_or_default();
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);

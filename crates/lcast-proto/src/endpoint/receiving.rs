@@ -4,6 +4,7 @@
 //! change only after that. [SEC-40] [SEC-41]
 
 use std::net::SocketAddrV6;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Endpoint;
@@ -13,12 +14,15 @@ use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
 use crate::keys::subject::Kind;
-use crate::presence::{Heard, INTERVAL_MIN, Via, interval};
+use crate::opened::Opened;
+use crate::presence::{Heard, INTERVAL_MIN, SharedVoice, Via, interval};
 use crate::question::answering::{Asked, Way};
 use crate::question::evaluate::{Node, is_timely};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now, Timestamp};
-use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, QuestionFrame, VerbCode};
+use crate::wire::frame::{
+    BeaconFrame, GroupFrame, PairFrame, QuestionFrame, VerbCode, split_certificate,
+};
 use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
 
@@ -33,18 +37,30 @@ pub(super) struct Origin {
     pub(super) certificate: Certificate,
     pub(super) way: Way,
     pub(super) via: Via,
+    /// Where others who hear the same packet keep what it says of presence.
+    pub(super) voice: Option<Arc<SharedVoice>>,
 }
 
 impl Endpoint {
     /// Takes a datagram: it changes something, or is counted as dropped.
-    pub(super) fn handle_datagram(&mut self, now: Now, datagram: Datagram<'_>) {
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Now,
+        datagram: Datagram<'_>,
+        opened: Option<&Opened>,
+    ) {
         self.stats.received += 1;
-        if let Err(kind) = self.receive(now, datagram) {
+        if let Err(kind) = self.receive(now, datagram, opened) {
             self.stats.count(kind);
         }
     }
 
-    fn receive(&mut self, now: Now, datagram: Datagram<'_>) -> Result<(), Dropped> {
+    fn receive(
+        &mut self,
+        now: Now,
+        datagram: Datagram<'_>,
+        opened: Option<&Opened>,
+    ) -> Result<(), Dropped> {
         let bytes = datagram.bytes;
         if bytes.len() < HEADER_LEN + TAG_LEN || bytes.len() > PACKET_MAX {
             return Err(Dropped::Length);
@@ -65,11 +81,10 @@ impl Endpoint {
         if header.sender == self.sender {
             return Err(Dropped::Own);
         }
-        let mut packet = bytes.to_vec();
         match header.kind {
-            PacketKind::Group => self.receive_group(now, &datagram, &header, &mut packet),
-            PacketKind::Intro => self.receive_intro(now, &datagram, &header, &mut packet),
-            PacketKind::Pair => self.receive_pair(now, &datagram, &header, &mut packet),
+            PacketKind::Group => self.receive_group(now, &datagram, &header, opened),
+            PacketKind::Intro => self.receive_intro(now, &datagram, &header, &mut bytes.to_vec()),
+            PacketKind::Pair => self.receive_pair(now, &datagram, &header, &mut bytes.to_vec()),
         }
     }
 
@@ -78,21 +93,36 @@ impl Endpoint {
         now: Now,
         datagram: &Datagram<'_>,
         header: &Header,
-        packet: &mut [u8],
+        opened: Option<&Opened>,
     ) -> Result<(), Dropped> {
-        let opened = self.group_keys.open(header, &self.channel, packet);
-        let plaintext = opened.map_err(|_| Dropped::Seal)?;
+        let realm = self.credential.realm();
+        let opened = opened.filter(|it| it.is_of(datagram.bytes, realm));
+        let mut packet = Vec::new();
+        let plaintext = match opened {
+            Some(opened) => opened.plaintext(),
+            None => {
+                packet.extend_from_slice(datagram.bytes);
+                let opened = self.group_keys.open(header, &self.channel, &mut packet);
+                opened.ok().map(|plaintext| &*plaintext)
+            }
+        };
+        let plaintext = plaintext.ok_or(Dropped::Seal)?;
         let (body, signature) =
             SignatureContext::split(plaintext).map_err(|_| Dropped::Signature)?;
         let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
         let source = *datagram.from.ip();
-        let certificate = self.check_certificate(now.instant, source, certificate)?;
+        let certificate = self.check_certificate(now.instant, source, certificate, opened)?;
         self.check_sender(&certificate, header)?;
         let signed = (body, signature);
-        self.check_signature(now.instant, source, (header, &certificate), signed)?;
+        self.check_signature(now.instant, source, (header, &certificate), signed, opened)?;
         self.commit(&certificate, header)?;
-        let frame = GroupFrame::decode(frame).map_err(|_| Dropped::Frame)?;
-        let origin = self.origin(datagram, header, certificate);
+        let frame = match opened {
+            Some(opened) => opened.frame().cloned(),
+            None => GroupFrame::decode(frame).ok(),
+        };
+        let frame = frame.ok_or(Dropped::Frame)?;
+        let voice = opened.map(|it| it.voice().clone());
+        let origin = Origin { voice, ..self.origin(datagram, header, certificate) };
         let told = frame.announcement().map(|it| it.wall);
         if let Some(told) = told {
             self.note_sign(now, &origin, told);
@@ -126,8 +156,8 @@ impl Endpoint {
     /// Notes what a packet to everybody tells about the network. [PRE-11]
     fn note_sign(&mut self, now: Now, origin: &Origin, told: Timestamp) {
         let id = origin.certificate.id();
-        if origin.via == Via::Multicast && self.roster.members().by_id(&id).is_some() {
-            self.signs.note(now, id, told);
+        if origin.via == Via::Multicast {
+            self.roster.note_sign(now, &id, told);
         }
     }
 
@@ -159,6 +189,7 @@ impl Endpoint {
             certificate,
             way: Way { to: datagram.from, from: datagram.local },
             via: if datagram.multicast { Via::Multicast } else { Via::Unicast },
+            voice: None,
         }
     }
 
@@ -284,7 +315,7 @@ impl Endpoint {
         let length = split_certificate(plaintext).ok_or(Dropped::Frame)?.0.len();
         let (certificate, inner) = plaintext[2..].split_at_mut(length);
         let source = *datagram.from.ip();
-        let certificate = self.check_certificate(now.instant, source, certificate)?;
+        let certificate = self.check_certificate(now.instant, source, certificate, None)?;
         self.check_sender(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         let frame = self.open_intro(now.instant, source, (header, &certificate), inner)?;
@@ -379,12 +410,6 @@ impl Endpoint {
             PairFrame::Change(change) => self.hear_change(now, sender, certificate, &change),
         }
     }
-}
-
-/// The certificate at the front of a body, and what follows it. [WIR-4]
-fn split_certificate(body: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = body.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 /// Whether two addresses are the same but for the scope, which is each host's own affair.

@@ -147,13 +147,18 @@ impl Failures {
     }
 }
 
-/// What this member has left.
+/// What this member has left. Those that rested have their full share again, as if they had never
+/// been heard: they need not be remembered.
 fn member_of<'a>(
     members: &'a mut Lru<NodeId, Member>,
     now: Instant,
     member: &NodeId,
 ) -> &'a mut Member {
     if members.peek(member).is_none() {
+        while let Some((rested, _)) = members.oldest().filter(|(_, it)| it.is_full(now)) {
+            let rested = *rested;
+            members.remove(&rested);
+        }
         members.insert(*member, Member::new(now));
     }
     members.get(member).expect("it was there, or was inserted just before")
@@ -166,6 +171,11 @@ impl Member {
             more: Bucket::new(now, MEMBER_PER_SECOND_MAX, 2 * MEMBER_PER_SECOND_MAX),
         }
     }
+
+    fn is_full(&self, now: Instant) -> bool {
+        self.share.tokens_at(now) == self.share.tokens_max
+            && self.more.tokens_at(now) == self.more.tokens_max
+    }
 }
 
 impl Bucket {
@@ -174,11 +184,14 @@ impl Bucket {
         Self { per_second, tokens_max, tokens: tokens_max, at: now }
     }
 
-    fn has(&mut self, now: Instant) -> bool {
+    fn tokens_at(&self, now: Instant) -> u64 {
         let micros = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
         let more = micros.saturating_mul(u64::from(self.per_second));
-        self.tokens = self.tokens.saturating_add(more).min(self.tokens_max);
-        self.at = now;
+        self.tokens.saturating_add(more).min(self.tokens_max)
+    }
+
+    fn has(&mut self, now: Instant) -> bool {
+        (self.tokens, self.at) = (self.tokens_at(now), now);
         self.tokens >= TOKEN
     }
 
@@ -288,14 +301,28 @@ mod tests {
 
     #[test]
     fn so_many_are_remembered_and_no_more() {
-        let mut now = Instant::default();
+        let now = Instant::default();
         let mut limits = Verifications::new(now);
         for number in 0..=u16::try_from(REMEMBERED_MAX).unwrap() {
             limits.verified(now, &member(number));
-            now = now + std::time::Duration::from_secs(1);
             limits.failed(now, Source::Strange(Ipv6Addr::from(u128::from(number))));
             let expected = (usize::from(number) + 1).min(REMEMBERED_MAX);
             assert_eq!((limits.members.len(), limits.strange.sources.len()), (expected, expected));
         }
+    }
+
+    #[test]
+    fn who_has_its_full_share_is_not_remembered() {
+        let mut now = Instant::default();
+        let mut limits = Verifications::new(now);
+        for number in 0..1_000 {
+            limits.verified(now, &member(number));
+            // A twentieth of a second brings one back: the last is whole when the next comes.
+            now = now + std::time::Duration::from_millis(50);
+            assert_eq!(limits.members.len(), 1, "{number}");
+        }
+        let spent = verify(&mut limits, now, &member(1));
+        limits.verified(now + std::time::Duration::from_millis(1_000), &member(2));
+        assert!(spent > 0 && limits.members.len() == 2, "who rests for too short is remembered");
     }
 }

@@ -1,6 +1,7 @@
 //! A bounded map that forgets what was not used for longest.
 //!
-//! Deterministic: order of use is a counter, never a clock or a hash.
+//! Deterministic: order of use is a list, never a clock or a hash. Values stand in one vector, so
+//! that a use touches few places in memory: a large realm keeps thousands of them.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,72 +10,128 @@ use std::ops::RangeInclusive;
 pub(super) struct Lru<K, V> {
     capacity: usize,
     tick: u64,
-    values: BTreeMap<K, (u64, V)>,
-    order: BTreeMap<u64, K>,
+    places: BTreeMap<K, u32>,
+    slots: Vec<Slot<K, V>>,
+    /// The slots used last and longest ago.
+    newest: u32,
+    oldest: u32,
 }
+
+struct Slot<K, V> {
+    key: K,
+    value: V,
+    /// When it was used last: for comparing.
+    tick: u64,
+    older: u32,
+    newer: u32,
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
 
 impl<K: Ord + Clone, V> Lru<K, V> {
     /// An empty map for at least one value.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), tick: 0, values: BTreeMap::new(), order: BTreeMap::new() }
+        let (places, slots) = (BTreeMap::new(), Vec::new());
+        let capacity = capacity.clamp(1, NONE as usize - 1);
+        Self { capacity, tick: 0, places, slots, newest: NONE, oldest: NONE }
     }
 
     /// The value of a key, not counted as a use.
     pub(super) fn peek(&self, key: &K) -> Option<&V> {
-        self.values.get(key).map(|(_, value)| value)
+        self.places.get(key).map(|place| &self.slots[*place as usize].value)
+    }
+
+    /// The value unused for longest, and its key.
+    pub(super) fn oldest(&self) -> Option<(&K, &V)> {
+        self.slots.get(self.oldest as usize).map(|slot| (&slot.key, &slot.value))
     }
 
     /// The value of a key, which becomes the one used last.
     pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
-        let (tick, value) = self.values.get_mut(key)?;
-        if *tick != self.tick {
-            let key = self.order.remove(tick).expect("every value has a place in the order");
-            self.tick += 1;
-            *tick = self.tick;
-            self.order.insert(self.tick, key);
+        let place = *self.places.get(key)?;
+        if place != self.newest {
+            self.unlink(place);
+            self.link(place);
         }
-        Some(value)
+        Some(&mut self.slots[place as usize].value)
     }
 
     /// Adds or replaces a value; the key that had to make room for it.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<K> {
         self.remove(&key);
         let mut evicted = None;
-        if self.values.len() >= self.capacity
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.values.remove(&oldest);
-            evicted = Some(oldest);
+        if self.slots.len() >= self.capacity {
+            evicted = self.oldest().map(|(key, _)| key.clone());
+            evicted.iter().for_each(|key| drop(self.remove(key)));
         }
-        self.tick += 1;
-        self.order.insert(self.tick, key.clone());
-        self.values.insert(key, (self.tick, value));
+        let place = self.slots.len() as u32;
+        self.places.insert(key.clone(), place);
+        self.slots.push(Slot { key, value, tick: 0, older: NONE, newer: NONE });
+        self.link(place);
         evicted
     }
 
     /// Removes a value.
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
-        let (tick, value) = self.values.remove(key)?;
-        self.order.remove(&tick);
-        Some(value)
+        let place = self.places.remove(key)?;
+        self.unlink(place);
+        let removed = self.slots.swap_remove(place as usize);
+        // The last slot has moved to the place that became free.
+        if let Some(moved) = self.slots.get(place as usize) {
+            let (older, newer) = (moved.older, moved.newer);
+            if let Some(known) = self.places.get_mut(&moved.key) {
+                *known = place;
+            }
+            self.join(older, place);
+            self.join(place, newer);
+        }
+        Some(removed.value)
     }
 
     /// How many values the keys of a range have, and the key among them unused for longest.
     pub(super) fn oldest_within(&self, range: RangeInclusive<K>) -> (usize, Option<K>) {
-        let values = self.values.range(range);
-        let oldest = values.clone().min_by_key(|(_, (tick, _))| *tick);
-        (values.count(), oldest.map(|(key, _)| key.clone()))
+        let slots = self.places.range(range).map(|(_, place)| &self.slots[*place as usize]);
+        let oldest = slots.clone().min_by_key(|slot| slot.tick);
+        (slots.count(), oldest.map(|slot| slot.key.clone()))
     }
 
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
-        self.values.len()
+        self.slots.len()
+    }
+
+    /// Makes a slot that is in no order the one used last.
+    fn link(&mut self, place: u32) {
+        self.tick += 1;
+        self.slots[place as usize].tick = self.tick;
+        self.join(self.newest, place);
+        self.join(place, NONE);
+    }
+
+    /// Takes a slot out of the order.
+    fn unlink(&mut self, place: u32) {
+        let Slot { older, newer, .. } = self.slots[place as usize];
+        self.join(older, newer);
+    }
+
+    /// Makes two slots neighbours in the order; one that is none makes the other an end.
+    fn join(&mut self, older: u32, newer: u32) {
+        match self.slots.get_mut(older as usize) {
+            Some(slot) => slot.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.slots.get_mut(newer as usize) {
+            Some(slot) => slot.older = older,
+            None => self.newest = older,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn the_value_unused_for_longest_makes_room() {
@@ -90,7 +147,43 @@ mod tests {
         assert_eq!((map.peek(&2), map.peek(&0), map.len()), (Some(&21), None, 3));
         assert_eq!(map.oldest_within(3..=4), (2, Some(3)));
         assert_eq!(map.oldest_within(5..=9), (0, None));
+        assert_eq!(map.oldest(), Some((&3, &30)));
         assert_eq!(map.remove(&2), Some(21));
         assert_eq!(map.len(), 2);
+    }
+
+    /// Against a plain list in order of use, whatever is done to it.
+    #[test]
+    fn it_does_what_a_list_would_do() {
+        let mut random = Random::from_seed([7; 32]);
+        let mut map = Lru::new(8);
+        let mut list: Vec<(u64, u64)> = Vec::new();
+        for step in 0..10_000 {
+            let key = random.below(12);
+            let at = list.iter().position(|(it, _)| *it == key);
+            match random.below(4) {
+                0 | 1 => {
+                    let full = at.is_none() && list.len() == 8;
+                    if let Some(at) = at {
+                        list.remove(at);
+                    }
+                    let evicted = full.then(|| list.remove(0).0);
+                    list.push((key, step));
+                    assert_eq!(map.insert(key, step), evicted, "{step}");
+                }
+                2 => {
+                    let found = at.map(|at| list.remove(at));
+                    list.extend(found);
+                    assert_eq!(map.get(&key).copied(), found.map(|it| it.1), "{step}");
+                }
+                _ => {
+                    let found = at.map(|at| list.remove(at).1);
+                    assert_eq!(map.remove(&key), found, "{step}");
+                }
+            }
+            let low = list.iter().find(|(it, _)| *it < 6).map(|it| it.0);
+            assert_eq!(map.oldest().map(|it| *it.0), list.first().map(|it| it.0), "{step}");
+            assert_eq!((map.oldest_within(0..=5).1, map.len()), (low, list.len()), "{step}");
+        }
     }
 }

@@ -35,7 +35,9 @@ pub struct MemberList(Arc<Parts>);
 struct Parts {
     version: u64,
     members: Vec<Member>,
-    by_id: Vec<u32>,
+    /// Ids and places in `members`, in order of id.
+    by_id: Vec<(NodeId, u32)>,
+    circle: Circle,
     /// In order of id.
     replaced: Vec<Replaced>,
     bytes: Vec<u8>,
@@ -46,6 +48,16 @@ struct Parts {
 struct Replaced {
     id: NodeId,
     not_after: Timestamp,
+}
+
+/// Where the members of a realm stand in a circle, at the first 8 bytes of BLAKE3 of realm id ||
+/// node id: the same order for everybody. [PRE-20]
+struct Circle {
+    realm: RealmId,
+    /// Places and ranks, in order of place.
+    places: Vec<(u64, u32)>,
+    /// The position in `places` of each rank.
+    positions: Vec<u32>,
 }
 
 /// The next version of a member list, to be signed by the authority.
@@ -123,19 +135,22 @@ impl MemberList {
             return Err(MemberListError::Signature);
         }
         let (members, replaced) = read_body(body)?;
-        Ok(Self::from_parts(version, members, replaced, bytes))
+        Ok(Self::from_parts(realm, version, members, replaced, bytes))
     }
 
     fn from_parts(
+        realm: &RealmId,
         version: u64,
         members: Vec<Member>,
         replaced: Vec<Replaced>,
         bytes: Vec<u8>,
     ) -> Self {
         let count = u32::try_from(members.len()).expect("members are limited to MEMBERS_MAX");
-        let mut by_id: Vec<u32> = (0..count).collect();
-        by_id.sort_by_key(|index| members[*index as usize].id);
-        Self(Arc::new(Parts { version, members, by_id, replaced, bytes }))
+        let mut by_id: Vec<(NodeId, u32)> =
+            members.iter().map(|member| member.id).zip(0..count).collect();
+        by_id.sort_unstable();
+        let circle = Circle::new(realm, by_id.iter().map(|(id, _)| id));
+        Self(Arc::new(Parts { version, members, by_id, circle, replaced, bytes }))
     }
 
     /// Its version; every change makes a higher one.
@@ -160,9 +175,40 @@ impl MemberList {
 
     /// The member with these keys.
     pub fn by_id(&self, id: &NodeId) -> Option<&Member> {
-        let member = |index: u32| &self.0.members[index as usize];
-        let place = self.0.by_id.binary_search_by_key(id, |index| member(*index).id).ok()?;
-        Some(member(self.0.by_id[place]))
+        self.rank(id).and_then(|rank| self.at_rank(rank))
+    }
+
+    /// The rank of the member with these keys: its place in order of id, from zero.
+    pub fn rank(&self, id: &NodeId) -> Option<u32> {
+        let rank = self.0.by_id.binary_search_by_key(id, |(id, _)| *id).ok()?;
+        u32::try_from(rank).ok()
+    }
+
+    /// The member of a rank.
+    pub fn at_rank(&self, rank: u32) -> Option<&Member> {
+        let (_, index) = self.0.by_id.get(rank as usize)?;
+        Some(&self.0.members[*index as usize])
+    }
+
+    /// The position in the circle of the realm at which a node stands, or would stand. [PRE-20]
+    pub fn position(&self, id: &NodeId) -> u32 {
+        let circle = &self.0.circle;
+        if let Some(rank) = self.rank(id) {
+            return circle.positions[rank as usize];
+        }
+        let place = place(&circle.realm, id);
+        let before = circle.places.partition_point(|(other, _)| *other < place);
+        u32::try_from(before).expect("members are limited to MEMBERS_MAX")
+    }
+
+    /// The position in the circle of the member of a rank.
+    pub fn position_of(&self, rank: u32) -> Option<u32> {
+        self.0.circle.positions.get(rank as usize).copied()
+    }
+
+    /// The rank of the member at a position in the circle.
+    pub fn rank_at(&self, position: u32) -> Option<u32> {
+        self.0.circle.places.get(position as usize).map(|(_, rank)| *rank)
     }
 
     /// Whether the realm has forgotten who has these keys, whatever became of the name. [SEC-34]
@@ -268,8 +314,31 @@ impl MemberEdit {
         let signature = key.sign(&signed_message(realm, self.version, body));
         bytes[..8].copy_from_slice(&self.version.to_be_bytes());
         bytes[8..8 + SIGNATURE_LEN].copy_from_slice(&signature);
-        Ok(MemberList::from_parts(self.version, members, replaced, bytes))
+        Ok(MemberList::from_parts(realm, self.version, members, replaced, bytes))
     }
+}
+
+impl Circle {
+    /// The circle of nodes in order of id.
+    fn new<'a>(realm: &RealmId, ids: impl Iterator<Item = &'a NodeId>) -> Self {
+        let mut places: Vec<(u64, u32)> =
+            (0..).zip(ids).map(|(rank, id)| (place(realm, id), rank)).collect();
+        places.sort_unstable();
+        let mut positions = vec![0; places.len()];
+        for (position, (_, rank)) in (0..).zip(&places) {
+            positions[*rank as usize] = position;
+        }
+        Self { realm: *realm, places, positions }
+    }
+}
+
+/// Where a node stands in the circle of its realm. [PRE-20]
+fn place(realm: &RealmId, id: &NodeId) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&realm.0).update(&id.0);
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    u64::from_be_bytes(first)
 }
 
 const CONTEXT: &[u8] = b"librecast 1 member list";
@@ -403,4 +472,28 @@ fn read_member(name: &str, fields: &mut Fields) -> Result<Member, CborError> {
     let forgotten = fields.flag(FIELD_FORGOTTEN)?;
     let subject = Subject { name, kind, labels, roles, not_before, not_after };
     Ok(Member { subject, id, forgotten })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [PRE-20]
+    #[test]
+    fn the_circle_depends_on_the_realm_and_holds_everybody_once() {
+        let ids: Vec<NodeId> = (0..100).map(|it| NodeId([it; 16])).collect();
+        let order = |realm| {
+            let circle = Circle::new(&RealmId([realm; 16]), ids.iter());
+            let ranks: Vec<u32> = circle.places.iter().map(|(_, rank)| *rank).collect();
+            for (position, rank) in (0..).zip(&ranks) {
+                assert_eq!(circle.positions[*rank as usize], position);
+            }
+            let mut sorted = ranks.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+            ranks
+        };
+        assert_eq!(order(7), order(7));
+        assert_ne!(order(7), order(8));
+    }
 }

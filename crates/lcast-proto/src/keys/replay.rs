@@ -25,18 +25,29 @@ pub enum ReplayError {
     TooOld,
 }
 
-/// The numbers `highest - 1023 ..= highest`: a bit for each, at its number modulo 1024.
+/// Which of the numbers `highest - 1023 ..= highest` were taken; `highest` was.
 struct Window {
     highest: u64,
-    taken: [u64; WORDS],
+    taken: Taken,
+}
+
+/// The numbers taken besides the highest. In a large realm most senders are heard too seldom for
+/// more than a few to lie within the window.
+enum Taken {
+    /// How far each lies back from the highest; zero: a free place.
+    Few([u16; FEW_MAX]),
+    /// A bit for each number, at the number modulo 1024.
+    Many(Box<[u64; WORDS]>),
 }
 
 const WORDS: usize = (ReplayWindows::WINDOW / 64) as usize;
+/// As many as find room beside the tag where a pointer does.
+const FEW_MAX: usize = 7;
 
 impl ReplayWindows {
     /// How many numbers back from the highest a window reaches.
     pub const WINDOW: u64 = 1024;
-    /// Most senders that a window is kept for, about 0.3 KB each.
+    /// Most senders that a window is kept for: about 0.1 KB each, and as much more for a busy one.
     pub const SENDERS_MAX: usize = 4096;
     /// Most senders of one member that a window is kept for: a client's processes at one time.
     pub const SENDERS_OF_MEMBER_MAX: usize = 64;
@@ -85,9 +96,7 @@ impl ReplayWindows {
         if let (Self::SENDERS_OF_MEMBER_MAX.., Some(idle)) = self.windows.oldest_within(own) {
             self.windows.remove(&idle);
         }
-        let mut window = Window { highest: number, taken: [0; WORDS] };
-        window.take(number);
-        self.windows.insert(key, window);
+        self.windows.insert(key, Window::new(number));
         Ok(())
     }
 
@@ -114,28 +123,85 @@ impl Default for ReplayWindows {
 }
 
 impl Window {
+    fn new(highest: u64) -> Self {
+        Self { highest, taken: Taken::Few([0; FEW_MAX]) }
+    }
+
     fn check(&self, number: u64) -> Result<(), ReplayError> {
         if number > self.highest {
             return Ok(());
         }
-        if self.highest - number >= ReplayWindows::WINDOW {
+        let back = self.highest - number;
+        if back >= ReplayWindows::WINDOW {
             return Err(ReplayError::TooOld);
         }
-        let (word, bit) = place(number);
-        if self.taken[word] & bit != 0 { Err(ReplayError::Replayed) } else { Ok(()) }
+        let taken = match &self.taken {
+            Taken::Few(few) => back == 0 || few.iter().any(|it| u64::from(*it) == back),
+            Taken::Many(many) => many[place(number).0] & place(number).1 != 0,
+        };
+        if taken { Err(ReplayError::Replayed) } else { Ok(()) }
     }
 
+    /// Takes a number that [`Self::check`] lets pass.
     fn take(&mut self, number: u64) {
         if number > self.highest {
-            let steps = (number - self.highest).min(ReplayWindows::WINDOW);
-            for cleared in (number - steps + 1)..=number {
-                let (word, bit) = place(cleared);
-                self.taken[word] &= !bit;
+            let steps = number - self.highest;
+            let before = std::mem::replace(&mut self.highest, number);
+            self.taken.forget(before, steps);
+            if steps < ReplayWindows::WINDOW {
+                self.taken.add(number, before);
             }
-            self.highest = number;
+            return;
         }
-        let (word, bit) = place(number);
-        self.taken[word] |= bit;
+        self.taken.add(self.highest, number);
+    }
+}
+
+impl Taken {
+    /// The highest number goes up by `steps` from `before`.
+    fn forget(&mut self, before: u64, steps: u64) {
+        if steps >= ReplayWindows::WINDOW {
+            *self = Self::Few([0; FEW_MAX]);
+            return;
+        }
+        match self {
+            Self::Few(few) => few.iter_mut().filter(|it| **it > 0).for_each(|it| {
+                let back = u64::from(*it) + steps;
+                *it = if back < ReplayWindows::WINDOW { back as u16 } else { 0 };
+            }),
+            Self::Many(many) => (before + 1..=before + steps).for_each(|cleared| {
+                let (word, bit) = place(cleared);
+                many[word] &= !bit;
+            }),
+        }
+        // Where bits stand for numbers, the highest has one as well.
+        if let Self::Many(many) = self {
+            let (word, bit) = place(before + steps);
+            many[word] |= bit;
+        }
+    }
+
+    /// Adds a number within the window.
+    fn add(&mut self, highest: u64, number: u64) {
+        match self {
+            Self::Few(few) => {
+                if let Some(free) = few.iter_mut().find(|it| **it == 0) {
+                    *free = (highest - number) as u16;
+                    return;
+                }
+                let mut many = Box::new([0; WORDS]);
+                let numbers = few.iter().map(|back| highest - u64::from(*back));
+                for taken in numbers.chain([highest, number]) {
+                    let (word, bit) = place(taken);
+                    many[word] |= bit;
+                }
+                *self = Self::Many(many);
+            }
+            Self::Many(many) => {
+                let (word, bit) = place(number);
+                many[word] |= bit;
+            }
+        }
     }
 }
 
@@ -180,6 +246,38 @@ mod tests {
         check(&[max], max - 1023, Ok(()));
         check(&[max], max - 1024, Err(ReplayError::TooOld));
         check(&[0, max], max, Err(ReplayError::Replayed));
+    }
+
+    /// Against a plain set, in steps small and large.
+    #[test]
+    fn few_and_many_numbers_are_kept_alike() {
+        let mut random = crate::random::Random::from_seed([5; 32]);
+        for stride in [1, 3, 60, 200, 900, 2_000] {
+            let mut window = Window::new(5_000);
+            let mut taken = std::collections::BTreeSet::from([5_000]);
+            for _ in 0..3_000 {
+                let highest = *taken.last().unwrap();
+                let number = if random.below(2) == 0 {
+                    highest + 1 + random.below(stride)
+                } else {
+                    highest - random.below(1_100)
+                };
+                let expected = match number {
+                    _ if taken.contains(&number) && highest - number < ReplayWindows::WINDOW => {
+                        Err(ReplayError::Replayed)
+                    }
+                    _ if highest.saturating_sub(number) >= ReplayWindows::WINDOW => {
+                        Err(ReplayError::TooOld)
+                    }
+                    _ => Ok(()),
+                };
+                assert_eq!(window.check(number), expected, "{number} of {stride}");
+                if expected.is_ok() {
+                    window.take(number);
+                    taken.insert(number);
+                }
+            }
+        }
     }
 
     /// [SEC-41]: asking moves nothing.

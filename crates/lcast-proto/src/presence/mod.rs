@@ -6,6 +6,7 @@
 //! the member list. Not here: how packets are sealed (`keys`), and who is asked what (`question`).
 //! See `docs/spec/presence.md`.
 
+mod circle;
 mod entry;
 mod refutation;
 mod ring;
@@ -14,14 +15,14 @@ mod signs;
 
 use std::time::Duration;
 
-pub use entry::Heard;
+pub use entry::{Heard, SharedVoice, Voice};
 pub use refutation::Refutation;
 pub use ring::{Ring, RingAct, SUCCESSORS, TARGETS_MAX};
 pub use roster::{
     ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State, Unfounded,
     Via,
 };
-pub use signs::{Sign, Signs};
+pub use signs::Sign;
 
 use crate::random::Random;
 use crate::time::Instant;

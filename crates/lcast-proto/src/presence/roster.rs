@@ -4,29 +4,45 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::{Entry, Heard};
+use super::circle::Living;
+use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess};
+use super::signs::{Sign, Signs};
 use super::{INTERVAL_MAX, INTERVAL_MIN, silence_max};
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, Timestamp};
 use crate::wire::frame::{Record, SOFTWARE_MAX, clip};
-use crate::wire::id::{NodeId, RealmId, SenderId};
+use crate::wire::id::{NodeId, SenderId};
 
 /// The member list in force, and when each member was last heard.
+///
+/// Every process of a large realm holds one, so it is small: one cache line for each member, in
+/// order of id, and a bit for each one that lives.
 #[derive(Debug)]
 pub struct Roster {
-    realm: RealmId,
     members: MemberList,
     agents: usize,
-    entries: BTreeMap<NodeId, Entry>,
-    /// The agents heard here that are neither gone nor left, by their place on the ring.
-    living: BTreeSet<(u64, NodeId)>,
-    /// When to look at which member again; at most one time each.
-    checks: BTreeSet<(Instant, NodeId)>,
+    /// One for each rank of the member list.
+    slots: Vec<Slot>,
+    /// The agents heard here that are neither gone nor left.
+    living: Living,
+    /// When to look at which member again; at most one time each. Not for mere silence.
+    checks: BTreeSet<(Instant, u32)>,
+    /// No member that is merely silent changes its state before this.
+    silence: Option<Instant>,
     /// Members whose presence has changed since that was last asked for.
     changed: BTreeSet<NodeId>,
+    /// Who spread suspicions lately: since when, and how many.
+    accusers: BTreeMap<NodeId, (Instant, u32)>,
     /// When this process last went on after a stop: who was silent meanwhile was not heard.
     resumed: Instant,
+}
+
+/// What is known of a member.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    entry: Option<Entry>,
+    signs: Signs,
 }
 
 /// How the presence of a member is known.
@@ -106,16 +122,18 @@ impl State {
 
 impl Roster {
     /// A roster of the `members` of a realm, none of them heard.
-    pub fn new(realm: RealmId, members: MemberList) -> Self {
+    pub fn new(members: MemberList) -> Self {
         let agents = count_agents(&members);
+        let slots = vec![Slot::default(); members.members().len()];
         Self {
-            realm,
+            living: Living::new(slots.len()),
             members,
             agents,
-            entries: BTreeMap::new(),
-            living: BTreeSet::new(),
+            slots,
             checks: BTreeSet::new(),
+            silence: None,
             changed: BTreeSet::new(),
+            accusers: BTreeMap::new(),
             resumed: Instant::default(),
         }
     }
@@ -135,23 +153,50 @@ impl Roster {
         if members.version() <= self.members.version() {
             return false;
         }
-        self.members = members;
-        self.agents = count_agents(&self.members);
-        let members = &self.members;
-        let stays = |id: &NodeId| members.by_id(id).is_some_and(|it| !it.forgotten);
-        self.living.retain(|(_, id)| stays(id));
-        self.checks.retain(|(_, id)| stays(id));
-        self.changed.retain(stays);
-        self.entries.retain(|id, _| members.by_id(id).is_some());
-        for (_, entry) in self.entries.iter_mut().filter(|(id, _)| !stays(id)) {
-            (entry.place, entry.check_at) = (None, None);
+        let known = Self { resumed: self.resumed, ..Self::new(members) };
+        let before = std::mem::replace(self, known);
+        let stays = |member: &Member| !member.forgotten;
+        for (old, slot) in (0..).zip(before.slots) {
+            let Some(id) = before.members.at_rank(old).map(|it| it.id) else { continue };
+            let Some(rank) = self.members.rank(&id) else { continue };
+            let here = self.members.at_rank(rank).is_some_and(stays);
+            let check_at = slot.entry.as_ref().and_then(Entry::check_at);
+            self.slots[rank as usize] = slot;
+            if !here {
+                self.set_check(rank, None);
+                continue;
+            }
+            self.checks.extend(check_at.map(|at| (at, rank)));
+            let lived = before.members.position_of(old).is_some_and(|it| before.living.has(it));
+            if let Some(position) = self.members.position_of(rank).filter(|_| lived) {
+                self.living.insert(position);
+            }
         }
+        let members = &self.members;
+        let changed = before.changed.into_iter();
+        self.changed = changed.filter(|id| members.by_id(id).is_some_and(stays)).collect();
+        (self.silence, self.accusers) = (before.silence, before.accusers);
         true
     }
 
+    fn entry(&self, id: &NodeId) -> Option<&Entry> {
+        self.slots[self.members.rank(id)? as usize].entry.as_ref()
+    }
+
+    fn entry_mut(&mut self, id: &NodeId) -> Option<&mut Entry> {
+        self.slots[self.members.rank(id)? as usize].entry.as_mut()
+    }
+
     /// What is known of the presence of a member.
-    pub fn heard(&self, id: &NodeId) -> Option<&Heard> {
-        self.entries.get(id).map(|entry| &entry.heard)
+    pub fn heard(&self, id: &NodeId) -> Option<Heard> {
+        self.entry(id).map(Entry::heard)
+    }
+
+    /// The members of which no process was heard here.
+    pub fn unheard(&self) -> impl Iterator<Item = NodeId> {
+        let unheard = |slot: &Slot| slot.entry.as_ref().is_none_or(|it| it.process().is_none());
+        let slots = (0..).zip(&self.slots).filter(move |(_, slot)| unheard(slot));
+        slots.filter_map(|(rank, _)| self.members.at_rank(rank)).map(|member| member.id)
     }
 
     /// Notes that a member of the list was heard in a verified packet. [PRE-4]
@@ -159,25 +204,58 @@ impl Roster {
     /// A process heard again keeps what it said before; another process of the same node starts
     /// afresh.
     pub fn note(&mut self, id: NodeId, heard: Heard) {
-        let Some(member) = self.members.by_id(&id) else { return };
+        self.note_shared(id, heard, None);
+    }
+
+    /// Notes what others who keep it in `shared` heard as well.
+    pub fn note_shared(&mut self, id: NodeId, heard: Heard, shared: Option<&SharedVoice>) {
+        let Some(rank) = self.members.rank(&id) else { return };
         let heard = Heard { software: cut(heard.software), ..heard };
         let now = heard.at;
-        match self.entries.get_mut(&id) {
-            Some(entry) => entry.note(heard),
+        let slot = &mut self.slots[rank as usize];
+        match &mut slot.entry {
+            Some(entry) => entry.note(heard, shared),
             None => {
-                let entry = Entry::new(heard, member.subject.kind == Kind::Agent);
-                self.entries.insert(id, entry);
+                let member = self.members.at_rank(rank);
+                let agent = member.is_some_and(|it| it.subject.kind == Kind::Agent);
+                slot.entry = Some(Entry::new(heard, agent, shared));
             }
         }
-        self.review(now, id);
+        self.review(now, rank);
+    }
+
+    /// Notes a packet of a member by multicast, and the clock that it told. [PRE-11]
+    pub fn note_sign(&mut self, now: Now, id: &NodeId, told: Timestamp) {
+        if let Some(rank) = self.members.rank(id) {
+            self.slots[rank as usize].signs.note(now, told);
+        }
+    }
+
+    /// Notes that what went by multicast alone reached a member. [PRE-11]
+    pub fn note_through(&mut self, now: Instant, id: &NodeId) {
+        if let Some(rank) = self.members.rank(id) {
+            self.slots[rank as usize].signs.note_through(now);
+        }
+    }
+
+    /// When multicast last got through between a member and this node, either way.
+    pub fn through(&self, id: &NodeId) -> Option<Instant> {
+        self.slots[self.members.rank(id)? as usize].signs.through()
+    }
+
+    /// The last packet of a member by multicast.
+    pub fn sign(&self, id: &NodeId) -> Option<Sign> {
+        self.slots[self.members.rank(id)? as usize].signs.sign()
     }
 
     /// Takes what another member or an earlier process knows of a member that was not heard here.
     /// [PRE-5]
     pub fn tell(&mut self, now: Now, record: &Record, via: Via, teller: Option<NodeId>) {
-        let Some(member) = self.members.by_id(&record.id) else { return };
-        let agent = member.subject.kind == Kind::Agent;
-        if self.entries.get(&record.id).is_some_and(Entry::is_heard_here) {
+        let Some(rank) = self.members.rank(&record.id) else { return };
+        let member = self.members.at_rank(rank);
+        let agent = member.is_some_and(|it| it.subject.kind == Kind::Agent);
+        let known = &mut self.slots[rank as usize].entry;
+        if known.as_ref().is_some_and(Entry::is_heard_here) {
             return;
         }
         // Hearsay must not make a member alive for ever.
@@ -199,26 +277,26 @@ impl Roster {
             (false, true) => Some(State::Gone),
             (false, false) => None,
         };
-        let known = self.entries.entry(record.id);
-        let entry = known.or_insert_with(|| Entry::new(heard.clone(), agent));
+        let entry = known.get_or_insert_with(|| Entry::new(heard.clone(), agent, None));
         match via {
-            Via::Remembered => entry.heard = heard,
+            Via::Remembered => entry.remember(heard),
             Via::Multicast | Via::Unicast | Via::Told => entry.tell(heard, teller, ended),
         }
-        self.review(now.instant, record.id);
+        self.review(now.instant, rank);
     }
 
     /// Suspects a process of a member that was heard here, or told of: this process finds that it
     /// does not answer. [PRE-21]
     pub fn suspect(&mut self, now: Instant, id: &NodeId, process: SenderId) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else { return false };
-        let meant = entry.heard.sender.is_none_or(|sender| sender == process);
+        let Some(rank) = self.members.rank(id) else { return false };
+        let Some(entry) = &mut self.slots[rank as usize].entry else { return false };
+        let meant = entry.process().is_none_or(|sender| sender == process);
         let ended = matches!(entry.state(now, self.resumed), State::Gone | State::Left);
         if !meant || ended {
             return false;
         }
         let news = entry.suspect(now + REFUTABLE);
-        self.review(now, *id);
+        self.review(now, rank);
         news
     }
 
@@ -233,13 +311,14 @@ impl Roster {
         fresh: bool,
         (id, process): (&NodeId, SenderId),
     ) -> Result<(), Unfounded> {
-        let (max, span) = (ACCUSATIONS_MAX, ACCUSATIONS_SPAN);
-        let accusing = self.entries.get_mut(accuser).filter(|it| it.agent);
-        if !accusing.ok_or(Unfounded::Suspicion)?.accuses(now, max, span) {
+        if !self.entry(accuser).is_some_and(|it| it.agent) {
+            return Err(Unfounded::Suspicion);
+        }
+        if !self.count_accusation(now, accuser) {
             return Err(Unfounded::Flood);
         }
-        let entry = self.entries.get(id).ok_or(Unfounded::Suspicion)?;
-        let lately = entry.is_heard_here() && now.since(entry.heard.at) < HEARD_LATELY;
+        let entry = self.entry(id).ok_or(Unfounded::Suspicion)?;
+        let lately = entry.is_heard_within(now, HEARD_LATELY);
         if !fresh || lately || !entry.agent || !self.is_near(accuser, id) {
             return Err(Unfounded::Suspicion);
         }
@@ -247,56 +326,66 @@ impl Roster {
         Ok(())
     }
 
+    /// Counts a suspicion that a member spreads; whether it is none too many. [PRE-26] Who spread
+    /// none lately is not remembered.
+    fn count_accusation(&mut self, now: Instant, accuser: &NodeId) -> bool {
+        let lately = |since: Instant| now.since(since) < ACCUSATIONS_SPAN;
+        if !self.accusers.get(accuser).is_some_and(|(since, _)| lately(*since)) {
+            self.accusers.retain(|_, (since, _)| lately(*since));
+            self.accusers.insert(*accuser, (now, 0));
+        }
+        let count = self.accusers.get_mut(accuser).map(|(_, count)| count);
+        count.is_some_and(|count| {
+            *count = count.saturating_add(1);
+            *count <= ACCUSATIONS_MAX
+        })
+    }
+
     /// Whether at most [`BETWEEN_MAX`] agents held alive stand on the ring between these. [PRE-25]
     fn is_near(&self, from: &NodeId, to: &NodeId) -> bool {
-        let (start, end) = (self.place(from), self.place(to));
-        let on_way = |place: u64| place.wrapping_sub(start) < end.wrapping_sub(start);
-        let after = self.around(start).filter(|(_, id)| id != from && id != to);
-        after.take(BETWEEN_MAX + 1).take_while(|(place, _)| on_way(*place)).count() <= BETWEEN_MAX
+        let (start, end) = (self.members.position(from), self.members.position(to));
+        let between = self.living.between(start, end).filter(|position| {
+            let id = self.id_at(*position);
+            id != Some(*from) && id != Some(*to)
+        });
+        between.take(BETWEEN_MAX + 1).count() <= BETWEEN_MAX
     }
 
     /// The agents held alive that follow a node on the ring, nearest first. [PRE-20]
     pub fn successors(&self, of: &NodeId) -> impl Iterator<Item = NodeId> {
         let of = *of;
-        self.around(self.place(&of)).map(|(_, id)| id).filter(move |id| *id != of)
+        let around = self.living.around(self.members.position(&of));
+        around.filter_map(|position| self.id_at(position)).filter(move |id| *id != of)
     }
 
-    /// Once around the living, from a place on.
-    fn around(&self, place: u64) -> impl Iterator<Item = (u64, NodeId)> {
-        let start = (place, NodeId([0; 16]));
-        self.living.range(start..).chain(self.living.range(..start)).copied()
-    }
-
-    /// Where a node stands on the ring. [PRE-20]
-    fn place(&self, id: &NodeId) -> u64 {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.realm.0).update(&id.0);
-        let mut first = [0; 8];
-        hasher.finalize_xof().fill(&mut first);
-        u64::from_be_bytes(first)
+    fn id_at(&self, position: u32) -> Option<NodeId> {
+        let rank = self.members.rank_at(position)?;
+        self.members.at_rank(rank).map(|member| member.id)
     }
 
     /// The presence of a member at `now`.
     pub fn state(&self, now: Instant, id: &NodeId) -> State {
-        self.entries.get(id).map_or(State::Never, |entry| entry.state(now, self.resumed))
+        self.entry(id).map_or(State::Never, |entry| entry.state(now, self.resumed))
     }
 
     /// Whether a member has ended, on better evidence than the word of one other. [QST-17]
     pub fn has_surely_ended(&self, now: Instant, id: &NodeId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.has_surely_ended(now, self.resumed))
+        self.entry(id).is_some_and(|entry| entry.has_surely_ended(now, self.resumed))
     }
 
     /// Whether two processes of this agent are alive at once. [PRE-35]
     pub fn is_twice(&self, now: Instant, id: &NodeId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.is_twice(now))
+        self.entry(id).is_some_and(|entry| entry.is_twice(now))
     }
 
     /// Notes that two processes of an agent spoke at once. [PRE-35]
     pub fn note_twice(&mut self, now: Instant, id: &NodeId) {
-        if let Some(entry) = self.entries.get_mut(id).filter(|it| it.agent) {
+        if let Some(entry) = self.entry_mut(id).filter(|it| it.agent) {
             entry.note_twice(now);
         }
-        self.review(now, *id);
+        if let Some(rank) = self.members.rank(id) {
+            self.review(now, rank);
+        }
     }
 
     /// This process was stopped until `now`: nobody was silent meanwhile. [PRE-28]
@@ -304,20 +393,47 @@ impl Roster {
         self.resumed = now;
     }
 
-    /// When a silent member changes its state next.
+    /// When a silent member may change its state next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.checks.first().map(|(at, _)| *at)
+        let check = self.checks.first().map(|(at, _)| *at);
+        [check, self.silence].into_iter().flatten().min()
     }
 
     /// Looks at the members whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((at, id)) = self.checks.first().copied().filter(|(at, _)| *at <= now) {
-            self.checks.remove(&(at, id));
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.check_at = None;
-            }
-            self.review(now, id);
+        while let Some((_, rank)) = self.checks.first().copied().filter(|(at, _)| *at <= now) {
+            self.set_check(rank, None);
+            self.review(now, rank);
         }
+        if self.silence.is_some_and(|at| at <= now) {
+            self.look_around(now);
+        }
+    }
+
+    /// Looks at all who are merely silent. Seldom: not before the one heard longest ago is due, as
+    /// of the last look.
+    fn look_around(&mut self, now: Instant) {
+        self.silence = None;
+        for rank in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            let Some(entry) = &self.slots[rank as usize].entry else { continue };
+            let ended = matches!(entry.shown.state, State::Gone | State::Left | State::Never);
+            if !ended && entry.state(now, self.resumed) != entry.shown.state {
+                self.review(now, rank);
+            } else if !entry.is_special() {
+                let next = entry.changes_at(now, self.resumed);
+                self.silence = [self.silence, next].into_iter().flatten().min();
+            }
+        }
+    }
+
+    /// Notes when to look at a member again, instead of what was noted before.
+    fn set_check(&mut self, rank: u32, at: Option<Instant>) {
+        let Some(entry) = &mut self.slots[rank as usize].entry else { return };
+        if let Some(before) = entry.check_at() {
+            self.checks.remove(&(before, rank));
+        }
+        entry.set_check_at(at);
+        self.checks.extend(at.map(|at| (at, rank)));
     }
 
     /// The next member whose presence has changed.
@@ -329,7 +445,7 @@ impl Roster {
                     id,
                     name: member.subject.name.as_str().to_owned(),
                     state: self.state(now, &id),
-                    sender: self.heard(&id).and_then(|it| it.sender),
+                    sender: self.entry(&id).and_then(Entry::process),
                 });
             }
         }
@@ -342,46 +458,36 @@ impl Roster {
 
     /// Brings up to date what follows from an entry: its place among the living, whether it has
     /// changed, and when to look at it again.
-    fn review(&mut self, now: Instant, id: NodeId) {
-        let place = self.place_if_unknown(&id);
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+    fn review(&mut self, now: Instant, rank: u32) {
+        let Some(position) = self.members.position_of(rank) else { return };
+        let Some(entry) = &mut self.slots[rank as usize].entry else { return };
         let state = entry.state(now, self.resumed);
         let lives =
             matches!(state, State::Alive | State::Suspect) && entry.agent && entry.is_heard_here();
-        match (lives, entry.place) {
-            (true, None) => {
-                entry.place = place;
-                self.living.extend(place.map(|place| (place, id)));
-            }
-            (false, Some(place)) => {
-                entry.place = None;
-                self.living.remove(&(place, id));
-            }
-            (true, Some(_)) | (false, None) => {}
+        if lives {
+            self.living.insert(position);
+        } else {
+            self.living.remove(position);
         }
         // A client has many processes, and an agent that is there twice speaks by turns.
         let twice = entry.is_twice(now);
-        let process = entry.heard.sender.filter(|_| entry.agent && !twice);
-        let shown = (state, process, twice);
-        let (before, other_process) = (entry.shown, process != entry.shown.1);
-        let started = other_process && process.is_some() && !before.2;
-        if before.0 != state || before.2 != twice || started {
-            self.changed.insert(id);
-        }
-        entry.shown = shown;
+        entry.forget_twice(now);
+        let shows = entry.process().is_some() && entry.agent && !twice;
+        let before = entry.shown;
+        let process = if shows { ShownProcess::Present } else { ShownProcess::None };
+        let started = shows && before.process != ShownProcess::Present && !before.twice;
+        entry.shown = Shown { state, process, twice };
         let next = entry.changes_at(now, self.resumed);
-        // A later time than the one noted is found out when that comes.
-        if let Some(next) = next.filter(|next| entry.check_at.is_none_or(|at| at > *next)) {
-            if let Some(at) = entry.check_at.replace(next) {
-                self.checks.remove(&(at, id));
-            }
-            self.checks.insert((next, id));
+        let (special, noted) = (entry.is_special(), entry.check_at());
+        if (before.state, before.twice) != (state, twice) || started {
+            self.changed.extend(self.members.at_rank(rank).map(|it| it.id));
         }
-    }
-
-    fn place_if_unknown(&self, id: &NodeId) -> Option<u64> {
-        let entry = self.entries.get(id)?;
-        (entry.agent && entry.place.is_none()).then(|| self.place(id))
+        if !special {
+            self.silence = [self.silence, next].into_iter().flatten().min();
+        } else if next.is_some_and(|next| noted.is_none_or(|at| at > next)) {
+            // A later time than the one noted is found out when that comes.
+            self.set_check(rank, next);
+        }
     }
 
     /// Entries for others or for the next process: of the members heard here, those that `wanted`
@@ -392,15 +498,19 @@ impl Roster {
         count_max: usize,
         mut wanted: impl FnMut(&NodeId, &Heard) -> bool,
     ) -> Vec<Record> {
-        let entries = self.entries.iter().filter(|(id, entry)| wanted(id, &entry.heard));
-        let record = |(id, entry): (&NodeId, &Entry)| Record {
-            id: *id,
-            age: now.since(entry.heard.at),
-            address: entry.heard.address,
-            interval: entry.heard.interval,
-            left: entry.heard.left,
+        let entries = (0..).zip(&self.slots).filter_map(|(rank, slot)| {
+            let (entry, id) = (slot.entry.as_ref()?, self.members.at_rank(rank)?.id);
+            let heard = entry.heard();
+            wanted(&id, &heard).then_some((id, entry, heard))
+        });
+        let record = |(id, entry, heard): (NodeId, &Entry, Heard)| Record {
+            id,
+            age: now.since(heard.at),
+            address: heard.address,
+            interval: heard.interval,
+            left: heard.left,
             gone: entry.agent && entry.state(now, self.resumed) == State::Gone,
-            software: entry.heard.software.clone(),
+            software: heard.software,
         };
         entries.take(count_max).map(record).collect()
     }

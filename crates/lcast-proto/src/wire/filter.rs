@@ -37,7 +37,7 @@ impl Filter {
     /// A filter of `nodes`, in at most `bytes_max` bytes; `turn` picks the slice when one filter
     /// does not hold them all.
     pub fn new<'a>(
-        nodes: impl ExactSizeIterator<Item = &'a NodeId> + Clone,
+        nodes: impl ExactSizeIterator<Item = &'a NodeId>,
         salt: u32,
         turn: u16,
         bytes_max: usize,
@@ -45,10 +45,10 @@ impl Filter {
         let capacity = Self::capacity(bytes_max);
         let slices = u16::try_from(nodes.len().div_ceil(capacity).max(1)).unwrap_or(u16::MAX);
         let mut filter = Self { salt, slice: turn % slices, slices, bits: Vec::new() };
-        let in_slice = nodes.clone().filter(|node| filter.is_in_slice(node)).count();
-        let bytes = (in_slice * Self::BITS_PER_NODE).div_ceil(8).clamp(1, Self::BYTES_MAX);
+        let in_slice: Vec<&NodeId> = nodes.filter(|node| filter.is_in_slice(node)).collect();
+        let bytes = (in_slice.len() * Self::BITS_PER_NODE).div_ceil(8).clamp(1, Self::BYTES_MAX);
         let mut bits = vec![0; bytes];
-        for node in nodes.filter(|node| filter.is_in_slice(node)) {
+        for node in in_slice {
             for place in filter.places(node, bytes) {
                 if let Some(byte) = bits.get_mut(place / 8) {
                     *byte |= 1 << (place % 8);
@@ -70,8 +70,11 @@ impl Filter {
 
     /// Whether the filter says anything about `node`.
     pub fn is_in_slice(&self, node: &NodeId) -> bool {
+        if self.slices < 2 {
+            return true;
+        }
         let [.., high, low] = self.hash(node);
-        self.slices < 2 || u16::from_be_bytes([high, low]) % self.slices == self.slice
+        u16::from_be_bytes([high, low]) % self.slices == self.slice
     }
 
     fn places(&self, node: &NodeId, bytes: usize) -> [usize; Self::HASHES] {
@@ -85,10 +88,10 @@ impl Filter {
     }
 
     fn hash(&self, node: &NodeId) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.salt.to_be_bytes());
-        hasher.update(&node.0);
-        *hasher.finalize().as_bytes()
+        let mut input = [0; 20];
+        input[..4].copy_from_slice(&self.salt.to_be_bytes());
+        input[4..].copy_from_slice(&node.0);
+        *blake3::hash(&input).as_bytes()
     }
 }
 

@@ -16,6 +16,12 @@ use super::watch::{self, ChangeFrame, WatchTerms};
 use crate::time::Timestamp;
 use crate::variable::Assigned;
 
+/// The certificate at the front of a body, and what follows it. [WIR-4]
+pub fn split_certificate(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = body.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
 /// A frame for everybody.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupFrame {

@@ -143,7 +143,7 @@ fn judge(
 ) -> Vec<String> {
     let every = matches!(&world.asked(number).question.wish, Wish::Watch { every: Some(_), .. });
     let view = world.view_mut(number).map(std::mem::take).unwrap_or_default();
-    let node = world.nodes().find(|(_, node)| node.name == name).map(|(_, node)| node);
+    let node = world.find(name).map(|it| world.node(it));
     let model = node.filter(|node| !node.hostile).map(|node| &node.model);
     let mut judge = Judge { view, name, model, every, wrong: Vec::new() };
     if node.is_none() {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::plain::warm;
 use crate::fault::Conditions;
+use crate::net::NodeIndex;
 use crate::queue::Time;
 use crate::world::script::Change;
-use crate::world::{Setup, World};
+use crate::world::{Gone, Setup, World};
 
 /// Within this time everybody knows of a death. [PRE-21] [PRE-22]
 const KNOWN: Duration = Duration::from_secs(6);
@@ -21,9 +22,9 @@ fn kill(world: &mut World, victim: u32) {
     world.change(Change::Crash(dead));
     world.run(KNOWN);
     let others = world.nodes().filter(|(index, it)| *index != dead && it.is_up()).count();
-    let knows = |seen: &(Time, _, String)| seen.0 >= at && seen.2 == name;
+    let knows = |seen: &Gone| seen.at >= at && seen.node == dead;
     let known = world.gone().iter().filter(|it| knows(it)).count();
-    let last = world.gone().iter().filter(|it| knows(it)).map(|it| it.0 - at).max();
+    let last = world.gone().iter().filter(|it| knows(it)).map(|it| it.at - at).max();
     world.insist(known == others, || {
         format!("{known} of {others} nodes know that {name} is gone, the last after {last:?}")
     });
@@ -34,8 +35,8 @@ fn nobody_is_gone(world: &mut World, since: Time) {
     let held: Vec<String> = world
         .gone()
         .iter()
-        .filter(|(at, ..)| *at >= since)
-        .map(|(at, observer, name)| format!("{name} at {} after {at:?}", observer.0))
+        .filter(|gone| gone.at >= since)
+        .map(|it| format!("{} at {} after {:?}", it.node.0, it.observer.0, it.at))
         .collect();
     world.insist(held.is_empty(), || format!("held gone: {}", held.join(", ")));
 }
@@ -86,9 +87,8 @@ pub(super) fn parted(seed: u64) -> World {
     let island: Vec<_> = world.agents().into_iter().take(5).collect();
     world.change(Change::Partition(vec![island.clone()]));
     world.run(Duration::from_secs(60));
-    let on_island = |world: &World| {
-        world.gone().iter().filter(|(_, observer, _)| island.contains(observer)).count()
-    };
+    let on_island =
+        |world: &World| world.gone().iter().filter(|it| island.contains(&it.observer)).count();
     let held = on_island(&world);
     world.insist(held == 5 * 7, || format!("{held} of 35 are held gone on the island"));
     world.change(Change::Heal);
@@ -107,7 +107,7 @@ pub(super) fn stopped(seed: u64) -> World {
     let sleeper = world.node_named("a0004");
     world.change(Change::Pause(sleeper));
     world.run(Duration::from_secs(10));
-    let gone = world.gone().iter().filter(|(_, _, name)| name == "a0004").count();
+    let gone = world.gone().iter().filter(|it| it.node == sleeper).count();
     world.insist(gone == 10, || format!("{gone} of 10 hold the stopped agent gone"));
     world.change(Change::Resume(sleeper));
     world.run(Duration::from_secs(5));
@@ -126,8 +126,8 @@ pub(super) fn slander(seed: u64) -> World {
     let setup = Setup { agents: 20, liars: 1, ..Setup::default() };
     let mut world = warm(seed, &setup);
     world.run(Duration::from_secs(60));
-    let honest = |name: &str| name.starts_with('a');
-    let held = world.gone().iter().filter(|(_, _, name)| honest(name)).count();
+    let honest = |node: NodeIndex| !world.node(node).hostile;
+    let held = world.gone().iter().filter(|it| honest(it.node)).count();
     world.insist(held == 0, || format!("honest nodes are held gone {held} times"));
     world
 }

@@ -1,4 +1,4 @@
-//! Thirty seconds of anything: random realms, random faults, random questions.
+//! Ten minutes of anything: sixteen nodes, random faults, random questions.
 
 use std::time::Duration;
 
@@ -7,13 +7,17 @@ use lcast_proto::value::Value;
 use crate::fault::Conditions;
 use crate::net::NodeIndex;
 use crate::node::Pace;
-use crate::question::Question;
+use crate::question::{Asked, Question, QuestionNumber};
 use crate::random::Random;
 use crate::world::script::Change;
 use crate::world::{Setup, World};
 
-/// How long faults go on.
-const STORM: Duration = Duration::from_secs(30);
+/// Nodes that run or hear what is said, whatever they are.
+const NODES: u32 = 16;
+/// How long faults go on: with what follows, ten minutes.
+const STORM: Duration = Duration::from_secs(560);
+/// How long it is from one change to the next at most.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How long the realm then has to settle: every beacon interval has passed several times.
 const CALM: Duration = Duration::from_secs(8);
 
@@ -24,25 +28,26 @@ const TEXT: &str = "app.text[\"soak\"]";
 
 pub(super) fn soak(seed: u64) -> World {
     let mut random = Random::new(seed, "soak");
+    let clients = 1 + u32::try_from(random.below(3)).unwrap_or(0);
+    let (liars, outsiders) = (u32::from(random.chance(0.2)), u32::from(random.chance(0.2)));
     let setup = Setup {
-        agents: 1 + u32::try_from(random.below(25)).unwrap_or(0),
-        clients: 1 + u32::try_from(random.below(3)).unwrap_or(0),
+        agents: NODES - clients - liars - outsiders,
+        clients,
         never: u32::try_from(random.below(2)).unwrap_or(0),
-        liars: u32::from(random.chance(0.2)),
-        outsiders: u32::from(random.chance(0.2)),
+        liars,
+        outsiders,
         bulk: if random.chance(0.2) { 100 } else { 0 },
-        tick: Some(Duration::from_millis(200)),
+        tick: Some(Duration::from_secs(1)),
         conditions: conditions(&mut random),
-        spread: Duration::from_secs(2),
+        spread: PAUSE,
+        ..Setup::default()
     };
     let mut world = World::new(seed, &setup);
-    let mut at = Duration::ZERO;
-    while at < STORM {
-        at += random.duration(Duration::from_millis(600));
+    while world.now() < STORM {
         let change = change(&world, &mut random);
-        world.after(at, change);
+        world.change(change);
+        world.run(random.duration(PAUSE));
     }
-    world.run(STORM + Duration::from_millis(600));
     settle(&mut world);
     world
 }
@@ -75,22 +80,21 @@ fn settle(world: &mut World) {
 
 /// Counters rest; then every watch must have told what there is.
 fn settle_watches(world: &mut World) {
-    let watches: Vec<u64> = world
-        .questions()
-        .iter()
-        .filter(|(_, asked)| {
-            let asker = world.node(asked.asker);
-            let alive = asker.is_up() && asker.incarnation() == asked.incarnation;
-            alive && asked.question.is_watch() && asked.report.is_some() && !asked.view.ended
-        })
-        .map(|(number, _)| *number)
-        .collect();
-    if watches.is_empty() {
-        return;
-    }
+    let watches = watches(world);
     world.stop_ticks();
     world.run(REPAIRED);
-    watches.into_iter().for_each(|number| world.insist_settled(number));
+    watches.into_iter().for_each(|(_, number)| world.insist_settled(number));
+}
+
+/// The watches that go on, and who watches.
+fn watches(world: &World) -> Vec<(NodeIndex, QuestionNumber)> {
+    let going_on = |asked: &Asked| {
+        let asker = world.node(asked.asker);
+        let alive = asker.is_up() && asker.incarnation() == asked.incarnation;
+        alive && asked.question.is_watch() && asked.report.is_some() && !asked.view.ended
+    };
+    let all = world.questions().iter().filter(|(_, asked)| going_on(asked));
+    all.map(|(number, asked)| (asked.asker, *number)).collect()
 }
 
 /// What the network is like for a while.
@@ -136,7 +140,12 @@ fn change(world: &World, random: &mut Random) -> Change {
         17 => Change::DiskFull(agent, random.chance(0.5)),
         18 => Change::Pace(agent, pace(random)),
         19 => Change::Ask(node, Box::new(watch(random))),
-        20 => Change::Unwatch(node, 1 + random.below(40)),
+        20 => {
+            let watches = watches(world);
+            let (node, number) =
+                watches.get(random.index(watches.len())).copied().unwrap_or((node, 1));
+            Change::Unwatch(node, number)
+        }
         21 => Change::Remove(agent, TEXT.to_owned()),
         22 => Change::Publish(agent, TEXT.to_owned(), Value::from(random.number().to_string())),
         _ => Change::Ask(node, Box::new(question(random))),

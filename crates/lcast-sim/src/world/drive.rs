@@ -5,15 +5,20 @@ use lcast_proto::wire::frame::PairFrame;
 
 use super::*;
 
+/// So few deliveries of a packet are queued one by one.
+const FEW: usize = 16;
+
 impl World {
     /// A packet comes to a node's door.
     pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
         // A question to all kernel neighbours may reach strangers, and a lying member may have its
         // own pages pulled from wherever it likes; nothing else may.
         let liars = self.hostiles.len() > self.outsiders.len();
-        let meant = packet.group.is_none() && !liars && !matches!(packet.mark, Mark::Question(..));
-        if self.outsiders.contains(&to) && meant && !self.node(packet.sender).hostile {
-            let name = self.node(packet.sender).name.clone();
+        let Sent { sender, group, ref payload, .. } = *packet.sent;
+        let question = matches!(payload.mark, Mark::Question(..));
+        let meant = group.is_none() && !liars && !question;
+        if self.outsiders.contains(&to) && meant && !self.node(sender).hostile {
+            let name = self.node(sender).name.clone();
             self.violate(format!("{name} answered an outsider"));
         }
         if !self.network.admits(self.now, to, &packet) {
@@ -21,8 +26,7 @@ impl World {
         }
         let now = self.now;
         if let Some(hostile) = self.hostiles.get_mut(&to) {
-            let forgeries =
-                if packet.sender == to { Vec::new() } else { hostile.react(now, &packet) };
+            let forgeries = if sender == to { Vec::new() } else { hostile.react(now, &packet) };
             forgeries.into_iter().for_each(|it| self.forge(to, it));
             return;
         }
@@ -32,7 +36,7 @@ impl World {
         }
         if node.inbox.len() >= node.pace.buffer_max {
             node.overrun = node.overrun.saturating_add(1);
-            let (nodes, sender) = (&self.nodes, packet.sender);
+            let nodes = &self.nodes;
             self.trace.say(now, || {
                 let name = |index: NodeIndex| &nodes[index.0 as usize].name;
                 format!("{} overruns, losing a packet of {}", name(to), name(sender))
@@ -40,11 +44,29 @@ impl World {
             self.disturb(to);
             return;
         }
+        if !node.working && !node.paused && node.inbox.is_empty() && node.free_at <= now {
+            self.handle(to, &packet);
+            return;
+        }
         node.inbox.push_back(packet);
         if !node.working && !node.paused {
             node.working = true;
             let at = node.free_at.max(now);
             self.queue.push(at, Happening::Work(to));
+        }
+    }
+
+    /// A packet reaches those that it is on its way to, until something else comes before.
+    pub(super) fn land(&mut self, order: Order, mut flight: Box<Flight>) {
+        while let Some((_, to, packet)) = flight.landings.next() {
+            self.arrive(to, packet);
+            let Some((at, ..)) = flight.landings.as_slice().first() else { return };
+            let at = *at;
+            if at > self.until || self.queue.next_at().is_some_and(|next| next <= at) {
+                self.queue.push_again(at, order, Happening::Land(flight));
+                return;
+            }
+            self.now = at;
         }
     }
 
@@ -56,47 +78,58 @@ impl World {
         if node.endpoint.is_none() || node.paused {
             return;
         }
-        let overrun = std::mem::take(&mut node.overrun);
         let Some(packet) = node.inbox.pop_front() else { return };
-        node.free_at = now + node.pace.packet;
         if !node.inbox.is_empty() {
             node.working = true;
-            let at = node.free_at;
+            let at = now + node.pace.packet;
             self.queue.push(at, Happening::Work(index));
         }
+        self.handle(index, &packet);
+    }
+
+    /// A node handles a packet.
+    fn handle(&mut self, index: NodeIndex, packet: &Packet) {
+        let now = self.now;
+        let node = self.node_mut(index);
+        node.free_at = now + node.pace.packet;
+        let overrun = std::mem::take(&mut node.overrun);
         if overrun > 0 {
             self.feed(index, Input::Overrun(overrun));
         }
-        self.note_packet(index, &packet);
-        let Packet { from, local, ref bytes, .. } = packet;
-        let multicast = packet.group.is_some();
-        self.feed(index, Input::Datagram(Datagram { from, local, multicast, bytes }));
+        self.note_packet(index, packet);
+        let Sent { from, group, payload, .. } = &*packet.sent;
+        let (from, local, multicast) = (*from, packet.local, group.is_some());
+        let datagram = Datagram { from, local, multicast, bytes: &payload.bytes };
+        match &payload.opened {
+            Some(opened) => self.feed(index, Input::Opened(datagram, opened)),
+            None => self.feed(index, Input::Datagram(datagram)),
+        }
     }
 
     /// Takes down a packet that an endpoint is about to handle.
     fn note_packet(&mut self, to: NodeIndex, packet: &Packet) {
-        let digest = blake3::hash(&packet.bytes);
+        let Sent { sender, group, payload, .. } = &*packet.sent;
         let mut entry = [0; 24];
         entry[..4].copy_from_slice(&to.0.to_le_bytes());
-        entry[4..8].copy_from_slice(&packet.sender.0.to_le_bytes());
-        entry[8..].copy_from_slice(&digest.as_bytes()[..16]);
+        entry[4..8].copy_from_slice(&sender.0.to_le_bytes());
+        entry[8..].copy_from_slice(&payload.digest);
         let nodes = &self.nodes;
         self.trace.note(self.now, &entry, || {
-            let kind = Tap::kind(&packet.bytes).map_or("other", |kind| match kind {
+            let kind = Tap::kind(&payload.bytes).map_or("other", |kind| match kind {
                 PacketKind::Group => "group",
                 PacketKind::Pair => "pair",
                 PacketKind::Intro => "intro",
             });
             let name = |index: NodeIndex| &nodes[index.0 as usize].name;
-            let way = if packet.group.is_some() { "=>" } else { "->" };
-            let (from, mark) = (name(packet.sender), packet.mark);
-            format!("{from} {way} {} {kind} {} {mark:?}", name(to), packet.bytes.len())
+            let way = if group.is_some() { "=>" } else { "->" };
+            let (from, mark) = (name(*sender), payload.mark);
+            format!("{from} {way} {} {kind} {} {mark:?}", name(to), payload.bytes.len())
         });
         if self.captured.len() >= CAPTURED_MAX {
             self.captured.pop_front();
         }
         self.captured.push_back(packet.clone());
-        match packet.mark {
+        match payload.mark {
             Mark::None => {}
             Mark::Question(number, round) => {
                 if let Some(asked) = self.questions.get_mut(&number) {
@@ -105,7 +138,7 @@ impl World {
             }
             Mark::Answer(number) => {
                 if let Some(asked) = self.questions.get_mut(&number).filter(|it| !it.is_over()) {
-                    asked.spoke.insert(packet.sender);
+                    asked.spoke.insert(*sender);
                 }
             }
         }
@@ -233,7 +266,9 @@ impl World {
                 Mark::None
             }
         };
-        let deliveries = self.network.send(self.now, index, transmit, &mut self.random);
+        let payload = self.payload(&transmit.bytes, mark);
+        let way = (transmit.source, transmit.to);
+        let deliveries = self.network.send(self.now, index, way, &payload, &mut self.random);
         let nodes = &self.nodes;
         self.trace.say(self.now, || {
             let (name, length) = (&nodes[index.0 as usize].name, transmit.bytes.len());
@@ -243,15 +278,35 @@ impl World {
                 deliveries.len()
             )
         });
-        self.dispatch(deliveries, mark);
+        self.dispatch(deliveries);
+    }
+
+    /// What is known of these bytes, found out once.
+    pub(super) fn payload(&mut self, bytes: &Arc<[u8]>, mark: Mark) -> Payload {
+        let same = self.payload.take().filter(|it| Arc::ptr_eq(&it.bytes, bytes));
+        let payload = same.unwrap_or_else(|| {
+            let opened = self.opener.as_mut().and_then(|opener| opener.open(bytes));
+            Payload { opened: opened.map(Arc::new), ..Payload::new(bytes.clone()) }
+        });
+        self.payload = Some(payload.clone());
+        Payload { mark, ..payload }
     }
 
     /// Puts packets under way.
-    pub(super) fn dispatch(&mut self, deliveries: Vec<Delivery>, mark: Mark) {
-        for Delivery { after, to, mut packet } in deliveries {
-            packet.mark = mark;
-            self.queue.push(self.now + after, Happening::Arrive(to, packet));
+    pub(super) fn dispatch(&mut self, deliveries: Vec<Delivery>) {
+        let now = self.now;
+        if deliveries.len() <= FEW {
+            for Delivery { after, to, packet } in deliveries {
+                self.queue.push(now + after, Happening::Arrive(to, packet));
+            }
+            return;
         }
+        let mut landings: Vec<(Time, NodeIndex, Packet)> =
+            deliveries.into_iter().map(|it| (now + it.after, it.to, it.packet)).collect();
+        landings.sort_by_key(|(at, ..)| *at);
+        let first = landings[0].0;
+        let flight = Flight { landings: landings.into_iter() };
+        self.queue.push(first, Happening::Land(Box::new(flight)));
     }
 
     /// Counts a signed packet if it carries a question.
@@ -259,7 +314,7 @@ impl World {
         let start = self.node(index).incarnation;
         let ours =
             |asked: &Asked| asked.asker == index && asked.incarnation == start && !asked.is_over();
-        if !self.questions.values().rev().take(OPEN_MAX).any(ours) {
+        if !self.open.iter().filter_map(|number| self.questions.get(number)).any(ours) {
             return Mark::None;
         }
         let Some(GroupFrame::Question(frame)) = self.tap.frame(&transmit.bytes) else {
@@ -286,10 +341,8 @@ impl World {
         };
         let mut marked = Mark::None;
         let start = self.node(index).incarnation;
-        for (number, asked) in self.questions.iter_mut().rev().take(OPEN_MAX) {
-            if asked.is_over() {
-                continue;
-            }
+        for number in self.open.iter().rev() {
+            let Some(asked) = self.questions.get_mut(number) else { continue };
             if asked.asker == index && asked.incarnation == start {
                 if let Some(to) = to {
                     *asked.pulls.entry(to).or_default() += 1;
@@ -318,6 +371,10 @@ impl World {
 
     /// An endpoint tells its shell something: the shell of the simulator answers.
     fn on_event(&mut self, index: NodeIndex, event: Event) {
+        if let Event::Presence(presence) = event {
+            self.on_presence(index, &presence);
+            return;
+        }
         let text = format!("{event:?}");
         let nodes = &self.nodes;
         let entry = [&index.0.to_le_bytes()[..], text.as_bytes()].concat();
@@ -332,8 +389,8 @@ impl World {
         match event {
             Event::Reply(id, reply) => self.on_reply(index, id, reply),
             Event::Schema(id, node, schema) => {
-                let found = self.nodes().find(|(_, it)| it.name == node && !it.hostile);
-                let right = found.is_none_or(|(_, it)| it.model.schema() == *schema);
+                let found = self.find(&node).map(|it| self.node(it)).filter(|it| !it.hostile);
+                let right = found.is_none_or(|it| it.model.schema() == *schema);
                 self.insist(right, || format!("{node} is told to have another schema"));
                 self.on_reply(index, id, Reply { node, outcome: Outcome::Values(Vec::new()) });
             }
@@ -341,6 +398,7 @@ impl World {
             Event::Failed(id, error) => {
                 if let Some(asked) = self.question_of(index, id) {
                     asked.failed = Some(error);
+                    self.open.retain(|number| *number != id.0);
                 }
             }
             Event::Pong(name, after) => {
@@ -358,9 +416,8 @@ impl World {
                 self.queue.push(at, Happening::Store(index, start, id, Box::new(order)));
             }
             Event::Members(list) => self.on_members(index, list.version()),
-            Event::Presence(presence) => self.on_presence(index, presence),
             Event::Watch(id, event) => self.on_watch(index, id, event),
-            Event::SchemaLearned(..) | Event::Duplicate(_) => {}
+            Event::Presence(_) | Event::SchemaLearned(..) | Event::Duplicate(_) => {}
         }
     }
 
@@ -388,9 +445,22 @@ impl World {
     }
 
     /// A node hears of another's presence.
-    fn on_presence(&mut self, index: NodeIndex, presence: Presence) {
-        if presence.state == State::Gone {
-            self.gone.push((self.now, index, presence.name));
+    fn on_presence(&mut self, index: NodeIndex, presence: &Presence) {
+        // There are very many in a large realm: no text is made of them for the trace.
+        let mut entry = [0; 21];
+        entry[..4].copy_from_slice(&index.0.to_le_bytes());
+        entry[4..20].copy_from_slice(&presence.id.0);
+        entry[20] = presence.state as u8;
+        let nodes = &self.nodes;
+        self.trace
+            .note(self.now, &entry, || format!("{}: {presence:?}", nodes[index.0 as usize].name));
+        if presence.state == State::Gone
+            && let Some(node) = self.find(&presence.name)
+        {
+            let endpoint = self.node(node).endpoint().filter(|_| self.node(node).is_up());
+            let runs = endpoint.is_some_and(|it| Some(it.sender()) == presence.sender);
+            let lives = runs && self.network.faults.joined(index, node);
+            self.gone.push(Gone { at: self.now, observer: index, node, lives });
         }
     }
 
@@ -423,6 +493,7 @@ impl World {
         };
         let twice = asked.report.is_some();
         asked.report = Some((now, report));
+        self.open.retain(|number| *number != id.0);
         if twice {
             self.violate(format!("question {} ended twice", id.0));
         }
@@ -518,8 +589,8 @@ impl World {
 
     /// Notes for all open questions that something happened to this node.
     pub(super) fn disturb(&mut self, index: NodeIndex) {
-        for asked in self.questions.values_mut().rev().take(OPEN_MAX) {
-            if !asked.is_over() {
+        for number in &self.open {
+            if let Some(asked) = self.questions.get_mut(number) {
                 asked.disturbed.insert(index);
             }
         }

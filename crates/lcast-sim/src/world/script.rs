@@ -23,6 +23,8 @@ pub enum Change {
     Detach(NodeIndex, Segment),
     /// A node is attached to a segment.
     Attach(NodeIndex, Segment),
+    /// A node is told of the links that it is attached to.
+    Link(NodeIndex),
     /// A node's process dies at once, as by kill -9.
     Crash(NodeIndex),
     /// A node's process starts, unless it runs.
@@ -103,6 +105,7 @@ impl World {
                 self.network.attach(node, segment);
                 self.tell_links(node);
             }
+            Change::Link(node) => self.tell_links(node),
             Change::Crash(node) => self.crash(node),
             Change::Start(node) => self.start(node),
             Change::Hush(node) => drop(self.hostiles.remove(&node)),
@@ -181,7 +184,9 @@ impl World {
                 self.queue.push(at, Happening::Tick(index, start));
             }
         }
-        self.tell_links(index);
+        if self.linked || !self.node(index).agent {
+            self.tell_links(index);
+        }
     }
 
     fn define(&mut self, index: NodeIndex, definition: Definition) {
@@ -236,6 +241,10 @@ impl World {
         let ask = question.to_ask();
         let asked = Asked::new((asker, node.incarnation), question, self.now, expected, disturbed);
         self.questions.insert(number, asked);
+        if self.open.len() >= OPEN_MAX {
+            self.open.pop_front();
+        }
+        self.open.push_back(number);
         self.feed(asker, Input::Ask(QuestionId(number), Box::new(ask)));
     }
 
@@ -254,20 +263,21 @@ impl World {
     /// A hostile host sends.
     pub(super) fn forge(&mut self, sender: NodeIndex, forgery: Forgery) {
         let Forgery { source, to, bytes } = forgery;
-        let deliveries = match (source, to) {
+        let payload = self.payload(&bytes, Mark::None);
+        let (now, random) = (self.now, &mut self.random);
+        let mut deliveries = match (source, to) {
             (Some(from), Destination::Unicast(to)) => {
-                self.network.send_unicast(self.now, sender, (from, to), &bytes, &mut self.random)
+                self.network.send_unicast(now, sender, (from, to), &payload, random)
             }
-            (source, to) => {
-                let transmit = Transmit { to, source: None, bytes };
-                let mut sent = self.network.send(self.now, sender, &transmit, &mut self.random);
-                if let Some(source) = source {
-                    sent.iter_mut().for_each(|it| it.packet.from = source);
-                }
-                sent
-            }
+            (_, to) => self.network.send(now, sender, (None, to), &payload, random),
         };
-        self.dispatch(deliveries, Mark::None);
+        if let Some(from) = source {
+            for delivery in &mut deliveries {
+                let sent = Sent { from, ..(*delivery.packet.sent).clone() };
+                delivery.packet.sent = Arc::new(sent);
+            }
+        }
+        self.dispatch(deliveries);
     }
 }
 
@@ -294,6 +304,7 @@ impl Change {
             | Self::Firewall(node, _)
             | Self::Detach(node, _)
             | Self::Attach(node, _)
+            | Self::Link(node)
             | Self::Crash(node)
             | Self::Start(node)
             | Self::Leave(node)

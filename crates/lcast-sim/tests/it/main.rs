@@ -1,6 +1,10 @@
 //! Every scenario of the simulator, with a few seeds each; and the promise that a seed decides.
 
-use lcast_sim::scenario;
+use std::time::Duration;
+
+use lcast_sim::fault::Conditions;
+use lcast_sim::question::Question;
+use lcast_sim::{Setup, World, scenario};
 
 /// Runs a scenario with each seed and fails with the line that replays it.
 fn check(name: &str, seeds: std::ops::Range<u64>) {
@@ -77,13 +81,41 @@ scenarios! {
     slander: "slander", 1..4;
     thousand: "thousand", 1..2;
     thousand_lossy: "thousand-5", 1..2;
+    whole_300: "whole-300", 1..3;
 }
 
-/// `LCAST_SIM_SEEDS` sets how many seeds are soaked.
+/// `LCAST_SIM_SEEDS` sets how many seeds are soaked: each is ten minutes of sixteen nodes.
 #[test]
 fn soak() {
-    let count = std::env::var("LCAST_SIM_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(40);
+    let count = std::env::var("LCAST_SIM_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(20);
     check("soak", 1..count + 1);
+}
+
+/// What is found out once for all, each node would have found out by itself: not even a realm with
+/// a liar in it, on a bad network, does anything else.
+#[test]
+fn no_node_can_tell_whether_packets_are_opened_once() {
+    let conditions = Conditions { corrupt: 0.02, duplicate: 0.02, ..Conditions::lan() };
+    let run = |seed, opens_once| {
+        let (tick, conditions) = (Some(Duration::from_millis(200)), conditions.with_loss(0.02));
+        let setup =
+            Setup { liars: 1, outsiders: 1, tick, conditions, opens_once, ..Setup::default() };
+        let mut world = World::new(seed, &setup);
+        world.run(Duration::from_secs(3));
+        let asker = world.client();
+        for pattern in ["app", "app.load"] {
+            world.ask(asker, Question::get(pattern));
+        }
+        world.ask(asker, Question::set("app.greeting", "hello"));
+        world.ask(asker, Question::watch("app.ticks"));
+        world.run(Duration::from_secs(5));
+        (world.trace().hash(), world.trace().entries(), world.violations().len())
+    };
+    for seed in 1..6 {
+        let (once, each) = (run(seed, true), run(seed, false));
+        assert_eq!(once, each, "{seed}");
+        assert_eq!(once.2, 0, "{seed}");
+    }
 }
 
 #[test]

@@ -9,8 +9,6 @@ use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 
-pub(super) const REALM: crate::wire::id::RealmId = crate::wire::id::RealmId([7; 16]);
-
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
     (0..count).map(|index| (name(index), Assigned::Text("x".to_owned()))).collect()
@@ -67,7 +65,7 @@ pub(super) fn members(agents: usize) -> MemberList {
 
 #[test]
 fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
-    let roster = Roster::new(REALM, members(600));
+    let roster = Roster::new(members(600));
     let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
     for (filter_capacity, slices) in [(240, 3), (64, 10)] {
         let pace = Pace { reply_rate: 50_000, filter_capacity };
@@ -152,7 +150,7 @@ fn what_nobody_may_read_is_in_no_schema() {
 fn long_versions_of_software_are_cut_where_they_are_told_to_others() {
     let members = members(2);
     let ids: Vec<NodeId> = members.members().iter().map(|it| it.id).collect();
-    let mut roster = Roster::new(REALM, members);
+    let mut roster = Roster::new(members);
     for (id, length, expected) in [(ids[0], 32, 32), (ids[1], 33, 32)] {
         let record = Record {
             id,
@@ -175,7 +173,7 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     let authority = Authority::create("prod", &mut random).unwrap();
     let first = members(2);
     let second = authority.sign_members(first.edit()).unwrap();
-    let mut roster = Roster::new(REALM, first.clone());
+    let mut roster = Roster::new(first.clone());
     for (list, taken) in [(&first, false), (&second, true), (&second, false), (&first, false)] {
         assert_eq!(roster.install(list.clone()), taken, "version {}", list.version());
     }

@@ -1,6 +1,6 @@
 //! The ring and the roster by themselves: places, limits, and whose word counts.
 
-use super::limits::{REALM, members};
+use super::limits::members;
 use super::*;
 use crate::presence::{
     BETWEEN_MAX, Heard, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX, Unfounded,
@@ -24,7 +24,7 @@ fn heard(at: Instant, process: u8, number: u64) -> Heard {
 /// A roster of so many agents, all heard at `now`, and their ids in the order of the ring.
 fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
     let list = members(agents);
-    let mut roster = Roster::new(REALM, list.clone());
+    let mut roster = Roster::new(list.clone());
     for member in list.members() {
         roster.note(member.id, heard(now, 1, 1));
     }
@@ -37,7 +37,7 @@ const START: Instant = Instant::from_micros(100_000_000);
 
 /// [PRE-20]
 #[test]
-fn the_ring_is_the_same_for_all_and_depends_on_the_realm() {
+fn the_ring_is_the_same_for_all() {
     let (roster, ring) = living(START, 12);
     assert_eq!(ring.len(), 12);
     for (at, id) in ring.iter().enumerate() {
@@ -45,9 +45,6 @@ fn the_ring_is_the_same_for_all_and_depends_on_the_realm() {
         let expected: Vec<NodeId> = (1..12).map(|step| ring[(at + step) % 12]).collect();
         assert_eq!(rest, expected, "from {at}");
     }
-    let mut other = Roster::new(crate::wire::id::RealmId([8; 16]), roster.members().clone());
-    ring.iter().for_each(|id| other.note(*id, heard(START, 1, 1)));
-    assert_ne!(other.successors(&ring[0]).collect::<Vec<_>>(), ring[1..]);
 }
 
 /// [PRE-20] [PRE-21]
@@ -117,7 +114,7 @@ fn the_word_of_one_other_does_not_end_a_node() {
     ] {
         let list = members(4);
         let id = list.members()[0].id;
-        let mut roster = Roster::new(REALM, list);
+        let mut roster = Roster::new(list);
         let now = Now { instant: START, ..Now::default() };
         for (teller, gone) in words {
             let record = Record {
@@ -153,7 +150,7 @@ fn a_restart_is_no_second_process_and_a_late_packet_neither() {
         (&[(1, 0, 1), (2, 100, 1), (3, 9_000, 1)], 3, false),
         (&[(1, 0, 1), (2, 100, 1), (1, 9_000, 2)], 1, true),
     ] {
-        let mut roster = Roster::new(REALM, list.clone());
+        let mut roster = Roster::new(list.clone());
         for (process, millis, number) in words {
             roster.note(id, heard(at(*millis), *process, *number));
         }
@@ -162,7 +159,7 @@ fn a_restart_is_no_second_process_and_a_late_packet_neither() {
     }
     // Four processes back are remembered, a fifth is new again.
     for (processes, twice) in [(5, true), (6, false)] {
-        let mut roster = Roster::new(REALM, list.clone());
+        let mut roster = Roster::new(list.clone());
         (1..=processes).for_each(|it| roster.note(id, heard(at(u64::from(it) * 3_000), it, 1)));
         roster.note(id, heard(at(60_000), 1, 2));
         assert_eq!(roster.is_twice(at(60_000), &id), twice, "{processes} processes");
