@@ -1,4 +1,5 @@
-//! The README: short, and its first two commands are the ones that everything else relies on.
+//! The README: short, its first two commands are the ones that everything else relies on, and its
+//! table of speed is that of the last benchmark.
 
 use super::{Finding, find};
 use crate::repo::SourceFile;
@@ -7,6 +8,12 @@ const LINES_MAX: usize = 120;
 
 /// The first fenced lines that begin a build or a run, in this order.
 const COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo xtask test"];
+
+/// Where the rows of the table of speed stand too.
+const BENCHMARKS: &str = "docs/benchmarks.md";
+
+/// What stands around that table in the README.
+const SPEED: (&str, &str) = ("<!-- speed:", "<!-- /speed -->");
 
 /// The check of README.md.
 pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
@@ -25,7 +32,19 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
             findings.push(Finding::new(readme, line, "readme", message));
         }
     }
+    findings.extend(check_speed(files, readme));
     findings
+}
+
+/// Every row of the table of speed is a row of the page that the benchmark wrote.
+fn check_speed(files: &[SourceFile], readme: &SourceFile) -> Vec<Finding> {
+    let measured = find(files, BENCHMARKS).map_or("", |page| page.text.as_str());
+    let lines = readme.text.lines().enumerate();
+    let table = lines.skip_while(|(_, line)| !line.starts_with(SPEED.0)).skip(1);
+    let rows = table.take_while(|(_, line)| *line != SPEED.1);
+    let stray = rows.filter(|(_, row)| !measured.lines().any(|line| line == *row));
+    let message = format!("not a line of {BENCHMARKS}: bench/run writes both");
+    stray.map(|(at, _)| Finding::new(readme, at + 1, "readme", message.clone())).collect()
 }
 
 /// Fenced lines that begin with a tool which builds or runs a checkout.
@@ -65,6 +84,19 @@ mod tests {
             "```\ncargo xtask test\ncargo run --release -- demo\n```\n",
             &[(2, "readme"), (3, "readme")],
         );
+    }
+
+    #[test]
+    fn the_speed() {
+        let commands = "```\ncargo run --release -- demo\ncargo xtask test\n```\n";
+        let found = |table: &str, page: &str| {
+            let text = format!("{commands}<!-- speed: -->\n{table}<!-- /speed -->\n| x |\n");
+            let page = SourceFile::new(BENCHMARKS, page);
+            places(&check(&[SourceFile::new("README.md", &text), page]))
+        };
+        assert_eq!(found("| 1 |\n| 2 |\n", "# Page\n| 1 |\n| 2 |\n"), []);
+        assert_eq!(found("| 1 |\n| 3 |\n", "# Page\n| 1 |\n| 2 |\n"), [(7, "readme")]);
+        assert_eq!(found("", ""), []);
     }
 
     #[test]

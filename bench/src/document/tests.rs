@@ -1,0 +1,95 @@
+use super::*;
+use crate::ask::Loss;
+use crate::fleet::Memory;
+use crate::watch::Block;
+use lcast_bench_asker::Answer;
+
+fn outcome(name: &'static str, warm: &[f64]) -> Outcome {
+    let answers = Completeness { asked: 4, complete: 4, fewest: Some(10) };
+    let cell = Cell {
+        count: 10,
+        warm: warm.to_vec(),
+        whole: vec![20.0],
+        packets: vec![11.0],
+        bytes: vec![2345.0],
+        memory: vec![Memory { responder: 7_340_032, server: 0 }],
+        warm_answers: answers,
+        whole_answers: answers,
+        failures: Vec::new(),
+    };
+    let answer = Answer { got: 9, missing: vec!["n9".to_owned()], ..Answer::default() };
+    Outcome {
+        name,
+        shape: "as it is",
+        version: Ok("1.0".to_owned()),
+        most: (10, "it is slow"),
+        cells: vec![cell],
+        loss: Some(Ok(Loss { count: 10, killed: "n9".to_owned(), answer })),
+    }
+}
+
+fn document(systems: Vec<Outcome>) -> Document {
+    let machine = Machine { facts: vec![("kernel", "Linux 1".to_owned())], busy: false };
+    let plan = Plan::read(&[]).expect("no words are a plan").expect("and no call for help");
+    let ask = Results { counts: vec![10, 100], systems, nothing: vec![0.5] };
+    let block = Block { changes: 4, delays: vec![0.4, 0.5, 1.25] };
+    let watched = Watched { name: "a watcher", agents: 100, blocks: vec![block] };
+    Document { machine, plan, ask: Some(ask), watch: Some(vec![watched]) }
+}
+
+fn check(document: &Document, lines: &[&str]) {
+    let text = document.text().expect("a String takes all");
+    for line in lines {
+        assert!(text.lines().any(|it| it == *line), "no line '{line}' in:\n{text}");
+    }
+}
+
+#[test]
+fn the_page() {
+    check(
+        &document(vec![outcome("Librecast", &[1.0, 2.0, 30.0])]),
+        &[
+            "| ms to the last reply of | 10 | 100 | names who is missing | MB per agent |",
+            "| Librecast | 2.00 | - | yes | 7.3 |",
+            "| Librecast | 2.00 (1.00 - 30.0) | 20.0 (20.0 - 20.0) | 11 | 2345 | 4 of 4; 4 of 4 \
+             | 7.3 |",
+            "| Librecast | not measured: it is slow | | | | | |",
+            "| Librecast | n9 | 9 of 10 replies | n9 |",
+            "| a watcher | 100 | 0.50 | 1.25 | 4 | 1 |",
+            "| last of 10 replies within 3 ms | 2.00 ms | yes |",
+            "| no change lost by a watcher, 100 agents | 1 of 4 lost | no |",
+        ],
+    );
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let mut absent = outcome("NATS", &[]);
+    absent.version = Err("install it");
+    absent.cells.clear();
+    absent.loss = None;
+    let mut incomplete = outcome("zenoh", &[5.0]);
+    incomplete.cells[0].warm_answers = Completeness { asked: 4, complete: 0, fewest: Some(3) };
+    let unnamed =
+        Loss { count: 10, killed: "n9".to_owned(), answer: Answer { got: 9, ..Answer::default() } };
+    incomplete.loss = Some(Ok(unnamed));
+    let mut quick = document(vec![absent, incomplete]);
+    quick.plan.quick = true;
+    check(
+        &quick,
+        &[
+            QUICK.trim(),
+            "| NATS | not installed: `install it` | | | | | |",
+            "| zenoh | 5.00 (incomplete) | - | no | 7.3 |",
+            "| zenoh | n9 | 9 of 10 replies | nobody |",
+        ],
+    );
+}
+
+#[test]
+fn the_table_of_the_readme() {
+    let text = format!("# Title\n\n{BEGIN}old\n{END}\nrest\n");
+    let expected = format!("# Title\n\n{BEGIN}| new |\n{END}\nrest\n");
+    assert_eq!(with_table(&text, "| new |\n").expect("the place is there"), expected);
+    assert!(with_table("# Title\n", "").is_err());
+}
