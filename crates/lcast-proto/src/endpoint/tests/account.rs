@@ -1,6 +1,8 @@
 //! Every reply that arrives is in the account, once; and no question waits for nothing.
 
 use super::*;
+use crate::keys::seal::PacketNumbers;
+use crate::question::AskError;
 use crate::question::values::encode_value;
 use crate::variable::Entry;
 use crate::wire::frame::{Answer, ReplyFrame};
@@ -126,4 +128,59 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
     assert_eq!((report.answered, report.missing.len()), (1, 1));
     let replies = bench.events.iter().filter(|(_, it)| matches!(it, Event::Reply(..))).count();
     assert_eq!(replies, 1);
+}
+
+#[test]
+fn packets_of_other_processes_with_the_own_certificate_are_nobody() {
+    let mut bench = bench(1);
+    bench.nodes[2].up = false;
+    let admin = bench.nodes[0].endpoint.credential.clone();
+    for _ in 0..2 {
+        bench.add(admin.clone());
+    }
+    bench.settle();
+    let ask = || get("app.load", Selector::default());
+    bench.input(4, Input::Ask(QuestionId(70), Box::new(ask())));
+    let (_, report) = bench.ask(3, ask());
+    assert_eq!((report.missing.len(), report.heard), (1, false), "{report:?}");
+    assert!(bench.nodes[3].endpoint.stats().verified > 0);
+}
+
+#[test]
+fn a_dry_run_without_an_answer_has_written_nothing() {
+    let mut bench = bench(1);
+    bench.nodes[2].up = false;
+    let mut ask = set("hello", None);
+    if let Verb::Set(request) = &mut ask.verb {
+        request.dry_run = true;
+    }
+    let (_, report) = bench.ask(0, ask);
+    assert_eq!((report.missing.len(), report.missing[0].outcome_unknown), (1, false));
+}
+
+/// [SEC-10]
+#[test]
+fn a_question_that_cannot_be_sealed_fails_and_says_so() {
+    for watch in [false, true] {
+        let mut bench = bench(1);
+        let last = PacketNumbers::NUMBER_MAX;
+        bench.nodes[0].endpoint.numbers = PacketNumbers::starting_at(last + 1);
+        let mut ask = get("app.load", Selector::default());
+        if watch {
+            ask.verb = Verb::Watch(crate::question::WatchRequest {
+                patterns: vec!["app.load".parse().unwrap()],
+                ..Default::default()
+            });
+        }
+        bench.input(0, Input::Ask(QuestionId(70), Box::new(ask)));
+        bench.pass(Duration::from_secs(5));
+        let failed = |(_, event): &(usize, Event)| {
+            matches!(event, Event::Failed(QuestionId(70), AskError::Exhausted))
+        };
+        assert_eq!(bench.events.iter().filter(|it| failed(it)).count(), 1, "{:?}", bench.events);
+        let done = bench.events.iter().any(|(_, it)| matches!(it, Event::Done(..)));
+        let sizes =
+            (bench.nodes[0].endpoint.questions.len(), bench.nodes[0].endpoint.watches.len());
+        assert_eq!((done, sizes), (false, (0, 0)));
+    }
 }
