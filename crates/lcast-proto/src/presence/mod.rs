@@ -109,8 +109,8 @@ impl Beacons {
         self.next = now + pause;
     }
 
-    /// Makes the next beacon due as soon as beacons may follow each other, and two more after it: the
-    /// links changed, or the process was stopped. [PRE-2]
+    /// Makes the next beacon due as soon as beacons may follow each other, and two more after it:
+    /// the links changed, or the process was stopped. [PRE-2]
     pub fn hurry(&mut self, now: Instant) {
         let allowed = self.last.map_or(now, |last| now.max(last + INTERVAL_MIN));
         self.next = self.next.min(allowed);
