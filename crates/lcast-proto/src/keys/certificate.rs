@@ -88,7 +88,7 @@ pub enum IssueError {
 }
 
 impl Certificate {
-    /// Longest certificate in bytes.
+    /// Longest certificate in bytes. [SEC-26]
     pub const LENGTH_MAX: usize = 420;
     /// How far outside its time a certificate is still accepted: clocks differ.
     pub const GRACE: Duration = Duration::from_secs(48 * 3600);

@@ -32,6 +32,7 @@ fn schema_question() -> Ask {
     Ask { verb: Verb::Schema, ..get("app", Selector::default()) }
 }
 
+/// [QST-19] [QST-42]
 #[test]
 fn members_that_only_the_repliers_know_are_in_the_account() {
     let mut random = Random::from_seed([9; 32]);
@@ -50,6 +51,7 @@ fn members_that_only_the_repliers_know_are_in_the_account() {
     assert_eq!((report.expected, report.answered, replies.len()), (4, 4, 4), "{report:?}");
 }
 
+/// [QST-33] [QST-40]
 #[test]
 fn a_false_schema_costs_one_try() {
     let mut bench = bench(3);
@@ -65,6 +67,7 @@ fn a_false_schema_costs_one_try() {
     assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Frame), 1);
 }
 
+/// [QST-41]
 #[test]
 fn a_schema_that_nobody_has_holds_nothing_up() {
     let mut bench = bench(1);

@@ -65,6 +65,7 @@ pub(super) fn members(agents: usize) -> MemberList {
     authority.enroll(edit, &subjects, &network(), wall, &mut random).unwrap().members
 }
 
+/// [QST-12]
 #[test]
 fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
     let roster = Roster::new(REALM, members(600));
@@ -182,6 +183,7 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     assert_eq!(roster.members().version(), 2);
 }
 
+/// [QST-34]
 #[test]
 fn what_is_sent_on_request_is_limited_a_second() {
     let max = crate::endpoint::realm::SERVED_PER_SECOND_MAX;

@@ -120,6 +120,7 @@ impl Bench {
     }
 }
 
+/// [QST-26]
 #[test]
 fn a_question_is_answered_in_its_slot_and_again_in_later_rounds() {
     let mut bench = bench();
