@@ -4,7 +4,8 @@
 //! to the drive contract of [`Endpoint`] and decides nothing about the protocol.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::file::{self, Durability};
 use crate::memory::Memory;
 use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
 use crate::pings::Pings;
@@ -81,12 +83,20 @@ pub(crate) struct Driver {
     set_log: SetLog,
     stored: mpsc::Receiver<Stored>,
     _lock: Option<StateLock>,
+    /// Where the newest member list is kept for the next start.
+    members_path: Option<PathBuf>,
     memory: Option<Memory>,
     refresh: Option<Refresh>,
     refresh_every: Option<Duration>,
     keep_members: Option<KeepMembers>,
     /// Whether it takes part in the realm: a closed one neither hears nor sends.
     open: bool,
+    /// Groups to be joined when it opens.
+    joins: Vec<Ipv6Addr>,
+    /// The process that it was started in. [SEC-3]
+    pid: u32,
+    /// Counts the copies to neighbours: each lot goes to others.
+    neighbour_turn: usize,
     path: &'static str,
     path_since: Timestamp,
     /// Packets that left by at least one socket.
@@ -136,11 +146,15 @@ impl Driver {
             set_log: SetLog::default(),
             stored,
             _lock: None,
+            members_path: None,
             memory: None,
             refresh: None,
             refresh_every: None,
             keep_members: None,
             open: true,
+            joins: Vec::new(),
+            pid: std::process::id(),
+            neighbour_turn: 0,
             path: "none",
             path_since: started.wall,
             sent: 0,
@@ -159,6 +173,15 @@ impl Driver {
         self.memory = memory;
     }
 
+    pub(crate) fn keep_members_at(&mut self, path: PathBuf) {
+        self.members_path = Some(path);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn as_if_started_by(&mut self, pid: u32) {
+        self.pid = pid;
+    }
+
     pub(crate) fn begin_closed(&mut self) {
         self.open = false;
     }
@@ -175,6 +198,9 @@ impl Driver {
     /// Runs until the node leaves or its last handle is dropped.
     pub(crate) async fn run(mut self) {
         self.await_addresses().await;
+        if self.is_forked() {
+            return self.abandon();
+        }
         self.links_changed();
         self.refresh_values(None);
         let mut batch = Batch::new();
@@ -192,6 +218,9 @@ impl Driver {
                 () = until(refresh_at) => Woken::Refresh,
                 () = until(settled_at) => Woken::Settled,
             };
+            if self.is_forked() {
+                return self.abandon();
+            }
             match woken {
                 Woken::Network(Ok(wake)) => {
                     self.take_batch(&batch);
@@ -233,6 +262,24 @@ impl Driver {
         }
     }
 
+    fn is_forked(&self) -> bool {
+        std::process::id() != self.pid
+    }
+
+    /// Ends in a fork of the process that started it, without a trace: the sender id, the packet
+    /// numbers and the entries of this host are the parent's. [SEC-3]
+    fn abandon(mut self) {
+        tracing::error!(
+            parent = self.pid,
+            "a node must not be used in a fork of the process that started it: start another there"
+        );
+        self.inbox.close();
+        while self.inbox.try_recv().is_ok() {}
+        self.questions.clear();
+        // Dropping the network would withdraw what the parent has published.
+        std::mem::forget(self);
+    }
+
     fn next_refresh(&self) -> Option<Instant> {
         self.refresh.as_ref().and(self.refresh_every).map(|every| Instant::now() + every)
     }
@@ -258,24 +305,29 @@ impl Driver {
         }
     }
 
-    /// Carries out what the core wants, until it wants nothing.
+    /// Carries out what the core wants, until it wants nothing. While it is closed nothing is sent,
+    /// and groups are joined later; whoever waits for an event gets it all the same.
     fn drain(&mut self) {
-        if !self.open {
-            return;
-        }
         while let Some(output) = self.endpoint.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.transmit(&transmit),
-                Output::Join(group) => {
-                    if let Err(error) = self.network.join(group) {
-                        tracing::warn!(%error, %group, "cannot hear a group everywhere");
-                    }
-                    self.links_changed();
+                Output::Transmit(transmit) if self.open => self.transmit(&transmit),
+                Output::Transmit(_) => {}
+                Output::Join(group) if self.open => self.join(group),
+                Output::Join(group) => self.joins.push(group),
+                Output::Leave(group) => {
+                    self.joins.retain(|it| *it != group);
+                    self.network.leave(group);
                 }
-                Output::Leave(group) => self.network.leave(group),
                 Output::Event(event) => self.handle_event(event),
             }
         }
+    }
+
+    fn join(&mut self, group: Ipv6Addr) {
+        if let Err(error) = self.network.join(group) {
+            tracing::warn!(%error, %group, "cannot hear a group everywhere");
+        }
+        self.links_changed();
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
@@ -305,18 +357,18 @@ impl Driver {
         links.map(|link| SocketAddrV6::new(*to.ip(), to.port(), 0, link.index)).collect()
     }
 
-    fn neighbours(&self) -> Vec<SocketAddrV6> {
+    /// A lot of the neighbours: others each time, as many of each link.
+    fn neighbours(&mut self) -> Vec<SocketAddrV6> {
         let mut found = Vec::new();
         for link in self.network.links().iter().filter(|link| link.multicast) {
             match self.network.neighbours(link.index) {
-                Ok(addresses) => {
-                    found.extend(addresses);
-                }
+                Ok(addresses) => found.push(addresses),
                 Err(error) => tracing::debug!(%error, link = link.name, "no neighbour table"),
             }
         }
-        found.truncate(NEIGHBOURS_MAX);
-        found
+        let turn = self.neighbour_turn;
+        self.neighbour_turn = turn.wrapping_add(1);
+        lot_of(&found, NEIGHBOURS_MAX, turn)
     }
 
     fn send(&mut self, target: Target, bytes: &[u8]) {
@@ -472,6 +524,9 @@ impl Driver {
             Command::Install(members) => self.input(Input::Members(members)),
             Command::Open => {
                 self.open = true;
+                for group in std::mem::take(&mut self.joins) {
+                    self.join(group);
+                }
                 self.links_changed();
             }
             Command::Leave(done) => drop(done.send(())),
@@ -514,6 +569,11 @@ impl Driver {
             Event::Sample(id, wanted) => self.sample(id, &wanted),
             Event::Set(id, order) => self.set(id, order),
             Event::Members(members) => {
+                if let Some(path) = &self.members_path
+                    && let Err(error) = file::write(path, members.bytes(), Durability::Durable)
+                {
+                    tracing::warn!(%error, path = %path.display(), "a member list is not kept");
+                }
                 if let Some(keep) = &mut self.keep_members {
                     keep(&members);
                 }
@@ -602,6 +662,19 @@ impl Driver {
     }
 }
 
+/// At most so many of the addresses, in turn from each link's, beginning where the turn before
+/// ended. All of them are there once before any is there again.
+fn lot_of(links: &[Vec<SocketAddrV6>], max: usize, turn: usize) -> Vec<SocketAddrV6> {
+    let most = links.iter().map(Vec::len).max().unwrap_or_default();
+    let mixed: Vec<SocketAddrV6> =
+        (0..most).flat_map(|at| links.iter().filter_map(move |it| it.get(at)).copied()).collect();
+    if mixed.len() <= max {
+        return mixed;
+    }
+    let start = turn.wrapping_mul(max) % mixed.len();
+    mixed.iter().cycle().skip(start).take(max).copied().collect()
+}
+
 /// Waits until `at`, for ever when there is no such time.
 async fn until(at: Option<Instant>) {
     match at {
@@ -621,4 +694,29 @@ async fn cancelled(questions: &mut BTreeMap<QuestionId, Open>) -> QuestionId {
         std::task::Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn link(number: u16, count: u16) -> Vec<SocketAddrV6> {
+        let ip = |host| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host);
+        (0..count).map(|host| SocketAddrV6::new(ip(host), 24242, 0, number.into())).collect()
+    }
+
+    #[test]
+    fn every_neighbour_has_its_turn() {
+        let links = [link(2, 300), link(3, 5)];
+        let first = lot_of(&links, 64, 0);
+        assert_eq!((first.len(), first.iter().filter(|it| it.scope_id() == 3).count()), (64, 5));
+        let all: BTreeSet<SocketAddrV6> =
+            (0..5).flat_map(|turn| lot_of(&links, 64, turn)).collect();
+        assert_eq!(all.len(), 305, "five lots of 64 are enough");
+        assert_eq!(lot_of(&[link(2, 64)], 64, 7).len(), 64);
+        assert_eq!(lot_of(&[link(2, 65)], 64, usize::MAX).len(), 64);
+        assert!(lot_of(&[], 64, 1).is_empty());
+    }
 }

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::driver::{Command, Driver};
 use crate::exposed::{Exposed, Setting};
+use crate::file;
 use crate::memory::Memory;
 use crate::presence::PresenceChanges;
 use crate::question::Question;
@@ -68,6 +69,8 @@ pub struct Builder {
     registry: Vec<PathBuf>,
     closed: bool,
     spare_port: bool,
+    #[cfg(test)]
+    started_by: Option<u32>,
 }
 
 /// Refreshes values in the table when a question is going to read them (`Some`), and at the
@@ -112,9 +115,10 @@ pub enum StartError {
     Credential(#[from] lcast_proto::keys::credential::CredentialError),
 }
 
-/// The node has ended: it left, or its runtime did.
+/// The node has ended: it left, or its runtime did, or this is a fork of the process that started
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the node has ended")]
+#[error("the node has ended, or was started by another process than this one")]
 pub struct NodeEnded;
 
 /// Why a variable was not exposed.
@@ -156,6 +160,8 @@ impl Node {
             registry: Vec::new(),
             closed: false,
             spare_port: false,
+            #[cfg(test)]
+            started_by: None,
         }
     }
 
@@ -401,8 +407,9 @@ impl Node {
 }
 
 impl Builder {
-    /// Keeps settings, the incarnation and the member list in this folder, which is locked: one
-    /// running node each. Default: nothing is kept, and settings last as long as the process.
+    /// Keeps settings, the incarnation and the newest member list in this folder, which is locked:
+    /// one running node each. Default: nothing is kept, settings last as long as the process, and
+    /// the next one begins with the credential's member list.
     #[must_use]
     pub fn state(mut self, folder: impl AsRef<Path>) -> Self {
         self.state = Some(folder.as_ref().to_owned());
@@ -480,11 +487,15 @@ impl Builder {
     ///
     /// # Errors
     /// What cannot be opened. A realm whose interfaces are all down starts, and follows them.
-    pub fn start(self) -> Result<Node, StartError> {
+    pub fn start(mut self) -> Result<Node, StartError> {
         let clock = Clock::start();
         let started = clock.now();
         let lock = self.state.as_deref().map(StateLock::acquire).transpose()?;
         let store = self.state.as_deref().map(Store::open).transpose()?;
+        let members_path = self.state.as_deref().map(|folder| folder.join(MEMBERS));
+        if let Some(path) = &members_path {
+            adopt_kept(&mut self.credential, path);
+        }
         let memory = self.memory.map(|folder| Memory::load(folder, started.wall));
         let mut network = network_config(&self.credential, self.interfaces, self.registry);
         network.spare_port = self.spare_port;
@@ -507,6 +518,13 @@ impl Builder {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let mut driver = Driver::new(clock, endpoint, network, inbox);
         driver.keep(lock, store, memory);
+        if let Some(path) = members_path {
+            driver.keep_members_at(path);
+        }
+        #[cfg(test)]
+        if let Some(pid) = self.started_by {
+            driver.as_if_started_by(pid);
+        }
         if self.closed {
             driver.begin_closed();
         }
@@ -514,6 +532,24 @@ impl Builder {
         driver.keep_members_with(self.keep_members);
         tokio::spawn(driver.run());
         Ok(Node { commands })
+    }
+}
+
+/// The member list in a state folder.
+const MEMBERS: &str = "members";
+
+/// Gives a credential the member list that an earlier process of this node kept: who was forgotten
+/// since the credential was issued stays forgotten. [SEC-33] One that is damaged or of another
+/// realm is left alone.
+fn adopt_kept(credential: &mut Credential, path: &Path) {
+    let kept = match file::read_at_most(path, MemberList::LENGTH_MAX as u64) {
+        Ok(bytes) => credential.adopt_members(bytes).map(drop).map_err(|it| it.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = kept {
+        let path = path.display();
+        tracing::warn!(%error, %path, "the member list that was kept here is not used");
     }
 }
 
@@ -554,3 +590,6 @@ fn network_config(
 
 /// The value of a setting as it changes.
 pub(crate) type SettingValue = watch::Receiver<lcast_proto::value::Value>;
+
+#[cfg(test)]
+mod tests;

@@ -29,8 +29,7 @@ use crate::time::{Instant, Now};
 use crate::variable::{Schema, Table, Version};
 use crate::wire::filter::Filter;
 use crate::wire::frame::{
-    Answer, Blob, GroupFrame, PairFrame, QuestionFrame, ReplyFrame, SetFrame, SetResultFrame,
-    VerbCode,
+    Answer, Blob, GroupFrame, QuestionFrame, ReplyFrame, SetFrame, SetResultFrame, VerbCode,
 };
 use crate::wire::id::{NodeId, SenderId};
 
@@ -250,6 +249,7 @@ impl Endpoint {
 
     fn end_question(&mut self, now: Now, request: u64, report: Report) {
         let Some(question) = self.questions.remove(&request) else { return };
+        self.leave_reply_group(&question);
         let id = question.asking.id();
         for held in question.held {
             if let Some(values) = held.values {
@@ -261,16 +261,11 @@ impl Endpoint {
         if !self.watches.contains_key(&request) {
             self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
         }
-        let nobody_else = !self.questions.values().any(|it| it.in_reply_group);
-        if question.in_reply_group && nobody_else {
-            let group = self.reply_group();
-            self.outputs.push_back(Output::Leave(group));
-        }
         if let Some(watch) = self.watches.get_mut(&request) {
             watch.watching.settle();
         }
         // Who announced itself before the question was heard as well.
-        let heard = report.heard || self.stats.verified > 0;
+        let heard = report.heard || self.heard_others;
         self.event(Event::Done(id, Report { heard, ..report }));
     }
 
@@ -283,7 +278,7 @@ impl Endpoint {
         match send {
             Send::Round(round) => self.send_round(now, request, round),
             Send::RosterWanted(sender, filter) => {
-                self.send_pair(sender, &PairFrame::RosterWanted(filter), false, None);
+                self.wish_for_roster(now, sender, filter, Some(request));
             }
             Send::JoinReplyGroup => {
                 let joined = self.questions.values().any(|it| it.in_reply_group);
@@ -313,8 +308,31 @@ impl Endpoint {
         frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
         let Round { pokes: unicast, neighbours, by_multicast, .. } = round;
         let copies = Copies { unicast, neighbours, alone: !by_multicast };
-        self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
+        let sent = self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);
+        let Some(sent) = sent else {
+            self.fail_question(request);
+            return;
+        };
+        if let Some(question) = self.questions.get_mut(&request) {
+            question.asking.note_sent(sent);
+        }
         self.ask_self(now, frame);
+    }
+
+    /// Gives up a question that could not be sealed, and the watch that it began.
+    fn fail_question(&mut self, request: u64) {
+        let Some(question) = self.questions.remove(&request) else { return };
+        self.leave_reply_group(&question);
+        self.drop_watch(request);
+        self.event(Event::Failed(question.asking.id(), AskError::Exhausted));
+    }
+
+    fn leave_reply_group(&mut self, ended: &Question) {
+        let nobody_else = !self.questions.values().any(|it| it.in_reply_group);
+        if ended.in_reply_group && nobody_else {
+            let group = self.reply_group();
+            self.outputs.push_back(Output::Leave(group));
+        }
     }
 
     /// Leaves out addresses until a question has room for a filter; how large that may be. Links
@@ -362,7 +380,9 @@ impl Endpoint {
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
         if sender != own {
-            question.asking.note_heard();
+            if id != self.own.id() {
+                question.asking.note_heard();
+            }
             question.asking.note_replier(sender, &self.roster);
             let multicast = self.links.iter().any(|link| link.multicast);
             let member = self.roster.members().by_id(&id).is_some();

@@ -83,6 +83,8 @@ pub struct Endpoint {
     /// When the shell was last told of another process of this agent, and when it was last heard.
     twin: Option<(Instant, Instant)>,
     started: Instant,
+    /// Whether a packet of another node was verified, whatever it said.
+    heard_others: bool,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
     watches: BTreeMap<u64, Watch>,
@@ -169,6 +171,7 @@ impl Endpoint {
             refutation: Refutation::default(),
             twin: None,
             started: now.instant,
+            heard_others: false,
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! Keeping step with the realm: beacons, the member list, what others know of presence.
 
+use std::collections::VecDeque;
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
@@ -25,8 +26,12 @@ const HELPERS_MAX: usize = 3;
 const PINGS_MAX: usize = 1024;
 /// Records in one packet: each is at most 85 bytes.
 const RECORDS_PER_PACKET: usize = 11;
-/// Records told in answer to one wish. [PRE-7]
+/// Records told in answer to one wish, and taken. [PRE-7]
 const RECORDS_MAX: usize = 512;
+/// How long after a wish for a roster an answer is taken. [PRE-7]
+const WISH_LASTS: Duration = Duration::from_secs(2);
+/// Wishes for rosters that are open at once; beyond that the oldest is given up.
+pub(super) const WISHES_MAX: usize = 256;
 /// How long the agents of a realm take, all together, to begin fetching a new member list; for
 /// each of them. [PRE-8]
 const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
@@ -53,13 +58,71 @@ impl Serving {
     }
 }
 
+/// Members that were asked for their roster, of which nodes, and for which question.
+#[derive(Default)]
+pub(super) struct Wishes(VecDeque<Wish>);
+
+struct Wish {
+    of: SenderId,
+    filter: Filter,
+    request: Option<u64>,
+    until: Instant,
+    records_left: usize,
+}
+
+impl Wishes {
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        of: SenderId,
+        filter: &Filter,
+        request: Option<u64>,
+    ) {
+        self.0.retain(|wish| wish.until > now);
+        if self.0.len() >= WISHES_MAX {
+            self.0.pop_front();
+        }
+        let (until, filter) = (now + WISH_LASTS, filter.clone());
+        self.0.push_back(Wish { of, filter, request, until, records_left: RECORDS_MAX });
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Which of these records, of that process, were wished for, and the questions that did; `None`
+    /// where it was asked nothing that is still open. [PRE-7]
+    fn take<'a>(
+        &mut self,
+        now: Instant,
+        of: &SenderId,
+        records: &'a [Record],
+    ) -> Option<(Vec<&'a Record>, Vec<u64>)> {
+        self.0.retain(|wish| wish.until > now && wish.records_left > 0);
+        let mut open: Vec<&mut Wish> = self.0.iter_mut().filter(|wish| wish.of == *of).collect();
+        if open.is_empty() {
+            return None;
+        }
+        let requests = open.iter().filter_map(|wish| wish.request).collect();
+        let mut taken = Vec::new();
+        for record in records {
+            let named = |it: &&mut Wish| it.records_left > 0 && it.filter.contains(&record.id);
+            if let Some(at) = open.iter().position(named) {
+                open[at].records_left -= 1;
+                taken.push(record);
+            }
+        }
+        Some((taken, requests))
+    }
+}
+
 /// What is being caught up with.
 pub(super) struct Sync {
     /// Helpers still to be asked for the roster.
     helpers_wanted: usize,
     helpers: Vec<SenderId>,
-    /// Those that were asked: at most [`HELPERS_MAX`].
-    asked: Vec<SenderId>,
+    pub(super) wishes: Wishes,
     pub(super) fetching: Fetching,
 }
 
@@ -69,7 +132,7 @@ impl Sync {
         Self {
             helpers_wanted,
             helpers: Vec::new(),
-            asked: Vec::new(),
+            wishes: Wishes::default(),
             fetching: Fetching::default(),
         }
     }
@@ -175,9 +238,20 @@ impl Endpoint {
             let turn = u16::try_from(self.sync.helpers_wanted).unwrap_or_default();
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);
-            self.send_pair(sender, &PairFrame::RosterWanted(filter), false, None);
-            self.sync.asked.push(sender);
+            self.wish_for_roster(now, sender, filter, None);
         }
+    }
+
+    /// Asks a process what it heard of these nodes, for a question of this one or for itself.
+    pub(super) fn wish_for_roster(
+        &mut self,
+        now: Now,
+        of: SenderId,
+        filter: Filter,
+        request: Option<u64>,
+    ) {
+        self.sync.wishes.add(now.instant, of, &filter, request);
+        self.send_pair(of, &PairFrame::RosterWanted(filter), false, None);
     }
 
     /// Puts a newer member list in force. [PRE-6]
@@ -309,27 +383,29 @@ impl Endpoint {
         }
     }
 
-    /// Takes what another member has heard, if it was asked: else any member could place nodes
-    /// where it likes.
+    /// Takes what another member has heard of those that it was asked about: else any member could
+    /// place nodes where it likes. [PRE-7]
     pub(super) fn hear_roster(
         &mut self,
         now: Now,
         sender: SenderId,
         records: &[Record],
     ) -> Result<(), Dropped> {
-        let helps = self.questions.values().any(|it| it.asking.is_helper(&sender));
-        if !helps && !self.sync.asked.contains(&sender) {
-            return Err(Dropped::Unasked);
-        }
+        let taken = self.sync.wishes.take(now.instant, &sender, records);
+        let (taken, requests) = taken.ok_or(Dropped::Unasked)?;
         let way = self.peers.peer(&sender).and_then(|peer| peer.way);
         let link = way.map_or(0, |way| way.to.scope_id());
         let teller = self.peers.peer(&sender).map(|peer| peer.certificate.id());
-        for record in records {
+        for record in taken {
             let address = record.address.map(|it| with_scope(it, link));
             let record = Record { address, ..record.clone() };
             self.roster.tell(now, &record, Via::Told, teller);
         }
-        self.questions.values_mut().for_each(|it| it.asking.note_told(sender));
+        for request in requests {
+            if let Some(question) = self.questions.get_mut(&request) {
+                question.asking.note_told(sender);
+            }
+        }
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Opening what comes in, in the order of checks of `docs/spec/security.md`.
 //!
-//! Length, key id, seal, replay window, certificate, signature; windows, peers and the roster
-//! change only after that. [SEC-40] [SEC-41]
+//! Length and header, key id, seal, certificate, holder of the sender id, replay window, rate,
+//! signature or inside, freshness, validity of the certificate, permission; windows, peers and the
+//! roster change only after the signature. [SEC-40] [SEC-41]
 
 use std::net::SocketAddrV6;
 use std::sync::Arc;
@@ -179,6 +180,7 @@ impl Endpoint {
         let outcome = self.windows.commit(certificate.id(), header.sender, header.number);
         outcome.map_err(|_| Dropped::Replay)?;
         self.stats.verified += 1;
+        self.heard_others |= certificate.id() != self.own.id();
         Ok(())
     }
 
@@ -317,9 +319,9 @@ impl Endpoint {
         let source = *datagram.from.ip();
         let certificate = self.check_certificate(now.instant, source, certificate, None)?;
         self.check_sender(&certificate, header)?;
-        self.check_membership(now, &certificate)?;
         let frame = self.open_intro(now.instant, source, (header, &certificate), inner)?;
         self.commit(&certificate, header)?;
+        self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         // Nobody signed the source address: it serves only while no announced one is known.
         let heard = self.roster.heard(&origin.certificate.id());
@@ -348,8 +350,8 @@ impl Endpoint {
         peer.used = now.instant;
         let certificate = peer.certificate.clone();
         self.check_sender(&certificate, header)?;
-        self.check_membership(now, &certificate)?;
         self.commit(&certificate, header)?;
+        self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         self.hear_frame(now, &origin, frame)
     }

@@ -46,17 +46,15 @@ impl Endpoint {
 
     /// The version of the software, as far as frames have room for it.
     pub(super) fn software(&self) -> Arc<str> {
-        let software = &self.config.software;
-        match software.get(..Config::SOFTWARE_LENGTH_MAX) {
-            Some(start) => start.into(),
-            None => software.clone(),
-        }
+        clip(&self.config.software, Config::SOFTWARE_LENGTH_MAX).into()
     }
 
     /// Signs and seals a frame for everybody, and sends it: copies first, since they open the
-    /// firewalls that the answers to the group packet come through. Whether it could be sealed.
-    pub(super) fn send_group(&mut self, frame: &GroupFrame, copies: Copies) -> bool {
-        let Some(bytes) = self.seal_group(&frame.encode()) else { return false };
+    /// firewalls that the answers to the group packet come through. How many packets that made, or
+    /// `None` when it could not be sealed: the packet numbers are used up. [SEC-10]
+    pub(super) fn send_group(&mut self, frame: &GroupFrame, copies: Copies) -> Option<u32> {
+        let bytes = self.seal_group(&frame.encode())?;
+        let before = self.stats.sent;
         for to in copies.unicast {
             self.transmit(Destination::Unicast(to), None, &bytes);
         }
@@ -66,7 +64,7 @@ impl Endpoint {
         if !copies.alone {
             self.transmit(Destination::Group(self.control), None, &bytes);
         }
-        true
+        Some(u32::try_from(self.stats.sent - before).unwrap_or(u32::MAX))
     }
 
     pub(super) fn seal_group(&mut self, frame: &[u8]) -> Option<Arc<[u8]>> {

@@ -329,6 +329,7 @@ fn an_agent_that_asks_answers_itself_too() {
     assert!(report.elapsed < Duration::from_millis(40), "{:?}", report.elapsed);
 }
 
+/// [QST-11]
 #[test]
 fn silent_nodes_are_missing_and_named_with_when_they_were_last_heard() {
     let mut bench = bench(4);
@@ -356,6 +357,7 @@ fn nodes_that_are_known_to_be_gone_do_not_hold_the_question_up() {
     assert_eq!([state(&bench, "n1"), state(&bench, "n2")], [State::Gone, State::Alive]);
 }
 
+/// [QST-13] [QST-14] [QST-15]
 #[test]
 fn lost_packets_are_asked_for_again_until_everybody_has_answered() {
     for seed in 0..20_usize {
@@ -390,6 +392,7 @@ fn predicates_are_evaluated_at_the_node() {
     assert_eq!(report.rounds, 1);
 }
 
+/// [QST-10]
 #[test]
 fn names_that_must_answer_are_expected_known_or_not() {
     let mut bench = bench(3);
@@ -461,6 +464,7 @@ fn two_thousand_variables_come_in_pages_also_under_loss() {
     }
 }
 
+/// [QST-20]
 #[test]
 fn replayed_and_re_sourced_questions_draw_nothing() {
     let mut bench = bench(1);
@@ -545,6 +549,7 @@ fn bytes_that_are_no_packets_are_counted_and_change_nothing() {
     assert_eq!(bench.nodes[2].endpoint.sizes(), sizes);
 }
 
+/// [PRE-8]
 #[test]
 fn a_newer_member_list_reaches_everybody_and_new_members_are_expected() {
     let mut random = Random::from_seed([9; 32]);
@@ -564,6 +569,7 @@ fn a_newer_member_list_reaches_everybody_and_new_members_are_expected() {
     assert_eq!((report.expected, report.answered), (4, 4));
 }
 
+/// [PRE-9]
 #[test]
 fn whoever_leaves_says_so() {
     let mut bench = bench(2);

@@ -106,19 +106,25 @@ impl Endpoint {
     pub(super) fn cancel_watch(&mut self, now: Now, id: QuestionId) {
         let found = self.watches.iter().find(|(_, watch)| watch.watching.id() == id);
         let Some(request) = found.map(|(request, _)| *request) else { return };
-        let Some(mut watch) = self.watches.remove(&request) else { return };
-        let topic = watch.watching.topic();
-        if !self.is_watched(topic) {
-            let group = self.watch_group(topic);
-            self.outputs.push_back(Output::Leave(group));
-        }
-        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        let Some(mut watch) = self.drop_watch(request) else { return };
         if let Some(terms) = &mut watch.frame.watch {
             terms.lease = Duration::ZERO;
         }
         let round = watch.round.wrapping_add(1);
         let frame = self.send_watch(now, watch.frame, round, Copies::default());
         self.ask_self(now, frame);
+    }
+
+    /// Forgets a watch, with what hangs on it.
+    pub(super) fn drop_watch(&mut self, request: u64) -> Option<Watch> {
+        let watch = self.watches.remove(&request)?;
+        let topic = watch.watching.topic();
+        if !self.is_watched(topic) {
+            let group = self.watch_group(topic);
+            self.outputs.push_back(Output::Leave(group));
+        }
+        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
+        Some(watch)
     }
 
     /// Lets every watch do what is due, and sends again what is to be sent again.

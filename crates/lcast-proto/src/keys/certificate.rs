@@ -88,7 +88,7 @@ pub enum IssueError {
 }
 
 impl Certificate {
-    /// Longest certificate in bytes.
+    /// Longest certificate in bytes. [SEC-26]
     pub const LENGTH_MAX: usize = 420;
     /// How far outside its time a certificate is still accepted: clocks differ.
     pub const GRACE: Duration = Duration::from_secs(48 * 3600);
@@ -209,7 +209,12 @@ impl Certificate {
 
     /// Whether it holds at a time: [SEC-22].
     pub fn validity(&self, wall: Timestamp) -> Validity {
-        let Subject { not_before, not_after, .. } = self.0.subject;
+        Self::validity_of(&self.0.subject, wall)
+    }
+
+    /// Whether a certificate that says this holds at a time: [SEC-22].
+    pub fn validity_of(subject: &Subject, wall: Timestamp) -> Validity {
+        let Subject { not_before, not_after, .. } = *subject;
         if wall > not_after.saturating_add(Self::GRACE) {
             return Validity::Expired;
         }

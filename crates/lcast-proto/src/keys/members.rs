@@ -108,7 +108,7 @@ pub enum MemberListError {
 }
 
 impl MemberList {
-    /// Most members of a realm, forgotten ones included.
+    /// Most members of a realm, forgotten ones included. [SEC-32]
     pub const MEMBERS_MAX: usize = 16_384;
     /// Most keys on a list whose name was issued again. [SEC-34]
     pub const REPLACED_MAX: usize = 16_384;

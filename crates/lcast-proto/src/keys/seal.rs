@@ -278,7 +278,7 @@ impl Pair {
         open(&self.opening, header, channel, packet)
     }
 
-    /// Seals the inside of an INTRO packet: `body` becomes ciphertext and tag.
+    /// Seals the inside of an INTRO packet: `body` becomes ciphertext and tag. [SEC-13]
     ///
     /// # Errors
     /// When the number was used.

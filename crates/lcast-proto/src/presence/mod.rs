@@ -73,6 +73,8 @@ pub struct Beacons {
     next: Instant,
     last: Option<Instant>,
     sent: u32,
+    /// How many more tell against loss what has changed.
+    repeats: u32,
     /// Whether the next one is sooner than usual because somebody asked.
     wanted: bool,
 }
@@ -80,7 +82,7 @@ pub struct Beacons {
 impl Beacons {
     /// Beacons of an agent that starts at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { next: now, last: None, sent: 0, wanted: false }
+        Self { next: now, last: None, sent: 0, repeats: 0, wanted: false }
     }
 
     /// When the next one is due.
@@ -95,6 +97,10 @@ impl Beacons {
         let pause = match self.sent {
             1 => Duration::from_millis(200),
             2 => Duration::from_millis(600),
+            _ if self.repeats > 0 => {
+                self.repeats -= 1;
+                INTERVAL_MIN
+            }
             _ => {
                 let tenth = u64::try_from(interval.as_micros() / 10).unwrap_or(u64::MAX).max(1);
                 let jitter = Duration::from_micros(random.below(2 * tenth));
@@ -104,10 +110,12 @@ impl Beacons {
         self.next = now + pause;
     }
 
-    /// Makes the next beacon due at `now`: the links changed.
+    /// Makes the next beacon due as soon as beacons may follow each other, and two more after it:
+    /// the links changed, or the process was stopped. [PRE-2]
     pub fn hurry(&mut self, now: Instant) {
-        self.next = self.next.min(now);
-        self.sent = self.sent.min(1);
+        let allowed = self.last.map_or(now, |last| now.max(last + INTERVAL_MIN));
+        self.next = self.next.min(allowed);
+        self.repeats = 2;
     }
 
     /// Somebody wants to hear this agent: the next beacon is due within the agents' share of ten a
@@ -164,6 +172,37 @@ mod tests {
         let later = due + Duration::from_secs(5);
         beacons.want(later, 10, &mut random);
         assert!(beacons.due() >= later && beacons.due() <= later + Duration::from_secs(1));
+    }
+
+    /// [PRE-2]
+    #[test]
+    fn links_that_come_and_go_are_announced_within_bounds() {
+        let mut random = Random::from_seed([1; 32]);
+        let mut now = Instant::from_micros(1_000_000);
+        let mut beacons = Beacons::new(now);
+        for _ in 0..3 {
+            now = beacons.due();
+            beacons.sent(now, INTERVAL_USUAL, &mut random);
+        }
+        // They change ten times a second, for ten seconds.
+        let (start, mut last, mut count) = (now, now, 0);
+        for _ in 0..100 {
+            now = now + Duration::from_millis(100);
+            beacons.hurry(now);
+            if beacons.due() <= now {
+                assert!(now.since(last) >= INTERVAL_MIN, "{:?} after another", now.since(last));
+                beacons.sent(now, INTERVAL_USUAL, &mut random);
+                (last, count) = (now, count + 1);
+            }
+        }
+        assert_eq!((count, last.since(start)), (5, Duration::from_secs(10)));
+        // What is said at last is repeated against loss.
+        for _ in 0..2 {
+            assert_eq!(beacons.due(), last + INTERVAL_MIN);
+            last = beacons.due();
+            beacons.sent(last, INTERVAL_USUAL, &mut random);
+        }
+        assert!(beacons.due() > last + INTERVAL_MIN);
     }
 
     #[test]

@@ -61,11 +61,11 @@ pub enum Via {
 /// The presence of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Heard within its intervals, and not suspected.
+    /// Heard lately, and not suspected. [PRE-3]
     Alive,
-    /// Silent for over two intervals, or said not to answer.
+    /// Silent for some of its intervals, or said not to answer. [PRE-3] [PRE-21]
     Suspect,
-    /// Silent for over three intervals and a second, or suspected for a second.
+    /// Silent for twice as long, or suspected and not cleared. [PRE-3] [PRE-22]
     Gone,
     /// It said goodbye.
     Left,

@@ -139,6 +139,11 @@ struct Heard {
 }
 
 impl Heard {
+    /// Whether it was answered by a large reply that is kept no longer: it is evaluated anew.
+    fn is_lost(&self) -> bool {
+        matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
+    }
+
     /// When something is due.
     fn due(&self) -> Instant {
         let step = match &self.step {
@@ -252,6 +257,9 @@ impl Answering {
         {
             return;
         }
+        if self.heard.get(&key).is_some_and(|it| frame.round > it.round && it.is_lost()) {
+            self.forget(&key);
+        }
         if let Some(heard) = self.heard.get_mut(&key) {
             if frame.round > heard.round {
                 heard.round = frame.round;
@@ -341,13 +349,13 @@ impl Answering {
                 None => return,
             },
         };
+        if slot > frame.remaining {
+            self.reply(sender, way, frame.request, Answer::Pending, frame.by_group);
+            return;
+        }
         if !self.make_room(&asker.id()) {
             let message = "too many questions are unanswered here";
             self.refuse_as(now, &back, RefusalReason::Busy, message);
-            return;
-        }
-        if slot > frame.remaining {
-            self.reply(sender, way, frame.request, Answer::Pending, frame.by_group);
             return;
         }
         let keep = frame.remaining.saturating_add(KEPT_FOR).min(REMEMBERED_FOR_MAX);
@@ -433,8 +441,8 @@ impl Answering {
         let answer = match &heard.step {
             Step::Waiting { .. } | Step::Sampling { .. } => return,
             Step::Setting { .. } => Answer::Pending,
-            Step::Answered { answer: Answer::Announced(_), kept: None } => {
-                // What was kept is gone: ask as if for the first time.
+            Step::Answered { .. } if heard.is_lost() => {
+                // It went while the slot was waited for: the next round finds nothing here.
                 self.forget(&key);
                 return;
             }

@@ -13,7 +13,7 @@ use super::report::{
     RefusedNode, Report, SetOutcome, SetResult, UnheardNode,
 };
 use super::{Ask, QuestionId, Verb, Ways};
-use crate::keys::certificate::Certificate;
+use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::members::Member;
 use crate::keys::subject::Kind;
 use crate::presence::{Roster, State};
@@ -260,6 +260,11 @@ impl Asking {
         self.index.get(id).and_then(|at| self.nodes.get(*at))
     }
 
+    /// Notes that so many packets with the question were sent.
+    pub fn note_sent(&mut self, packets: u32) {
+        self.questions_sent = self.questions_sent.saturating_add(packets);
+    }
+
     /// Notes that a packet of another node was verified.
     pub fn note_heard(&mut self) {
         self.heard = true;
@@ -343,11 +348,6 @@ impl Asking {
     /// Whether no answer is open, of those that are expected so far.
     pub fn is_accounted(&self) -> bool {
         self.open == 0
-    }
-
-    /// Whether this process may tell about the silent ones.
-    pub fn is_helper(&self, sender: &SenderId) -> bool {
-        self.helpers.contains(sender)
     }
 
     /// Notes that a helper has told what it knows.
@@ -484,8 +484,6 @@ impl Asking {
         self.next_round = now.instant + window + pause;
         let (pokes, neighbours) = self.pokes(&silent, roster);
         let by_multicast = self.ask.ways != Ways::Unicast;
-        let copies = usize::from(by_multicast) + pokes.len() + usize::from(neighbours);
-        self.questions_sent += u32::try_from(copies).unwrap_or(u32::MAX);
         let all_ways = self.ask.ways == Ways::All;
         if all_ways && self.round + 1 == REPLY_GROUP_ROUND {
             self.sends.push_back(Send::JoinReplyGroup);
@@ -546,7 +544,7 @@ impl Asking {
         (lot.copied().collect(), unknown)
     }
 
-    /// Asks repliers what they know of the silent ones, once each. [QST-16]
+    /// Asks each replier of note what it knows of those that are silent by then. [QST-16]
     fn ask_helpers(&mut self, silent: &[NodeId]) {
         if self.round > 4 || silent.is_empty() {
             return;
@@ -559,7 +557,7 @@ impl Asking {
     }
 
     fn report(&mut self, now: Now, roster: &Roster) -> Report {
-        let is_set = matches!(self.ask.verb, Verb::Set(_));
+        let writes = matches!(&self.ask.verb, Verb::Set(request) if !request.dry_run);
         let mut report = Report {
             expected: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
             rounds: u32::from(self.round),
@@ -580,7 +578,7 @@ impl Asking {
             }
             let last_heard = heard.map(|heard| heard.wall);
             let state = alive.unwrap_or(State::Never);
-            let unheard = |node| UnheardNode { node, last_heard, state, outcome_unknown: is_set };
+            let unheard = |node| UnheardNode { node, last_heard, state, outcome_unknown: writes };
             match progress {
                 Progress::Silent => report.missing.push(unheard(node)),
                 Progress::Pending | Progress::Pulling => report.late.push(unheard(node)),
@@ -639,7 +637,7 @@ fn failed_set(result: &SetResult) -> Ended {
 
 /// Whether a member must answer: an agent, not forgotten, with a valid certificate. [QST-10]
 pub fn is_expected_agent(member: &Member, wall: Timestamp) -> bool {
-    let valid = member.subject.not_before <= wall.saturating_add(Certificate::GRACE)
-        && wall.saturating_sub(Certificate::GRACE) <= member.subject.not_after;
+    let validity = Certificate::validity_of(&member.subject, wall);
+    let valid = matches!(validity, Validity::Valid | Validity::Grace);
     member.subject.kind == Kind::Agent && !member.forgotten && valid
 }

@@ -203,7 +203,8 @@ pub struct Report {
     pub missing: Vec<UnheardNode>,
     /// How many times the question was sent to all: by multicast, or its substitute on this path.
     pub rounds: u32,
-    /// How many packets carried the question, repeats and unicast copies included.
+    /// How many packets carried the question, repeats and unicast copies included. The copies that
+    /// go to all neighbours of this host count as one.
     pub questions_sent: u32,
     /// From the first packet to the end.
     pub elapsed: Duration,

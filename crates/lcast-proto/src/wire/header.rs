@@ -9,6 +9,7 @@ pub use super::id::SenderId;
 /// Length of a header in bytes.
 pub const HEADER_LEN: usize = 26;
 /// Longest sealed packet in bytes, header and tag included: fits every path without fragments.
+/// [SEC-2]
 pub const PACKET_MAX: usize = 1152;
 /// The major version of the packet format.
 pub const VERSION: u8 = 1;

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::question::asking::{Asking, Pace, Send};
+use crate::keys::seal::PacketNumbers;
+use crate::question::AskError;
 use crate::question::values::encode_value;
 use crate::variable::Entry;
 use crate::wire::frame::{Answer, ReplyFrame};
@@ -31,6 +33,7 @@ fn schema_question() -> Ask {
     Ask { verb: Verb::Schema, ..get("app", Selector::default()) }
 }
 
+/// [QST-19] [QST-42]
 #[test]
 fn members_that_only_the_repliers_know_are_in_the_account() {
     let mut random = Random::from_seed([9; 32]);
@@ -49,6 +52,7 @@ fn members_that_only_the_repliers_know_are_in_the_account() {
     assert_eq!((report.expected, report.answered, replies.len()), (4, 4, 4), "{report:?}");
 }
 
+/// [QST-33] [QST-40]
 #[test]
 fn a_false_schema_costs_one_try() {
     let mut bench = bench(3);
@@ -64,6 +68,7 @@ fn a_false_schema_costs_one_try() {
     assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Frame), 1);
 }
 
+/// [QST-41]
 #[test]
 fn a_schema_that_nobody_has_holds_nothing_up() {
     let mut bench = bench(1);
@@ -161,4 +166,59 @@ fn no_round_is_added_while_answers_come() {
     }
     // 40 ms after the first it would be due; 200 ms later it is sent all the same.
     assert_eq!(rounds, [0, 240, 301, 402]);
+}
+
+#[test]
+fn packets_of_other_processes_with_the_own_certificate_are_nobody() {
+    let mut bench = bench(1);
+    bench.nodes[2].up = false;
+    let admin = bench.nodes[0].endpoint.credential.clone();
+    for _ in 0..2 {
+        bench.add(admin.clone());
+    }
+    bench.settle();
+    let ask = || get("app.load", Selector::default());
+    bench.input(4, Input::Ask(QuestionId(70), Box::new(ask())));
+    let (_, report) = bench.ask(3, ask());
+    assert_eq!((report.missing.len(), report.heard), (1, false), "{report:?}");
+    assert!(bench.nodes[3].endpoint.stats().verified > 0);
+}
+
+#[test]
+fn a_dry_run_without_an_answer_has_written_nothing() {
+    let mut bench = bench(1);
+    bench.nodes[2].up = false;
+    let mut ask = set("hello", None);
+    if let Verb::Set(request) = &mut ask.verb {
+        request.dry_run = true;
+    }
+    let (_, report) = bench.ask(0, ask);
+    assert_eq!((report.missing.len(), report.missing[0].outcome_unknown), (1, false));
+}
+
+/// [SEC-10]
+#[test]
+fn a_question_that_cannot_be_sealed_fails_and_says_so() {
+    for watch in [false, true] {
+        let mut bench = bench(1);
+        let last = PacketNumbers::NUMBER_MAX;
+        bench.nodes[0].endpoint.numbers = PacketNumbers::starting_at(last + 1);
+        let mut ask = get("app.load", Selector::default());
+        if watch {
+            ask.verb = Verb::Watch(crate::question::WatchRequest {
+                patterns: vec!["app.load".parse().unwrap()],
+                ..Default::default()
+            });
+        }
+        bench.input(0, Input::Ask(QuestionId(70), Box::new(ask)));
+        bench.pass(Duration::from_secs(5));
+        let failed = |(_, event): &(usize, Event)| {
+            matches!(event, Event::Failed(QuestionId(70), AskError::Exhausted))
+        };
+        assert_eq!(bench.events.iter().filter(|it| failed(it)).count(), 1, "{:?}", bench.events);
+        let done = bench.events.iter().any(|(_, it)| matches!(it, Event::Done(..)));
+        let sizes =
+            (bench.nodes[0].endpoint.questions.len(), bench.nodes[0].endpoint.watches.len());
+        assert_eq!((done, sizes), (false, (0, 0)));
+    }
 }

@@ -63,6 +63,7 @@ pub(super) fn members(agents: usize) -> MemberList {
     authority.enroll(edit, &subjects, &network(), wall, &mut random).unwrap().members
 }
 
+/// [QST-12]
 #[test]
 fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
     let roster = Roster::new(members(600));
@@ -180,6 +181,7 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     assert_eq!(roster.members().version(), 2);
 }
 
+/// [QST-34]
 #[test]
 fn what_is_sent_on_request_is_limited_a_second() {
     let max = crate::endpoint::realm::SERVED_PER_SECOND_MAX;
@@ -215,4 +217,16 @@ fn a_selector_and_patterns_of_more_than_fit_are_not_asked() {
         matches!(event, Event::Failed(QuestionId(70), crate::question::AskError::Selector(_)))
     };
     assert!(bench.events.iter().any(failed), "{:?}", bench.events);
+}
+
+#[test]
+fn a_long_version_of_software_is_cut_between_characters() {
+    let mut bench = bench(1);
+    let software = format!("{}\u{e9}{}", "v".repeat(31), "w".repeat(40));
+    bench.nodes[2].endpoint.config.software = software.as_str().into();
+    bench.ask(0, get("app.load", Selector::default()));
+    let id = bench.nodes[2].endpoint.certificate().id();
+    let heard = bench.nodes[0].endpoint.roster.heard(&id).unwrap();
+    assert_eq!(*heard.software, *"v".repeat(31));
+    assert_eq!(*bench.nodes[2].endpoint.software(), *"v".repeat(31));
 }

@@ -1,7 +1,9 @@
 //! Packets that somebody kept for later, and words that nobody asked for.
 
 use super::*;
-use crate::wire::frame::{GroupFrame, SuspectFrame};
+use crate::endpoint::realm::{WISHES_MAX, Wishes};
+use crate::wire::filter::Filter;
+use crate::wire::frame::{GroupFrame, PairFrame, Record, SuspectFrame};
 use crate::wire::watch::{Change, ChangeFrame, TopicId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -92,4 +94,82 @@ fn a_change_makes_nobody_alive() {
     now.instant = now.instant + Duration::from_secs(1);
     hear(&bench, &mut fresh, now, 3, &second);
     assert_eq!(fresh.roster.heard(&id(&bench, 3)).unwrap().at, now.instant);
+}
+
+/// What n1 tells the client, unasked or asked, of these nodes.
+fn tell(bench: &mut Bench, of: &[usize]) {
+    let record = |index: &usize| Record {
+        id: id(bench, *index),
+        age: Duration::ZERO,
+        address: Some(bench.nodes[1].address),
+        interval: Duration::from_secs(10),
+        left: false,
+        gone: false,
+        software: "told".into(),
+    };
+    let records = of.iter().map(record).collect();
+    let client = bench.nodes[0].endpoint.sender();
+    let frame = PairFrame::Roster(records);
+    bench.nodes[3].endpoint.send_pair(client, &frame, false, None);
+    bench.settle();
+}
+
+/// [PRE-7] [QST-16]
+#[test]
+fn what_nobody_asked_for_is_not_taken() {
+    let mut bench = bench(3);
+    // n0 is silent and the guest was never heard; n1 and n2 reply.
+    bench.nodes[2].up = false;
+    let (client, guest, silent) = (0, 1, 2);
+    bench.input(client, Input::Ask(QuestionId(9), Box::new(get("app", Selector::default()))));
+    bench.run(Duration::from_millis(5), |_| false);
+    let dropped = |bench: &Bench| bench.nodes[0].endpoint.stats().dropped(Dropped::Unasked);
+    tell(&mut bench, &[guest]);
+    assert_eq!(dropped(&bench), 1, "a replier that was asked nothing");
+    // From round 2 on repliers are asked, of the silent ones alone.
+    bench.run(Duration::from_millis(60), |_| false);
+    tell(&mut bench, &[guest, silent]);
+    let software = |bench: &Bench, index: usize| {
+        let heard = bench.nodes[0].endpoint.roster.heard(&id(bench, index));
+        heard.map(|it| it.software.to_string())
+    };
+    assert_eq!(software(&bench, guest), None);
+    bench.pass(Duration::from_secs(10));
+    let before = dropped(&bench);
+    tell(&mut bench, &[silent]);
+    assert_eq!(dropped(&bench), before + 1, "the time for it is over");
+}
+
+/// [PRE-7]
+#[test]
+fn who_was_asked_at_the_start_is_not_believed_for_ever() {
+    let mut bench = bench(3);
+    bench.pass(Duration::from_secs(10));
+    let asked: Vec<SenderId> = (2..5).map(|it| bench.nodes[it].endpoint.sender()).collect();
+    let guest = id(&bench, 1);
+    let record = Record {
+        id: guest,
+        age: Duration::ZERO,
+        address: Some(bench.nodes[1].address),
+        interval: Duration::from_secs(10),
+        left: false,
+        gone: false,
+        software: "told".into(),
+    };
+    let now = bench.now;
+    for sender in asked {
+        let told = bench.nodes[4].endpoint.hear_roster(now, sender, std::slice::from_ref(&record));
+        assert_eq!(told, Err(Dropped::Unasked));
+    }
+    assert!(bench.nodes[4].endpoint.roster.heard(&guest).is_none());
+}
+
+#[test]
+fn so_many_rosters_are_wished_for_at_once() {
+    let (now, mut wishes) = (Instant::from_micros(1), Wishes::default());
+    for _ in 0..=WISHES_MAX {
+        let filter = Filter::new([].iter(), 0, 0, Filter::BYTES_MAX);
+        wishes.add(now, SenderId([1; 12]), &filter, None);
+    }
+    assert_eq!(wishes.len(), WISHES_MAX);
 }

@@ -1,4 +1,4 @@
-//! Questions that look for a fault go by one way alone.
+//! Questions that look for a fault go by one way alone. [QST-43]
 
 use super::*;
 use crate::presence::Via;

@@ -120,6 +120,7 @@ impl Bench {
     }
 }
 
+/// [QST-26]
 #[test]
 fn a_question_is_answered_in_its_slot_and_again_in_later_rounds() {
     let mut bench = bench();
@@ -274,10 +275,9 @@ fn the_greediest_loses_large_replies_to_the_others() {
     let kept = |bench: &mut Bench, request| bench.answering.kept(now, sender, request).is_some();
     assert!(!kept(&mut bench, 0) && kept(&mut bench, 1) && kept(&mut bench, 4));
     assert!(!fits(&ask(&mut bench, 5, 1)), "a second would make it as greedy");
-    // Who lost one asks again, and is told that there is no room.
+    // Who lost one asks again, and is told at once that there is no room.
     bench.asker = op;
-    assert_eq!(ask(&mut bench, 0, 2), [], "forgotten");
-    assert!(matches!(ask(&mut bench, 0, 3)[..], [Answer::Error(..)]));
+    assert!(matches!(ask(&mut bench, 0, 2)[..], [Answer::Error(..)]));
     bench.pass(KEPT_FOR);
     assert_eq!(bench.answering.kept_bytes(), 0);
 }
@@ -386,4 +386,19 @@ fn a_selector_and_patterns_of_more_than_fit_are_refused() {
             _ => panic!("{length}: {answers:?}"),
         }
     }
+}
+
+/// [QST-22] [QST-27]
+#[test]
+fn who_is_told_to_wait_pushes_nobody_out() {
+    let mut bench = bench();
+    for request in 0..REMEMBERED_MAX as u64 {
+        let frame = bench.frame(request);
+        assert_eq!(bench.hear(frame), [Answer::Here]);
+    }
+    let remembered = bench.answering.heard.keys().copied().collect::<Vec<_>>();
+    let window = WINDOW_MAX;
+    let late = QuestionFrame { window, remaining: Duration::ZERO, ..bench.frame(5000) };
+    assert_eq!(bench.hear(late), [Answer::Pending]);
+    assert!(bench.answering.heard.keys().copied().eq(remembered));
 }
