@@ -165,6 +165,7 @@ impl Endpoint {
         if !announcement.addresses.iter().any(|it| is_same(it, &origin.way.to)) {
             return Err(Dropped::Source);
         }
+        let origin = Origin { way: way_back(origin.way, &announcement.addresses), ..origin };
         let usable =
             matches!(origin.certificate.validity(now.wall), Validity::Valid | Validity::Grace);
         if usable && !self.is_forgotten(&origin.certificate) {
@@ -209,8 +210,9 @@ impl Endpoint {
             return Err(Dropped::Clock);
         }
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
+        let way = way_back(origin.way, &beacon.announcement.addresses);
         let heard = Heard {
-            address: named.then_some(origin.way.to),
+            address: named.then_some(way.to),
             interval: beacon.interval.clamp(INTERVAL_MIN, crate::presence::INTERVAL_MAX),
             left: beacon.leaving,
             software: beacon.software.clone(),
@@ -221,7 +223,7 @@ impl Endpoint {
             return Ok(());
         }
         let session = beacon.announcement.session;
-        let (sender, way) = (origin.sender, origin.way);
+        let sender = origin.sender;
         let newer = beacon.announcement.members_version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
         if helps || self.is_near(&origin.certificate.id()) {
@@ -381,6 +383,21 @@ impl Endpoint {
 fn split_certificate(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = body.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// The way back to who announces these addresses. From a link-local address only link-local ones
+/// are reached for sure: in place of a source of another kind the one of the same link is taken,
+/// which stands as far back among its kind where every link has both. [QST-20]
+fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
+    let is_near = |it: &SocketAddrV6| it.ip().is_unicast_link_local();
+    if !is_near(&way.from) || is_near(&way.to) {
+        return way;
+    }
+    let place = named.iter().filter(|it| !is_near(it)).position(|it| is_same(it, &way.to));
+    let near: Vec<&SocketAddrV6> = named.iter().filter(|it| is_near(it)).collect();
+    let Some(found) = place.and_then(|place| near.get(place)).or(near.first()) else { return way };
+    let to = SocketAddrV6::new(*found.ip(), found.port(), 0, way.from.scope_id());
+    Way { to, ..way }
 }
 
 /// Whether two addresses are the same but for the scope, which is each host's own affair.
