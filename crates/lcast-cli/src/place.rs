@@ -46,6 +46,16 @@ pub(crate) fn realm_name(everywhere: &Everywhere) -> Option<String> {
 
 /// Finds the credential and the state folder for a purpose.
 pub(crate) fn resolve(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {
+    let place = locate(everywhere, purpose)?;
+    // An agent starts all the same: a board without a battery learns the time after it.
+    if purpose == Purpose::Ask {
+        check_clock(place.credential.certificate(), wall())?;
+    }
+    Ok(place)
+}
+
+/// As [`resolve`], whatever the time of the credential.
+pub(crate) fn locate(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {
     let place = match (&everywhere.common.credential, &everywhere.common.realm) {
         (Some(_), Some(_)) => {
             let message = "--credential and --realm exclude each other: a credential file names \
@@ -56,10 +66,6 @@ pub(crate) fn resolve(everywhere: &Everywhere, purpose: Purpose) -> Result<Place
         (None, _) => from_home(everywhere, purpose)?,
     };
     check_kind(&place.credential, purpose)?;
-    // An agent starts all the same: a board without a battery learns the time after it.
-    if purpose == Purpose::Ask {
-        check_clock(place.credential.certificate(), wall())?;
-    }
     let state = everywhere.state.clone().or(place.state);
     Ok(Place { state, ..place })
 }
@@ -111,7 +117,7 @@ fn check_kind(credential: &Credential, purpose: Purpose) -> Result<(), Failure> 
 }
 
 /// Who asks outside the time of its certificate would be refused, or expect nobody.
-fn check_clock(certificate: &Certificate, wall: Timestamp) -> Result<(), Failure> {
+pub(crate) fn check_clock(certificate: &Certificate, wall: Timestamp) -> Result<(), Failure> {
     let Subject { name, not_before, not_after, .. } = certificate.subject();
     let name = name.as_str();
     match certificate.validity(wall) {

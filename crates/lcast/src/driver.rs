@@ -393,16 +393,17 @@ impl Driver {
             self.endpoint.handle_input(now, Input::Overrun(lost));
         }
         let links = self.network.links();
-        let routed = self.network.scope().is_routed();
         for datagram in batch.iter() {
             let (local, multicast) = match datagram.destination {
                 Arrival::Unicast(local) => (local, false),
                 Arrival::Group(_) => {
                     let link = links.iter().find(|link| link.index == datagram.link);
-                    // The address that multicast leaves from: routers reach that one too.
+                    // One that the sender reaches: of the kind of its own.
+                    let near = datagram.source.ip().is_unicast_link_local();
                     let local = |link: &LinkInfo| {
-                        let own = &link.addresses;
-                        if routed { own.last().copied() } else { own.first().copied() }
+                        let mut own = link.addresses.iter();
+                        let same = own.find(|it| it.ip().is_unicast_link_local() == near);
+                        same.or(link.addresses.first()).copied()
                     };
                     let Some(local) = link.and_then(local) else { continue };
                     (local, true)

@@ -66,6 +66,48 @@ causes! {
     MulticastFiltered = "multicast-filtered",
 }
 
+impl Cause {
+    /// Whether this, as an error, brings the other about: the other is not told beside it.
+    pub(crate) const fn explains(self, other: Self) -> bool {
+        match self {
+            // Nothing gets in or out, or nobody listens to what does.
+            Self::NoIpv6
+            | Self::InterfaceDown
+            | Self::InterfaceAbsent
+            | Self::WrongInterface
+            | Self::WrongScope
+            | Self::CredentialExpired => {
+                other.is_of_multicast()
+                    || matches!(other, Self::QuestionsFiltered | Self::CredentialOtherRealm)
+            }
+            // Unicast works.
+            Self::NoMulticastRoute | Self::PortTaken => other.is_of_multicast(),
+            Self::BuffersSmall
+            | Self::ReceiveOverflow
+            | Self::CredentialSoonExpired
+            | Self::CredentialOtherRealm
+            | Self::ClockSkew
+            | Self::DuplicateIdentity
+            | Self::RepliesFiltered
+            | Self::QuestionsFiltered
+            | Self::SnoopingNoQuerier
+            | Self::MulticastOneWay
+            | Self::MulticastFiltered => false,
+        }
+    }
+
+    /// Whether multicast fails, or what answers it, while unicast works.
+    const fn is_of_multicast(self) -> bool {
+        matches!(
+            self,
+            Self::RepliesFiltered
+                | Self::SnoopingNoQuerier
+                | Self::MulticastOneWay
+                | Self::MulticastFiltered
+        )
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())

@@ -1,7 +1,7 @@
 //! The judgement: facts in, findings out. A pure function.
 //!
 //! Causes come in order, the one that explains most first: who has no IPv6 is not told about
-//! routes, too.
+//! routes, too; and what an error on this host explains is not told beside it.
 
 mod credential;
 mod fleet;
@@ -9,13 +9,17 @@ mod host;
 #[cfg(test)]
 mod tests;
 
-use super::Finding;
+use super::cause::Cause;
 use super::facts::Facts;
+use super::{Finding, Severity};
 
 /// What is wrong, judged by these facts.
 pub(crate) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut findings = host::diagnose(facts);
     findings.extend(credential::diagnose(facts));
     findings.extend(fleet::diagnose(facts));
+    let errors = findings.iter().filter(|it| it.severity == Severity::Error);
+    let errors: Vec<Cause> = errors.map(|it| it.cause).collect();
+    findings.retain(|it| !errors.iter().any(|error| error.explains(it.cause)));
     findings
 }

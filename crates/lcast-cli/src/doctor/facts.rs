@@ -145,6 +145,8 @@ pub(crate) struct AskedFacts {
     pub(crate) agents: Vec<AgentFacts>,
     /// Packets that the host received and gave to nobody while multicast alone was asked.
     pub(crate) undelivered: u64,
+    /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
+    pub(crate) tracked: bool,
     /// Whether this host heard the realm's group before the question: the switch may have
     /// forgotten it since.
     pub(crate) joined_before: bool,
@@ -165,6 +167,8 @@ pub(crate) struct AgentFacts {
     pub(crate) by_unicast: bool,
     /// Whether it was heard by multicast while this went on.
     pub(crate) heard: bool,
+    /// Whether other agents heard it while this went on.
+    pub(crate) elsewhere: bool,
     /// How far its clock is ahead of this host's, in milliseconds.
     pub(crate) clock_ms: Option<i64>,
     /// Whether two processes speak in its name.

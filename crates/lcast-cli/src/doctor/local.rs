@@ -63,6 +63,13 @@ pub(crate) fn undelivered() -> u64 {
     counter("Ip6InReceives").saturating_sub(known)
 }
 
+/// Whether the kernel tracks connections of this host: a stateful firewall makes it. An ordinary
+/// user cannot see the rules, and may see this.
+pub(crate) fn tracks_connections() -> bool {
+    let count = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
+    count.is_ok_and(|it| it.trim().parse().is_ok_and(|count: u64| count > 0))
+}
+
 /// A counter of a file that has a name and a number a line; 0 when it is not there.
 pub(super) fn count(path: &str, name: &str) -> u64 {
     let text = fs::read_to_string(path).unwrap_or_default();

@@ -211,6 +211,7 @@ impl Endpoint {
         if !announcement.addresses.iter().any(|it| is_same(it, &origin.way.to)) {
             return Err(Dropped::Source);
         }
+        let origin = Origin { way: way_back(origin.way, &announcement.addresses), ..origin };
         if timely && self.check_membership(now, &origin.certificate).is_ok() {
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
             self.note(&origin, heard);
@@ -246,8 +247,9 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
+        let way = way_back(origin.way, &beacon.announcement.addresses);
         let heard = Heard {
-            address: named.then_some(origin.way.to),
+            address: named.then_some(way.to),
             interval: beacon.interval.clamp(INTERVAL_MIN, crate::presence::INTERVAL_MAX),
             left: beacon.leaving,
             software: beacon.software.clone(),
@@ -258,7 +260,7 @@ impl Endpoint {
             return Ok(());
         }
         let session = beacon.announcement.session;
-        let (sender, way) = (origin.sender, origin.way);
+        let sender = origin.sender;
         let newer = beacon.announcement.members_version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
         if helps || self.is_near(&origin.certificate.id()) {
@@ -412,6 +414,21 @@ impl Endpoint {
             PairFrame::Change(change) => self.hear_change(now, sender, certificate, &change),
         }
     }
+}
+
+/// The way back to who announces these addresses. From a link-local address only link-local ones
+/// are reached for sure: in place of a source of another kind the one of the same link is taken,
+/// which stands as far back among its kind where every link has both. [QST-20]
+fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
+    let is_near = |it: &SocketAddrV6| it.ip().is_unicast_link_local();
+    if !is_near(&way.from) || is_near(&way.to) {
+        return way;
+    }
+    let place = named.iter().filter(|it| !is_near(it)).position(|it| is_same(it, &way.to));
+    let near: Vec<&SocketAddrV6> = named.iter().filter(|it| is_near(it)).collect();
+    let Some(found) = place.and_then(|place| near.get(place)).or(near.first()) else { return way };
+    let to = SocketAddrV6::new(*found.ip(), found.port(), 0, way.from.scope_id());
+    Way { to, ..way }
 }
 
 /// Whether two addresses are the same but for the scope, which is each host's own affair.

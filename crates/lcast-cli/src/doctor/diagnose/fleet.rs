@@ -2,8 +2,9 @@
 //!
 //! What an agent answers tells where the fault is. To a question by multicast alone it answers by
 //! unicast, so an answer means that both work. One that answers only when it was asked by unicast
-//! did not get the question, or its answer was thrown away here: then this host received more
-//! packets than it gave to anybody. One that is heard and never answers does not let questions in.
+//! did not get the question, or its answer was thrown away here: then this host has a firewall that
+//! tracks connections, and received more packets than it gave to anybody. One that is heard and
+//! never answers does not let questions in.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,7 @@ fn unanswered(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
         return None;
     }
     let count = u64::try_from(such.len()).unwrap_or(u64::MAX);
-    if asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN) {
+    if asked.tracked && asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN) {
         return Some(replies_filtered(facts, &such));
     }
     let heard = such.iter().any(|it| it.heard);
@@ -63,12 +64,13 @@ fn used(facts: &Facts) -> impl Iterator<Item = &InterfaceFacts> {
 
 fn replies_filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
     let what = format!(
-        "a firewall of this host drops the answers of {} to questions by multicast; they get in \
-         only after this host spoke to each of them",
+        "a firewall of this host drops the first answers of {}: they get in only after this host \
+         spoke to each of them, so a question takes a round more",
         names(agents.iter().copied()).join(", ")
     );
     let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
-    Finding::here(Cause::RepliesFiltered, Severity::Error, what, command)
+    // Every agent that this is about answers in the end.
+    Finding::here(Cause::RepliesFiltered, Severity::Warning, what, command)
 }
 
 fn snooping(facts: &Facts, agents: &[&AgentFacts]) -> Finding {

@@ -100,20 +100,23 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
 }
 
 /// An interface whose only address is link-local, in a realm that routers shall forward: it matters
-/// where somebody is out of reach.
+/// where others hear somebody who is not heard here. Who is heard by nobody may just not run.
 fn narrow(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     let Facts { realm, host, asked, .. } = all;
-    let out_of_reach = asked.as_ref().is_some_and(|it| it.agents.iter().any(AgentFacts::is_silent));
+    let is_such = |it: &&AgentFacts| it.is_silent() && it.elsewhere;
+    let agents = asked.iter().flat_map(|it| &it.agents);
+    let names: Vec<&str> = agents.filter(is_such).map(|it| it.name.as_str()).collect();
     let addresses = &facts.interface.addresses;
     let wide = addresses.iter().any(|it| !it.ip.is_unicast_link_local());
     let (near, group) = (addresses.first()?.ip.octets(), realm.group?.octets());
-    if !realm.is_routed() || wide || !out_of_reach {
+    if !realm.is_routed() || wide || names.is_empty() {
         return None;
     }
     let name = &facts.interface.name;
     let what = format!(
-        "'{name}' has only a link-local address, from which routers forward nothing, and some \
-         agents are out of reach"
+        "'{name}' has only a link-local address, from which routers forward nothing, and other \
+         agents hear {}, which is out of reach here",
+        names.join(", ")
     );
     // A prefix that all hosts of the realm come to, from its group's hash (RFC 4193).
     let mut octets = [0; 16];

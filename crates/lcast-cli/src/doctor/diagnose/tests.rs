@@ -69,7 +69,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             firewall: Firewall::Nft,
         },
         credential: Some(credential(3650)),
-        asked: Some(AskedFacts { agents: agents.to_vec(), ..AskedFacts::default() }),
+        asked: Some(AskedFacts { agents: agents.to_vec(), tracked: true, ..AskedFacts::default() }),
     }
 }
 
@@ -113,11 +113,57 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["h", "muh"], |_| {}, &["questions-filtered"]);
     check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 6, &["replies-filtered"]);
     check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 5, &["multicast-filtered"]);
+    // Without a stateful firewall it is none that drops anything.
+    let open = |it: &mut Facts| {
+        let asked = it.asked.as_mut().unwrap();
+        (asked.undelivered, asked.tracked) = (600, false);
+    };
+    check(["u", "u"], open, &["multicast-filtered"]);
     let before = |it: &mut Facts| it.asked.as_mut().unwrap().joined_before = true;
     check(["u", "u"], before, &["snooping-no-querier"]);
     let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
     check(["", ""], other, &["credential-other-realm"]);
     check(["muh", ""], other, &[]);
+}
+
+#[test]
+fn what_an_error_explains_is_not_told() {
+    let check = |ways: [&str; 2], change: fn(&mut Facts), expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        change(&mut facts);
+        assert_eq!(ids(&facts), expected, "{ways:?}");
+    };
+    let routeless: fn(&mut Facts) = |it| it.host.interfaces[0].route = false;
+    check(["u", "u"], routeless, &["no-multicast-route"]);
+    check(["u", "h"], routeless, &["no-multicast-route", "questions-filtered"]);
+    let taken: fn(&mut Facts) = |it| {
+        it.host.group_taken = true;
+        it.asked.as_mut().unwrap().undelivered = 6;
+    };
+    check(["u", "u"], taken, &["port-taken"]);
+    check(["mu", "u"], taken, &["port-taken"]);
+    let ended: fn(&mut Facts) = |it| it.credential = Some(credential(-1));
+    check(["h", "h"], ended, &["credential-expired"]);
+    // A warning explains nothing.
+    let soon: fn(&mut Facts) = |it| it.credential = Some(credential(1));
+    check(["u", "u"], soon, &["credential-soon-expired", "multicast-filtered"]);
+    let shared: fn(&mut Facts) = |it| it.host.holders = vec![holder(Some(process("nc", None)))];
+    check(["u", "u"], shared, &["port-taken", "multicast-filtered"]);
+}
+
+#[test]
+fn a_link_local_address_is_too_little_only_for_who_is_heard_elsewhere() {
+    let check = |ways: &str, elsewhere: bool, scope: Scope, expected: &[&str]| {
+        let far = AgentFacts { elsewhere, ..agent("far", ways) };
+        let mut facts = sound(&[agent("near", "muh"), far]);
+        facts.host.interfaces[0].interface.addresses.truncate(1);
+        facts.realm.scope = scope;
+        assert_eq!(ids(&facts), expected, "{ways} {elsewhere} {scope:?}");
+    };
+    check("", true, Scope::Site, &["wrong-scope"]);
+    check("", false, Scope::Site, &[]);
+    check("", true, Scope::Link, &[]);
+    check("muh", true, Scope::Site, &[]);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //!
 //! First by multicast alone, then, those that stayed silent, by unicast alone; then each that
 //! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
-//! second node listens at the realm's port for packets of other realms.
+//! second node listens at the realm's port for packets of other realms. Those that answered by
+//! unicast only are asked by multicast once more, from that port, since that is how commands ask: a
+//! firewall may open it and no other. In the end agents are asked whether they hear those that are
+//! not heard here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +15,7 @@ use std::time::{Duration, Instant};
 use lcast::Node;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::credential::Credential;
-use lcast_proto::presence::INTERVAL_MIN;
+use lcast_proto::presence::{INTERVAL_MIN, Via};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::Selector;
@@ -23,7 +26,7 @@ use crate::doctor::facts::{AgentFacts, AskedFacts, RealmFacts};
 use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::place::Place;
+use crate::place::{Place, wall};
 use crate::signals::Signals;
 use crate::verbs::question;
 
@@ -45,6 +48,7 @@ pub(super) async fn ask(
     realm: &RealmFacts,
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
+    let begun = wall();
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
     let session = Session::examine(place)?;
@@ -58,6 +62,7 @@ pub(super) async fn ask(
         Err(failure) => return Err(failure),
     };
     let undelivered = local::undelivered().saturating_sub(before);
+    let tracked = local::tracks_connections();
     let mut agents: BTreeMap<String, AgentFacts> = BTreeMap::new();
     let facts = |name: &String| AgentFacts { name: name.clone(), ..AgentFacts::default() };
     agents.extend(first.expected.iter().map(|name| (name.clone(), facts(name))));
@@ -71,6 +76,9 @@ pub(super) async fn ask(
         for name in &second.answered {
             agents.entry(name.clone()).or_default().by_unicast = true;
         }
+        for name in ask_from_port(listener.as_ref(), &second.answered).await {
+            agents.entry(name).or_default().by_multicast = true;
+        }
         spoke.extend(second.answered);
     }
     let spoke: Vec<String> = spoke.into_iter().collect();
@@ -81,9 +89,19 @@ pub(super) async fn ask(
     }
     let heard = signals.unless(hear(&session, &mut agents)).await;
     heard.ok_or_else(question::interrupted)?;
+    if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
+        probe(&session, signals, Ways::All, None).await?;
+        for view in session.nodes().await {
+            let lately = view.last_heard.is_some_and(|heard| heard > begun);
+            if let Some(agent) = agents.get_mut(&view.name) {
+                agent.elsewhere = view.via == Some(Via::Told) && lately;
+            }
+        }
+    }
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
+        tracked,
         joined_before,
         ..AskedFacts::default()
     };
@@ -101,6 +119,21 @@ pub(super) async fn ask(
 fn listen(credential: &Credential) -> Option<Node> {
     let copy = Credential::decode(&credential.encode()).ok()?;
     Node::builder(copy).start().ok()
+}
+
+/// Which of these answer a question that goes by multicast alone from the realm's port.
+async fn ask_from_port(node: Option<&Node>, names: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut answered = BTreeSet::new();
+    let Some(node) = node.filter(|_| !names.is_empty()) else { return answered };
+    let question = node.question(Verb::Ping).only(names.iter().cloned().collect());
+    // A node that does not know a name yet expects nothing of it, and cannot say anything here.
+    let Ok(mut replies) = question.ways(Ways::Multicast).timeout(PATIENCE).ask().await else {
+        return answered;
+    };
+    while let Some(reply) = replies.next().await {
+        answered.insert(reply.node);
+    }
+    answered
 }
 
 /// Who was expected, and who answered.

@@ -9,8 +9,7 @@ mod print;
 mod remote;
 
 use lcast::home::Purpose;
-use lcast_proto::keys::Kind;
-use lcast_proto::keys::Scope;
+use lcast_proto::keys::{Kind, Scope, Validity};
 
 use crate::args::require::Require;
 use crate::args::{DoctorArgs, Everywhere, QuestionArgs};
@@ -65,19 +64,25 @@ pub(crate) async fn run(
     Ok(if sound { Exit::Success } else { Exit::Incomplete })
 }
 
-/// Whether there is anything to ask: nothing of a realm of one host goes anywhere, and an agent's
-/// credential is for its agent alone.
+/// Whether there is anything to ask: nothing of a realm of one host goes anywhere, an agent's
+/// credential is for its agent alone, and nobody answers one that has ended.
 fn may_ask(place: &Place, realm: &RealmFacts) -> bool {
-    realm.scope != Scope::Host && place.credential.certificate().kind() == Kind::Client
+    let certificate = place.credential.certificate();
+    let ended = certificate.validity(place::wall()) == Validity::Expired;
+    realm.scope != Scope::Host && certificate.kind() == Kind::Client && !ended
 }
 
 /// The credential to look with: a client's, else an agent's, else none when none was asked for.
 fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failure> {
-    let error = match place::resolve(everywhere, Purpose::Ask) {
-        Ok(place) => return Ok(Some(place)),
+    let error = match locate(everywhere) {
+        Ok(place) => {
+            note_passed_over(&place, output);
+            return Ok(Some(place));
+        }
         Err(error) => error,
     };
     if let Ok(place) = place::resolve(everywhere, Purpose::Answer) {
+        note_passed_over(&place, output);
         return Ok(Some(place));
     }
     if everywhere.common.credential.is_some() || place::realm_name(everywhere).is_some() {
@@ -85,4 +90,24 @@ fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failur
     }
     output.note(&format!("no credential ({error}): only this host is looked at"));
     Ok(None)
+}
+
+/// A client's credential. One that has ended is a finding; one that has not begun says that the
+/// clock is wrong, and nothing that was heard could be judged.
+fn locate(everywhere: &Everywhere) -> Result<Place, Failure> {
+    let place = place::locate(everywhere, Purpose::Ask)?;
+    let (certificate, wall) = (place.credential.certificate(), place::wall());
+    if certificate.validity(wall) == Validity::NotYet {
+        place::check_clock(certificate, wall)?;
+    }
+    Ok(place)
+}
+
+/// Names the realms that were passed over: one of them may be the one in question.
+fn note_passed_over(place: &Place, output: Output) {
+    if place.seen.is_empty() {
+        return;
+    }
+    place.seen.iter().for_each(|seen| output.note(&seen.to_string()));
+    output.note(&format!("so realm '{}' is looked at", place.credential.realm_name()));
 }

@@ -39,6 +39,13 @@ fn note_silent(facts: &Facts, output: Output) {
         let names = sanitise(&names.join(", "));
         output.note(&format!("nothing is heard of {names}: not running, or out of reach"));
     }
+    let mut agents = facts.asked.iter().flat_map(|asked| &asked.agents).peekable();
+    if agents.peek().is_some() && agents.all(crate::doctor::facts::AgentFacts::is_silent) {
+        output.note(
+            "or they are of another realm of this name: 'librecast realm show' here and there \
+             shows the fingerprints",
+        );
+    }
 }
 
 fn text(finding: &Finding) -> String {

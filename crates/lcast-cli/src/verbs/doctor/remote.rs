@@ -43,6 +43,10 @@ pub(super) async fn run(
     .await?;
     found.values_mut().for_each(|nodes| nodes.sort_unstable());
     print(&found, json::report(&asked.report), output)?;
+    if found.is_empty() && asked.report.answered > 0 && output.format == Format::Text {
+        let count = asked.report.answered;
+        output.note(&format!("nothing is wrong on the hosts of the agents that answered: {count}"));
+    }
     report::lines(&asked.report, place::wall()).iter().for_each(|line| output.note(line));
     let exit = match question::judge(&asked, &args.ask.question) {
         Exit::Success if !found.is_empty() => Exit::Incomplete,

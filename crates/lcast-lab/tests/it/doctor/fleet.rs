@@ -34,13 +34,61 @@ fn nodes(finding: &Value) -> Vec<&str> {
 fn this_hosts_firewall_drops_the_replies() {
     let (fleet, doctor) = fleet(3);
     fleet.lab.host(0).firewall(Firewall::Stateful);
-    // Whatever the firewall remembers of earlier questions changes nothing.
-    fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+    // What the firewall remembers of the doctor's own questions changes nothing.
     diagnosed(&doctor, "replies-filtered");
     let finding = diagnosed(&doctor, "replies-filtered");
-    assert_eq!(finding["where"], "here");
+    // All answer, if not at once.
+    assert_eq!((&finding["where"], &finding["severity"]), (&"here".into(), &"warning".into()));
+    fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     mend(&fleet.lab.host(0), &finding);
     content(&doctor);
+}
+
+#[test]
+fn the_rule_of_the_book_is_enough_for_an_asker() {
+    let (fleet, doctor) = fleet(3);
+    fleet.lab.host(0).firewall(Firewall::OnlyPort(24_242));
+    sound(&doctor);
+    fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+}
+
+#[test]
+fn link_local_addresses_are_enough() {
+    let lab = Lab::new(3).build();
+    lab.hosts().for_each(|host| narrow(&host));
+    let mut fleet = Fleet::in_lab(lab, 2, CONFIG);
+    let doctor = fleet.realm.admin("doctor");
+    content(&doctor);
+    // An asker with more addresses than the agents is answered all the same.
+    let (host, address) = (fleet.lab.host(0), fleet.lab.host(0).addresses(0).1);
+    host.shell(&format!("ip -6 address add {address}/64 dev eth0 nodad")).ok();
+    let agents = sound(&doctor).json["facts"]["agents"].clone();
+    assert!(agents.as_array().unwrap().iter().all(|it| it["by_multicast"] == true), "{agents}");
+    narrow(&host);
+    // One that does not run is told, and is no finding.
+    fleet.agent("db2").kill();
+    fleet.realm.issue(&Member::agent("never"));
+    let output = doctor.run();
+    assert_eq!((output.code, &*output.stdout), (0, ""), "{output}");
+    assert!(output.stderr.contains("nothing is heard of db2, never"), "{output}");
+}
+
+#[test]
+fn an_asker_with_fewer_addresses_than_the_agents_is_answered() {
+    let (fleet, doctor) = fleet(2);
+    narrow(&fleet.lab.host(0));
+    sound(&doctor);
+    fleet.realm.ask("get **").check(0, &[("answered", 2)]);
+}
+
+#[test]
+fn agents_of_one_host_alone_hear_each_other() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let members = ["web1", "web2"].map(|name| (host.clone(), Member::agent(name)));
+    let _agents = realm.start_all(&members, CONFIG);
+    sound(&realm.admin("doctor"));
 }
 
 #[test]
@@ -168,6 +216,12 @@ fn a_credential_expires() {
     let doctor = realm.admin("doctor");
     let finding = diagnosed(&doctor, "credential-soon-expired");
     diagnosed(&doctor.clone().clock("+49h"), "credential-expired");
+    // Beyond the grace, where all other verbs refuse it.
+    diagnosed(&doctor.clone().clock("+100h"), "credential-expired");
+    let path = host.path("home/short.credential");
+    let from_file = host.librecast(&format!("doctor --credential {path}")).clock("+100h");
+    let finding_of_file = diagnosed(&from_file, "credential-expired");
+    assert_eq!(finding_of_file["where"], "authority");
     mend(&host, &finding);
     content(&doctor);
 }
@@ -210,6 +264,9 @@ fn agents_tell_what_they_find() {
     assert_eq!(checkup.json["report"]["answered"], 2);
     let checkup = Checkup::run(&doctor.clone().args(["--on", "db*"]));
     assert_eq!((checkup.code, checkup.ids()), (0, Vec::new()));
+    let output = doctor.clone().args(["--on", "db*"]).run();
+    let note = "nothing is wrong on the hosts of the agents that answered: 1";
+    assert!(output.stderr.contains(note), "{output}");
     let lines = doctor.clone().args(["--on", "web1", "--jsonl"]).run().json_lines();
     assert_eq!((&*lines[0]["kind"].to_string(), lines.len()), ("\"finding\"", 2));
     fleet.lab.host(1).shell("ip -6 route add multicast ff00::/8 dev eth0 table local").ok();

@@ -1,6 +1,9 @@
 //! What is wrong with the host that the doctor looks at.
 
+use lcast_lab::Member;
+
 use super::*;
+use crate::fleet::{CONFIG, Fleet};
 
 /// A host of a realm, whose cards make addresses of their own as real ones do, and its doctor.
 fn patient(options: &str) -> (Lab, Host, Job) {
@@ -57,14 +60,23 @@ fn an_interface_without_an_address() {
 
 #[test]
 fn an_interface_that_routers_forward_nothing_from() {
-    let lab = Lab::new(1).build();
+    // Host 1 is between, and hears host 2.
+    let lab = Lab::new(3).attach(1, &[0, 1]).attach(2, &[1]).build();
     let realm = Realm::create(&lab.host(0), "prod", "");
-    realm.issue(&lcast_lab::Member::agent("far"));
+    let members = [(lab.host(1), Member::agent("hub")), (lab.host(2), Member::agent("far"))];
+    let mut agents = realm.start_all(&members, CONFIG);
     let doctor = realm.admin("doctor");
-    content(&doctor);
-    let address = lab.host(0).addresses(0).1;
-    lab.host(0).shell(&format!("ip -6 address del {address}/64 dev eth0")).ok();
+    narrow(&lab.host(0));
+    // Who is heard by nobody just does not run.
+    agents[1].kill();
+    sound(&doctor);
+    agents[1].start();
     let finding = diagnosed(&doctor, "wrong-scope");
+    assert!(finding["what"].as_str().unwrap().contains("hear far,"), "{finding}");
+    // As where there is a router, every address has a way back.
+    let router = lab.host(1).addresses(0).0;
+    lab.host(1).shell("ip -6 route add default dev eth0").ok();
+    lab.host(0).shell(&format!("ip -6 route add default via {router} dev eth0")).ok();
     mend(&lab.host(0), &finding);
     content(&doctor);
 }
@@ -87,6 +99,25 @@ fn another_program_holds_the_port() {
     assert!(finding["what"].as_str().unwrap().contains("lab-helper"), "{finding}");
     mend(&host, &finding);
     other.wait(DEADLINE);
+    content(&doctor);
+}
+
+#[test]
+fn what_comes_of_a_fault_of_this_host_is_not_told_beside_it() {
+    let fleet = Fleet::new(2, 0, CONFIG);
+    let (host, doctor) = (fleet.lab.host(0), fleet.realm.admin("doctor"));
+    content(&doctor);
+    let check = |id: &str| {
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec![id]), "{:#}", checkup.json);
+    };
+    host.shell("ip -6 route del multicast ff00::/8 dev eth0 table local").ok();
+    check("no-multicast-route");
+    host.shell("ip -6 route add multicast ff00::/8 dev eth0 table local").ok();
+    let mut other = host.command(&lcast_lab::helper()).args(["hold", "24242"]).start_dialogue();
+    other.wait_stdout("that it holds the port", DEADLINE, |bytes| bytes == b"held\n");
+    check("port-taken");
+    other.kill();
     content(&doctor);
 }
 
@@ -114,7 +145,7 @@ fn the_realm_local_is_looked_at_and_never_asked() {
 fn an_agents_credential_is_enough_to_look() {
     let lab = Lab::new(2).build();
     let realm = Realm::create(&lab.host(0), "prod", "");
-    let path = realm.issue(&lcast_lab::Member::agent("web1"));
+    let path = realm.issue(&Member::agent("web1"));
     let host = lab.host(1);
     let doctor = host.librecast(&format!("doctor --credential {path}"));
     content(&doctor);

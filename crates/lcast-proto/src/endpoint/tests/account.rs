@@ -1,9 +1,9 @@
 //! Every reply that arrives is in the account, once; and no question waits for nothing.
 
 use super::*;
-use crate::question::asking::{Asking, Pace, Send};
 use crate::keys::seal::PacketNumbers;
 use crate::question::AskError;
+use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::encode_value;
 use crate::variable::Entry;
 use crate::wire::frame::{Answer, ReplyFrame};
