@@ -508,6 +508,15 @@ impl RealmFolder {
         Ok(())
     }
 
+    /// Removes what processes that were killed left half-written here. Only under the lock, and not
+    /// while a run of `issue` is to be finished: its credentials wait for their names.
+    fn remove_left(&self) {
+        if !journal::is_open(self) {
+            file::remove_left(&self.path, None);
+            file::remove_left(&self.path.join(AGENTS), None);
+        }
+    }
+
     /// Waits for the lock that one process at a time holds while it changes the folder.
     fn lock(&self) -> Result<File, RealmError> {
         self.lock_within(LOCK_WAIT)
@@ -522,7 +531,10 @@ impl RealmFolder {
         let begin = std::time::Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => {
+                    self.remove_left();
+                    return Ok(file);
+                }
                 Err(TryLockError::WouldBlock) if begin.elapsed() < wait => {
                     std::thread::sleep(LOCK_STEP);
                 }
