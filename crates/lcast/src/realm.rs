@@ -257,6 +257,14 @@ pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, Re
     if mode & 0o077 != 0 && !by_group {
         return Err(RealmError::Mode { path: path.to_owned(), mode });
     }
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != own && owner != 0 {
+        tracing::warn!(
+            path = %path.display(),
+            owner,
+            "this credential belongs to another user, who knows its keys and may change it"
+        );
+    }
     Ok(credential)
 }
 
@@ -291,6 +299,11 @@ impl RealmFolder {
             (Owner::System, Some(config)) => config.join("agent.toml"),
             (Owner::User | Owner::System, _) => self.path.join("agent.toml"),
         }
+    }
+
+    /// The permission bits of the folder, when others than its owner may change what is in it.
+    pub fn writable_mode(&self) -> Option<u32> {
+        file::mode(&self.path).ok().map(|mode| mode & 0o777).filter(|mode| mode & 0o022 != 0)
     }
 
     /// Whether the credential for this purpose can be read.

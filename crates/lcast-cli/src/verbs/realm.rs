@@ -59,6 +59,13 @@ pub(crate) fn issue(
     refuse_credential(everywhere)?;
     let folder = place::existing(&place::home(), place::realm_name(everywhere).as_deref())?;
     let requests = requests(args)?;
+    if let Some(mode) = folder.writable_mode() {
+        let path = folder.path().display();
+        output.note(&format!(
+            "warning: others can change the realm's folder '{path}' (mode {mode:04o}), and so the \
+             authority's key and member list: chmod 700 '{path}'"
+        ));
+    }
     let issued = realm::issue(&folder, &requests, place::wall())?;
     print_issued(&issued, output)?;
     let word = if issued.len() == 1 { "credential" } else { "credentials" };

@@ -180,6 +180,11 @@ fn credentials_that_others_can_read_are_refused() {
     chmod(home.path("home/realms/prod/authority"), 0o640);
     let words = ["realm", "issue", "--name", "web2", "--out", "web2"];
     home.refused(&words, &["authority' can be read by others", "chmod 600"]);
+    chmod(home.path("home/realms/prod/authority"), 0o600);
+    chmod(home.path("home/realms/prod"), 0o777);
+    let ended = home.run(&words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("mode 0777") && ended.err.contains("chmod 700"), "{ended:?}");
     fs::write(home.path("nonsense"), [0xff; 64]).unwrap();
     chmod(home.path("nonsense"), 0o600);
     home.refused(&["join", "nonsense"], &["'nonsense'", "not a"]);
