@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use lcast_proto::keys::{
     Authority, Credential, Kind, Labels, MemberEdit, MemberList, MemberListError, Network,
-    NodeName, RealmId, Roles, Subject,
+    NodeName, RealmId, Roles, Subject, Validity,
 };
 use lcast_proto::time::Timestamp;
 use zeroize::Zeroizing;
@@ -205,8 +205,18 @@ fn fill(
 ///
 /// # Errors
 /// [`RealmError`]; what is there stays as it is.
-pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmError> {
+pub fn join(
+    home: &Home,
+    source: &Path,
+    owner: Owner,
+    wall: Timestamp,
+) -> Result<Joined, RealmError> {
     let credential = read_credential(source, None)?;
+    let certificate = credential.certificate();
+    if certificate.validity(wall) == Validity::Expired {
+        let (node, ended) = (certificate.name().clone(), certificate.subject().not_after);
+        return Err(RealmError::Expired { path: source.to_owned(), node, ended, wall });
+    }
     let folder = match owner {
         Owner::User => home.folder(credential.realm_name()),
         Owner::System => home.system_folder(credential.realm_name()),

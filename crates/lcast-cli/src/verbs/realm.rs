@@ -133,7 +133,7 @@ pub(crate) fn join(
 ) -> Result<Exit, Failure> {
     refuse_credential(everywhere)?;
     let owner = if args.system { Owner::System } else { Owner::User };
-    let joined = realm::join(&place::home(), &args.file, owner)?;
+    let joined = realm::join(&place::home(), &args.file, owner, place::wall())?;
     let certificate = joined.credential.certificate();
     let (name, kind) = (certificate.name(), certificate.kind());
     let realm = joined.folder.name();
