@@ -454,13 +454,17 @@ fn setting(raw: raw::Setting, file: &File<'_>) -> Checked<Setting> {
 fn length(raw: &Spanned<i64>, file: &File<'_>) -> Checked<u32> {
     let fits = u32::try_from(*raw.get_ref()).ok().filter(|it| (1..=MAX_LEN).contains(it));
     fits.ok_or_else(|| {
-        let message = format!("max_len = {}: from 1 to {MAX_LEN} bytes", raw.get_ref());
+        let message = format!(
+            "max_len = {}: from 1 to {MAX_LEN} bytes, as a set goes in one packet",
+            raw.get_ref()
+        );
         file.error(raw.span(), message)
     })
 }
 
-/// Longest text or bytes that a setting may allow.
-const MAX_LEN: u32 = 65_536;
+/// Longest text or bytes that a setting may allow: a set is one packet, which this leaves room for
+/// beside a certificate, names and a target of usual length.
+const MAX_LEN: u32 = 512;
 
 fn bound(raw: &Spanned<toml::Value>, key: &str, file: &File<'_>) -> Checked<f64> {
     match raw.get_ref() {
