@@ -283,7 +283,8 @@ fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Con
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
-    Config::parse(&text, &path).map_err(Failure::usage)
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)
 }
 
 /// Tells on stderr what happens, by RUST_LOG.

@@ -17,6 +17,7 @@ use super::parse_duration;
 use super::raw;
 use super::{Builtin, Command, Config, Network, Policy, Setting, Source, Variable};
 use crate::agent::builtin::Glob;
+use crate::agent::commands::find_user;
 use crate::agent::formats::Format;
 
 /// First segments that the agent keeps for itself.
@@ -55,6 +56,21 @@ pub(super) fn config(raw: raw::Config, file: &File<'_>) -> Checked<Config> {
     config.network = network(raw.network, file)?;
     config.policy = policy(raw.policy, file)?;
     Ok(config)
+}
+
+/// Refuses commands of users that there are not.
+pub(super) fn users(raw: &raw::Config, passwd: &str, file: &File<'_>) -> Checked<()> {
+    for user in raw.variable.iter().filter_map(|it| it.user.as_ref()) {
+        let name = user.get_ref();
+        if find_user(passwd, name).is_none() {
+            let message = format!(
+                "user = '{name}': no such user in /etc/passwd; write a name that is there, or a \
+                 number"
+            );
+            return Err(file.error(user.span(), message));
+        }
+    }
+    Ok(())
 }
 
 /// The names of the file and their places, to find those that clash.

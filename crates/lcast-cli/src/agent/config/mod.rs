@@ -148,6 +148,18 @@ impl Config {
         check::config(raw, &place)
     }
 
+    /// Reads a file for a host whose users are those of `passwd`: commands can run as these.
+    ///
+    /// # Errors
+    /// As of [`Config::parse`].
+    pub fn parse_for(text: &str, path: &Path, passwd: &str) -> Result<Self, ConfigError> {
+        let config = Self::parse(text, path)?;
+        let place = error::Source { path, text };
+        let raw = toml::from_str(text).map_err(|error| place.toml(&error))?;
+        check::users(&raw, passwd, &place)?;
+        Ok(config)
+    }
+
     /// Every definition that the file makes before anything has been read: those of its settings
     /// and of its fixed values. The others come as changes with the first reading.
     pub fn setting_definitions(&self) -> Vec<Definition> {

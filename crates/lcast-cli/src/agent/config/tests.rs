@@ -219,6 +219,18 @@ fn settings_keep_to_their_rules() {
 }
 
 #[test]
+fn users_that_are_not_there_are_refused() {
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nnagios:x:101:102::/:/bin/false\n";
+    let check = |user: &str| {
+        let text = format!("[[variable]]\nname = 'app.a'\ncommand = ['x']\nuser = '{user}'");
+        Config::parse_for(&text, Path::new("agent.toml"), passwd).map_err(|it| it.to_string())
+    };
+    assert!(check("nagios").is_ok() && check("101").is_ok() && check("4711").is_ok());
+    let error = check("nosuch").unwrap_err();
+    assert!(error.starts_with("agent.toml:4:8: user = 'nosuch': no such user"), "{error}");
+}
+
+#[test]
 fn limits_hold_at_max_and_break_at_one_more() {
     let entry = |index| format!("[[variable]]\nname = 'app.v{index}'\nvalue = 1\n");
     let file = |count: usize| (0..count).map(entry).collect::<String>();
