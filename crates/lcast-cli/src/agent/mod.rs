@@ -11,6 +11,7 @@ pub mod config;
 pub mod configured;
 pub mod formats;
 mod publisher;
+pub(crate) mod validity;
 
 pub use publisher::Publisher;
 

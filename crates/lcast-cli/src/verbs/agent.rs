@@ -8,6 +8,7 @@ use std::path::Path;
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
 use lcast::{Facts, Node, StartError};
+use lcast_proto::keys::Certificate;
 use lcast_proto::keys::policy::Narrowing;
 use lcast_proto::name::Steps;
 use lcast_proto::question::Wanted;
@@ -20,6 +21,7 @@ use crate::agent::Change;
 use crate::agent::background::Background;
 use crate::agent::builtin::{self, Families, Options, OwnFacts, Roots, Sampler};
 use crate::agent::config::Config;
+use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::Checkup;
 use crate::doctor::subject;
@@ -40,6 +42,7 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     let roots = Roots::default();
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
+    let certificate = place.credential.certificate().clone();
     let node = start(place, &config, &roots)?;
     let mut background = Background::start(&config.variables, &roots);
     apply(&node, std::mem::take(&mut background.initial)).await?;
@@ -50,7 +53,10 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
     service::notify("READY=1");
-    let ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin).await;
+    let ended = tokio::select! {
+        ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin) => ended,
+        never = watch_certificate(&certificate) => never,
+    };
     service::notify("STOPPING=1");
     background.stop().await;
     node.leave().await;
@@ -77,6 +83,20 @@ async fn serve(
                 node.facts().await.map_err(Failure::internal)?;
                 service::notify("WATCHDOG=1");
             }
+        }
+    }
+}
+
+/// Warns of the end of the certificate, without end: no report names an agent past it.
+async fn watch_certificate(certificate: &Certificate) -> Result<(), Failure> {
+    let subject = certificate.subject();
+    let mut watched = Watched::new(subject.not_before, subject.not_after);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        let wall = place::wall();
+        if let Some(warning) = watched.look(certificate.validity(wall), wall) {
+            tracing::warn!("{warning}");
         }
     }
 }
