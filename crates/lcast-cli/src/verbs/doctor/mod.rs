@@ -8,7 +8,7 @@ mod asking;
 mod print;
 mod remote;
 
-use lcast::home::Purpose;
+use lcast::home::{Purpose, Sighting};
 use lcast_net::Scope;
 use lcast_proto::keys::Kind;
 
@@ -51,10 +51,19 @@ fn may_ask(place: &Place, realm: &RealmFacts) -> bool {
     realm.scope != Scope::Host && place.credential.certificate().kind() == Kind::Client
 }
 
+/// Whether a realm of the system was passed over that has an agent here and no client.
+fn passes_over_an_agent(place: &Place) -> bool {
+    place.seen.iter().any(|it| matches!(it, Sighting::NoClient { .. }))
+}
+
 /// The credential to look with: a client's, else an agent's, else none when none was asked for.
 fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failure> {
     let error = match place::resolve(everywhere, Purpose::Ask) {
-        Ok(place) => return Ok(Some(place)),
+        Ok(place) if !passes_over_an_agent(&place) => return Ok(Some(place)),
+        // 'local' stands in for the realm whose agent runs here: that one is in question.
+        Ok(local) => {
+            return Ok(Some(place::resolve(everywhere, Purpose::Answer).unwrap_or(local)));
+        }
         Err(error) => error,
     };
     if let Ok(place) = place::resolve(everywhere, Purpose::Answer) {
