@@ -72,7 +72,11 @@ impl Aggregates {
             row.extend([variable.clone(), series.unit.clone()]);
             let cell = |it: &Aggregate| match it {
                 Aggregate::Count => series.numbers.len().to_string(),
-                _ => human::value(&Value::Float(it.of(&series.numbers)), &series.unit, terminal),
+                _ if terminal => {
+                    human::value(&Value::Float(it.of(&series.numbers)), &series.unit, true)
+                }
+                // Computed, not read: digits beyond these say nothing in a pipe either.
+                _ => human::float(it.of(&series.numbers), true),
             };
             row.extend(functions.iter().map(cell));
             table.push(row);
