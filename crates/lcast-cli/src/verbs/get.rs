@@ -24,13 +24,14 @@ pub(crate) async fn run(
     check_size(&target.selector, &patterns)?;
     let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns.clone()), target, &args.ask.question);
+    let ask = question::describe(Verb::Get(patterns.clone()), target.clone(), &args.ask.question);
     let mut printer = Printer::new(output, show).ordered(patterns.clone());
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
     session.close().await;

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     get::check_size(&target.selector, &[])?;
     let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Set(request), target, &args.ask.question);
+    let ask = question::describe(Verb::Set(request), target.clone(), &args.ask.question);
     let show = if args.names { Show::Names } else { Show::Replies };
     let mut printer = Printer::new(output, show).dry_run(args.dry_run);
     let asked = question::ask(&session, ask, |reply| printer.reply(reply)).await?;
@@ -36,6 +36,7 @@ pub(crate) async fn run(
         output.note("dry run: nothing was set");
     }
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
     session.close().await;

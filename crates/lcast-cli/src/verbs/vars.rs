@@ -41,7 +41,7 @@ pub(crate) async fn run(
     get::check_size(&target.selector, &[])?;
     let predicate = target.selector.predicate.clone();
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Schema, target, &args.ask.question);
+    let ask = question::describe(Verb::Schema, target.clone(), &args.ask.question);
     let asked = question::ask(&session, ask, |_| Ok(())).await?;
     let counted = count(asked.schemas.iter().map(|(_, schema)| schema.as_ref()));
     let known: BTreeSet<&str> = counted.iter().map(|(it, _)| it.template.as_str()).collect();

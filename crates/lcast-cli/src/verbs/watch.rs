@@ -38,13 +38,22 @@ pub(crate) async fn run(
     get::check_size(&target.selector, &patterns)?;
     let session = Session::open(question::place(everywhere)?)?;
     let predicate = target.selector.predicate.clone();
-    let ask = question::describe(Verb::Watch(request), target, &args.ask.question);
+    let ask = question::describe(Verb::Watch(request), target.clone(), &args.ask.question);
     let mut live = Live::new(output, patterns.clone(), args.count);
     let mut following = Following::begin(session.watch(ask).await?)?;
     following.first(&mut live).await?;
     if !live.is_done() {
         live.step_aside()?;
         following.tell_account(output);
+        question::tell_unasked(&session, &target, output).await;
+        if following.expects_nobody() {
+            // Only a name that was written out is known to be wrong: patterns and labels may match
+            // whoever joins.
+            match target.names() {
+                Some(_) => following.watch.cancel(),
+                None => output.note("no node is expected yet: waiting for such a one"),
+            }
+        }
         let asked = following.asked(&live);
         suggest::unknown_names(&session, &asked, &patterns, predicate.as_ref(), output).await;
     }
@@ -137,6 +146,11 @@ impl Following {
     fn tell_account(&self, output: Output) {
         let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) else { return };
         report::lines(account, place::wall()).iter().for_each(|line| output.note(line));
+    }
+
+    /// Whether the question went out and no node has to answer it.
+    fn expects_nobody(&self) -> bool {
+        self.account.as_ref().is_some_and(|it| it.sent && it.expected == 0)
     }
 
     fn asked(&self, live: &Live) -> Asked {

@@ -29,7 +29,7 @@ pub(super) async fn run(
     let patterns = vec![VARIABLE.parse().map_err(Failure::internal)?];
     get::check_size(&target.selector, &patterns)?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns), target, &args.ask.question);
+    let ask = question::describe(Verb::Get(patterns), target.clone(), &args.ask.question);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let asked = question::ask(&session, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
@@ -46,6 +46,7 @@ pub(super) async fn run(
         Exit::Success if !found.is_empty() => Exit::Incomplete,
         exit => exit,
     };
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
