@@ -48,9 +48,11 @@ pub(crate) async fn run(
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
     if let Some(pattern) = pattern.filter(|_| rows.is_empty() && !known.is_empty()) {
-        output.note(&suggest::proposal(&pattern.to_string(), &known));
+        let whose = suggest::whose(&session, &asked.report).await;
+        output.note(&suggest::proposal(&pattern.to_string(), &known, whose));
     }
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     suggest::unknown_names(&session, &asked, &[], predicate.as_ref(), output).await;
     session.close().await;
