@@ -98,6 +98,7 @@ pub(crate) struct Driver {
     /// Counts the copies to neighbours: each lot goes to others.
     neighbour_turn: usize,
     path: &'static str,
+    path_told: bool,
     path_since: Timestamp,
     /// Packets that left by at least one socket.
     sent: u64,
@@ -156,6 +157,7 @@ impl Driver {
             pid: std::process::id(),
             neighbour_turn: 0,
             path: "none",
+            path_told: false,
             path_since: started.wall,
             sent: 0,
             overflow_seen: 0,
@@ -446,6 +448,26 @@ impl Driver {
         }
     }
 
+    /// Says by which path the realm is reached from here.
+    fn tell_path(&self) {
+        for name in self.network.absent() {
+            tracing::warn!(name, "this interface of the realm is absent or down");
+        }
+        let is_host = self.network.scope() == lcast_net::Scope::Host;
+        match self.path {
+            "none" => tracing::warn!(
+                "the realm is not reached from here: no interface has an IPv6 address (is IPv6 \
+                 switched off? see 'librecast doctor')"
+            ),
+            "unicast" if !is_host => tracing::warn!(
+                path = self.path,
+                "only nodes on this host are reached: no interface of the realm is up; see \
+                 'librecast doctor'"
+            ),
+            path => tracing::info!(path, "the realm is reached by this path"),
+        }
+    }
+
     /// Tells the core its links.
     fn links_changed(&mut self) {
         if !self.open {
@@ -457,16 +479,10 @@ impl Driver {
             (false, true) => "multicast",
             (false, false) => "unicast",
         };
-        if path != self.path {
-            for name in self.network.absent() {
-                tracing::warn!(name, "this interface of the realm is absent or down");
-            }
-            if path != "multicast" && self.network.scope() != lcast_net::Scope::Host {
-                tracing::warn!("the realm is not reached from here: no usable interface");
-            }
-            self.path = path;
+        if path != self.path || !self.path_told {
+            (self.path, self.path_told) = (path, true);
             self.path_since = self.clock.now().wall;
-            tracing::info!(path, "the realm is reached by this path");
+            self.tell_path();
         }
         let routed = self.network.scope().is_routed();
         let link = |mut info: LinkInfo| {

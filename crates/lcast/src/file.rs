@@ -41,6 +41,7 @@ impl Pending {
         durability: Durability,
     ) -> Result<Self, io::Error> {
         let pending = Self::planned(destination, durability)?;
+        remove_left(folder_of(destination), destination.file_name());
         pending.fill(bytes)?;
         Ok(pending)
     }
@@ -132,6 +133,27 @@ impl Drop for Pending {
 /// What the file system says; the old content is then kept.
 pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), io::Error> {
     Pending::write(path, bytes, durability)?.replace()
+}
+
+/// Removes what processes that died left of writing to this folder: whole credentials, it may be.
+/// Only what was to become `name`, where that is said. What cannot be read or removed stays.
+pub fn remove_left(folder: &Path, name: Option<&std::ffi::OsStr>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let left = file.to_str().and_then(parse_temporary);
+        let meant = left.filter(|(of, _)| name.is_none_or(|name| name == *of));
+        if meant.is_some_and(|(_, pid)| !Path::new("/proc").join(pid.to_string()).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What a temporary file was to become, and whose it is.
+fn parse_temporary(file: &str) -> Option<(&str, u32)> {
+    let (rest, call) = file.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let (name, pid) = rest.rsplit_once('.')?;
+    call.parse::<u64>().ok()?;
+    Some((name, pid.parse().ok()?))
 }
 
 /// Makes a folder with mode 0700, and the missing ones above it likewise.
@@ -260,6 +282,24 @@ pub(crate) mod tests {
             assert_eq!(mode(&path).unwrap(), SECRET_MODE);
             assert_eq!(folder.names(), ["credential"]);
         }
+    }
+
+    /// No process has the id 0, nor one beyond the kernel's largest.
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let folder = Folder::new("file");
+        let own = format!(".credential.{}.9.tmp", std::process::id());
+        let kept = [".credential.x.9.tmp", ".other.4194399.0.tmp", &own, "credential.1.2.tmp"];
+        for name in kept.iter().chain(&[".credential.4194399.0.tmp", ".credential.4194399.1.tmp"]) {
+            fs::write(folder.path().join(name), b"keys").unwrap();
+        }
+        write(&folder.path().join("credential"), b"new", Durability::Durable).unwrap();
+        let mut expected: Vec<&str> = [&kept[..], &["credential"]].concat();
+        expected.sort_unstable();
+        assert_eq!(folder.names(), expected);
+        remove_left(folder.path(), None);
+        expected.retain(|name| *name != kept[1]);
+        assert_eq!(folder.names(), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A cache, never a promise: a file that cannot be read counts as empty, and one that cannot be
 //! written is left as it was. Many processes may share it; the last one to end wins.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use lcast_proto::time::Timestamp;
 use lcast_proto::variable::Schema;
 use lcast_proto::wire::cbor::{self, Cbor, Fields, MapBuilder};
 use lcast_proto::wire::frame::{Record, decode_record, encode_record};
+use lcast_proto::wire::id::NodeId;
 
 use crate::file::{self, Durability};
 
@@ -21,6 +23,8 @@ const FILE: &str = "roster.cbor";
 const LENGTH_MAX: u64 = 16 * 1024 * 1024;
 /// Schemas kept.
 const SCHEMAS_MAX: usize = 64;
+/// How much later a member was heard than the file says, to be news.
+const NEWER_BY: Duration = Duration::from_secs(5);
 /// How old the file may be before it is written again without news.
 const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
@@ -29,6 +33,8 @@ const REFRESH_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct Memory {
     folder: PathBuf,
     saved_at: Timestamp,
+    /// When it was read: the ages of the records are as of then.
+    loaded_at: Timestamp,
     records: Vec<Record>,
     schemas: Vec<Arc<Schema>>,
     news: bool,
@@ -40,6 +46,7 @@ impl Memory {
         let mut memory = Self {
             folder,
             saved_at: Timestamp::from_millis(0),
+            loaded_at: wall,
             records: Vec::new(),
             schemas: Vec::new(),
             news: false,
@@ -79,12 +86,22 @@ impl Memory {
         self.news = true;
     }
 
+    /// Whether a member was heard notably later than the file says.
+    fn is_later(&self, records: &[Record], wall: Timestamp) -> bool {
+        let known = self.records.iter().map(|it| (it.id, self.loaded_at.saturating_sub(it.age)));
+        let known: BTreeMap<NodeId, Timestamp> = known.collect();
+        records.iter().any(|it| {
+            let heard = wall.saturating_sub(it.age);
+            known.get(&it.id).is_none_or(|known| known.saturating_add(NEWER_BY) < heard)
+        })
+    }
+
     /// Writes what is known, when it is news or the file has become old.
     pub(crate) fn save(&self, records: &[Record], wall: Timestamp) {
         let age = wall.as_millis().saturating_sub(self.saved_at.as_millis());
         let fresh =
             (0..i64::try_from(REFRESH_AFTER.as_millis()).unwrap_or(i64::MAX)).contains(&age);
-        let same = records.len() == self.records.len();
+        let same = records.len() == self.records.len() && !self.is_later(records, wall);
         if fresh && same && !self.news {
             return;
         }
@@ -100,5 +117,38 @@ impl Memory {
         if let Err(error) = written {
             tracing::debug!(%error, folder = %self.folder.display(), "nothing is remembered");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::tests::Folder;
+
+    /// The next command of a user must not say that a node was heard long before it was.
+    #[test]
+    fn who_was_heard_lately_is_written_down_at_once() {
+        let folder = Folder::new("memory");
+        let at = |millis: i64| Timestamp::from_millis(1_000_000_000 + millis);
+        let heard = |at: Timestamp, wall: Timestamp| Record {
+            id: NodeId([1; 16]),
+            age: Duration::from_millis((wall.as_millis() - at.as_millis()).unsigned_abs()),
+            address: None,
+            interval: Duration::from_secs(10),
+            left: false,
+            gone: false,
+            software: "1".into(),
+        };
+        let age = |wall: Timestamp| Memory::load(folder.path().to_owned(), wall).records[0].age;
+        let save = |heard_at: Timestamp, wall: Timestamp| {
+            let memory = Memory::load(folder.path().to_owned(), wall);
+            memory.save(&[heard(heard_at, wall)], wall);
+        };
+        save(at(0), at(100));
+        assert_eq!(age(at(1000)), Duration::from_millis(1000));
+        save(at(3000), at(3100));
+        assert_eq!(age(at(4000)), Duration::from_millis(4000), "written for little");
+        save(at(20_000), at(20_100));
+        assert_eq!(age(at(22_000)), Duration::from_millis(2000));
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use lcast_proto::keys::{
     Authority, Credential, Kind, Labels, MemberEdit, MemberList, MemberListError, Network,
-    NodeName, RealmId, Roles, Subject,
+    NodeName, RealmId, Roles, Subject, Validity,
 };
 use lcast_proto::time::Timestamp;
 use zeroize::Zeroizing;
@@ -205,8 +205,18 @@ fn fill(
 ///
 /// # Errors
 /// [`RealmError`]; what is there stays as it is.
-pub fn join(home: &Home, source: &Path, owner: Owner) -> Result<Joined, RealmError> {
+pub fn join(
+    home: &Home,
+    source: &Path,
+    owner: Owner,
+    wall: Timestamp,
+) -> Result<Joined, RealmError> {
     let credential = read_credential(source, None)?;
+    let certificate = credential.certificate();
+    if certificate.validity(wall) == Validity::Expired {
+        let (node, ended) = (certificate.name().clone(), certificate.subject().not_after);
+        return Err(RealmError::Expired { path: source.to_owned(), node, ended, wall });
+    }
     let folder = match owner {
         Owner::User => home.folder(credential.realm_name()),
         Owner::System => home.system_folder(credential.realm_name()),
@@ -257,6 +267,14 @@ pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, Re
     if mode & 0o077 != 0 && !by_group {
         return Err(RealmError::Mode { path: path.to_owned(), mode });
     }
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != own && owner != 0 {
+        tracing::warn!(
+            path = %path.display(),
+            owner,
+            "this credential belongs to another user, who knows its keys and may change it"
+        );
+    }
     Ok(credential)
 }
 
@@ -291,6 +309,11 @@ impl RealmFolder {
             (Owner::System, Some(config)) => config.join("agent.toml"),
             (Owner::User | Owner::System, _) => self.path.join("agent.toml"),
         }
+    }
+
+    /// The permission bits of the folder, when others than its owner may change what is in it.
+    pub fn writable_mode(&self) -> Option<u32> {
+        file::mode(&self.path).ok().map(|mode| mode & 0o777).filter(|mode| mode & 0o022 != 0)
     }
 
     /// Whether the credential for this purpose can be read.
@@ -508,6 +531,15 @@ impl RealmFolder {
         Ok(())
     }
 
+    /// Removes what processes that were killed left half-written here. Only under the lock, and not
+    /// while a run of `issue` is to be finished: its credentials wait for their names.
+    fn remove_left(&self) {
+        if !journal::is_open(self) {
+            file::remove_left(&self.path, None);
+            file::remove_left(&self.path.join(AGENTS), None);
+        }
+    }
+
     /// Waits for the lock that one process at a time holds while it changes the folder.
     fn lock(&self) -> Result<File, RealmError> {
         self.lock_within(LOCK_WAIT)
@@ -522,7 +554,10 @@ impl RealmFolder {
         let begin = std::time::Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => {
+                    self.remove_left();
+                    return Ok(file);
+                }
                 Err(TryLockError::WouldBlock) if begin.elapsed() < wait => {
                     std::thread::sleep(LOCK_STEP);
                 }

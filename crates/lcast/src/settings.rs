@@ -298,6 +298,7 @@ fn told(error: &StoreError) -> &'static str {
         StoreError::Limit { .. } => "too much at once for the node; the old value is kept",
         StoreError::Corrupt { .. }
         | StoreError::Newer { .. }
+        | StoreError::Foreign { .. }
         | StoreError::Folder { .. }
         | StoreError::Database { .. } => "the node's state is damaged; the old value is kept",
     }

@@ -134,6 +134,15 @@ pub enum StoreError {
         /// What SQLite found.
         source: rusqlite::Error,
     },
+    /// The file is a database, and another program's.
+    #[error(
+        "'{path}': a database of another program; nothing in it is touched: move it away, or name \
+         another folder with --state"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A later version of this program wrote the file.
     #[error("'{path}': written by a later version (format {found}); install that version here")]
     Newer {
@@ -159,7 +168,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Anything else that SQLite reports: input and output errors above all.
-    #[error("'{path}': {source}")]
+    #[error("'{path}': {source}; look whether its disk is full ('df') or failing ('dmesg')")]
     Database {
         /// The database.
         path: PathBuf,
@@ -183,6 +192,8 @@ impl Store {
     pub const RETENTION: Duration = Duration::from_secs(2 * 24 * 60 * 60);
     /// The format that this code reads and writes.
     const FORMAT: u32 = 1;
+    /// What tells our databases from those of other programs: "lcst".
+    const APPLICATION: u32 = 0x6c63_7374;
 
     /// Opens the store in this folder, made (0700) when absent, and counts the start.
     ///
@@ -200,14 +211,14 @@ impl Store {
         }
         let wrap = |source| classify(&path, source);
         let connection = connect(&path).map_err(wrap)?;
-        let format = connection
-            .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
-            .map_err(wrap)?;
-        if format > Self::FORMAT {
-            return Err(StoreError::Newer { path, found: format });
-        }
-        if format == 0 {
-            connection.execute_batch(LAYOUT).map_err(wrap)?;
+        match find_owner(&connection).map_err(wrap)? {
+            Owner::Nobody => {
+                tune(&connection).map_err(wrap)?;
+                connection.execute_batch(LAYOUT).map_err(wrap)?;
+            }
+            Owner::Format(Self::FORMAT) => tune(&connection).map_err(wrap)?,
+            Owner::Format(found) => return Err(StoreError::Newer { path, found }),
+            Owner::Another => return Err(StoreError::Foreign { path }),
         }
         check_integrity(&connection).map_err(wrap)?;
         let mut store =
@@ -324,16 +335,46 @@ CREATE TABLE outcome (
     UNIQUE (sender, request, position)
 ) STRICT;
 CREATE INDEX outcome_time ON outcome (time);
+PRAGMA application_id = 0x6c637374;
 PRAGMA user_version = 1;
 COMMIT;
 ";
 
-/// Opens the database so that a committed setting survives a power cut, in little memory.
+/// Opens the database, and changes nothing in it.
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     // SQLite makes files with the process's umask; an empty file of ours keeps others out.
     let _ = OpenOptions::new().append(true).create(true).mode(file::SECRET_MODE).open(path);
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(2))?;
+    Ok(connection)
+}
+
+/// Whose a database is.
+enum Owner {
+    /// It has just been made.
+    Nobody,
+    /// Ours, in this format.
+    Format(u32),
+    /// Another program's.
+    Another,
+}
+
+/// Whose the database is, without changing it. Databases of the first versions have no application
+/// id; what they have is a format.
+fn find_owner(connection: &Connection) -> Result<Owner, rusqlite::Error> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    let (format, application) = (pragma("user_version")?, pragma("application_id")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    Ok(match (format, application) {
+        (0, 0) if tables == 0 => Owner::Nobody,
+        (1.., 0 | Store::APPLICATION) => Owner::Format(format),
+        (_, _) => Owner::Another,
+    })
+}
+
+/// Makes a committed setting survive a power cut, in little memory.
+fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "cache_size", -256)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     let mode: String =
@@ -342,7 +383,7 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", 64)?;
     connection.pragma_update(None, "journal_size_limit", 1 << 20)?;
-    Ok(connection)
+    Ok(())
 }
 
 fn check_integrity(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -543,8 +584,12 @@ fn classify(path: &Path, source: rusqlite::Error) -> StoreError {
         Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
             StoreError::ReadOnly { path }
         }
-        Some(Code::DatabaseCorrupt | Code::NotADatabase) => StoreError::Corrupt { path, source },
-        Some(_) | None => StoreError::Database { path, source },
+        // SQLite's general error is a table or column that is not there; without any code a row is
+        // missing, or of another type.
+        Some(Code::DatabaseCorrupt | Code::NotADatabase | Code::Unknown) | None => {
+            StoreError::Corrupt { path, source }
+        }
+        Some(_) => StoreError::Database { path, source },
     }
 }
 

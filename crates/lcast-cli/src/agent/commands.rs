@@ -130,7 +130,7 @@ fn switch_to(user: &str, etc: &Path) -> Result<Option<(u32, u32)>, RunError> {
 }
 
 /// The ids of a user by name or number. A number without an entry is its own group.
-fn find_user(passwd: &str, user: &str) -> Option<(u32, u32)> {
+pub(super) fn find_user(passwd: &str, user: &str) -> Option<(u32, u32)> {
     let entry = |line: &str| {
         let mut fields = line.split(':');
         let (name, uid) = (fields.next()?, fields.nth(1)?);

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod configured;
 pub mod formats;
+pub(crate) mod validity;
 
 use lcast_proto::name::Step;
 use lcast_proto::time::Now;

@@ -2,10 +2,15 @@
 
 use std::io::Read;
 
+use std::collections::BTreeSet;
+
 use clap::Args;
+use lcast_proto::endpoint::NodeView;
+use lcast_proto::keys::Kind;
 use lcast_proto::select::{Glob, Predicate, Selector, label};
 
 use crate::failure::Failure;
+use crate::text::sanitise;
 
 /// The options; all together: and. None: every agent of the realm.
 #[derive(Clone, Debug, Default, Args)]
@@ -46,6 +51,63 @@ pub(crate) struct Target {
 const NAMES_MAX: usize = 100_000;
 /// Longest file of nodes in bytes.
 const FILE_LENGTH_MAX: u64 = 16 << 20;
+
+impl Target {
+    /// The names of the nodes that are meant, where only names say so: no node that appears later
+    /// can be one of them unless it has one of these names.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        if let Some(only) = &self.only {
+            return Some(only.iter().map(String::as_str).collect());
+        }
+        let on = self.selector.on.iter().map(Glob::as_str);
+        let all_plain = on.clone().all(|glob| !glob.contains(['*', '?']));
+        (all_plain && !self.selector.on.is_empty()).then(|| on.collect())
+    }
+
+    /// The names that were written out, one by one, to be asked.
+    fn written(&self) -> BTreeSet<&str> {
+        let on = self.selector.on.iter().map(Glob::as_str);
+        let plain = on.filter(|glob| !glob.contains(['*', '?']));
+        plain.chain(self.only.iter().flatten().map(String::as_str)).collect()
+    }
+
+    /// What to say of those that are meant and not asked: names that no member has, and agents
+    /// whose certificate has ended, which nobody expects to answer. [QST-10]
+    pub(crate) fn unasked(&self, realm: &str, nodes: &[NodeView]) -> Vec<String> {
+        let known: BTreeSet<&str> = nodes.iter().map(|it| it.name.as_str()).collect();
+        let demanded: BTreeSet<&str> = self.expect.iter().map(String::as_str).collect();
+        let unknown = self.written().into_iter().filter(|name| !known.contains(name));
+        let unknown = listed(unknown.filter(|name| !demanded.contains(name)));
+        let mut notes = Vec::new();
+        if let Some(names) = unknown {
+            notes.push(format!("not asked, as realm '{realm}' has no such member: {names}"));
+        }
+        let ended = nodes.iter().filter(|it| {
+            let label = |key: &str| it.labels.iter().find(|(name, _)| name == key);
+            let label = |key: &str| label(key).map(|(_, value)| value.as_str());
+            let listed = self.only.as_ref().is_none_or(|only| only.contains(&it.name));
+            let meant = listed && self.selector.picks(&it.name, label);
+            it.kind == Kind::Agent && it.expired.is_some() && meant
+        });
+        if let Some(names) = listed(ended.map(|it| it.name.as_str())) {
+            notes.push(format!(
+                "not asked, as the certificate has ended: {names}; 'librecast forget NAME' for \
+                 who is gone, and 'librecast realm issue' after that for who is to stay"
+            ));
+        }
+        notes
+    }
+}
+
+/// Names in a sentence, at most so many; none when there are none.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    const NAMED_MAX: usize = 10;
+    let names: Vec<&str> = names.collect();
+    let rest = names.len().saturating_sub(NAMED_MAX);
+    let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+    let named = sanitise(&names[..names.len() - rest].join(", "));
+    (!names.is_empty()).then(|| named + &more)
+}
 
 impl TargetArgs {
     /// Whether any of the options was given.
@@ -128,7 +190,57 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
+    use lcast_proto::keys::NodeId;
+    use lcast_proto::presence::State;
+
     use super::*;
+
+    fn node(name: &str, expired: bool) -> NodeView {
+        NodeView {
+            name: name.to_owned(),
+            id: NodeId([1; 16]),
+            kind: Kind::Agent,
+            labels: vec![("role".to_owned(), "web".to_owned())],
+            roles: Vec::new(),
+            software: "".into(),
+            state: State::Alive,
+            last_heard: None,
+            via: None,
+            duplicate: false,
+            sign: None,
+            expired: expired.then_some(lcast_proto::time::Timestamp::from_millis(0)),
+        }
+    }
+
+    #[test]
+    fn who_is_meant_and_not_asked_is_told() {
+        let nodes = [node("web1", false), node("old", true)];
+        let check = |target: &Target, unknown: Option<&str>, ended: bool| {
+            let notes = target.unasked("home", &nodes);
+            let said = |part: &str| notes.iter().any(|note| note.contains(part));
+            assert_eq!(said("no such member"), unknown.is_some(), "{notes:?}");
+            assert!(unknown.is_none_or(|names| said(&format!("member: {names}"))), "{notes:?}");
+            assert_eq!(said("certificate has ended: old;"), ended, "{notes:?}");
+        };
+        let on = |globs: &str| Target {
+            selector: Selector { on: Glob::list(globs).unwrap(), ..Selector::default() },
+            ..Target::default()
+        };
+        let names = |texts: &[&str]| texts.iter().map(|it| (*it).to_owned()).collect();
+        check(&Target::default(), None, true);
+        check(&on("web*"), None, false);
+        check(&on("web1,web9,o*"), Some("web9"), true);
+        check(&on("nosuch"), Some("nosuch"), false);
+        let only = Some(names(&["web1", "web9"]));
+        check(&Target { only: only.clone(), ..Target::default() }, Some("web9"), false);
+        let expect = names(&["web9"]);
+        check(&Target { only, expect, ..Target::default() }, None, false);
+        let other = Selector { labels: vec![label("role=db").unwrap()], ..Selector::default() };
+        check(&Target { selector: other, ..Target::default() }, None, false);
+        assert_eq!(on("web1,db1").names(), Some(vec!["web1", "db1"]));
+        assert_eq!(on("web1,db*").names(), None);
+        assert_eq!(Target::default().names(), None);
+    }
 
     #[test]
     fn names_stand_one_a_line() {

@@ -72,7 +72,10 @@ impl Aggregates {
             row.extend([variable.clone(), series.unit.clone()]);
             let cell = |it: &Aggregate| match it {
                 Aggregate::Count => series.numbers.len().to_string(),
-                _ => human::value(&Value::Float(it.of(&series.numbers)), &series.unit, terminal),
+                _ if terminal => {
+                    human::value(&Value::Float(it.of(&series.numbers)), &series.unit, true)
+                }
+                _ => human::float(rounded(it.of(&series.numbers)), false),
             };
             row.extend(functions.iter().map(cell));
             table.push(row);
@@ -100,6 +103,11 @@ impl Aggregates {
         };
         self.series.iter().map(object).collect()
     }
+}
+
+/// A computed number as people see it: further digits say nothing in a pipe either.
+fn rounded(number: f64) -> f64 {
+    if number.abs() < 1e-3 || number.abs() >= 1e11 { number } else { (number * 1e4).round() / 1e4 }
 }
 
 impl Aggregate {
@@ -171,6 +179,13 @@ mod tests {
         check(&[1.0, 2.0], [1.5, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 2.0]);
         let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
         check(&hundred, [50.5, 1.0, 100.0, 5050.0, 100.0, 50.0, 95.0, 99.0]);
+    }
+
+    #[test]
+    fn computed_numbers_have_four_digits_after_the_point() {
+        for (number, expected) in [(1.0 / 3.0, 0.3333), (2.0, 2.0), (1e-9, 1e-9), (1e300, 1e300)] {
+            assert_eq!(rounded(number), expected);
+        }
     }
 
     #[test]

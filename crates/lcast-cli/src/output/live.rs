@@ -146,7 +146,7 @@ impl Live {
         let screen =
             self.output.screen.map(|screen| Screen { width: self.output.size().0, ..screen });
         let table = replies::values(&replies, &self.order, true).render(screen);
-        let left = self.left.iter().map(|(node, why)| sanitise(&format!("{node} is {why}")) + "\n");
+        let left = self.left.iter().map(|(node, why)| sanitise(&gone(node, why)) + "\n");
         self.drawn.draw(&(table + &left.collect::<String>()), self.output)
     }
 
@@ -233,6 +233,16 @@ fn over(drawn: usize, resized: bool) -> String {
 /// Wrapping is on again when this is written, whatever happens next.
 fn unwrapped(rows: &[&str]) -> String {
     format!("\x1b[?7l{}\n\x1b[?7h", rows.join("\n"))
+}
+
+/// What became of a node that is not in the watch any more.
+fn gone(node: &str, why: &str) -> String {
+    match why {
+        "left" => format!("{node} has left"),
+        "restarted" => format!("{node} was restarted"),
+        "too_many" => format!("{node} has more values than a watch holds"),
+        why => format!("{node} is {why}"),
+    }
 }
 
 /// An item as an object with its kind; none for those that say nothing.

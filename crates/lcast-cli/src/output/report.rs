@@ -9,7 +9,7 @@ use lcast_proto::time::Timestamp;
 use super::human;
 use crate::text::sanitise;
 
-const CANNOT_TELL: &str = "cannot tell (a variable of the predicate is missing)";
+const CANNOT_TELL: &str = "cannot tell (a variable or label of the predicate is missing)";
 /// Most nodes named per class; `--json` has them all.
 const NAMED_MAX: usize = 10;
 

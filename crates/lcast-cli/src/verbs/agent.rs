@@ -9,6 +9,7 @@ use std::time::Duration;
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
 use lcast::{Facts, Node, StartError};
+use lcast_proto::keys::Certificate;
 use lcast_proto::keys::policy::Narrowing;
 use lcast_proto::name::Steps;
 use lcast_proto::question::Wanted;
@@ -20,6 +21,7 @@ use crate::agent::Change;
 use crate::agent::background::{Background, Slow, Wants};
 use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
 use crate::agent::config::Config;
+use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
 use crate::doctor::subject;
@@ -49,6 +51,7 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     let roots = Roots::default();
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
+    let certificate = place.credential.certificate().clone();
     let slow = slow(&place, &config, &roots);
     let mut background = Background::start(&config.variables, slow, &roots);
     let node = start(place, &config, &roots, background.wants())?;
@@ -60,7 +63,10 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
     service::notify("READY=1");
-    let ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin).await;
+    let ended = tokio::select! {
+        ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin) => ended,
+        never = watch_certificate(&certificate) => never,
+    };
     service::notify("STOPPING=1");
     background.stop().await;
     node.leave().await;
@@ -92,6 +98,20 @@ async fn serve(
                 node.facts().await.map_err(Failure::internal)?;
                 service::notify("WATCHDOG=1");
             }
+        }
+    }
+}
+
+/// Warns of the end of the certificate, without end: no report names an agent past it.
+async fn watch_certificate(certificate: &Certificate) -> Result<(), Failure> {
+    let subject = certificate.subject();
+    let mut watched = Watched::new(subject.not_before, subject.not_after);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        let wall = place::wall();
+        if let Some(warning) = watched.look(certificate.validity(wall), wall) {
+            tracing::warn!("{warning}");
         }
     }
 }
@@ -268,7 +288,8 @@ fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Con
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
-    Config::parse(&text, &path).map_err(Failure::usage)
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)
 }
 
 /// Tells on stderr what happens, by RUST_LOG; when quiet, what is wrong.

@@ -49,7 +49,7 @@ const SCENES: [(&str, &[&str], Exit); 7] = [
 
 /// What is shown once an agent is dead.
 const LAST_SCENE: (&str, &[&str], Exit) = (
-    "Who did not answer, and when was it last heard? The exit code is 3.",
+    "Who did not answer, and when was it last heard? A script sees it by the exit code, here 3.",
     &["get", "host.name", "system.cpu.load_1m"],
     Exit::Incomplete,
 );
@@ -69,6 +69,7 @@ pub(crate) async fn run(
     if output.format != Format::Text {
         return Err(Failure::usage("the demo is for people: it has no JSON"));
     }
+    check_ipv6()?;
     let mut signals = Signals::watch_with_hangup()?;
     let mut fleet = Fleet::found(args.keep)?;
     let shown = tokio::select! {
@@ -90,6 +91,21 @@ pub(crate) async fn run(
             Err(failure)
         }
     }
+}
+
+/// Refuses to begin where no packet could go, not even from this host to itself.
+fn check_ipv6() -> Result<(), Failure> {
+    let bound = std::net::UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0));
+    bound.map(drop).map_err(|error| {
+        Failure::new(
+            Exit::Unsendable,
+            format!(
+                "IPv6 is switched off on this host ({error}): even on one host nodes reach each \
+                 other by it; switch it on with 'sysctl net.ipv6.conf.all.disable_ipv6=0', and \
+                 bring lo up with 'ip link set lo up'"
+            ),
+        )
+    })
 }
 
 /// Runs the scenes: how it ended, and whether to the end.

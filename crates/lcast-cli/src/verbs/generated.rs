@@ -16,14 +16,41 @@ pub(crate) fn completions(args: &CompletionsArgs, output: Output) -> Result<Exit
     Ok(Exit::Success)
 }
 
+/// Writes the pages of a command and of the commands below it.
+fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), std::io::Error> {
+    for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        write_pages(below, folder)?;
+    }
+    let man = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    let page = with_values(command, String::from_utf8_lossy(&page).into_owned());
+    fs::write(folder.join(man.get_filename()), page)
+}
+
+/// Puts the values of options where the generator leaves them out: in the synopsis, which comes
+/// before all other mention of an option.
+fn with_values(command: &clap::Command, mut page: String) -> String {
+    for option in command.get_arguments().filter(|it| it.get_action().takes_values()) {
+        let (Some(long), Some([value, ..])) = (option.get_long(), option.get_value_names()) else {
+            continue;
+        };
+        let word = format!("\\fB\\-\\-{}\\fR", long.replace('-', "\\-"));
+        let value = value.replace('-', "\\-");
+        page = page.replacen(&word, &format!("{word} \\fI{value}\\fR"), 1);
+    }
+    page
+}
+
 /// Writes a man page for the command and for each verb.
 pub(crate) fn man(args: &ManArgs, output: Output) -> Result<Exit, Failure> {
     let wrong = |path: &Path, error: &dyn std::fmt::Display| {
         Failure::usage(format!("'{}': {error}; name a folder to write to", path.display()))
     };
     fs::create_dir_all(&args.folder).map_err(|error| wrong(&args.folder, &error))?;
-    clap_mangen::generate_to(crate::command(), &args.folder)
-        .map_err(|error| wrong(&args.folder, &error))?;
+    let mut command = crate::command();
+    command.build();
+    write_pages(&command, &args.folder).map_err(|error| wrong(&args.folder, &error))?;
     output.note(&format!("the pages are in '{}'", args.folder.display()));
     Ok(Exit::Success)
 }

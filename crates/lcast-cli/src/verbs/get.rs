@@ -34,6 +34,7 @@ pub(crate) async fn run(
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought =
         suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };

@@ -27,6 +27,8 @@ use crate::{json, place};
 
 /// What stands beside the state of an agent that runs twice.
 const DUPLICATE: &str = "DUPLICATE";
+/// What stands beside the state of an agent whose certificate has ended: nobody expects it.
+const EXPIRED: &str = "EXPIRED";
 /// How long `nodes` asks the realm.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -153,9 +155,11 @@ fn table(nodes: &[NodeView], now: Timestamp) -> Table {
     let mut table =
         Table::new(["name", "labels", "roles", "version", "state", "last heard", "path"])
             .alarm(DUPLICATE);
-    let state = |it: &NodeView| match it.duplicate {
-        true => format!("{}, {DUPLICATE}", it.state.as_str()),
-        false => it.state.as_str().to_owned(),
+    let state = |it: &NodeView| {
+        let twice = it.duplicate.then_some(DUPLICATE);
+        let ended = it.expired.map(|_| EXPIRED);
+        let words = [Some(it.state.as_str()), twice, ended];
+        words.into_iter().flatten().collect::<Vec<&str>>().join(", ")
     };
     for it in nodes {
         let labels: Vec<String> =
@@ -186,6 +190,7 @@ fn node_json(it: &NodeView) -> Json {
         "version": version,
         "state": it.state.as_str(),
         "duplicate": it.duplicate,
+        "expired": it.expired.is_some(),
         "last_heard": it.last_heard.map_or(Json::Null, json::timestamp),
         "path": it.via.map(path),
     })
@@ -320,6 +325,7 @@ pub(crate) async fn ping(
         Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
         exit => exit,
     };
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
     suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
@@ -393,6 +399,7 @@ mod tests {
             via: last_heard.map(|_| Via::Multicast),
             duplicate: false,
             sign: None,
+            expired: None,
         }
     }
 
@@ -402,12 +409,16 @@ mod tests {
         let id = "abab-abab-abab-abab-abab-abab-abab-abab";
         let expected = json!({
             "name": "web1", "id": id, "kind": "agent", "labels": {"role": "web"}, "roles": [],
-            "version": null, "state": "never", "duplicate": false, "last_heard": null, "path": null,
+            "version": null, "state": "never", "duplicate": false, "expired": false,
+            "last_heard": null, "path": null,
         });
         assert_eq!(printed, expected);
         let now = Timestamp::from_millis(10_000);
         let heard = view(Some(Timestamp::from_millis(8000)));
         assert_eq!(node_json(&heard)["path"], "multicast");
+        let ended = NodeView { expired: Some(Timestamp::default()), ..view(None) };
+        assert_eq!(node_json(&ended)["expired"], true);
+        assert!(table(&[ended], now).render(None).contains("\tnever, EXPIRED\t"));
         let printed = table(&[heard, view(None)], now).render(None);
         let (_, rows) = printed.split_once('\n').unwrap();
         assert_eq!(

@@ -90,6 +90,13 @@ pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
     Exit::of(&asked.report, rules)
 }
 
+/// Tells which names of the target no member has, and whose certificate has ended: these nodes are
+/// not expected, so that the report is silent about them.
+pub(crate) async fn tell_unasked(session: &Session, target: &Target, output: Output) {
+    let notes = target.unasked(&session.realm, &session.nodes().await);
+    notes.iter().for_each(|note| output.note(note));
+}
+
 /// Tells what an unlucky end may come from, and what to do about it.
 pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
     let realm = session.realm.as_str();
@@ -111,6 +118,16 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
             output.note(&format!("realm '{realm}': {message}"));
         }
         Exit::Nobody if !report.heard => {
+            let is_expected = |it: &&NodeView| it.kind == Kind::Agent && it.expired.is_none();
+            let all = session.nodes().await.iter().filter(is_expected).count();
+            if (report.expected as usize) < all {
+                output.note(&format!(
+                    "this asked only {} of the {all} agents of realm '{realm}', and heard none of \
+                     them; 'librecast nodes' shows who is there",
+                    report.expected
+                ));
+                return;
+            }
             let start = if local {
                 "start one on this host with 'librecast agent'"
             } else {

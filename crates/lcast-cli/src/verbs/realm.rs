@@ -59,6 +59,13 @@ pub(crate) fn issue(
     refuse_credential(everywhere)?;
     let folder = place::existing(&place::home(), place::realm_name(everywhere).as_deref())?;
     let requests = requests(args)?;
+    if let Some(mode) = folder.writable_mode() {
+        let path = folder.path().display();
+        output.note(&format!(
+            "warning: others can change the realm's folder '{path}' (mode {mode:04o}), and so the \
+             authority's key and member list: chmod 700 '{path}'"
+        ));
+    }
     let issued = realm::issue(&folder, &requests, place::wall())?;
     print_issued(&issued, output)?;
     let word = if issued.len() == 1 { "credential" } else { "credentials" };
@@ -126,7 +133,7 @@ pub(crate) fn join(
 ) -> Result<Exit, Failure> {
     refuse_credential(everywhere)?;
     let owner = if args.system { Owner::System } else { Owner::User };
-    let joined = realm::join(&place::home(), &args.file, owner)?;
+    let joined = realm::join(&place::home(), &args.file, owner, place::wall())?;
     let certificate = joined.credential.certificate();
     let (name, kind) = (certificate.name(), certificate.kind());
     let realm = joined.folder.name();

@@ -37,6 +37,7 @@ pub(crate) async fn run(
         output.note("dry run: nothing was set");
     }
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
     suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lcast_proto::endpoint::NodeView;
+use lcast_proto::keys::Kind;
 use lcast_proto::question::report::{EmptyReason, Report};
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
@@ -49,11 +51,12 @@ pub(crate) async fn unknown_names(
     };
     let schemas = told.schemas.iter().flat_map(|(_, schema)| schema.definitions());
     let known: BTreeSet<&str> = schemas.map(|it| it.template.as_str()).collect();
+    let whose = whose(session, &asked.report).await;
     for pattern in patterns {
-        output.note(&proposal(&pattern.to_string(), &known));
+        output.note(&proposal(&pattern.to_string(), &known, whose));
     }
     for name in unknown(reads, &known) {
-        let proposal = proposal(&name, &known);
+        let proposal = proposal(&name, &known, whose);
         // A shell takes quotes away.
         let quotes = if is_word(&name) {
             "; if a text is meant, write it in double quotes, the predicate in single ones"
@@ -84,13 +87,20 @@ fn ask_schemas(target: &Target, time: Duration) -> Ask {
     }
 }
 
-/// What to say of a name that no node has.
-pub(crate) fn proposal(name: &str, known: &BTreeSet<&str>) -> String {
+/// Who lacks a name: where not all were asked, only those who were are spoken of.
+pub(crate) async fn whose(session: &Session, report: &Report) -> &'static str {
+    let expected = |it: &&NodeView| it.kind == Kind::Agent && it.expired.is_none();
+    let all = session.nodes().await.iter().filter(expected).count();
+    if (report.expected as usize) < all { "none of the nodes asked has" } else { "no node has" }
+}
+
+/// What to say of a name that nobody has, of those whom `whose` says.
+pub(crate) fn proposal(name: &str, known: &BTreeSet<&str>, whose: &str) -> String {
     let near = nearest(name, known.iter().copied());
     if near.is_empty() {
-        return format!("no node has '{name}'; see 'librecast vars'");
+        return format!("{whose} '{name}'; see 'librecast vars'");
     }
-    format!("no node has '{name}'; nearest: {}", near.join(", "))
+    format!("{whose} '{name}'; nearest: {}", near.join(", "))
 }
 
 /// Whether nobody answered with a value, and some lacked something.

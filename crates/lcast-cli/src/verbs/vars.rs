@@ -49,9 +49,11 @@ pub(crate) async fn run(
     let rows = select(counted, pattern.as_ref());
     print(&rows, &asked.report, output)?;
     if let Some(pattern) = pattern.filter(|_| rows.is_empty() && !known.is_empty()) {
-        output.note(&suggest::proposal(&pattern.to_string(), &known));
+        let whose = suggest::whose(&session, &asked.report).await;
+        output.note(&suggest::proposal(&pattern.to_string(), &known, whose));
     }
     let exit = question::judge(&asked, &args.ask.question);
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
     suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;

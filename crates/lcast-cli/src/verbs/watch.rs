@@ -46,6 +46,15 @@ pub(crate) async fn run(
     if !live.is_done() {
         live.step_aside()?;
         following.tell_account(output);
+        question::tell_unasked(&session, &target, output).await;
+        if following.expects_nobody() {
+            // Only a name that was written out is known to be wrong: patterns and labels may match
+            // whoever joins.
+            match target.names() {
+                Some(_) => following.watch.cancel(),
+                None => output.note("no node is expected yet: waiting for such a one"),
+            }
+        }
         let asked = following.asked(&live);
         let sought =
             suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };
@@ -154,6 +163,11 @@ impl Following {
     fn tell_account(&self, output: Output) {
         let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) else { return };
         report::lines(account, place::wall()).iter().for_each(|line| output.note(line));
+    }
+
+    /// Whether the question went out and no node has to answer it.
+    fn expects_nobody(&self) -> bool {
+        self.account.as_ref().is_some_and(|it| it.sent && it.expected == 0)
     }
 
     fn asked(&self, live: &Live) -> Asked {

@@ -23,5 +23,14 @@ fn every_verb_has_a_man_page() {
         let page = fs::read_to_string(home.path(&name)).unwrap();
         assert!(page.contains(".TH"), "{name}");
     }
+    let page = fs::read_to_string(home.path("pages/man1/librecast-get.1")).unwrap();
+    let synopsis = page.lines().find(|line| line.starts_with("\\fBlibrecast get")).unwrap();
+    for part in [
+        r"[\fB\-\-agg\fR \fIFUNCTION\fR]",
+        r"[\fB\-\-nodes\-from\fR \fIFILE|\-\fR]",
+        r"[\fB\-\-names\fR]",
+    ] {
+        assert!(synopsis.contains(part), "{part} is not in {synopsis}");
+    }
     home.refused(&["man", "pages/man1/librecast.1"], &["librecast.1", "folder"]);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::command::{Home, chmod};
+use crate::command::{Ended, Home, chmod};
 
 #[test]
 fn a_realm_grows_from_creation_to_membership() {
@@ -82,6 +82,27 @@ fn which_realm_is_meant_follows_option_then_environment() {
     };
     assert_eq!(shown(&["realm", "show", "--json"], "test"), "test");
     assert_eq!(shown(&["realm", "show", "--json", "--realm", "prod"], "test"), "prod");
+}
+
+/// Root had used 'local' before the system's agent came: it is the agent's realm that is meant.
+#[test]
+fn the_doctor_looks_at_the_realm_of_the_system_s_agent() {
+    let home = Home::new();
+    home.ok(&["realm", "create", "prod", "--scope", "link", "--interface", "none0"]);
+    home.ok(&["realm", "issue", "--name", "web1", "--out", "web1"]);
+    let other = Home::new();
+    let system = other.path("etc");
+    let run =
+        |words: &[&str]| Ended::of(other.command(words).env("CONFIGURATION_DIRECTORY", &system));
+    let file = home.path("web1").to_string_lossy().into_owned();
+    let realm = || {
+        let looked = run(&["doctor", "--json"]);
+        let document: serde_json::Value = serde_json::from_str(&looked.out).unwrap();
+        document["facts"]["realm"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(realm(), "local");
+    assert_eq!(run(&["join", "--system", &file]).code, 0);
+    assert_eq!(realm(), "prod");
 }
 
 #[test]
@@ -196,6 +217,11 @@ fn credentials_that_others_can_read_are_refused() {
     chmod(home.path("home/realms/prod/authority"), 0o640);
     let words = ["realm", "issue", "--name", "web2", "--out", "web2"];
     home.refused(&words, &["authority' can be read by others", "chmod 600"]);
+    chmod(home.path("home/realms/prod/authority"), 0o600);
+    chmod(home.path("home/realms/prod"), 0o777);
+    let ended = home.run(&words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("mode 0777") && ended.err.contains("chmod 700"), "{ended:?}");
     fs::write(home.path("nonsense"), [0xff; 64]).unwrap();
     chmod(home.path("nonsense"), 0o600);
     home.refused(&["join", "nonsense"], &["'nonsense'", "not a"]);

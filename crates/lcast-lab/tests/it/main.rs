@@ -21,4 +21,5 @@ mod realms;
 mod scripts;
 mod secrecy;
 mod settings;
+mod unasked;
 mod watching;

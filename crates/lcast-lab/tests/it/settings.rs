@@ -67,6 +67,8 @@ fn what_cannot_be_set_says_why() {
         ("app.limit:=1.5".to_owned(), "invalid"),
         (format!("app.greeting={long}"), "invalid"),
         ("app.nothing=1".to_owned(), "no_such_variable"),
+        // A variable that can only be read is no setting.
+        ("app.release=2".to_owned(), "no_such_variable"),
     ] {
         let job = fleet.realm.admin("set --json").arg(word.clone()).run();
         let answer = Answer::read(job);

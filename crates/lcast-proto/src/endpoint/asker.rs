@@ -26,7 +26,8 @@ use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest};
 use crate::select::encoded_size;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
-use crate::variable::{Schema, Table, Version};
+use crate::variable::{Assigned, Schema, Table, Version};
+use crate::wire::cbor;
 use crate::wire::filter::Filter;
 use crate::wire::frame::{
     Answer, Blob, GroupFrame, QuestionFrame, ReplyFrame, SetFrame, SetResultFrame, VerbCode,
@@ -37,6 +38,14 @@ use crate::wire::id::{NodeId, SenderId};
 const STRANGERS_MAX: usize = 256;
 /// Room that a question must leave for the still-wanted filter.
 const FILTER_ROOM: usize = 60;
+
+/// Bytes of a value to be set, about.
+fn length(value: &Assigned) -> usize {
+    match value {
+        Assigned::Text(text) => text.len(),
+        Assigned::Value(value) => cbor::encode(&cbor::value_to_cbor(value)).len(),
+    }
+}
 /// Bytes of a filter on the wire beside its bits.
 const FILTER_OVERHEAD: usize = 20;
 /// Schemas remembered.
@@ -213,7 +222,18 @@ impl Endpoint {
         };
         let found = GroupFrame::Question(Box::new(frame.clone())).encode().len();
         let max = GROUP_ROOM - self.own.bytes().len() - FILTER_ROOM;
-        if found > max { Err(AskError::TooLarge { found, max }) } else { Ok(frame) }
+        if found <= max {
+            return Ok(frame);
+        }
+        let values = frame.set.iter().flat_map(|set| &set.assignments);
+        let longest = values.max_by_key(|(_, value)| length(value));
+        let fits = |name: &String, value: &Assigned| {
+            let room = length(value).checked_sub(found - max)?;
+            let (name, found, max) = (name.clone(), length(value), room);
+            Some(AskError::ValueTooLarge { name, found, max })
+        };
+        let value = longest.and_then(|(name, value)| fits(name, value));
+        Err(value.unwrap_or(AskError::TooLarge { found, max }))
     }
 
     /// Gives up a question.

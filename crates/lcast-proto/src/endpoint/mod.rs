@@ -124,6 +124,8 @@ pub struct NodeView {
     pub duplicate: bool,
     /// Its last packet that came by multicast to this process.
     pub sign: Option<Sign>,
+    /// When its certificate ended, where that is over the grace ago: it is not expected. [QST-10]
+    pub expired: Option<Timestamp>,
 }
 
 impl Endpoint {
@@ -380,6 +382,8 @@ impl Endpoint {
                     self.roster.is_twice(now.instant, &member.id)
                 },
                 sign: self.roster.sign(&member.id),
+                expired: Some(subject.not_after)
+                    .filter(|end| now.wall.saturating_sub(crate::keys::Certificate::GRACE) > *end),
             }
         };
         let members = self.roster.members().members().iter();

@@ -23,7 +23,7 @@ use crate::keys::members::MemberEdit;
 use crate::keys::subject::{Labels, NodeName, Roles, Subject};
 use crate::question::report::{Class, SetResult};
 use crate::question::report::{EmptyReason, Outcome, RefusalReason, Reply, Report, SetOutcome};
-use crate::question::{Ask, Deadline, QuestionId, SetRequest, Verb, Ways};
+use crate::question::{Ask, AskError, Deadline, QuestionId, SetRequest, Verb, Ways};
 use crate::select::{Glob, Predicate, Selector};
 use crate::stats::Dropped;
 use crate::value::{Type, Value};
@@ -426,6 +426,43 @@ fn settings_are_written_by_operators_only() {
     assert_eq!((report.error.len(), replies[0].outcome.class()), (3, Class::Error));
     let (_, report) = bench.ask(0, set("third", version));
     assert_eq!(report.answered, 3);
+}
+
+#[test]
+fn what_can_only_be_read_is_no_setting_and_keeps_the_others_from_being_written() {
+    let mut bench = bench(1);
+    let assigned = |name: &str, text: &str| (name.parse().unwrap(), Assigned::Text(text.into()));
+    let assignments = vec![assigned("app.greeting", "new"), assigned("app.load", "7")];
+    let request = SetRequest { assignments, if_version: None, dry_run: false };
+    let ask = Ask { verb: Verb::Set(request), ..get("app.load", Selector::default()) };
+    let (replies, report) = bench.ask(0, ask);
+    let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
+    assert_eq!(results[0].outcome, SetOutcome::Unchanged);
+    assert_eq!(results[0].message, "not written, because 'app.load' is not");
+    assert_eq!(results[1].outcome, SetOutcome::NoSuchVariable);
+    assert_eq!(report.error.len(), 1);
+}
+
+#[test]
+fn a_value_too_long_for_a_packet_is_named_with_the_room_there_is() {
+    let mut bench = bench(1);
+    let error = |bench: &mut Bench, length: usize| {
+        bench.events.clear();
+        let ask = Box::new(set(&"x".repeat(length), None));
+        bench.input(0, Input::Ask(QuestionId(length as u64), ask));
+        bench.settle();
+        bench.events.iter().find_map(|(_, event)| match event {
+            Event::Failed(_, error) => Some(error.clone()),
+            _ => None,
+        })
+    };
+    let Some(AskError::ValueTooLarge { name, found: 3000, max }) = error(&mut bench, 3000) else {
+        panic!("no such error")
+    };
+    assert_eq!(name, "app.greeting");
+    assert!(max >= 512, "{max}: less than a setting may allow");
+    assert!(matches!(error(&mut bench, max + 1), Some(AskError::ValueTooLarge { .. })));
+    assert_eq!(error(&mut bench, max), None);
 }
 
 #[test]

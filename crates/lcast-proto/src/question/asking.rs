@@ -16,7 +16,7 @@ use super::{Ask, QuestionId, Verb, Ways};
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::members::Member;
 use crate::keys::subject::Kind;
-use crate::presence::{Roster, State};
+use crate::presence::{Heard, Roster, State, Via};
 use crate::time::{Instant, Now, Timestamp};
 use crate::wire::filter::Filter;
 use crate::wire::id::{NodeId, SenderId};
@@ -576,8 +576,11 @@ impl Asking {
             if spoke || matches!(alive, Some(State::Alive | State::Suspect)) {
                 report.alive += 1;
             }
-            let last_heard = heard.map(|heard| heard.wall);
-            let state = alive.unwrap_or(State::Never);
+            let last_heard = heard.as_ref().map(|heard| heard.wall);
+            // That an earlier process heard it says nothing of whether it is there.
+            let is_old = |it: &Heard| it.via == Via::Remembered && !it.left;
+            let state = alive.filter(|_| !heard.as_ref().is_some_and(is_old));
+            let state = state.unwrap_or(State::Never);
             let unheard = |node| UnheardNode { node, last_heard, state, outcome_unknown: writes };
             match progress {
                 Progress::Silent => report.missing.push(unheard(node)),

@@ -155,7 +155,7 @@ pub(super) fn objection(
         VerbCode::Set => Right::Set,
     };
     if !policy.allows(asker.roles(), right) {
-        let message = "the certificate lacks the role, which is 'operator'";
+        let message = "the certificate lacks the role 'operator'";
         return refusal(RefusalReason::Role, message);
     }
     None
@@ -175,6 +175,7 @@ pub(super) fn order(
     let many = set.if_version.is_some() && set.assignments.len() > 1;
     let mut results = Vec::new();
     let mut assignments = Vec::new();
+    let mut failed: Option<&String> = None;
     for (text, assigned) in &set.assignments {
         let checked = assignable(node, asker, text, assigned).and_then(|assignment| {
             // Each would be compared for itself, and some be written without the others.
@@ -184,15 +185,21 @@ pub(super) fn order(
         let (outcome, message) = match checked {
             Ok(assignment) => {
                 assignments.push(assignment);
-                (SetOutcome::Unchanged, "not written, because of the others".to_owned())
+                (SetOutcome::Unchanged, String::new())
             }
-            Err(failure) => failure,
+            Err((outcome, message)) => {
+                failed.get_or_insert(text);
+                (outcome, message)
+            }
         };
         let held = text.parse().ok().and_then(|name| node.table.entry(&name)).map(|it| it.version);
         let version = held.filter(|_| outcome != SetOutcome::NoSuchVariable);
         results.push(SetResult { name: text.clone(), outcome, message, version });
     }
-    if assignments.len() < set.assignments.len() {
+    if let Some(failed) = failed {
+        for it in results.iter_mut().filter(|it| it.outcome == SetOutcome::Unchanged) {
+            it.message = format!("not written, because '{failed}' is not");
+        }
         return Err(Answer::Set(results.iter().map(set_result).collect()));
     }
     Ok(SetOrder {
@@ -218,8 +225,10 @@ fn assignable(
     }
     let definition = node.table.definition(&name).ok_or_else(absent)?;
     let invalid = |message: String| (SetOutcome::Invalid, message);
+    // It can be read, so saying more than "no such setting" betrays nothing.
     let Some(constraint) = &definition.setting else {
-        return Err(invalid(format!("'{text}' cannot be set")));
+        let message = format!("'{text}' is no setting: it cannot be set");
+        return Err((SetOutcome::NoSuchVariable, message));
     };
     let value = typed(definition, assigned).map_err(invalid)?;
     constraint.check(&value).map_err(|message| invalid(format!("'{text}': {message}")))?;

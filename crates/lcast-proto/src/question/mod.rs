@@ -173,6 +173,19 @@ pub enum AskError {
     /// Selector and patterns are larger than a node evaluates. [SEL-23]
     #[error(transparent)]
     Selector(#[from] SizeError),
+    /// A value to be set needs more room than one packet has.
+    #[error(
+        "the value of '{name}' has {found} bytes, and this question has room for {max}: a set \
+         goes in one packet"
+    )]
+    ValueTooLarge {
+        /// The setting whose value is the longest.
+        name: String,
+        /// Bytes that its value has.
+        found: usize,
+        /// Bytes that it could have.
+        max: usize,
+    },
     /// There is no link to send on.
     #[error(
         "no interface of the realm is up with an IPv6 address; look at 'ip -6 address', and at \

@@ -248,7 +248,8 @@ pub struct UnheardNode {
     pub node: String,
     /// When anything of it was last heard, by this node's clock; `None`: never.
     pub last_heard: Option<Timestamp>,
-    /// Whether presence holds it there; never, for a name that no member has.
+    /// Whether presence holds it there; never, for a name that no member has, and for a node that
+    /// only an earlier process heard.
     pub state: State,
     /// Whether what was asked may have been done all the same: true for a `set`, which may have
     /// been applied although the answer was lost.

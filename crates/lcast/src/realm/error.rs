@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lcast_proto::keys::authority::EnrollError;
 use lcast_proto::keys::{CredentialError, MemberListError, NodeName, SubjectError};
+use lcast_proto::time::Timestamp;
 
 /// Why something could not be done to a realm's files. They are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +151,22 @@ pub enum RealmError {
         temporary: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// Its time is over: nobody would answer it or expect it.
+    #[error(
+        "'{path}': the certificate of '{node}' ended at {ended}, and the clock of this host says \
+         {wall}: have a new one issued ('librecast forget {node}', then 'librecast realm issue'), \
+         or set the clock if it is ahead"
+    )]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        node: NodeName,
+        /// When it ended.
+        ended: Timestamp,
+        /// What time it is here.
+        wall: Timestamp,
     },
     /// Another credential has the place.
     #[error(

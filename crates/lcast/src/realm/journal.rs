@@ -50,6 +50,11 @@ pub(super) fn end(folder: &RealmFolder) -> Result<(), RealmError> {
     }
 }
 
+/// Whether a run was killed that is to be finished or undone.
+pub(super) fn is_open(folder: &RealmFolder) -> bool {
+    folder.path().join(JOURNAL).exists()
+}
+
 /// Finishes or undoes what a killed run left, given the version of the list that is kept. The
 /// caller holds the folder's lock, so no run is under way.
 pub(super) fn recover(folder: &RealmFolder, version: u64) -> Result<Vec<Finished>, RealmError> {

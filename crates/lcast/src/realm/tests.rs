@@ -241,7 +241,7 @@ fn joining_keeps_what_is_there() {
     issue(&fixture.prod(), &requests, NOW).unwrap();
     let home = Fixture::home_in(&fixture.folder, "other");
     for (request, already) in requests.iter().flat_map(|it| [(it, false), (it, true)]) {
-        let joined = join(&home, &request.out, Owner::User).unwrap();
+        let joined = join(&home, &request.out, Owner::User, NOW).unwrap();
         assert_eq!(joined.already, already, "{}", request.name);
         assert_eq!(file::mode(&joined.path).unwrap(), 0o600);
     }
@@ -251,12 +251,46 @@ fn joining_keeps_what_is_there() {
     assert_eq!(agent.certificate().name().as_str(), "web1");
     assert_eq!(folder.overview().unwrap().members.version(), 2);
     assert!(!folder.overview().unwrap().has_authority);
-    fails(join(&fixture.home, &client.out, Owner::User), &["another credential", "'ann'"]);
+    fails(join(&fixture.home, &client.out, Owner::User, NOW), &["another credential", "'ann'"]);
     fixture.issue(&["web2"]).unwrap();
-    join(&home, &fixture.request("web2").out, Owner::User).unwrap();
+    join(&home, &fixture.request("web2").out, Owner::User, NOW).unwrap();
     assert_eq!(folder.overview().unwrap().members.version(), 3);
     let several = folder.credential(Purpose::Answer, &host, NOW);
     fails(several, &["several agents", "web1, web2", "--credential"]);
+}
+
+/// The files hold complete credentials. No process has such an id.
+#[test]
+fn what_a_killed_join_left_goes_with_the_next_change() {
+    let fixture = Fixture::new();
+    fixture.issue(&["web1"]).unwrap();
+    let home = Fixture::home_in(&fixture.folder, "other");
+    let source = fixture.request("web1").out;
+    join(&home, &source, Owner::User, NOW).unwrap();
+    let folder = home.folder("prod");
+    let left =
+        [".credential.4194399.0.tmp", ".members.4194399.1.tmp", "agents/.web2.4194399.2.tmp"];
+    for name in left {
+        fs::copy(&source, folder.path().join(name)).unwrap();
+    }
+    join(&home, &source, Owner::User, NOW).unwrap();
+    for name in left {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
+}
+
+/// 48 hours of grace: [SEC-22].
+#[test]
+fn what_has_ended_is_not_joined() {
+    let fixture = Fixture::new();
+    let request = Request { days: Some(3), ..fixture.request("web1") };
+    issue(&fixture.prod(), &[request.clone()], NOW).unwrap();
+    let home = Fixture::home_in(&fixture.folder, "other");
+    let day = |days: u64| NOW.saturating_add(Duration::from_secs(days * 24 * 60 * 60));
+    let joined = join(&home, &request.out, Owner::User, day(6));
+    fails(joined, &["certificate of 'web1' ended", "librecast realm issue", "clock"]);
+    assert!(!home.folder("prod").path().exists());
+    join(&home, &request.out, Owner::User, day(4)).unwrap();
 }
 
 #[test]
@@ -265,7 +299,7 @@ fn another_realm_of_the_same_name_is_refused() {
     fixture.issue(&["web1"]).unwrap();
     let home = Fixture::home_in(&fixture.folder, "other");
     create(&home.folder("prod"), Network::default(), NOW).unwrap();
-    let joined = join(&home, &fixture.request("web1").out, Owner::User);
+    let joined = join(&home, &fixture.request("web1").out, Owner::User, NOW);
     fails(joined, &["another realm", "'prod'", "move that folder away"]);
 }
 

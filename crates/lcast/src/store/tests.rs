@@ -262,3 +262,39 @@ fn a_pipe_in_place_of_the_store_is_told_at_once() {
     let error = Store::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("a pipe or device"), "{error}");
 }
+
+/// Makes a database by these statements, and gives what opening it says.
+fn opened(statements: &str) -> (Folder, StoreError) {
+    let folder = Folder::new("store");
+    let path = folder.path().join(Store::FILE);
+    Connection::open(&path).unwrap().execute_batch(statements).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(folder.path()).unwrap_err();
+    assert_eq!(std::fs::read(&path).unwrap(), before, "{error}");
+    (folder, error)
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    for statements in [
+        "CREATE TABLE address (name TEXT);",
+        "PRAGMA application_id = 7;",
+        "PRAGMA application_id = 7; PRAGMA user_version = 1; CREATE TABLE start (x TEXT);",
+    ] {
+        let (_folder, error) = opened(statements);
+        assert!(matches!(error, StoreError::Foreign { .. }), "{statements}: {error}");
+        assert!(error.to_string().contains("--state"), "{error}");
+    }
+}
+
+#[test]
+fn a_store_without_its_tables_is_damaged() {
+    let whole = |start: &str| LAYOUT.replace("INSERT INTO start VALUES (0);", start);
+    for statements in ["PRAGMA user_version = 1;".to_owned(), whole("")] {
+        let folder = Folder::new("store");
+        let path = folder.path().join(Store::FILE);
+        Connection::open(&path).unwrap().execute_batch(&statements).unwrap();
+        let error = Store::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("default settings"), "{error}");
+    }
+}

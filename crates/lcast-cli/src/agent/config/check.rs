@@ -17,6 +17,7 @@ use super::error::{ConfigError, Source as File};
 use super::raw;
 use super::{Builtin, Command, Config, Network, Policy, Setting, Source, Variable};
 use crate::agent::builtin::Glob;
+use crate::agent::commands::find_user;
 use crate::agent::formats::Format;
 
 /// First segments that the agent keeps for itself.
@@ -55,6 +56,21 @@ pub(super) fn config(raw: raw::Config, file: &File<'_>) -> Checked<Config> {
     config.network = network(raw.network, file)?;
     config.policy = policy(raw.policy, file)?;
     Ok(config)
+}
+
+/// Refuses commands of users that there are not.
+pub(super) fn users(raw: &raw::Config, passwd: &str, file: &File<'_>) -> Checked<()> {
+    for user in raw.variable.iter().filter_map(|it| it.user.as_ref()) {
+        let name = user.get_ref();
+        if find_user(passwd, name).is_none() {
+            let message = format!(
+                "user = '{name}': no such user in /etc/passwd; write a name that is there, or a \
+                 number"
+            );
+            return Err(file.error(user.span(), message));
+        }
+    }
+    Ok(())
 }
 
 /// The names of the file and their places, to find those that clash.
@@ -454,13 +470,17 @@ fn setting(raw: raw::Setting, file: &File<'_>) -> Checked<Setting> {
 fn length(raw: &Spanned<i64>, file: &File<'_>) -> Checked<u32> {
     let fits = u32::try_from(*raw.get_ref()).ok().filter(|it| (1..=MAX_LEN).contains(it));
     fits.ok_or_else(|| {
-        let message = format!("max_len = {}: from 1 to {MAX_LEN} bytes", raw.get_ref());
+        let message = format!(
+            "max_len = {}: from 1 to {MAX_LEN} bytes, as a set goes in one packet",
+            raw.get_ref()
+        );
         file.error(raw.span(), message)
     })
 }
 
-/// Longest text or bytes that a setting may allow.
-const MAX_LEN: u32 = 65_536;
+/// Longest text or bytes that a setting may allow: a set is one packet, which this leaves room for
+/// beside a certificate, names and a target of usual length.
+const MAX_LEN: u32 = 512;
 
 fn bound(raw: &Spanned<toml::Value>, key: &str, file: &File<'_>) -> Checked<f64> {
     match raw.get_ref() {

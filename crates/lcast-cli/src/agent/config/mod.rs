@@ -146,6 +146,18 @@ impl Config {
         check::config(raw, &place)
     }
 
+    /// Reads a file for a host whose users are those of `passwd`: commands can run as these.
+    ///
+    /// # Errors
+    /// As of [`Config::parse`].
+    pub fn parse_for(text: &str, path: &Path, passwd: &str) -> Result<Self, ConfigError> {
+        let config = Self::parse(text, path)?;
+        let place = error::Source { path, text };
+        let raw = toml::from_str(text).map_err(|error| place.toml(&error))?;
+        check::users(&raw, passwd, &place)?;
+        Ok(config)
+    }
+
     /// The options of the sampler of built-in variables.
     pub fn sampler_options(&self) -> Options {
         Options {

@@ -200,8 +200,8 @@ fn settings_keep_to_their_rules() {
         (setting("type = 'int'\nmax_len = 3"), "4:11", &["max_len", "text and bytes", "int"]),
         (setting("type = 'text'\nmin = 3"), "4:7", &["min", "int and float"]),
         (setting("type = 'int'\nchoices = ['a']"), "4:11", &["choices", "text"]),
-        (setting("type = 'text'\nmax_len = 0"), "4:11", &["max_len = 0", "65536"]),
-        (setting("type = 'text'\nmax_len = 65537"), "4:11", &["65537"]),
+        (setting("type = 'text'\nmax_len = 0"), "4:11", &["max_len = 0", "512", "one packet"]),
+        (setting("type = 'text'\nmax_len = 513"), "4:11", &["513"]),
         (setting("type = 'int'\nmin = 'a'"), "4:7", &["no number"]),
         (setting("type = 'int'\nmin = 2\nmax = 1"), "4:7", &["min = 2", "max = 1"]),
         (setting("type = 'int'\nmax = 1\ndefault = 2"), "5:11", &["2 is more than max = 1"]),
@@ -212,10 +212,22 @@ fn settings_keep_to_their_rules() {
     ] {
         check_error(&text, place, parts);
     }
-    let config = parse(&setting("type = 'text'\nmax_len = 65536")).unwrap();
+    let config = parse(&setting("type = 'text'\nmax_len = 512")).unwrap();
     assert_eq!(config.settings[0].default, Value::Null);
     let config = parse(&setting("type = 'timestamp'\ndefault = 2026-11-22T10:00:00Z")).unwrap();
     assert_eq!(config.settings[0].default.kind(), Type::Timestamp);
+}
+
+#[test]
+fn users_that_are_not_there_are_refused() {
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nnagios:x:101:102::/:/bin/false\n";
+    let check = |user: &str| {
+        let text = format!("[[variable]]\nname = 'app.a'\ncommand = ['x']\nuser = '{user}'");
+        Config::parse_for(&text, Path::new("agent.toml"), passwd).map_err(|it| it.to_string())
+    };
+    assert!(check("nagios").is_ok() && check("101").is_ok() && check("4711").is_ok());
+    let error = check("nosuch").unwrap_err();
+    assert!(error.starts_with("agent.toml:4:8: user = 'nosuch': no such user"), "{error}");
 }
 
 #[test]

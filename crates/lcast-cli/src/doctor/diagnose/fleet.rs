@@ -115,11 +115,18 @@ fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     if nodes.is_empty() {
         return None;
     }
-    let what = format!(
-        "{} announce themselves but get no question: their firewalls do not open UDP port {}",
-        nodes.join(", "),
-        facts.realm.port
-    );
+    let port = facts.realm.port;
+    let what = match nodes.as_slice() {
+        [one] => format!(
+            "{one} announces itself but gets no question: its firewall does not open UDP port \
+             {port}"
+        ),
+        several => format!(
+            "{} announce themselves but get no question: their firewalls do not open UDP \
+             port {port}",
+            several.join(", ")
+        ),
+    };
     let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
     let (cause, severity) = (Cause::QuestionsFiltered, Severity::Error);
     Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })

@@ -8,7 +8,7 @@ mod asking;
 mod print;
 mod remote;
 
-use lcast::home::Purpose;
+use lcast::home::{Purpose, Sighting};
 use lcast_proto::keys::{Kind, Scope, Validity};
 
 use crate::args::require::Require;
@@ -72,10 +72,19 @@ fn may_ask(place: &Place, realm: &RealmFacts) -> bool {
     realm.scope != Scope::Host && certificate.kind() == Kind::Client && !ended
 }
 
+/// Whether a realm of the system was passed over that has an agent here and no client.
+fn passes_over_an_agent(place: &Place) -> bool {
+    place.seen.iter().any(|it| matches!(it, Sighting::NoClient { .. }))
+}
+
 /// The credential to look with: a client's, else an agent's, else none when none was asked for.
 fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failure> {
     let error = match locate(everywhere) {
+        // 'local' stands in for the realm whose agent runs here: that one is in question.
         Ok(place) => {
+            let better = || place::resolve(everywhere, Purpose::Answer).ok();
+            let better = passes_over_an_agent(&place).then(better).flatten();
+            let place = better.unwrap_or(place);
             note_passed_over(&place, output);
             return Ok(Some(place));
         }

@@ -31,7 +31,7 @@ pub(super) async fn run(
     get::check_size(&target.selector, &patterns)?;
     let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ask = question::describe(Verb::Get(patterns), target, &args.ask.question);
+    let ask = question::describe(Verb::Get(patterns), target.clone(), &args.ask.question);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
@@ -52,6 +52,7 @@ pub(super) async fn run(
         Exit::Success if !found.is_empty() => Exit::Incomplete,
         exit => exit,
     };
+    question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     session.close().await;
     Ok(exit)
