@@ -138,9 +138,13 @@ impl Payload {
         Self { bytes, digest, opened: None, mark: Mark::None }
     }
 
-    /// These bytes, on purpose or by accident changed.
+    /// These bytes with one bit flipped: no answer any more.
     fn damaged(&self, random: &mut Random) -> Self {
-        Self { mark: self.mark, ..Self::new(flip_bit(&self.bytes, random)) }
+        let mark = match self.mark {
+            Mark::Answer(_) | Mark::None => Mark::None,
+            question @ Mark::Question(..) => question,
+        };
+        Self { mark, ..Self::new(flip_bit(&self.bytes, random)) }
     }
 }
 

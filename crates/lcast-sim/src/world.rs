@@ -74,6 +74,8 @@ pub struct World {
     random: Random,
     captured: VecDeque<Packet>,
     outsiders: BTreeSet<NodeIndex>,
+    /// How many packets of each node went astray, to an outsider.
+    astray: BTreeMap<NodeIndex, u32>,
     hostiles: BTreeMap<NodeIndex, Hostile>,
 }
 
@@ -221,6 +223,7 @@ impl World {
             random: Random::new(seed, "network"),
             captured: VecDeque::new(),
             outsiders: BTreeSet::new(),
+            astray: BTreeMap::new(),
             hostiles: BTreeMap::new(),
         };
         world.network.faults.everywhere = setup.conditions;

@@ -354,7 +354,12 @@ impl Run {
         self.world.change(Change::Heal);
         self.healed = Some(self.world.now());
         self.world.run(HEALING);
-        self.ask_calmly();
+        // Suspicions and their refutations still reach the asker beside the answers.
+        let asked = self.ask();
+        add(&mut self.account.churn, asked);
+        self.world.insist(asked.unheard == 0, || {
+            format!("{} unheard although the realm is whole again", asked.unheard)
+        });
     }
 
     /// A member lies for a while.

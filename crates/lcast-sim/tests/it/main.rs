@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lcast_sim::fault::Conditions;
 use lcast_sim::question::Question;
-use lcast_sim::{Setup, World, scenario};
+use lcast_sim::{Change, Setup, World, scenario};
 
 /// Runs a scenario with each seed and fails with the line that replays it.
 fn check(name: &str, seeds: std::ops::Range<u64>) {
@@ -116,6 +116,20 @@ fn no_node_can_tell_whether_packets_are_opened_once() {
         assert_eq!(once, each, "{seed}");
         assert_eq!(once.2, 0, "{seed}");
     }
+}
+
+/// Seed 656 of the soak: an oracle took a damaged answer for one.
+#[test]
+fn an_answer_that_comes_damaged_is_none() {
+    let mut world = World::new(1, &Setup::default());
+    world.run(Duration::from_secs(3));
+    let mute = world.node_named("a0004");
+    let damaging = Conditions { corrupt: 1.0, ..Conditions::default() };
+    world.change(Change::From(mute, damaging));
+    let asker = world.client();
+    let number = world.ask(asker, Question::get("app.number"));
+    assert_eq!(world.asked(number).report().missing.len(), 1);
+    assert_eq!(world.violations(), [""; 0]);
 }
 
 #[test]
