@@ -95,9 +95,12 @@ async fn question(node: &Node) -> anyhow::Result<Answer> {
 /// An agent that changes its variable each second between the lines `go` and `stop`, and then says
 /// how often it did.
 async fn change(credential: &str, phase: Duration) -> anyhow::Result<()> {
-    let node = node(credential)?;
+    let credential = lcast::realm::read_credential(Path::new(credential), None)?;
+    // Nobody is to find it without its variable.
+    let node = Node::builder(credential).closed().start()?;
     let exposed = node.expose(Definition::gauge(WATCHED, Type::Int)).await?;
     exposed.publish(Value::Int(0)).await?;
+    node.open().await?;
     let mut lines = lines();
     while let Some(line) = lines.recv().await {
         if line == "go" {
