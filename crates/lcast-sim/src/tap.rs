@@ -26,8 +26,8 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// The process that an endpoint of this node with this seed becomes: it draws its sender id, then its
-    /// session key.
+    /// The process that an endpoint of this node with this seed becomes: it draws its sender id,
+    /// then its session key.
     pub(crate) fn new(node: &NodeId, seed: [u8; 32]) -> Self {
         let mut random = Random::from_seed(seed);
         let sender = SenderId::of(node, random.bytes());

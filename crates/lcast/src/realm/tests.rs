@@ -284,7 +284,7 @@ fn what_a_killed_join_left_goes_with_the_next_change() {
 fn what_has_ended_is_not_joined() {
     let fixture = Fixture::new();
     let request = Request { days: Some(3), ..fixture.request("web1") };
-    issue(&fixture.prod(), &[request.clone()], NOW).unwrap();
+    issue(&fixture.prod(), std::slice::from_ref(&request), NOW).unwrap();
     let home = Fixture::home_in(&fixture.folder, "other");
     let day = |days: u64| NOW.saturating_add(Duration::from_secs(days * 24 * 60 * 60));
     let joined = join(&home, &request.out, Owner::User, day(6));

@@ -20,6 +20,7 @@ use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::Selector;
 use lcast_proto::stats::Dropped;
+use lcast_proto::time::Timestamp;
 
 use crate::backend::Session;
 use crate::doctor::facts::{AgentFacts, AskedFacts, RealmFacts};
@@ -76,7 +77,8 @@ pub(super) async fn ask(
         for name in &second.answered {
             agents.entry(name.clone()).or_default().by_unicast = true;
         }
-        for name in ask_from_port(listener.as_ref(), &second.answered).await {
+        let from_port = signals.unless(ask_from_port(listener.as_ref(), &second.answered)).await;
+        for name in from_port.ok_or_else(question::interrupted)? {
             agents.entry(name).or_default().by_multicast = true;
         }
         spoke.extend(second.answered);
@@ -91,12 +93,7 @@ pub(super) async fn ask(
     heard.ok_or_else(question::interrupted)?;
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
-        for view in session.nodes().await {
-            let lately = view.last_heard.is_some_and(|heard| heard > begun);
-            if let Some(agent) = agents.get_mut(&view.name) {
-                agent.elsewhere = view.via == Some(Via::Told) && lately;
-            }
-        }
+        note_heard_elsewhere(&session, begun, &mut agents).await;
     }
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
@@ -113,6 +110,20 @@ pub(super) async fn ask(
     asked.overflow = session.facts().await.map_or(0, |facts| facts.network.overflow);
     session.close().await;
     Ok(Some(asked))
+}
+
+/// Notes which agents others have heard since the doctor began.
+async fn note_heard_elsewhere(
+    session: &Session,
+    begun: Timestamp,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) {
+    for view in session.nodes().await {
+        let lately = view.last_heard.is_some_and(|heard| heard > begun);
+        if let Some(agent) = agents.get_mut(&view.name) {
+            agent.elsewhere = view.via == Some(Via::Told) && lately;
+        }
+    }
 }
 
 /// A node that only listens, at the realm's port where that is free.
