@@ -12,7 +12,7 @@ use crate::io::{Event, Output};
 use crate::keys::certificate::Certificate;
 use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
-use crate::question::answering::{Asked, Way};
+use crate::question::answering::Asked;
 use crate::question::asking::{Asking, Pace, Round, Send, Word};
 use crate::question::evaluate::Node;
 use crate::question::report::{
@@ -22,7 +22,7 @@ use crate::question::report::{
 use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
-use crate::question::{Ask, AskError, QuestionId, Verb};
+use crate::question::{Ask, AskError, QuestionId, Verb, Way};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::variable::{Schema, Table, Version};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::keys::certificate::Certificate;
-use crate::question::answering::Way;
+use crate::question::Way;
 use crate::time::Instant;
 use crate::wire::id::SenderId;
 

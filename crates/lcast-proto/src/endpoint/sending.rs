@@ -9,7 +9,8 @@ use crate::group;
 use crate::io::{Destination, Output, Transmit};
 use crate::keys::seal::{Pair, PairRole, PairSenders, TAG_LEN};
 use crate::keys::sign::{SIGNATURE_LEN, SignatureContext};
-use crate::question::answering::{ReplyAct, Way};
+use crate::question::Way;
+use crate::question::answering::ReplyAct;
 use crate::time::Now;
 use crate::wire::frame::{
     Announcement, Answer, GroupFrame, MESSAGE_MAX, PairFrame, ReplyFrame, clip, is_of_a_process,

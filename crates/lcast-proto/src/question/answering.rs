@@ -7,14 +7,13 @@
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::evaluate::{self, Node};
 use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
-use super::{SampleId, SetId, SetOrder, Wanted};
+use super::{SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::select::{Outcome as Match, Pattern, Selector};
 use crate::time::{Instant, Now};
@@ -83,15 +82,6 @@ pub struct ReplyAct {
     pub introduce: bool,
     /// Whether it goes to the asker's reply group as well.
     pub by_group: bool,
-}
-
-/// The way back to an asker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// The address that asked.
-    pub to: SocketAddrV6,
-    /// The own address that was asked, or that the question came in by.
-    pub from: SocketAddrV6,
 }
 
 /// A question as it was heard.

@@ -18,6 +18,7 @@ pub mod values;
 pub mod watched;
 pub mod watching;
 
+use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use crate::name::Name;
@@ -37,6 +38,15 @@ pub struct SampleId(pub u64);
 /// Names a write that the shell has been asked to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetId(pub u64);
+
+/// The way back to an asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The address that asked.
+    pub to: SocketAddrV6,
+    /// The own address that was asked, or that the question came in by.
+    pub from: SocketAddrV6,
+}
 
 /// What is asked, of whom, and for how long.
 #[derive(Clone, Debug)]

@@ -9,12 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::answering::Way;
 use super::budget::{Budget, WORK_OF_LOOK, WORK_OF_MESSAGE, WORK_OF_SAMPLE, WORK_OF_VALUE};
 use super::evaluate::{Node, judge_counted, readable_counted};
 use super::report::EmptyReason;
 use super::values::encode_value;
-use super::{SampleId, Wanted};
+use super::{SampleId, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::name::Name;
 use crate::select::{Outcome as Match, Pattern, Selector};
