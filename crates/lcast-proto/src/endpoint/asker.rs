@@ -329,9 +329,7 @@ impl Endpoint {
 
     /// An agent that asks is among those that answer.
     pub(super) fn ask_self(&mut self, now: Now, frame: QuestionFrame) {
-        let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
-        let way = Way { to: nowhere, from: nowhere };
-        let own = self.own.clone();
+        let (own, way) = (self.own.clone(), Way::HERE);
         let asked = Asked { sender: self.sender, asker: &own, forgotten: false, way, frame };
         let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
         self.answering.handle_question(now, node, asked);

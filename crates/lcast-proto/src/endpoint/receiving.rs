@@ -351,7 +351,7 @@ impl Endpoint {
         }
     }
 
-    fn handle_frame(
+    pub(super) fn handle_frame(
         &mut self,
         now: Now,
         sender: SenderId,

@@ -120,6 +120,8 @@ impl Endpoint {
             Answer::Watched(_, answer) => &**answer,
             answer => answer,
         };
+        // Its pages are going to be asked for at once.
+        let has_pages = matches!(answer, Answer::Announced(_));
         let with_schema = matches!(answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
         let frame = fitting(ReplyFrame {
             request: reply.request,
@@ -136,6 +138,9 @@ impl Endpoint {
         }
         let group = reply.by_group.then_some(reply.to);
         self.send_pair(reply.to, &frame, reply.introduce, group);
+        if has_pages {
+            self.demand_proof(now, reply.to);
+        }
     }
 
     /// Sends a frame to a process that this one has met; with this node's certificate when it may

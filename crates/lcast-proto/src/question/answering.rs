@@ -7,6 +7,7 @@
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub enum Act {
     Reply(ReplyAct),
     /// Tell these watchers of a change.
     Tell(ChangeFrame, Vec<(SenderId, Way)>),
+    /// Have this watcher show that it receives there. [WAT-10]
+    Challenge(SenderId, Way),
 }
 
 /// An answer to be sent.
@@ -202,6 +205,11 @@ impl Answering {
     /// Leases of watchers.
     pub fn leases(&self) -> usize {
         self.watched.len()
+    }
+
+    /// A watcher has shown that it receives at this address. [WAT-10]
+    pub fn proven(&mut self, watcher: SenderId, address: &SocketAddrV6) {
+        self.watched.proven(watcher, address);
     }
 
     /// Questions remembered.
@@ -546,6 +554,7 @@ impl Answering {
             match act {
                 WatchAct::Sample(id, wanted) => self.acts.push_back(Act::Sample(id, wanted)),
                 WatchAct::Tell(frame, to) => self.acts.push_back(Act::Tell(frame, to)),
+                WatchAct::Challenge(to, way) => self.acts.push_back(Act::Challenge(to, way)),
                 WatchAct::State((sender, request), way, number) => {
                     self.reply(sender, way, request, Answer::Stated(number), false);
                 }

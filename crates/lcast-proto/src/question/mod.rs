@@ -18,7 +18,7 @@ pub mod values;
 pub mod watched;
 pub mod watching;
 
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use crate::name::Name;
@@ -47,6 +47,18 @@ pub struct Way {
     /// The own address that was asked, or that the question came in by.
     pub from: SocketAddrV6,
 }
+
+impl Way {
+    /// The way of a process to itself.
+    pub const HERE: Self = Self { to: NOWHERE, from: NOWHERE };
+
+    /// Whether it leads to another process.
+    pub fn is_elsewhere(&self) -> bool {
+        *self != Self::HERE
+    }
+}
+
+const NOWHERE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
 
 /// What is asked, of whom, and for how long.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::Ipv6Addr;
 
 use super::*;
 use crate::keys::authority::Authority;
@@ -104,7 +104,7 @@ impl Bench {
         while let Some(act) = self.answering.poll_act() {
             match act {
                 Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
-                Act::Set(..) | Act::Tell(..) => {}
+                Act::Set(..) | Act::Tell(..) | Act::Challenge(..) => {}
                 Act::Reply(reply) => answers.push(reply.answer),
             }
         }
