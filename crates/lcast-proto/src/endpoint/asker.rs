@@ -12,7 +12,7 @@ use crate::io::{Event, Output};
 use crate::keys::certificate::Certificate;
 use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
-use crate::question::answering::{Asked, Way};
+use crate::question::answering::Asked;
 use crate::question::asking::{Asking, Pace, Round, Send, Word};
 use crate::question::evaluate::Node;
 use crate::question::report::{
@@ -22,7 +22,7 @@ use crate::question::report::{
 use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
-use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest};
+use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest, Way};
 use crate::select::encoded_size;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -374,9 +374,7 @@ impl Endpoint {
         if self.own.kind() != Kind::Agent {
             return;
         }
-        let nowhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, 0, 0, 0);
-        let way = Way { to: nowhere, from: nowhere };
-        let own = self.own.clone();
+        let (own, way) = (self.own.clone(), Way::HERE);
         let asked = Asked { sender: self.sender, asker: &own, forgotten: false, way, frame };
         let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
         self.answering.handle_question(now, node, asked);

@@ -9,13 +9,15 @@
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
 //! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster
-//! in step with the others, with `fetching` to say from whom, and `presence` notices who dies.
+//! in step with the others, with `fetching` to say from whom, `presence` notices who dies, and
+//! `proving` sees to it that nobody is sent much where he may not be.
 
 mod asker;
 mod checking;
 mod fetching;
 mod peers;
 mod presence;
+mod proving;
 mod realm;
 mod receiving;
 mod sending;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use self::asker::{Question, Schemas};
 use self::peers::Peers;
+use self::proving::Held;
 use self::realm::{Serving, Sync};
 use self::watcher::{Repeats, Watch};
 use crate::config::Config;
@@ -92,6 +95,8 @@ pub struct Endpoint {
     answering: Answering,
     pulls: Pulls,
     serving: Serving,
+    /// What processes wish for that have not shown that they receive where they are reached.
+    held: Held,
     pings: BTreeSet<(u64, SenderId)>,
     to_self: VecDeque<PairFrame>,
     outputs: VecDeque<Output>,
@@ -181,6 +186,7 @@ impl Endpoint {
             answering: Answering::new(now.instant),
             pulls: Pulls::default(),
             serving: Serving::default(),
+            held: Held::default(),
             pings: BTreeSet::new(),
             to_self: VecDeque::new(),
             outputs: VecDeque::from([Output::Join(control)]),
@@ -298,6 +304,7 @@ impl Endpoint {
             Act::Set(id, order) => self.event(Event::Set(id, order)),
             Act::Reply(reply) => self.send_reply(now, reply),
             Act::Tell(frame, to) => self.tell(now, frame, &to),
+            Act::Challenge(to, way) => self.challenge(now, to, way),
         }
     }
 

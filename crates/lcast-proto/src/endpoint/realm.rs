@@ -37,7 +37,7 @@ pub(super) const WISHES_MAX: usize = 256;
 const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
 
 /// Packets of pages and rosters that this process sends on request in a second: a request of one
-/// packet draws up to 47, and its source address may be forged. [QST-34]
+/// packet draws up to 47. [QST-34]
 pub(super) const SERVED_PER_SECOND_MAX: u32 = 4000;
 
 /// How much was sent on request within this second.
@@ -278,8 +278,13 @@ impl Endpoint {
             .stop(|from, blob| *from == claim.sender && *blob == Blob::Members(claim.version));
     }
 
-    /// Sends pages of what this node holds. [QST-32]
+    /// Sends pages of what this node holds, to where they are received for sure. [QST-32]
+    /// [SEC-45]
     pub(super) fn serve(&mut self, now: Now, sender: SenderId, wish: PullFrame) {
+        if !self.demand_proof(now, sender) {
+            self.hold(sender, PairFrame::Pull(wish));
+            return;
+        }
         let pages = match wish.blob {
             Blob::Reply(request) => {
                 let kept = self.answering.kept(now.instant, sender, request);
@@ -365,8 +370,12 @@ impl Endpoint {
         }
     }
 
-    /// Tells another member what this one heard of those that it asks about. [PRE-7]
+    /// Tells another member what this one heard of those that it asks about. [PRE-7] [SEC-45]
     pub(super) fn tell_roster(&mut self, now: Now, sender: SenderId, filter: &Filter) {
+        if !self.demand_proof(now, sender) {
+            self.hold(sender, PairFrame::RosterWanted(filter.clone()));
+            return;
+        }
         let records = self.roster.records(now.instant, RECORDS_MAX, |id, heard| {
             matches!(heard.via, Via::Multicast | Via::Unicast) && filter.contains(id)
         });
@@ -434,6 +443,9 @@ impl Endpoint {
         if self.pings.remove(&(token, sender)) {
             let trip = now.instant.since(Instant::from_micros(token));
             self.event(Event::Pong(certificate.name().as_str().to_owned(), trip));
+            return Ok(());
+        }
+        if self.hear_proof(now, sender, certificate, token)? {
             return Ok(());
         }
         if self.ring.as_mut().is_some_and(|ring| ring.pong(sender, token)) {

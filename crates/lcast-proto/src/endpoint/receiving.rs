@@ -17,7 +17,8 @@ use crate::keys::sign::SignatureContext;
 use crate::keys::subject::Kind;
 use crate::opened::Opened;
 use crate::presence::{Heard, INTERVAL_MIN, SharedVoice, Via, interval};
-use crate::question::answering::{Asked, Way};
+use crate::question::Way;
+use crate::question::answering::Asked;
 use crate::question::evaluate::{Node, is_timely};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now, Timestamp};
@@ -387,7 +388,7 @@ impl Endpoint {
         }
     }
 
-    fn handle_frame(
+    pub(super) fn handle_frame(
         &mut self,
         now: Now,
         sender: SenderId,

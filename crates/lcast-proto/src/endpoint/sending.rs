@@ -9,7 +9,8 @@ use crate::group;
 use crate::io::{Destination, Output, Transmit};
 use crate::keys::seal::{Pair, PairRole, PairSenders, TAG_LEN};
 use crate::keys::sign::{SIGNATURE_LEN, SignatureContext};
-use crate::question::answering::{ReplyAct, Way};
+use crate::question::Way;
+use crate::question::answering::ReplyAct;
 use crate::time::Now;
 use crate::wire::frame::{
     Announcement, Answer, GroupFrame, MESSAGE_MAX, PairFrame, ReplyFrame, clip, is_of_a_process,
@@ -117,6 +118,8 @@ impl Endpoint {
             Answer::Watched(_, answer) => &**answer,
             answer => answer,
         };
+        // Its pages are going to be asked for at once.
+        let has_pages = matches!(answer, Answer::Announced(_));
         let with_schema = matches!(answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
         let frame = fitting(ReplyFrame {
             request: reply.request,
@@ -133,6 +136,9 @@ impl Endpoint {
         }
         let group = reply.by_group.then_some(reply.to);
         self.send_pair(reply.to, &frame, reply.introduce, group);
+        if has_pages {
+            self.demand_proof(now, reply.to);
+        }
     }
 
     /// Sends a frame to a process that this one has met; with this node's certificate when it may

@@ -5,6 +5,7 @@ mod account;
 mod hostile;
 mod limits;
 mod presence;
+mod proof;
 mod ring;
 mod stale;
 mod watch;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::evaluate::{self, Node};
 use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
-use super::{SampleId, SetId, SetOrder, Wanted};
+use super::{SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::select::{Outcome as Match, Pattern, Selector, size_of};
 use crate::time::{Instant, Now};
@@ -67,6 +67,8 @@ pub enum Act {
     Reply(ReplyAct),
     /// Tell these watchers of a change.
     Tell(ChangeFrame, Vec<(SenderId, Way)>),
+    /// Have this watcher show that it receives there. [WAT-10]
+    Challenge(SenderId, Way),
 }
 
 /// An answer to be sent.
@@ -84,15 +86,6 @@ pub struct ReplyAct {
     pub introduce: bool,
     /// Whether it goes to the asker's reply group as well.
     pub by_group: bool,
-}
-
-/// The way back to an asker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// The address that asked.
-    pub to: SocketAddrV6,
-    /// The own address that was asked, or that the question came in by.
-    pub from: SocketAddrV6,
 }
 
 /// A question as it was heard.
@@ -218,6 +211,11 @@ impl Answering {
     /// Leases of watchers.
     pub fn leases(&self) -> usize {
         self.watched.len()
+    }
+
+    /// A watcher has shown that it receives at this address. [WAT-10]
+    pub fn proven(&mut self, watcher: SenderId, address: &SocketAddrV6) {
+        self.watched.proven(watcher, address);
     }
 
     /// Questions remembered.
@@ -570,6 +568,7 @@ impl Answering {
             match act {
                 WatchAct::Sample(id, wanted) => self.acts.push_back(Act::Sample(id, wanted)),
                 WatchAct::Tell(frame, to) => self.acts.push_back(Act::Tell(frame, to)),
+                WatchAct::Challenge(to, way) => self.acts.push_back(Act::Challenge(to, way)),
                 WatchAct::State((sender, request), way, number) => {
                     self.reply(sender, way, request, Answer::Stated(number), false);
                 }

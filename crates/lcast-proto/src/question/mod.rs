@@ -18,6 +18,7 @@ pub mod values;
 pub mod watched;
 pub mod watching;
 
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use crate::name::Name;
@@ -37,6 +38,27 @@ pub struct SampleId(pub u64);
 /// Names a write that the shell has been asked to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetId(pub u64);
+
+/// The way back to an asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The address that asked.
+    pub to: SocketAddrV6,
+    /// The own address that was asked, or that the question came in by.
+    pub from: SocketAddrV6,
+}
+
+impl Way {
+    /// The way of a process to itself.
+    pub const HERE: Self = Self { to: NOWHERE, from: NOWHERE };
+
+    /// Whether it leads to another process.
+    pub fn is_elsewhere(&self) -> bool {
+        *self != Self::HERE
+    }
+}
+
+const NOWHERE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
 
 /// What is asked, of whom, and for how long.
 #[derive(Clone, Debug)]

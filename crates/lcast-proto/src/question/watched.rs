@@ -7,14 +7,14 @@
 //! ([`answering`](super::answering)), and sealing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV6;
 use std::time::Duration;
 
-use super::answering::Way;
 use super::budget::{Budget, WORK_OF_LOOK, WORK_OF_MESSAGE, WORK_OF_SAMPLE, WORK_OF_VALUE};
 use super::evaluate::{Node, judge_counted, readable_counted};
 use super::report::EmptyReason;
 use super::values::encode_value;
-use super::{SampleId, Wanted};
+use super::{SampleId, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::name::Name;
 use crate::select::{Outcome as Match, Pattern, Selector};
@@ -43,6 +43,12 @@ pub const MESSAGES_MAX: usize = 16;
 /// Most bytes of values in one message: it fits a signed packet beside any certificate.
 pub const MESSAGE_VALUES_MAX: usize = 520;
 
+/// How often a watcher is asked to show that it receives, for each time that it asks or renews.
+/// [WAT-10]
+pub const CHALLENGES_MAX: u32 = 8;
+
+/// The pause after the first of these; each is twice as long as the one before. [WAT-10]
+const CHALLENGE_PAUSE: Duration = Duration::from_millis(50);
 /// How often values that are only read on demand are looked at. [WAT-4]
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// How long changes that follow another are gathered. [WAT-4]
@@ -54,23 +60,35 @@ const SAMPLE_IDS: u64 = 1 << 63;
 #[derive(Debug, Default)]
 pub struct Watched {
     topics: BTreeMap<TopicId, Topic>,
-    leases: BTreeMap<(SenderId, u64), Lease>,
+    leases: BTreeMap<Key, Lease>,
     /// How many members hold leases: they share the work.
     sharers: usize,
     budget: Budget,
     serial: u64,
 }
 
+/// Names a lease: the watching process and its request.
+type Key = (SenderId, u64);
+
 #[derive(Debug)]
 struct Lease {
     topic: TopicId,
     asker: Certificate,
     way: Way,
+    /// Until the watcher has shown that it receives there.
+    challenge: Option<Challenge>,
     until: Instant,
     /// When the number of the last message is stated.
     state_at: Option<Instant>,
     stated_at: Instant,
     stated: u64,
+}
+
+/// How often a watcher was asked to show that it receives, and when it is asked again.
+#[derive(Clone, Copy, Debug)]
+struct Challenge {
+    count: u32,
+    at: Instant,
 }
 
 /// What is watched, and how far the watchers know it.
@@ -82,6 +100,9 @@ struct Topic {
     selector: Selector,
     patterns: Vec<Pattern>,
     terms: WatchTerms,
+    /// The lease of the only watcher elsewhere, while nobody knows whether it receives there: then
+    /// nothing is looked at. [WAT-10]
+    unproven: Option<Key>,
     number: u64,
     inside: bool,
     /// The changes of the table that were looked at.
@@ -102,7 +123,7 @@ struct Told {
 /// What somebody wants to watch, of this member and by this way.
 pub struct Subscription<'a> {
     /// The watching process and its request.
-    pub key: (SenderId, u64),
+    pub key: Key,
     /// Its certificate.
     pub asker: &'a Certificate,
     /// The way back.
@@ -137,7 +158,9 @@ pub enum WatchAct {
     /// Tell these watchers.
     Tell(ChangeFrame, Vec<(SenderId, Way)>),
     /// State to the watcher with this request the number of the last message.
-    State((SenderId, u64), Way, u64),
+    State(Key, Way, u64),
+    /// Have this watcher show that it receives there, unless it has. [WAT-10]
+    Challenge(SenderId, Way),
 }
 
 /// Why a lease is not given.
@@ -194,6 +217,7 @@ impl Watched {
             topic: wish.topic,
             asker: wish.asker.clone(),
             way: wish.way,
+            challenge: Challenge::first(now.instant, wish.way),
             until: now.instant + wish.terms.lease.min(LEASE_MAX),
             state_at: None,
             stated_at: now.instant,
@@ -224,49 +248,75 @@ impl Watched {
     /// When a topic may be looked at, of a table with so many changes: not before its member's
     /// share of this node's work allows for it. [WAT-4]
     fn due(&self, topic: &Topic, changes: u64) -> Option<Instant> {
-        topic.due(changes).map(|at| at.max(self.budget.ready_at(&topic.asker.id())))
+        let due = topic.due(changes)?.max(self.budget.ready_at(&topic.asker.id()));
+        match topic.unproven.and_then(|key| self.leases.get(&key)?.challenge) {
+            Some(challenge) => challenge.due().map(|at| at.max(due)),
+            None => Some(due),
+        }
     }
 
     /// Extends a lease, and states after `slot` how far this node has come, when it has moved or
     /// has not said so for long; whether there is such a lease. [WAT-6]
-    pub fn renew(&mut self, now: Instant, key: (SenderId, u64), renewal: Renewal) -> bool {
+    pub fn renew(&mut self, now: Instant, key: Key, renewal: Renewal) -> bool {
         let theirs = |held: &&mut Lease| held.asker.id() == renewal.member;
         let Some(held) = self.leases.get_mut(&key).filter(theirs) else { return false };
         held.until = now + renewal.lease.min(LEASE_MAX);
+        if held.challenge.is_some() || held.way.to != renewal.way.to {
+            held.challenge = Challenge::first(now, renewal.way);
+        }
         held.way = renewal.way;
+        let topic = held.topic;
         let moved = self.topics.get(&held.topic).is_some_and(|it| it.number != held.stated);
         if moved || now.since(held.stated_at) >= LEASE_MAX * 2 / 3 {
             held.state_at = Some(now + renewal.slot);
         }
+        self.recipients_changed(topic);
         true
     }
 
     /// Ends a lease of this member. [WAT-7]
-    pub fn end(&mut self, key: (SenderId, u64), member: NodeId) {
+    pub fn end(&mut self, key: Key, member: NodeId) {
         if self.leases.get(&key).is_some_and(|held| held.asker.id() == member) {
             self.leases.remove(&key);
             self.leases_changed();
         }
     }
 
+    /// A watcher has shown that it receives at this address. [WAT-10]
+    pub fn proven(&mut self, watcher: SenderId, address: &SocketAddrV6) {
+        let theirs = self.leases.iter_mut().filter(|((sender, _), _)| *sender == watcher);
+        let there = theirs.filter(|(_, lease)| lease.way.to == *address);
+        let topics: BTreeSet<TopicId> =
+            there.filter_map(|(_, lease)| lease.challenge.take().map(|_| lease.topic)).collect();
+        topics.into_iter().for_each(|topic| self.recipients_changed(topic));
+    }
+
     /// Drops topics that nobody watches any more, and charges the others to somebody who does.
     /// [WAT-4] [WAT-7]
     fn leases_changed(&mut self) {
-        let mut watchers: BTreeMap<TopicId, BTreeMap<NodeId, &Certificate>> = BTreeMap::new();
-        for lease in self.leases.values() {
-            watchers.entry(lease.topic).or_default().insert(lease.asker.id(), &lease.asker);
+        let mut by_topic: BTreeMap<TopicId, Vec<(&Key, &Lease)>> = BTreeMap::new();
+        for (key, lease) in &self.leases {
+            by_topic.entry(lease.topic).or_default().push((key, lease));
         }
         self.topics.retain(|id, topic| {
-            let Some(watchers) = watchers.get(id) else { return false };
-            if !watchers.contains_key(&topic.asker.id())
-                && let Some((_, next)) = watchers.first_key_value()
+            let Some(leases) = by_topic.get(id) else { return false };
+            let askers = || leases.iter().map(|(_, lease)| &lease.asker);
+            if !askers().any(|asker| asker.id() == topic.asker.id())
+                && let Some(next) = askers().min_by_key(|asker| asker.id())
             {
-                topic.asker = (*next).clone();
+                topic.asker = next.clone();
             }
+            topic.unproven = unproven(leases.iter().copied());
             true
         });
-        let members: BTreeSet<NodeId> = watchers.into_values().flatten().map(|it| it.0).collect();
-        self.sharers = members.len();
+        let members = self.leases.values().map(|lease| lease.asker.id());
+        self.sharers = members.collect::<BTreeSet<NodeId>>().len();
+    }
+
+    /// Whoever is told of this topic, or what is known of one, has changed. [WAT-10]
+    fn recipients_changed(&mut self, id: TopicId) {
+        let Some(topic) = self.topics.get_mut(&id) else { return };
+        topic.unproven = unproven(self.leases.iter().filter(|(_, lease)| lease.topic == id));
     }
 
     /// When something is due, of a table with so many changes.
@@ -302,7 +352,10 @@ impl Watched {
                 continue;
             }
             let Some(topic) = self.topics.get_mut(&id) else { continue };
-            if topic.sample_at <= now.instant {
+            if let Some(key) = topic.unproven {
+                let lease = self.leases.get_mut(&key);
+                acts.extend(lease.and_then(|it| it.challenge(now.instant, key.0)));
+            } else if topic.sample_at <= now.instant {
                 let work = u64::from(WORK_OF_SAMPLE);
                 self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
                 self.serial += 1;
@@ -331,26 +384,73 @@ impl Watched {
         acts
     }
 
-    /// Compares what is with what was told, and tells the difference.
+    /// Compares what is with what was told, and tells the difference. What nobody may be told yet
+    /// is not told, and goes with the next look.
     fn look(&mut self, now: Now, node: Node<'_>, id: TopicId, acts: &mut Vec<WatchAct>) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id).filter(|it| it.unproven.is_none()) else {
+            return;
+        };
         let (changes, work) = topic.look(now, node);
         let work = work + u64::from(WORK_OF_MESSAGE) * changes.len() as u64;
         self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
         if changes.is_empty() {
             return;
         }
-        let leases = self.leases.iter().filter(|(_, lease)| lease.topic == id);
-        // One process may watch the same twice.
-        let to: BTreeMap<SenderId, Way> =
-            leases.map(|((sender, _), lease)| (*sender, lease.way)).collect();
-        let to: Vec<(SenderId, Way)> = to.into_iter().collect();
+        let to = recipients(self.leases.iter().filter(|(_, lease)| lease.topic == id));
+        let to: Vec<(SenderId, Way)> =
+            to.into_iter().map(|(sender, (_, lease))| (sender, lease.way)).collect();
         for change in changes {
             topic.number += 1;
             let frame = ChangeFrame { topic: id, number: topic.number, change };
             acts.push(WatchAct::Tell(frame, to.clone()));
         }
     }
+}
+
+impl Lease {
+    /// Has the watcher show that it receives, where it has not.
+    fn challenge(&mut self, now: Instant, watcher: SenderId) -> Option<WatchAct> {
+        let Challenge { count, at } = self.challenge.as_mut()?;
+        *at = now + CHALLENGE_PAUSE * 2_u32.pow(*count);
+        *count += 1;
+        Some(WatchAct::Challenge(watcher, self.way))
+    }
+}
+
+impl Challenge {
+    /// What is asked of a watcher that is reached this way.
+    fn first(now: Instant, way: Way) -> Option<Self> {
+        way.is_elsewhere().then_some(Self { count: 0, at: now })
+    }
+
+    /// When it is asked, unless that was often enough.
+    fn due(&self) -> Option<Instant> {
+        (self.count < CHALLENGES_MAX).then_some(self.at)
+    }
+}
+
+/// Who is told by these leases of a topic, and the request of each: a process that watches the same
+/// twice is told once, where it has shown that it receives.
+fn recipients<'a>(
+    leases: impl Iterator<Item = (&'a Key, &'a Lease)>,
+) -> BTreeMap<SenderId, (u64, &'a Lease)> {
+    let mut recipients = BTreeMap::new();
+    for ((sender, request), lease) in leases {
+        let told = recipients.entry(*sender).or_insert((*request, lease));
+        if told.1.challenge.is_some() {
+            *told = (*request, lease);
+        }
+    }
+    recipients
+}
+
+/// Of these leases of a topic, that of the only watcher elsewhere, when it has not shown that it
+/// receives: it is the one that would be told by unicast. [WAT-5] [WAT-10]
+fn unproven<'a>(leases: impl Iterator<Item = (&'a Key, &'a Lease)>) -> Option<Key> {
+    let mut elsewhere = recipients(leases);
+    elsewhere.retain(|_, (_, lease)| lease.way.is_elsewhere());
+    let (sender, (request, lease)) = elsewhere.pop_first()?;
+    (elsewhere.is_empty() && lease.challenge.is_some()).then_some((sender, request))
 }
 
 impl Topic {
@@ -362,6 +462,7 @@ impl Topic {
             selector: wish.selector.clone(),
             patterns: wish.patterns.to_vec(),
             terms: WatchTerms { every, ..wish.terms },
+            unproven: None,
             // Above all numbers of an earlier topic of this process with the same name. [WAT-3]
             number: now.instant.as_micros(),
             inside: false,

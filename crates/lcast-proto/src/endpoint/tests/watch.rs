@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::question::WatchRequest;
-use crate::question::answering::{Asked, Way};
+use crate::question::Way;
+use crate::question::answering::Asked;
 use crate::question::watched::{LEASE_MAX, LEASES_OF_MEMBER_MAX, TOPICS_OF_MEMBER_MAX};
 use crate::question::watching::{LeaveReason, WatchEvent, Watching};
 use crate::wire::watch::{Change, ChangeFrame, TopicId};

@@ -105,7 +105,7 @@ impl Bench {
         while let Some(act) = self.answering.poll_act() {
             match act {
                 Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
-                Act::Set(..) | Act::Tell(..) => {}
+                Act::Set(..) | Act::Tell(..) | Act::Challenge(..) => {}
                 Act::Reply(reply) => answers.push(reply.answer),
             }
         }
