@@ -52,7 +52,7 @@ fn a_misspelt_name_is_told_with_what_is_like_it() {
     }
     let output = fleet.realm.admin("get host.name --where").arg("app.limit > 100").run();
     assert!(
-        output.stderr.contains("do not match") && !output.stderr.contains("nearest"),
+        output.stderr.contains("does not match") && !output.stderr.contains("nearest"),
         "{output}"
     );
 }
