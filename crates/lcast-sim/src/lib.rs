@@ -57,8 +57,8 @@
 //!   many versions it left out; nodes enter and leave in turn.
 //! - A set is applied once, and says of itself what its node's store says.
 //! - No endpoint spins, sends what is no packet, or keeps more than its limits allow.
-//! - No stranger is answered, but by what may go astray; a liar changes nothing that is reported of
-//!   others.
+//! - No stranger is answered, but by the little that may go astray; a liar changes nothing that is
+//!   reported of others.
 #![forbid(unsafe_code)]
 
 pub mod fault;

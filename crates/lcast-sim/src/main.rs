@@ -15,7 +15,7 @@ usage: lcast-sim list
        lcast-sim replay --scenario NAME --seed N [--trace]
        lcast-sim soak --seeds A..B [--scenario NAME]
        lcast-sim scale [--nodes N] [--loss PERCENT] [--seed N]
-       lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N]
+       lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N] [--trace]
 --trace prints every packet and event to standard error.";
 
 fn main() -> ExitCode {
@@ -147,6 +147,9 @@ fn realm(options: &[String]) -> Result<bool, String> {
     let time = Duration::from_secs(60 * minutes);
     if !(10..=16_000).contains(&nodes) || time.is_zero() {
         return Err("a realm has 10 to 16000 nodes here, and works for a minute or more".to_owned());
+    }
+    if options.iter().any(|it| it == "--trace") {
+        lcast_sim::trace::speak();
     }
     let begin = Instant::now();
     let plan = Plan { nodes, time, loss: f64::from(percent) / 100.0 };

@@ -20,8 +20,9 @@ use crate::world::World;
 
 /// Most copies of a question that go to single nodes in a round.
 const POKES_MAX: u32 = 64;
-/// Most packets that a node sends for one pairwise packet of the asker.
-const PAGES_MAX: u32 = 16;
+/// Most packets that a node sends for one pairwise packet of the asker: what it heard of 512
+/// members, 11 in each packet. [PRE-7]
+const PAGES_MAX: u32 = 47;
 /// Packets that a process keeps for repeats. [WAT-9]
 const REPEATS_MAX: usize = 1024;
 /// Undisturbed nodes must be heard when a question may take at least so long.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Endpoint;
-use super::receiving::Origin;
+use super::receiving::{Origin, is_same};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
@@ -41,8 +41,12 @@ impl Endpoint {
         }
         let own = self.own.id();
         let silence = silence_rounds(self.roster.agents());
+        let peers = &self.peers;
+        let may_ping =
+            |process: &SenderId| peers.peer(process).is_some_and(|peer| peer.way.is_some());
+        let around = (&self.roster, &may_ping as &dyn Fn(&SenderId) -> bool);
         let Some(ring) = self.ring.as_mut().filter(|it| it.due() <= now.instant) else { return };
-        let acts = ring.handle_timeout(now.instant, &own, &self.roster, silence, &mut self.random);
+        let acts = ring.handle_timeout(now.instant, &own, around, silence, &mut self.random);
         for act in acts {
             match act {
                 RingAct::Ping { to, token, introduce } => {
@@ -141,6 +145,13 @@ impl Endpoint {
         let fresh = self.is_fresh(now.wall, origin, frame.announcement.wall);
         let heard = self.heard(now, origin);
         self.note(origin, heard);
+        let told = &frame.announcement;
+        let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
+        if named && self.is_near(&origin.certificate.id()) {
+            // It may have to be pinged, as one that announces itself by a beacon.
+            let (session, way) = (Some(told.session), Some(origin.way));
+            self.peers.meet(now.instant, origin.sender, &origin.certificate, session, way);
+        }
         if frame.node == self.own.id() {
             if frame.process == self.sender && self.beacons.is_some() {
                 self.refutation.suspected(now.instant);

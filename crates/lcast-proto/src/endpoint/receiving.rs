@@ -433,6 +433,6 @@ fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
 }
 
 /// Whether two addresses are the same but for the scope, which is each host's own affair.
-fn is_same(left: &SocketAddrV6, right: &SocketAddrV6) -> bool {
+pub(super) fn is_same(left: &SocketAddrV6, right: &SocketAddrV6) -> bool {
     left.ip() == right.ip() && left.port() == right.port()
 }

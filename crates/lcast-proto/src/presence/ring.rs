@@ -146,14 +146,14 @@ impl Ring {
         &mut self,
         now: Instant,
         own: &NodeId,
-        roster: &Roster,
+        (roster, may_ping): (&Roster, &dyn Fn(&SenderId) -> bool),
         silence_rounds: u32,
         random: &mut Random,
     ) -> Vec<RingAct> {
         let mut acts = self.say_again(now, roster);
         if now >= self.round_ends {
             acts.extend(self.end_round(now, silence_rounds));
-            self.targets = self.next_targets(own, roster);
+            self.targets = self.next_targets(own, roster, may_ping);
             (self.token_before, self.token) = (self.token, random.next_u64().max(1));
             let jitter = Duration::from_micros(random.below(micros(JITTER)));
             self.round_ends = now + (ROUND - jitter);
@@ -210,15 +210,22 @@ impl Ring {
         acts
     }
 
-    /// The next two successors that answer, and those before them that do not.
-    fn next_targets(&self, own: &NodeId, roster: &Roster) -> Vec<Target> {
+    /// The next two successors that answer, and those before them that do not. Who cannot be
+    /// pinged is none: its silence would mean nothing.
+    fn next_targets(
+        &self,
+        own: &NodeId,
+        roster: &Roster,
+        may_ping: &dyn Fn(&SenderId) -> bool,
+    ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         for node in roster.successors(own).take(TARGETS_MAX) {
             let sound = targets.iter().filter(|it| it.failed == 0 || it.deaf).count();
             if sound >= SUCCESSORS {
                 break;
             }
-            let Some(process) = roster.heard(&node).and_then(|it| it.sender) else { continue };
+            let process = roster.heard(&node).and_then(|it| it.sender);
+            let Some(process) = process.filter(may_ping) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
             let target = known.cloned().unwrap_or(Target {
                 node,

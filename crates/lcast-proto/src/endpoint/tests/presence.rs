@@ -193,6 +193,30 @@ fn a_stopped_process_is_alive_again_at_once_and_suspects_nobody() {
     }
 }
 
+/// An agent that has just started hears a suspicion spread by a node that it stands before, and
+/// nothing else of that node: it pings it, and does not suspect it for a silence of its own.
+/// (The simulator's realm of a thousand at 20 % loss, seed 1.) [PRE-20]
+#[test]
+fn who_was_never_pinged_is_not_suspected() {
+    for started in [3, 5, 7, 9] {
+        let mut bench = bench(12);
+        bench.pass(seconds(5));
+        let id = bench.nodes[started].endpoint.certificate().id();
+        let next = bench.nodes[2].endpoint.roster.successors(&id).next().unwrap();
+        let is_next = |at: &usize| bench.nodes[*at].endpoint.certificate().id() == next;
+        let successor = (0..bench.nodes.len()).find(is_next).unwrap();
+        bench.restart(started, 70);
+        bench.events.clear();
+        let other = (2..14).find(|it| *it != started && *it != successor).unwrap();
+        bench.accuse(successor, other);
+        bench.pass(seconds(6));
+        for at in 0..bench.nodes.len() {
+            let told = bench.told(at, successor);
+            assert!(!told.contains(&State::Suspect), "{started}: at {at} {told:?}");
+        }
+    }
+}
+
 #[test]
 fn a_restarted_agent_is_alive_at_once_and_what_was_said_of_the_old_process_is_void() {
     let mut bench = bench(6);

@@ -56,7 +56,7 @@ fn those_that_do_not_answer_are_pinged_beside_the_next_up_to_a_limit() {
     let mut suspected = Vec::new();
     while ring.due() < START + Duration::from_secs(9) {
         let now = ring.due();
-        for act in ring.handle_timeout(now, &ids[0], &roster, 14, &mut random) {
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
             if let RingAct::Suspect { node, first: true, .. } = act {
                 suspected.push(node);
             }
