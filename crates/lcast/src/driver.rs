@@ -519,24 +519,11 @@ impl Driver {
                     .get_or_insert_with(|| broadcast::Sender::new(PresenceChanges::ITEMS_MAX));
                 drop(reply.send(followers.subscribe()));
             }
-            Command::Change(change) => {
-                let changed = self.endpoint.change(|table| {
-                    change(table, now);
-                    Ok(())
-                });
-                debug_assert!(changed.is_ok());
-            }
+            Command::Change(change) => self.endpoint.change(|table| change(table, now)),
             Command::Setting(definition, default, reply) => {
                 let settings = &mut self.settings;
-                let mut exposed = None;
-                let changed = self.endpoint.change(|table| {
-                    exposed = Some(settings.expose(table, now, definition, default));
-                    Ok(())
-                });
-                debug_assert!(changed.is_ok());
-                if let Some(exposed) = exposed {
-                    drop(reply.send(exposed));
-                }
+                let expose = |table: &mut Table| settings.expose(table, now, definition, default);
+                drop(reply.send(self.endpoint.change(expose)));
             }
             Command::Install(members) => self.input(Input::Members(members)),
             Command::Open => {
@@ -635,11 +622,7 @@ impl Driver {
         let Some(mut refresh) = self.refresh.take() else { return };
         let facts = self.facts();
         let now = self.clock.now();
-        let changed = self.endpoint.change(|table| {
-            refresh(table, now, &facts, wanted);
-            Ok(())
-        });
-        debug_assert!(changed.is_ok());
+        self.endpoint.change(|table| refresh(table, now, &facts, wanted));
         self.refresh = Some(refresh);
     }
 
@@ -667,15 +650,8 @@ impl Driver {
     fn take_stored(&mut self, stored: Stored) {
         let now = self.clock.now();
         let settings = &mut self.settings;
-        let mut answer = None;
-        let changed = self.endpoint.change(|table| {
-            answer = Some(settings.finish(table, now, stored));
-            Ok(())
-        });
-        debug_assert!(changed.is_ok());
-        if let Some((id, results)) = answer {
-            self.input(Input::SetDone(id, results));
-        }
+        let (id, results) = self.endpoint.change(|table| settings.finish(table, now, stored));
+        self.input(Input::SetDone(id, results));
     }
 }
 

@@ -12,9 +12,7 @@ use lcast_proto::wire::cbor;
 use tokio::sync::{mpsc, watch};
 
 use crate::node::ExposeError;
-use crate::store::{
-    Applied, Effect, RequestKey, SetOperation, SetOutcome, SetRequest, Store, StoreError,
-};
+use crate::store::{Applied, Effect, RequestKey, SetOperation, Store, StoreError, Write, Written};
 
 /// Writes that wait for the store; further ones fail.
 const WAITING_MAX: usize = 256;
@@ -51,7 +49,7 @@ struct Kept {
 pub(crate) struct Stored {
     id: SetId,
     order: SetOrder,
-    outcome: Result<SetOutcome, StoreError>,
+    outcome: Result<Written, StoreError>,
     store: Option<Box<Store>>,
 }
 
@@ -133,7 +131,7 @@ impl Settings {
             Keeper::Nobody(count) => {
                 let decide = |it: &(Name, Value)| decide(&order, it, &self.kept, count);
                 let applied = order.assignments.iter().map(decide).collect();
-                let outcome = SetOutcome { applied, repeated: false };
+                let outcome = Written { applied, repeated: false };
                 return Some(Stored { id, order, outcome: Ok(outcome), store: None });
             }
             Keeper::Busy if self.waiting.len() >= WAITING_MAX => {
@@ -264,14 +262,14 @@ fn decide(
     Applied { effect: Effect::Applied, version: Version { incarnation: 1, counter: *count } }
 }
 
-fn request(order: &SetOrder, wall: Timestamp) -> SetRequest {
+fn request(order: &SetOrder, wall: Timestamp) -> Write {
     let operation = |(name, value): &(Name, Value)| SetOperation {
         name: name.to_string(),
         value: cbor::encode(&cbor::value_to_cbor(value)),
         if_version: order.if_version,
     };
     let (sender, request) = order.request;
-    SetRequest {
+    Write {
         key: RequestKey { sender: sender.0, request },
         operations: order.assignments.iter().map(operation).collect(),
         dry_run: order.dry_run,

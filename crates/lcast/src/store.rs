@@ -10,7 +10,7 @@
 //! folder is [`StateLock`].
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub struct RequestKey {
 
 /// A request to change settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetRequest {
+pub struct Write {
     /// Which request this is.
     pub key: RequestKey,
     /// What to change: 1 to [`Store::OPERATIONS_MAX`], each standing for itself.
@@ -100,7 +100,7 @@ pub enum Effect {
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetOutcome {
+pub struct Written {
     /// In the order of the operations.
     pub applied: Vec<Applied>,
     /// Whether the request had come before: then this is what became of it that first time.
@@ -261,7 +261,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the request is applied or remembered.
-    pub fn apply(&mut self, request: &SetRequest) -> Result<SetOutcome, StoreError> {
+    pub fn apply(&mut self, request: &Write) -> Result<Written, StoreError> {
         check_limits(request)?;
         let version = Version { incarnation: self.incarnation, counter: self.counter };
         let pending = self.incarnation_pending.then_some(self.incarnation);
@@ -395,7 +395,7 @@ fn check_integrity(connection: &Connection) -> Result<(), rusqlite::Error> {
     Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)))
 }
 
-fn check_limits(request: &SetRequest) -> Result<(), StoreError> {
+fn check_limits(request: &Write) -> Result<(), StoreError> {
     if request.operations.len() > Store::OPERATIONS_MAX {
         let what = "operations of one request".to_owned();
         return Err(StoreError::Limit { what, max: Store::OPERATIONS_MAX });
@@ -412,14 +412,14 @@ fn check_limits(request: &SetRequest) -> Result<(), StoreError> {
 /// transaction must not be committed.
 fn apply_in(
     transaction: &Transaction<'_>,
-    request: &SetRequest,
+    request: &Write,
     mut version: Version,
     incarnation_pending: Option<u64>,
-) -> Result<Option<(SetOutcome, u64)>, rusqlite::Error> {
+) -> Result<Option<(Written, u64)>, rusqlite::Error> {
     if !request.dry_run {
         let remembered = remembered(transaction, &request.key)?;
         if !remembered.is_empty() {
-            let outcome = SetOutcome { applied: remembered, repeated: true };
+            let outcome = Written { applied: remembered, repeated: true };
             return Ok(Some((outcome, version.counter)));
         }
         if let Some(incarnation) = incarnation_pending {
@@ -445,7 +445,7 @@ fn apply_in(
     if !request.dry_run {
         remember(transaction, request, &applied)?;
     }
-    Ok(Some((SetOutcome { applied, repeated: false }, version.counter)))
+    Ok(Some((Written { applied, repeated: false }, version.counter)))
 }
 
 /// What becomes of one change. The version is compared first: of equal writes that demand the same
@@ -516,7 +516,7 @@ fn remembered(
 
 fn remember(
     transaction: &Transaction<'_>,
-    request: &SetRequest,
+    request: &Write,
     applied: &[Applied],
 ) -> Result<(), rusqlite::Error> {
     let RequestKey { sender, request: id } = &request.key;

@@ -54,7 +54,7 @@ use crate::question::pull::Pulls;
 use crate::random::Random;
 use crate::stats::Stats;
 use crate::time::{Instant, Now, Timestamp};
-use crate::variable::{Table, TableError};
+use crate::variable::Table;
 use crate::wire::frame::{PairFrame, Record};
 use crate::wire::id::{ChannelId, NodeId, SenderId};
 
@@ -233,13 +233,7 @@ impl Endpoint {
 
     /// Changes the variables of this node. Changes nothing else: no output follows, but
     /// [`Self::poll_timeout`] asks to be called at once when somebody watches.
-    ///
-    /// # Errors
-    /// As [`Table::define`] and [`Table::update`].
-    pub fn change<T>(
-        &mut self,
-        change: impl FnOnce(&mut Table) -> Result<T, TableError>,
-    ) -> Result<T, TableError> {
+    pub fn change<T>(&mut self, change: impl FnOnce(&mut Table) -> T) -> T {
         change(&mut self.table)
     }
 

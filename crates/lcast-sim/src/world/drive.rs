@@ -228,13 +228,8 @@ impl World {
         let node = self.node_mut(index);
         let Some(endpoint) = node.endpoint.as_mut() else { return };
         let Ok(parsed) = name.parse::<Name>() else { return };
-        let remove = |table: &mut lcast_proto::variable::Table| {
-            table.remove(parsed.steps());
-            Ok(())
-        };
-        if endpoint.change(remove).is_ok() {
-            node.model.drop_value(name);
-        }
+        endpoint.change(|table| table.remove(parsed.steps()));
+        node.model.drop_value(name);
         self.drain(index);
     }
 

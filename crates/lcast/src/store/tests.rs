@@ -3,13 +3,13 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::file::tests::Folder;
 
-fn request(id: u64, operations: &[(&str, &str, Option<Version>)]) -> SetRequest {
+fn request(id: u64, operations: &[(&str, &str, Option<Version>)]) -> Write {
     let operation = |(name, value, if_version): &(&str, &str, Option<Version>)| SetOperation {
         name: (*name).to_owned(),
         value: value.as_bytes().to_vec(),
         if_version: *if_version,
     };
-    SetRequest {
+    Write {
         key: RequestKey { sender: [7; 12], request: id },
         operations: operations.iter().map(operation).collect(),
         dry_run: false,
@@ -17,7 +17,7 @@ fn request(id: u64, operations: &[(&str, &str, Option<Version>)]) -> SetRequest 
     }
 }
 
-fn apply(store: &mut Store, request: &SetRequest) -> Vec<(Effect, String)> {
+fn apply(store: &mut Store, request: &Write) -> Vec<(Effect, String)> {
     let outcome = store.apply(request).unwrap();
     outcome.applied.iter().map(|it| (it.effect, it.version.to_string())).collect()
 }
@@ -96,7 +96,7 @@ fn a_dry_run_says_what_would_happen_and_leaves_no_trace() {
     let folder = Folder::new("store");
     let mut store = Store::open(folder.path()).unwrap();
     let real = request(1, &[("app.a", "x", None)]);
-    let dry = SetRequest { dry_run: true, ..real.clone() };
+    let dry = Write { dry_run: true, ..real.clone() };
     assert_eq!(apply(&mut store, &dry), [(Effect::Applied, "0.0".to_owned())]);
     assert!(values(&store).is_empty());
     assert_eq!(apply(&mut store, &real), [(Effect::Applied, "1.1".to_owned())]);
