@@ -29,6 +29,8 @@ def ask(client, count):
 
 def main():
     """Opens the client once, then asks when told."""
+    # Salt's client talks on standard output; the answers to the bench must stand there alone.
+    answers, sys.stdout = sys.stdout, sys.stderr
     client = salt.client.LocalClient(c_path=sys.argv[1])
     for _ in sys.stdin:
         try:
@@ -37,7 +39,7 @@ def main():
             # A master that is starting does not answer; the bench asks again.
             print(f"ask_salt: {error}", file=sys.stderr)
             got, last, missing = 0, 0, []
-        print(got, last, ",".join(missing), flush=True)
+        print(got, last, ",".join(missing), file=answers, flush=True)
 
 
 if __name__ == "__main__":

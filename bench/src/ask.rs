@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -199,6 +199,7 @@ impl Bench<'_> {
         }
         for index in 0..count {
             fleet.responder(responder(index), system.responder(count, index))?;
+            sleep(system.pace());
         }
         Ok(fleet)
     }
@@ -305,30 +306,4 @@ fn progress(name: &str, count: usize, block: usize, took: Duration, cell: &Cell)
          packets; took {:.1} s {failure}",
         took.as_secs_f64()
     );
-}
-
-/// The folder of a run, removed at its end.
-pub(crate) struct WorkFolder(PathBuf);
-
-impl WorkFolder {
-    pub(crate) fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("lcast-bench-{}", std::process::id()));
-        // What a killed run left; its number may come again, as namespaces begin at 1.
-        if path.exists() {
-            std::fs::remove_dir_all(&path)?;
-        }
-        std::fs::create_dir(&path).with_context(|| path.display().to_string())?;
-        Ok(Self(path))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for WorkFolder {
-    fn drop(&mut self) {
-        // What stays in the temporary folder does no harm.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

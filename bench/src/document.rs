@@ -32,8 +32,9 @@ impl Document {
         fs::write(checkout.join("docs/benchmarks.md"), self.text()?)?;
         let readme = checkout.join("README.md");
         let text = fs::read_to_string(&readme)?;
+        let mark = if self.plan.quick { QUICK.trim_start() } else { "" };
         let table = self.ask.as_ref().map(speed).unwrap_or_default();
-        fs::write(readme, with_table(&text, &table).context("README.md")?)?;
+        fs::write(readme, with_table(&text, &format!("{mark}{table}")).context("README.md")?)?;
         eprintln!("bench: wrote docs/benchmarks.md and the table of speed in README.md");
         Ok(())
     }
@@ -217,7 +218,7 @@ fn completeness(cell: &Cell) -> String {
 fn why(system: &Outcome, cell: Option<&Cell>) -> String {
     match (&system.version, cell.and_then(|cell| cell.failures.last())) {
         (Err(command), _) => format!("not installed: `{command}`"),
-        (Ok(_), Some(failure)) => format!("failed: {failure}"),
+        (Ok(_), Some(failure)) => format!("failed: {}", one_cell(failure)),
         (Ok(_), None) => format!("not measured: {}", system.most.1),
     }
 }
@@ -229,7 +230,7 @@ fn write_losses(text: &mut String, results: &Results) -> std::fmt::Result {
             None => continue,
             Some(Ok(loss)) => loss,
             Some(Err(failure)) => {
-                writeln!(text, "| {} | failed: {failure} | | |", system.name)?;
+                writeln!(text, "| {} | failed: {} | | |", system.name, one_cell(failure))?;
                 continue;
             }
         };
@@ -253,14 +254,27 @@ fn write_systems(text: &mut String, results: &Results) -> std::fmt::Result {
         };
         writeln!(text, "| {} | {} | {version} |", system.name, system.shape)?;
     }
-    let failed = results.systems.iter().flat_map(|system| {
-        let cells = system.cells.iter().filter(|cell| !cell.failures.is_empty());
-        cells.map(|cell| (system.name, cell.count, cell.failures.join("; ")))
+    write_failures(text, results)
+}
+
+fn write_failures(text: &mut String, results: &Results) -> std::fmt::Result {
+    let failures = results.systems.iter().flat_map(|system| {
+        system.cells.iter().flat_map(move |cell| {
+            cell.failures.iter().map(move |failure| (system.name, cell.count, failure))
+        })
     });
-    for (name, count, failures) in failed {
-        writeln!(text, "\nBlocks of {name} with {count} that failed: {failures}.")?;
+    for (index, (name, count, failure)) in failures.enumerate() {
+        if index == 0 {
+            text.push_str(FAILURES);
+        }
+        writeln!(text, "| {name} | {count} | {} |", one_cell(failure))?;
     }
     Ok(())
+}
+
+/// A text of anybody's as one cell of a table.
+fn one_cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/")
 }
 
 impl Completeness {
@@ -290,7 +304,8 @@ const ASK: &str = "
 All agents run on the machine above, each a process of its own, in one network namespace with one
 network card (a veth). The asker runs beside them: it shares the cores with all of them. Warm means
 that the asker is connected, has been answered in full before, and asks again; the time runs from
-the question to the last of the replies. No peer encrypts here; Librecast always does.
+the question to the last of the replies. Librecast, Salt and Ansible encrypt; bare multicast, NATS
+and zenoh do not here.
 
 ";
 
@@ -301,7 +316,8 @@ in both directions, by the counters of its network card; for that the asker is i
 its own, at the other end of the agents' card. What else passes in that time (acknowledgements,
 keep-alives, presence) is counted. *Complete* says how many questions every agent answered: warm;
 whole commands. *MB* is resident memory of an agent, shared pages included, and of the server where
-there is one. Peers are told how many replies to await; Librecast knows it by itself.
+there is one. Bare multicast, NATS and zenoh are told how many replies to await; the others know it
+by themselves.
 ";
 
 const COUNT_HEAD: &str = "\
@@ -316,6 +332,13 @@ One agent is killed, and all are asked at once.
 
 | system | killed | got | named as missing |
 |---|---|---|---|
+";
+
+const FAILURES: &str = "
+### Blocks that failed
+
+| system | agents | why |
+|---|---|---|
 ";
 
 const WATCH: &str = "

@@ -18,7 +18,6 @@ mod watch;
 
 use std::process::ExitCode;
 
-use crate::ask::WorkFolder;
 use crate::document::Document;
 use crate::machine::Machine;
 use crate::network::Network;
@@ -46,10 +45,10 @@ fn run() -> anyhow::Result<()> {
         return Ok(());
     };
     let machine = Machine::describe()?;
-    let work = WorkFolder::make()?;
-    let checkout = std::env::current_dir()?;
-    let place = Place { checkout: checkout.clone(), work: work.path().to_owned() };
     let network = Network::open()?;
+    let checkout = std::env::current_dir()?;
+    // `bench/run` makes a temporary folder that lasts as long as the namespaces.
+    let place = Place { checkout: checkout.clone(), work: std::env::temp_dir() };
     let mut document = Document { machine, plan: plan.clone(), ask: None, watch: None };
     if plan.part != Part::Watch {
         let mut systems = systems::all(&place);

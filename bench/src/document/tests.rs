@@ -73,6 +73,7 @@ fn what_is_missing_is_said() {
     let unnamed =
         Loss { count: 10, killed: "n9".to_owned(), answer: Answer { got: 9, ..Answer::default() } };
     incomplete.loss = Some(Ok(unnamed));
+    incomplete.cells[0].failures.push("it said:\n'a|b'\n".to_owned());
     let mut quick = document(vec![absent, incomplete]);
     quick.plan.quick = true;
     check(
@@ -82,6 +83,7 @@ fn what_is_missing_is_said() {
             "| NATS | not installed: `install it` | | | | | |",
             "| zenoh | 5.00 (incomplete) | - | no | 7.3 |",
             "| zenoh | n9 | 9 of 10 replies | nobody |",
+            "| zenoh | 10 | it said: 'a/b' |",
         ],
     );
 }

@@ -13,6 +13,7 @@ mod zenoh;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
 use lcast_bench_asker::Answer;
@@ -61,6 +62,12 @@ pub(crate) trait System {
 
     /// Responder `index` of `count`; its name is that of [`responder`].
     fn responder(&self, count: usize, index: usize) -> Command;
+
+    /// The time between the starts of two responders: some trip over each other when all connect at
+    /// once.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// The asker that stays and asks when told.
     fn asker(&self, count: usize) -> Command;

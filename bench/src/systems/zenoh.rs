@@ -1,6 +1,7 @@
 //! zenoh: a queryable in each responder, found by a router or by each other.
 
 use std::process::Command;
+use std::time::Duration;
 
 use super::{Place, System, locked_version, responder};
 use crate::network::AGENTS;
@@ -74,6 +75,10 @@ impl System for Zenoh {
 
     fn responder(&self, _count: usize, index: usize) -> Command {
         self.client("respond", &responder(index))
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_millis(if self.router { 10 } else { 60 })
     }
 
     fn asker(&self, count: usize) -> Command {

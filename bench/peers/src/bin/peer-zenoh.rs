@@ -52,7 +52,8 @@ fn open(way: &str) -> Result<Session, Failure> {
     if way == "mesh" {
         return zenoh::open(Config::default()).wait();
     }
-    let connect = format!("connect: {{endpoints: [\"{way}\"]}}");
+    // A router takes so many new sessions at once; who is not among them tries again.
+    let connect = format!("connect: {{endpoints: [\"{way}\"], timeout_ms: 60000}}");
     let config = format!("{{mode: \"client\", {connect}, {TOLD}}}");
     zenoh::open(Config::from_json5(&config)?).wait()
 }
