@@ -32,9 +32,8 @@ impl Document {
         fs::write(checkout.join("docs/benchmarks.md"), self.text()?)?;
         let readme = checkout.join("README.md");
         let text = fs::read_to_string(&readme)?;
-        let mark = if self.plan.quick { QUICK.trim_start() } else { "" };
         let table = self.ask.as_ref().map(speed).unwrap_or_default();
-        fs::write(readme, with_table(&text, &format!("{mark}{table}")).context("README.md")?)?;
+        fs::write(readme, with_table(&text, &table).context("README.md")?)?;
         eprintln!("bench: wrote docs/benchmarks.md and the table of speed in README.md");
         Ok(())
     }

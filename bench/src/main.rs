@@ -36,8 +36,9 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((first, role)) = words.split_first().filter(|(first, _)| *first == "role") {
-        debug_assert_eq!(first, "role");
+    if let [first, role @ ..] = words.as_slice()
+        && first == "role"
+    {
         return roles::play(role);
     }
     let Some(plan) = Plan::read(&words)? else {
@@ -58,5 +59,6 @@ fn run() -> anyhow::Result<()> {
     if plan.part != Part::Ask {
         document.watch = Some(watch::run(&plan, &place)?);
     }
-    if plan.part == Part::Everything { document.write(&checkout) } else { document.print() }
+    let publishes = plan.part == Part::Everything && !plan.quick;
+    if publishes { document.write(&checkout) } else { document.print() }
 }

@@ -13,7 +13,7 @@ pub(crate) const AGENTS: &str = "fd00:77::1";
 pub(crate) const FAR_END: &str = "fd00:77::2";
 
 /// The card that both ends of the wire have.
-pub(crate) const CARD: &str = "eth0";
+const CARD: &str = "eth0";
 
 /// Agents live in the namespace of this process; at the far end of the wire, an asker's packets
 /// can be counted from outside.
@@ -68,7 +68,8 @@ fn enter(namespace: &File) -> anyhow::Result<()> {
 
 /// The counters of the card in the text of `/proc/net/dev`.
 fn read_counters(table: &str) -> Option<Traffic> {
-    let counters = table.lines().find_map(|line| line.trim().strip_prefix("eth0:"))?;
+    let counters =
+        table.lines().find_map(|line| line.trim().strip_prefix(CARD)?.strip_prefix(':'))?;
     let counters: Option<Vec<u64>> =
         counters.split_whitespace().map(|number| number.parse().ok()).collect();
     let counters = counters.filter(|counters| counters.len() == 16)?;

@@ -105,6 +105,9 @@ impl Plan {
         if plan.part == Part::Everything && (plan.counts != plan.defaults() || plan.is_part()) {
             bail!("--counts and --only are for a part: bench/run ask ...");
         }
+        if plan.part == Part::Watch && (plan.counts != plan.defaults() || plan.is_part()) {
+            bail!("--counts and --only are for asking: bench/run ask ...");
+        }
         Ok(Some(plan))
     }
 

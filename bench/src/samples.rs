@@ -8,9 +8,12 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
     sorted.get((last as f64 * share).round() as usize).copied()
 }
 
-/// The value in the middle.
+/// The value in the middle, or half-way between the two that are.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    quantile(values, 0.5)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
 }
 
 /// A number with as many digits as one can rely on.
@@ -34,6 +37,8 @@ mod tests {
         }
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[7.0]), Some(7.0));
+        assert_eq!(median(&values), Some(3.0));
+        assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) struct Common {
     /// Print one JSON object a line, each as soon as it is known.
     #[arg(long)]
     pub(crate) jsonl: bool,
-    /// No progress and no report line on stderr.
+    /// No progress and no report line on stderr; an agent logs warnings and errors alone.
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }

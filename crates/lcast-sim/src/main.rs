@@ -106,11 +106,11 @@ fn scale(options: &[String]) -> Result<bool, String> {
     let mut world = scale::crowd(seed, count, f64::from(percent) / 100.0);
     let built = begin.elapsed();
     let asker = world.client();
-    let before = received(&world, asker);
+    let before = world.received(asker);
     let question = Instant::now();
     let number = world.ask(asker, Question::get("app.load"));
     let took = question.elapsed();
-    let packets = received(&world, asker) - before;
+    let packets = world.received(asker) - before;
     let asked = world.asked(number);
     let report = asked.report();
     println!("nodes             {nodes}");
@@ -205,10 +205,6 @@ fn print_questions(what: &str, questions: &Questions) {
          {unheard} unheard",
         millis(*slowest)
     );
-}
-
-fn received(world: &lcast_sim::World, node: lcast_sim::net::NodeIndex) -> u64 {
-    world.node(node).endpoint().map_or(0, |endpoint| endpoint.stats().received)
 }
 
 fn millis(duration: Duration) -> f64 {

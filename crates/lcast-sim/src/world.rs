@@ -117,7 +117,7 @@ pub struct Setup {
     /// say nothing until [`Change::Link`].
     pub linked: bool,
     /// Whether what a packet to everybody is worth is found out once and remembered, rather than
-    /// by every node that hears it. No node can tell.
+    /// by every node that hears it. But for the bounds on certificates, no node can tell.
     pub opens_once: bool,
 }
 
@@ -296,6 +296,11 @@ impl World {
     /// A node.
     pub fn node(&self, index: NodeIndex) -> &Node {
         &self.nodes[index.0 as usize]
+    }
+
+    /// How many packets a node has received.
+    pub fn received(&self, index: NodeIndex) -> u64 {
+        self.node(index).endpoint().map_or(0, |endpoint| endpoint.stats().received)
     }
 
     /// A node, to set it up.

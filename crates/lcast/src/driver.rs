@@ -97,8 +97,8 @@ pub(crate) struct Driver {
     pid: u32,
     /// Counts the copies to neighbours: each lot goes to others.
     neighbour_turn: usize,
-    path: &'static str,
-    path_told: bool,
+    /// None before the first look.
+    path: Option<&'static str>,
     path_since: Timestamp,
     /// Packets that left by at least one socket.
     sent: u64,
@@ -156,8 +156,7 @@ impl Driver {
             joins: Vec::new(),
             pid: std::process::id(),
             neighbour_turn: 0,
-            path: "none",
-            path_told: false,
+            path: None,
             path_since: started.wall,
             sent: 0,
             overflow_seen: 0,
@@ -376,7 +375,7 @@ impl Driver {
     fn send(&mut self, target: Target, bytes: &[u8]) {
         let outcome = self.network.send(target, bytes);
         // With nobody to send to, nothing could fail: the path is there, and the realm is empty.
-        let could = outcome.sent > 0 || (outcome.failures.is_empty() && self.path != "none");
+        let could = outcome.sent > 0 || (outcome.failures.is_empty() && self.path() != "none");
         self.sent += u64::from(could);
         for failure in outcome.failures {
             tracing::debug!(error = %failure.error, link = failure.link, ?target, "not sent");
@@ -448,19 +447,24 @@ impl Driver {
         }
     }
 
+    /// By which path the realm is reached from here.
+    fn path(&self) -> &'static str {
+        self.path.unwrap_or("none")
+    }
+
     /// Says by which path the realm is reached from here.
     fn tell_path(&self) {
         for name in self.network.absent() {
             tracing::warn!(name, "this interface of the realm is absent or down");
         }
         let is_host = self.network.scope() == lcast_net::Scope::Host;
-        match self.path {
+        match self.path() {
             "none" => tracing::warn!(
                 "the realm is not reached from here: no interface has an IPv6 address (is IPv6 \
                  switched off? see 'librecast doctor')"
             ),
             "unicast" if !is_host => tracing::warn!(
-                path = self.path,
+                path = self.path(),
                 "only nodes on this host are reached: no interface of the realm is up; see \
                  'librecast doctor'"
             ),
@@ -479,8 +483,8 @@ impl Driver {
             (false, true) => "multicast",
             (false, false) => "unicast",
         };
-        if path != self.path || !self.path_told {
-            (self.path, self.path_told) = (path, true);
+        if Some(path) != self.path {
+            self.path = Some(path);
             self.path_since = self.clock.now().wall;
             self.tell_path();
         }
@@ -542,7 +546,7 @@ impl Driver {
             stats: self.endpoint.stats().clone(),
             network: self.network.stats(),
             started: self.started,
-            path: self.path,
+            path: self.path(),
             path_since: self.path_since,
             absent: self.network.absent().to_vec(),
         }

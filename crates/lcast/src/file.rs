@@ -284,7 +284,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// No process has the id 0, nor one beyond the kernel's largest.
+    /// No process has an id beyond the kernel's largest.
     #[test]
     fn what_killed_processes_left_is_removed() {
         let folder = Folder::new("file");

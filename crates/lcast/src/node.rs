@@ -557,7 +557,7 @@ fn adopt_kept(credential: &mut Credential, path: &Path) {
 const COMMANDS_MAX: usize = 256;
 
 /// The scope of the groups of a realm of this scope.
-pub fn reach(scope: Scope) -> lcast_net::Scope {
+fn reach(scope: Scope) -> lcast_net::Scope {
     match scope {
         Scope::Host => lcast_net::Scope::Host,
         Scope::Link => lcast_net::Scope::Link,

@@ -211,14 +211,14 @@ impl Store {
         }
         let wrap = |source| classify(&path, source);
         let connection = connect(&path).map_err(wrap)?;
-        match find_owner(&connection).map_err(wrap)? {
-            Owner::Nobody => {
+        match find_origin(&connection).map_err(wrap)? {
+            Origin::Nobody => {
                 tune(&connection).map_err(wrap)?;
                 connection.execute_batch(LAYOUT).map_err(wrap)?;
             }
-            Owner::Format(Self::FORMAT) => tune(&connection).map_err(wrap)?,
-            Owner::Format(found) => return Err(StoreError::Newer { path, found }),
-            Owner::Another => return Err(StoreError::Foreign { path }),
+            Origin::Format(Self::FORMAT) => tune(&connection).map_err(wrap)?,
+            Origin::Format(found) => return Err(StoreError::Newer { path, found }),
+            Origin::Another => return Err(StoreError::Foreign { path }),
         }
         check_integrity(&connection).map_err(wrap)?;
         let mut store =
@@ -350,7 +350,7 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
 }
 
 /// Whose a database is.
-enum Owner {
+enum Origin {
     /// It has just been made.
     Nobody,
     /// Ours, in this format.
@@ -359,17 +359,16 @@ enum Owner {
     Another,
 }
 
-/// Whose the database is, without changing it. Databases of the first versions have no application
-/// id; what they have is a format.
-fn find_owner(connection: &Connection) -> Result<Owner, rusqlite::Error> {
+/// Whose the database is, without changing it.
+fn find_origin(connection: &Connection) -> Result<Origin, rusqlite::Error> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let (format, application) = (pragma("user_version")?, pragma("application_id")?);
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     Ok(match (format, application) {
-        (0, 0) if tables == 0 => Owner::Nobody,
-        (1.., 0 | Store::APPLICATION) => Owner::Format(format),
-        (_, _) => Owner::Another,
+        (0, 0) if tables == 0 => Origin::Nobody,
+        (1.., Store::APPLICATION) => Origin::Format(format),
+        (_, _) => Origin::Another,
     })
 }
 

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Finding;
+use super::{Finding, is_test_file};
+use crate::lexer;
 use crate::repo::SourceFile;
 
 const FOLDER: &str = "docs/spec/";
@@ -38,9 +39,12 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let is_code = |file: &SourceFile| file.extension() == "rs" && !file.path.starts_with("xtask/");
     let mut code = BTreeSet::new();
     let mut tests = BTreeSet::new();
-    for (file, line, id) in ids_of(files, is_code, false) {
-        let cited = if line >= tests_begin(file) { &mut tests } else { &mut code };
-        cited.insert(id);
+    for file in files.iter().filter(|file| is_code(file)) {
+        let is_test = lines_of_tests(file);
+        for (_, line, id) in ids_of(std::slice::from_ref(file), |_| true, false) {
+            let cited = if is_test[line - 1] { &mut tests } else { &mut code };
+            cited.insert(id);
+        }
     }
     for (id, (file, line)) in &defined {
         let excused = UNTESTED.contains(&id.as_str());
@@ -62,18 +66,11 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
-/// The line from which on a file holds tests.
-fn tests_begin(file: &SourceFile) -> usize {
-    let path = &file.path;
-    let all = ["/tests/", "/tests.rs", "crates/lcast-lab/"].iter().any(|it| path.contains(it));
-    if all {
-        return 0;
-    }
-    let begins = |line: &str| line.trim_start().starts_with("#[cfg(test)]");
-    let lines: Vec<&str> = file.text.lines().collect();
-    let module = |at: &usize| lines.get(at + 1).is_some_and(|next| next.contains("mod "));
-    let found = (0..lines.len()).find(|at| begins(lines[*at]) && module(at));
-    found.map_or(usize::MAX, |at| at + 1)
+/// Which lines of a file are tests: all of those of the lab.
+fn lines_of_tests(file: &SourceFile) -> Vec<bool> {
+    let all = is_test_file(&file.path) || file.path.starts_with("crates/lcast-lab/");
+    let within = lexer::test_lines(&lexer::mask(&file.text).code);
+    within.into_iter().map(|is_test| all || is_test).collect()
 }
 
 /// The ids in the files that `wanted` picks, only at places of definition or at all places.

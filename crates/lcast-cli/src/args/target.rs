@@ -1,8 +1,7 @@
 //! Which nodes: the options that are the same for every verb that reaches nodes.
 
-use std::io::Read;
-
 use std::collections::BTreeSet;
+use std::io::Read;
 
 use clap::Args;
 use lcast_proto::endpoint::NodeView;
@@ -53,21 +52,16 @@ const NAMES_MAX: usize = 100_000;
 const FILE_LENGTH_MAX: u64 = 16 << 20;
 
 impl Target {
-    /// The names of the nodes that are meant, where only names say so: no node that appears later
-    /// can be one of them unless it has one of these names.
-    pub(crate) fn names(&self) -> Option<Vec<&str>> {
-        if let Some(only) = &self.only {
-            return Some(only.iter().map(String::as_str).collect());
-        }
-        let on = self.selector.on.iter().map(Glob::as_str);
-        let all_plain = on.clone().all(|glob| !glob.contains(['*', '?']));
-        (all_plain && !self.selector.on.is_empty()).then(|| on.collect())
+    /// Whether only names say which nodes are meant: no node that appears later can be one of them
+    /// unless it has one of these names.
+    pub(crate) fn is_by_name(&self) -> bool {
+        let on = &self.selector.on;
+        self.only.is_some() || (!on.is_empty() && on.iter().all(is_name))
     }
 
     /// The names that were written out, one by one, to be asked.
     fn written(&self) -> BTreeSet<&str> {
-        let on = self.selector.on.iter().map(Glob::as_str);
-        let plain = on.filter(|glob| !glob.contains(['*', '?']));
+        let plain = self.selector.on.iter().filter(|glob| is_name(glob)).map(Glob::as_str);
         plain.chain(self.only.iter().flatten().map(String::as_str)).collect()
     }
 
@@ -188,6 +182,11 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// Whether a glob is a name, written out.
+fn is_name(glob: &Glob) -> bool {
+    !glob.as_str().contains(['*', '?'])
+}
+
 #[cfg(test)]
 mod tests {
     use lcast_proto::keys::NodeId;
@@ -237,9 +236,9 @@ mod tests {
         check(&Target { only, expect, ..Target::default() }, None, false);
         let other = Selector { labels: vec![label("role=db").unwrap()], ..Selector::default() };
         check(&Target { selector: other, ..Target::default() }, None, false);
-        assert_eq!(on("web1,db1").names(), Some(vec!["web1", "db1"]));
-        assert_eq!(on("web1,db*").names(), None);
-        assert_eq!(Target::default().names(), None);
+        assert!(on("web1,db1").is_by_name());
+        assert!(!on("web1,db*").is_by_name());
+        assert!(!Target::default().is_by_name());
     }
 
     #[test]

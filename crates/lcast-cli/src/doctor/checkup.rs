@@ -9,6 +9,9 @@ use super::diagnose::diagnose;
 use super::facts::{CredentialFacts, Facts, RealmFacts};
 use super::local;
 
+/// The variable that shows it.
+pub(crate) const VARIABLE: &str = "librecast.doctor";
+
 /// How often the host is looked at at most: finding the owner of a socket walks all of `/proc`.
 pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 

@@ -42,7 +42,10 @@ pub(crate) struct RealmFacts {
 impl RealmFacts {
     /// Whether routers may forward the realm's packets.
     pub(crate) fn is_routed(&self) -> bool {
-        lcast::reach(self.scope).is_routed()
+        match self.scope {
+            Scope::Host | Scope::Link => false,
+            Scope::Site | Scope::Org | Scope::Global => true,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Live {
     /// What each node holds, for the table.
     held: BTreeMap<String, BTreeMap<String, ReplyValue>>,
     /// What became of nodes that are not in the table.
-    left: BTreeMap<String, &'static str>,
+    left: BTreeMap<String, LeaveReason>,
     events: Vec<Json>,
     drawn: Drawn,
     stale: bool,
@@ -125,7 +125,7 @@ impl Live {
             WatchItem::Left { node, reason } => {
                 self.held.remove(&node);
                 if !matches!(reason, LeaveReason::NoMatch | LeaveReason::Undefined) {
-                    self.left.insert(node, reason.as_str());
+                    self.left.insert(node, reason);
                 }
             }
             _ => {}
@@ -146,7 +146,7 @@ impl Live {
         let screen =
             self.output.screen.map(|screen| Screen { width: self.output.size().0, ..screen });
         let table = replies::values(&replies, &self.order, true).render(screen);
-        let left = self.left.iter().map(|(node, why)| sanitise(&gone(node, why)) + "\n");
+        let left = self.left.iter().map(|(node, why)| sanitise(&gone(node, *why)) + "\n");
         self.drawn.draw(&(table + &left.collect::<String>()), self.output)
     }
 
@@ -236,12 +236,15 @@ fn unwrapped(rows: &[&str]) -> String {
 }
 
 /// What became of a node that is not in the watch any more.
-fn gone(node: &str, why: &str) -> String {
+fn gone(node: &str, why: LeaveReason) -> String {
     match why {
-        "left" => format!("{node} has left"),
-        "restarted" => format!("{node} was restarted"),
-        "too_many" => format!("{node} has more values than a watch holds"),
-        why => format!("{node} is {why}"),
+        LeaveReason::Left => format!("{node} has left"),
+        LeaveReason::Restarted => format!("{node} was restarted"),
+        LeaveReason::TooMany => format!("{node} has more values than a watch holds"),
+        LeaveReason::NoMatch
+        | LeaveReason::Undefined
+        | LeaveReason::Gone
+        | LeaveReason::Forgotten => format!("{node} is {}", why.as_str()),
     }
 }
 

@@ -31,9 +31,6 @@ use crate::place::{self, Place};
 use crate::service;
 use crate::signals::Signals;
 
-/// Where the agent shows what is wrong with its host.
-const DOCTOR: &str = "librecast.doctor";
-
 /// File systems are read at most this often.
 const FILESYSTEMS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,8 +44,8 @@ pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exi
     // its goodbye is owed from there on.
     let mut signals = Signals::watch_with_hangup()?;
     let place = place::resolve(everywhere, Purpose::Answer)?;
-    let config = read_config(args.config.as_deref(), place.folder.as_ref())?;
     let roots = Roots::default();
+    let config = read_config(args.config.as_deref(), place.folder.as_ref(), &roots)?;
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
     let certificate = place.credential.certificate().clone();
@@ -159,7 +156,7 @@ fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
             let value = checkup.ids(place::wall());
             Change::Update(Update { name, value, time: None, version: None })
         };
-        DOCTOR.parse().map(update).into_iter().collect()
+        checkup::VARIABLE.parse().map(update).into_iter().collect()
     };
     vec![
         Slow {
@@ -279,7 +276,11 @@ fn narrowing(config: &Config) -> Narrowing {
 }
 
 /// The configuration that was named, or else the one beside the realm if there is one.
-fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Config, Failure> {
+fn read_config(
+    named: Option<&Path>,
+    folder: Option<&RealmFolder>,
+    roots: &Roots,
+) -> Result<Config, Failure> {
     let beside = folder.map(RealmFolder::agent_config).filter(|path| path.exists());
     let Some(path) = named.map(Path::to_owned).or(beside) else {
         return Ok(Config::default());
@@ -288,7 +289,7 @@ fn read_config(named: Option<&Path>, folder: Option<&RealmFolder>) -> Result<Con
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = std::fs::read_to_string(roots.etc.join("passwd")).unwrap_or_default();
     Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)
 }
 

@@ -90,6 +90,11 @@ pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
     Exit::of(&asked.report, rules)
 }
 
+/// How many agents a question without a target would expect. [QST-10]
+pub(super) fn agents_expected(nodes: &[NodeView]) -> usize {
+    nodes.iter().filter(|it| it.kind == Kind::Agent && it.expired.is_none()).count()
+}
+
 /// Tells which names of the target no member has, and whose certificate has ended: these nodes are
 /// not expected, so that the report is silent about them.
 pub(crate) async fn tell_unasked(session: &Session, target: &Target, output: Output) {
@@ -118,8 +123,7 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
             output.note(&format!("realm '{realm}': {message}"));
         }
         Exit::Nobody if !report.heard => {
-            let is_expected = |it: &&NodeView| it.kind == Kind::Agent && it.expired.is_none();
-            let all = session.nodes().await.iter().filter(is_expected).count();
+            let all = agents_expected(&session.nodes().await);
             if (report.expected as usize) < all {
                 output.note(&format!(
                     "this asked only {} of the {all} agents of realm '{realm}', and heard none of \

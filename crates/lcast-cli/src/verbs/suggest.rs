@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lcast_proto::endpoint::NodeView;
-use lcast_proto::keys::Kind;
 use lcast_proto::question::report::{EmptyReason, Report};
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
@@ -89,8 +87,7 @@ fn ask_schemas(target: &Target, time: Duration) -> Ask {
 
 /// Who lacks a name: where not all were asked, only those who were are spoken of.
 pub(crate) async fn whose(session: &Session, report: &Report) -> &'static str {
-    let expected = |it: &&NodeView| it.kind == Kind::Agent && it.expired.is_none();
-    let all = session.nodes().await.iter().filter(expected).count();
+    let all = question::agents_expected(&session.nodes().await);
     if (report.expected as usize) < all { "none of the nodes asked has" } else { "no node has" }
 }
 

@@ -50,9 +50,10 @@ pub(crate) async fn run(
         if following.expects_nobody() {
             // Only a name that was written out is known to be wrong: patterns and labels may match
             // whoever joins.
-            match target.names() {
-                Some(_) => following.watch.cancel(),
-                None => output.note("no node is expected yet: waiting for such a one"),
+            if target.is_by_name() {
+                following.watch.cancel();
+            } else {
+                output.note("no node is expected yet: waiting for such a one");
             }
         }
         let asked = following.asked(&live);

@@ -23,7 +23,7 @@ use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
 use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest, Way};
-use crate::select::encoded_size;
+use crate::select::{Pattern, encoded_size};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::variable::{Assigned, Schema, Table, Version};
@@ -38,14 +38,6 @@ use crate::wire::id::{NodeId, SenderId};
 const STRANGERS_MAX: usize = 256;
 /// Room that a question must leave for the still-wanted filter.
 const FILTER_ROOM: usize = 60;
-
-/// Bytes of a value to be set, about.
-fn length(value: &Assigned) -> usize {
-    match value {
-        Assigned::Text(text) => text.len(),
-        Assigned::Value(value) => cbor::encode(&cbor::value_to_cbor(value)).len(),
-    }
-}
 /// Bytes of a filter on the wire beside its bits.
 const FILTER_OVERHEAD: usize = 20;
 /// Schemas remembered.
@@ -175,11 +167,11 @@ impl Endpoint {
         if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });
         }
-        if let Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) = &ask.verb {
-            encoded_size(&ask.selector, patterns)?;
-        } else {
-            encoded_size(&ask.selector, &[])?;
-        }
+        let patterns: &[Pattern] = match &ask.verb {
+            Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) => patterns,
+            Verb::Schema | Verb::Ping | Verb::Set(_) => &[],
+        };
+        encoded_size(&ask.selector, patterns)?;
         if self.links.is_empty() {
             return Err(AskError::NoLink);
         }
@@ -227,12 +219,12 @@ impl Endpoint {
         }
         let values = frame.set.iter().flat_map(|set| &set.assignments);
         let longest = values.max_by_key(|(_, value)| length(value));
-        let fits = |name: &String, value: &Assigned| {
+        let too_large = |name: &String, value: &Assigned| {
             let room = length(value).checked_sub(found - max)?;
             let (name, found, max) = (name.clone(), length(value), room);
             Some(AskError::ValueTooLarge { name, found, max })
         };
-        let value = longest.and_then(|(name, value)| fits(name, value));
+        let value = longest.and_then(|(name, value)| too_large(name, value));
         Err(value.unwrap_or(AskError::TooLarge { found, max }))
     }
 
@@ -343,6 +335,7 @@ impl Endpoint {
     fn fail_question(&mut self, request: u64) {
         let Some(question) = self.questions.remove(&request) else { return };
         self.leave_reply_group(&question);
+        self.pulls.stop(|_, blob| *blob == Blob::Reply(request));
         self.drop_watch(request);
         self.event(Event::Failed(question.asking.id(), AskError::Exhausted));
     }
@@ -748,4 +741,12 @@ fn set_result(result: SetResultFrame) -> Option<SetResult> {
         message: result.message,
         version: result.version.map(|(incarnation, counter)| Version { incarnation, counter }),
     })
+}
+
+/// Bytes of a value to be set, about.
+fn length(value: &Assigned) -> usize {
+    match value {
+        Assigned::Text(text) => text.len(),
+        Assigned::Value(value) => cbor::encode(&cbor::value_to_cbor(value)).len(),
+    }
 }

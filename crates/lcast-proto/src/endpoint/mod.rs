@@ -38,7 +38,7 @@ use crate::config::Config;
 use crate::group;
 use crate::io::{Event, Input, Link, Output};
 use crate::keys::cache::CertificateCache;
-use crate::keys::certificate::Certificate;
+use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::credential::Credential;
 use crate::keys::key::SessionKey;
 use crate::keys::limit::Verifications;
@@ -383,8 +383,8 @@ impl Endpoint {
                     self.roster.is_twice(now.instant, &member.id)
                 },
                 sign: self.roster.sign(&member.id),
-                expired: Some(subject.not_after)
-                    .filter(|end| now.wall.saturating_sub(crate::keys::Certificate::GRACE) > *end),
+                expired: (Certificate::validity_of(subject, now.wall) == Validity::Expired)
+                    .then_some(subject.not_after),
             }
         };
         let members = self.roster.members().members().iter();

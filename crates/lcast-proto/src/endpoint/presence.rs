@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Endpoint;
-use super::receiving::{Origin, is_same};
+use super::receiving::{Origin, is_same, way_back};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
@@ -100,7 +100,7 @@ impl Endpoint {
             self.hear_twin(&heard);
             return;
         }
-        self.roster.note_shared(id, heard, origin.voice.as_deref());
+        self.roster.note(id, heard, origin.voice.as_deref());
         if let Some(ring) = &mut self.ring {
             ring.heard(&id, origin.sender);
         }
@@ -149,7 +149,7 @@ impl Endpoint {
         let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
         if named && self.is_near(&origin.certificate.id()) {
             // It may have to be pinged, as one that announces itself by a beacon.
-            let (session, way) = (Some(told.session), Some(origin.way));
+            let (session, way) = (Some(told.session), Some(way_back(origin.way, &told.addresses)));
             self.peers.meet(now.instant, origin.sender, &origin.certificate, session, way);
         }
         if frame.node == self.own.id() {

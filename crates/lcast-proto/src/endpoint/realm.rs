@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::{Claim, Fetching, Step};
+use super::proving::HeldWish;
 use super::sending::Copies;
 use crate::io::{Event, Link};
 use crate::keys::certificate::Certificate;
@@ -234,7 +235,7 @@ impl Endpoint {
             }
         }
         for sender in std::mem::take(&mut self.sync.helpers) {
-            let ids: Vec<NodeId> = self.roster.unheard().collect();
+            let ids: Vec<NodeId> = self.roster.unheard().map(|it| it.id).collect();
             let turn = u16::try_from(self.sync.helpers_wanted).unwrap_or_default();
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);
@@ -282,7 +283,7 @@ impl Endpoint {
     /// [SEC-45]
     pub(super) fn serve(&mut self, now: Now, sender: SenderId, wish: PullFrame) {
         if !self.demand_proof(now, sender) {
-            self.hold(sender, PairFrame::Pull(wish));
+            self.hold(sender, HeldWish::Pull(wish));
             return;
         }
         let pages = match wish.blob {
@@ -373,7 +374,7 @@ impl Endpoint {
     /// Tells another member what this one heard of those that it asks about. [PRE-7] [SEC-45]
     pub(super) fn tell_roster(&mut self, now: Now, sender: SenderId, filter: &Filter) {
         if !self.demand_proof(now, sender) {
-            self.hold(sender, PairFrame::RosterWanted(filter.clone()));
+            self.hold(sender, HeldWish::Roster(filter.clone()));
             return;
         }
         let records = self.roster.records(now.instant, RECORDS_MAX, |id, heard| {
@@ -445,7 +446,7 @@ impl Endpoint {
             self.event(Event::Pong(certificate.name().as_str().to_owned(), trip));
             return Ok(());
         }
-        if self.hear_proof(now, sender, certificate, token)? {
+        if self.hear_proof(now, sender, token) {
             return Ok(());
         }
         if self.ring.as_mut().is_some_and(|ring| ring.pong(sender, token)) {

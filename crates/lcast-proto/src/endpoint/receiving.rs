@@ -133,9 +133,7 @@ impl Endpoint {
         match frame {
             // It is refused, so that the asker hears of its clock. [QST-21]
             GroupFrame::Question(question) => self.hear_question(now, origin, *question, timely),
-            GroupFrame::Beacon(_) | GroupFrame::Change(_) | GroupFrame::Suspect(_) if !timely => {
-                Err(Dropped::Clock)
-            }
+            GroupFrame::Beacon(_) | GroupFrame::Suspect(_) if !timely => Err(Dropped::Clock),
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
             GroupFrame::Change(change) => {
                 self.check_membership(now, &origin.certificate)?;
@@ -388,7 +386,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn handle_frame(
+    fn handle_frame(
         &mut self,
         now: Now,
         sender: SenderId,
@@ -420,7 +418,7 @@ impl Endpoint {
 /// The way back to who announces these addresses. From a link-local address only link-local ones
 /// are reached for sure: in place of a source of another kind the one of the same link is taken,
 /// which stands as far back among its kind where every link has both. [QST-20]
-fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
+pub(super) fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
     let is_near = |it: &SocketAddrV6| it.ip().is_unicast_link_local();
     if !is_near(&way.from) || is_near(&way.to) {
         return way;

@@ -221,6 +221,21 @@ impl Bench {
         self.sent.push((from, transmit));
     }
 
+    /// Gives `n0` 20 kilobytes of values.
+    fn fill(&mut self) {
+        for index in 0..500 {
+            let now = self.now;
+            let definition = Definition { template: format!("big.v{index}"), ..setting() };
+            let name = definition.template.parse().unwrap();
+            let update = Update { name, value: Value::from("value"), time: None, version: None };
+            let define = |table: &mut Table| {
+                table.define(definition)?;
+                table.update(now, update)
+            };
+            self.nodes[2].endpoint.change(define).unwrap();
+        }
+    }
+
     fn input(&mut self, index: usize, input: Input<'_>) {
         self.nodes[index].endpoint.handle_input(self.now, input);
     }
@@ -637,17 +652,7 @@ fn whoever_asks_for_signs_of_life_hears_of_clients_too() {
 #[test]
 fn large_replies_do_not_hold_up_a_question_with_a_dead_node() {
     let mut bench = bench(3);
-    for index in 0..500 {
-        let now = bench.now;
-        let definition = Definition { template: format!("big.v{index}"), ..setting() };
-        let name = definition.template.parse().unwrap();
-        let update = Update { name, value: Value::from("value"), time: None, version: None };
-        let define = |table: &mut Table| {
-            table.define(definition)?;
-            table.update(now, update)
-        };
-        bench.nodes[2].endpoint.change(define).unwrap();
-    }
+    bench.fill();
     bench.nodes[4].up = false;
     // The first words arrive; of the pages a quarter is lost, so that they come in later rounds.
     bench.lost = Box::new(|number, to| to == 0 && number > 6 && number % 4 == 0);

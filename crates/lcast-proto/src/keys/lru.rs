@@ -63,7 +63,9 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         let mut evicted = None;
         if self.slots.len() >= self.capacity {
             evicted = self.oldest().map(|(key, _)| key.clone());
-            evicted.iter().for_each(|key| drop(self.remove(key)));
+            if let Some(key) = &evicted {
+                self.remove(key);
+            }
         }
         let place = self.slots.len() as u32;
         self.places.insert(key.clone(), place);

@@ -112,7 +112,8 @@ impl MemberList {
     pub const MEMBERS_MAX: usize = 16_384;
     /// Most keys on a list whose name was issued again. [SEC-34]
     pub const REPLACED_MAX: usize = 16_384;
-    /// Longest encoded list in bytes: 512 bytes for each of the most members.
+    /// Longest encoded list in bytes: 512 bytes for each of the most members. Replaced keys, some
+    /// 30 bytes each, share that room.
     pub const LENGTH_MAX: usize = 8 * 1024 * 1024;
 
     /// The list in these bytes: [SEC-31]. Nothing is parsed before the signature is verified.
@@ -179,19 +180,19 @@ impl MemberList {
     }
 
     /// The rank of the member with these keys: its place in order of id, from zero.
-    pub fn rank(&self, id: &NodeId) -> Option<u32> {
+    pub(crate) fn rank(&self, id: &NodeId) -> Option<u32> {
         let rank = self.0.by_id.binary_search_by_key(id, |(id, _)| *id).ok()?;
         u32::try_from(rank).ok()
     }
 
     /// The member of a rank.
-    pub fn at_rank(&self, rank: u32) -> Option<&Member> {
+    pub(crate) fn at_rank(&self, rank: u32) -> Option<&Member> {
         let (_, index) = self.0.by_id.get(rank as usize)?;
         Some(&self.0.members[*index as usize])
     }
 
     /// The position in the circle of the realm at which a node stands, or would stand. [PRE-20]
-    pub fn position(&self, id: &NodeId) -> u32 {
+    pub(crate) fn position(&self, id: &NodeId) -> u32 {
         let circle = &self.0.circle;
         if let Some(rank) = self.rank(id) {
             return circle.positions[rank as usize];
@@ -202,12 +203,12 @@ impl MemberList {
     }
 
     /// The position in the circle of the member of a rank.
-    pub fn position_of(&self, rank: u32) -> Option<u32> {
+    pub(crate) fn position_of(&self, rank: u32) -> Option<u32> {
         self.0.circle.positions.get(rank as usize).copied()
     }
 
     /// The rank of the member at a position in the circle.
-    pub fn rank_at(&self, position: u32) -> Option<u32> {
+    pub(crate) fn rank_at(&self, position: u32) -> Option<u32> {
         self.0.circle.places.get(position as usize).map(|(_, rank)| *rank)
     }
 

@@ -193,22 +193,18 @@ impl Roster {
     }
 
     /// The members of which no process was heard here.
-    pub fn unheard(&self) -> impl Iterator<Item = NodeId> {
+    pub fn unheard(&self) -> impl Iterator<Item = &Member> {
         let unheard = |slot: &Slot| slot.entry.as_ref().is_none_or(|it| it.process().is_none());
         let slots = (0..).zip(&self.slots).filter(move |(_, slot)| unheard(slot));
-        slots.filter_map(|(rank, _)| self.members.at_rank(rank)).map(|member| member.id)
+        slots.filter_map(|(rank, _)| self.members.at_rank(rank))
     }
 
-    /// Notes that a member of the list was heard in a verified packet. [PRE-4]
+    /// Notes that a member of the list was heard in a verified packet; `shared` keeps what others
+    /// who heard it heard as well. [PRE-4]
     ///
     /// A process heard again keeps what it said before; another process of the same node starts
     /// afresh.
-    pub fn note(&mut self, id: NodeId, heard: Heard) {
-        self.note_shared(id, heard, None);
-    }
-
-    /// Notes what others who keep it in `shared` heard as well.
-    pub fn note_shared(&mut self, id: NodeId, heard: Heard, shared: Option<&SharedVoice>) {
+    pub fn note(&mut self, id: NodeId, heard: Heard, shared: Option<&SharedVoice>) {
         let Some(rank) = self.members.rank(&id) else { return };
         let heard = Heard { software: cut(heard.software), ..heard };
         let now = heard.at;

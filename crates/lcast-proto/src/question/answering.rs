@@ -6,22 +6,25 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod task;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::task::{Done, Task, Watch, Work, slot, watched_from};
 use super::evaluate::{self, Node};
-use super::report::{EmptyReason, ErrorCode, RefusalReason, SetResult};
+use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
-use crate::select::{Outcome as Match, Pattern, Selector, size_of};
+use crate::select::{Pattern, Selector, encoded_size_of};
 use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
-use crate::wire::frame::{Answer, QuestionFrame, SetFrame, VerbCode};
+use crate::wire::frame::{Answer, QuestionFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
-use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
+use crate::wire::watch::ChangeFrame;
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
@@ -166,27 +169,6 @@ struct Kept {
     until: Instant,
 }
 
-/// What is to be done in a question's slot.
-struct Task {
-    asker: Certificate,
-    selector: Selector,
-    work: Work,
-}
-
-enum Work {
-    Get(Vec<Pattern>),
-    Watch(Watch),
-    Here,
-    Set(SetFrame),
-}
-
-/// What a watcher wants.
-struct Watch {
-    topic: TopicId,
-    patterns: Vec<Pattern>,
-    terms: WatchTerms,
-}
-
 impl std::fmt::Debug for Heard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Heard").field("way", &self.way).field("round", &self.round).finish()
@@ -278,7 +260,7 @@ impl Answering {
             return;
         }
         let patterns = frame.patterns.iter().map(|it| Cbor::from(it.as_str())).collect();
-        if let Err(error) = size_of(&frame.selector, &Cbor::Array(patterns)) {
+        if let Err(error) = encoded_size_of(&frame.selector, &Cbor::Array(patterns)) {
             self.refuse(now, &asked, RefusalReason::Selector, &error.to_string());
             return;
         }
@@ -745,73 +727,6 @@ impl Answering {
             self.schedule(key);
         }
     }
-}
-
-/// What evaluating a question leads to.
-enum Done {
-    Answer(Answer),
-    Values(Vec<u8>),
-    Order(SetOrder),
-}
-
-impl Done {
-    /// Whether a watcher may hear more than this.
-    fn can_change(&self) -> bool {
-        matches!(self, Self::Values(_) | Self::Answer(Answer::Empty(_)))
-    }
-}
-
-/// An answer with the number of the change message that it follows.
-fn watched_from(number: Option<u64>, answer: Answer) -> Answer {
-    match number {
-        Some(number) => Answer::Watched(number, Box::new(answer)),
-        None => answer,
-    }
-}
-
-impl Task {
-    /// What the answer is going to read.
-    fn wanted(&self) -> Wanted {
-        let patterns = match &self.work {
-            Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => patterns.clone(),
-            Work::Here | Work::Set(_) => Vec::new(),
-        };
-        Wanted { patterns, predicate: self.selector.predicate.clone() }
-    }
-
-    /// The answer of a node whose predicate is not true; `None` where it is.
-    fn mismatch(&self, now: Now, node: Node<'_>) -> Option<Answer> {
-        let predicate = self.selector.predicate.as_ref()?;
-        match evaluate::judge(now, node, &self.asker, predicate) {
-            Match::Match => None,
-            Match::NoMatch => Some(Answer::Empty(EmptyReason::NoMatch.code())),
-            Match::Undefined => Some(Answer::Empty(EmptyReason::Undefined.code())),
-            Match::Error(message) => Some(Answer::Error(ErrorCode::Predicate.code(), message)),
-        }
-    }
-
-    /// What is done where the predicate is true.
-    fn done(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> Done {
-        let outcome = match &self.work {
-            Work::Here => return Done::Answer(Answer::Here),
-            Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => {
-                evaluate::encoded(now, node, &self.asker, patterns).map(Done::Values)
-            }
-            Work::Set(set) => evaluate::order(node, &self.asker, key, set).map(Done::Order),
-        };
-        outcome.unwrap_or_else(Done::Answer)
-    }
-}
-
-/// When within the window a node answers: spread evenly by hash, in each round anew, so that two
-/// replies that met in one round miss each other in the next. [QST-22]
-fn slot(own: &NodeId, request: u64, round: u16, window: Duration) -> Duration {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&request.to_be_bytes()).update(&own.0).update(&round.to_be_bytes());
-    let hash = hasher.finalize();
-    let [a, b, c, d, ..] = *hash.as_bytes();
-    let share = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
-    window.mul_f64(share)
 }
 
 #[cfg(test)]

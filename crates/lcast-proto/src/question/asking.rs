@@ -282,10 +282,8 @@ impl Asking {
         if !is_new || !matches!(self.ask.verb, Verb::Ping) {
             return;
         }
-        let is_unheard = |id: &NodeId| roster.heard(id).is_none_or(|it| it.sender.is_none());
-        let clients = roster.members().members().iter().filter(|member| {
-            member.subject.kind == Kind::Client && !member.forgotten && is_unheard(&member.id)
-        });
+        let is_client = |it: &&Member| it.subject.kind == Kind::Client && !it.forgotten;
+        let clients = roster.unheard().filter(is_client);
         let clients: Vec<NodeId> = clients.map(|member| member.id).collect();
         if !clients.is_empty() {
             let filter = Filter::new(clients.iter(), self.salt, 0, Filter::BYTES_MAX);

@@ -2,7 +2,7 @@
 //!
 //! Watchers who want the same in the same way share a *topic*: one count of messages, one record of
 //! what was told. A topic is looked at when a value changes, when its interval is over, and once a
-//! second for values that are only read on demand. The rules are [WAT-1] to [WAT-9] of
+//! second for values that are only read on demand. The rules are [WAT-1] to [WAT-10] of
 //! `docs/spec/watch.md`. Not here: the first answer to a watcher, which is that of a question
 //! ([`answering`](super::answering)), and sealing.
 

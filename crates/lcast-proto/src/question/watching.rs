@@ -4,34 +4,30 @@
 //! keeps the leases, asks again whoever joined, came back or lost a message, and says what changed.
 //! It never seals or addresses packets. The rules are [WAT-1] to [WAT-9] of `docs/spec/watch.md`.
 
+mod node;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
+pub use self::node::{AHEAD_MAX, Message, REMOVED_MAX};
+use self::node::{GAP_PATIENCE, Step, WatchedNode};
 use super::asking::is_expected_agent;
 use super::report::{EmptyReason, ReplyValue};
 use super::watched::LEASE_MAX;
 use super::{Ask, QuestionId, Verb};
 use crate::presence::{Roster, State, Via};
 use crate::time::{Instant, Now};
-use crate::variable::Version;
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::TopicId;
 
 /// Values of which a watch remembers the version, over all nodes. [WAT-9]
 pub const TRACKED_MAX: usize = 1 << 20;
-/// Messages that may arrive before one that is missing; beyond that all is asked for. [WAT-5]
-pub const AHEAD_MAX: usize = 256;
-/// Removed names of one node of which a watch remembers by which message they went: a value that a
-/// message before it carries comes too late.
-pub const REMOVED_MAX: usize = 1024;
 /// Nodes asked again in one packet.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 /// How often the leases are renewed. [WAT-6]
 pub const RENEW_EVERY: Duration = Duration::from_secs(5);
 
-/// How long a message may be missing: its repeats have come by then. [WAT-5]
-const GAP_PATIENCE: Duration = Duration::from_millis(240);
 /// How often presence is looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// The first and the longest pause between two wishes to one node. [WAT-8]
@@ -148,7 +144,7 @@ pub struct Watching {
     every: bool,
     /// Who belongs to it, by the member list.
     picked: BTreeMap<NodeId, String>,
-    nodes: BTreeMap<NodeId, Watched>,
+    nodes: BTreeMap<NodeId, WatchedNode>,
     /// Whether the question that began it is over.
     settled: bool,
     renew_at: Instant,
@@ -158,72 +154,6 @@ pub struct Watching {
     events: VecDeque<WatchEvent>,
     /// Nodes that gave a lease of which this watch makes no use.
     unused: BTreeSet<NodeId>,
-}
-
-/// What is known of a node.
-#[derive(Debug)]
-struct Watched {
-    name: String,
-    sender: SenderId,
-    step: Step,
-    /// Every message up to this one is here.
-    number: u64,
-    ahead: BTreeSet<u64>,
-    gap_at: Option<Instant>,
-    inside: bool,
-    /// The message that said whether it is inside.
-    inside_by: u64,
-    /// The last message that said that it is outside: what came before is over.
-    outside_by: u64,
-    known: BTreeMap<String, Known>,
-    /// Names that went, and by which message: the last of them.
-    removed: BTreeMap<String, u64>,
-    /// Whether its values have been announced and are not here yet.
-    awaited: bool,
-    /// What it said while nobody knows what that follows.
-    held: BTreeMap<u64, Message>,
-    want: Option<Want>,
-}
-
-/// What a node says has happened.
-#[derive(Clone, Debug)]
-pub enum Message {
-    /// These values are new, these names have none any more.
-    Values(Vec<ReplyValue>, Vec<String>),
-    /// The predicate holds from here on: values, of which more may follow.
-    Entered(Vec<ReplyValue>),
-    /// It holds no more, or there are no such values.
-    Left(EmptyReason),
-    /// More than messages carry.
-    Much,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Asked, not yet heard.
-    Asked,
-    /// It has a lease.
-    Live,
-    /// It is not there.
-    Gone,
-    /// It will not, or cannot.
-    Declined,
-    /// It has more values than a watch may hold, and is not wanted.
-    TooMuch,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    version: Version,
-    revision: u64,
-    /// The message it came by.
-    number: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Want {
-    tries: u32,
-    at: Instant,
 }
 
 impl Watching {
@@ -297,12 +227,12 @@ impl Watching {
     /// has too many values: then its lease is given back.
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
         let name = self.picked.get(&id)?.clone();
-        let too_much = |it: &Watched| it.step == Step::TooMuch && it.sender == sender;
+        let too_much = |it: &WatchedNode| it.step == Step::TooMuch && it.sender == sender;
         if self.nodes.get(&id).is_some_and(too_much) {
             self.unused.insert(id);
             return None;
         }
-        let fresh = || Watched::new(name.clone(), sender, number);
+        let fresh = || WatchedNode::new(name.clone(), sender, number);
         if self.nodes.get(&id).is_some_and(|it| it.sender != sender) {
             self.leave(&id, Step::Gone, LeaveReason::Restarted);
         }
@@ -325,7 +255,7 @@ impl Watching {
             return;
         }
         self.leave(&id, Step::Gone, LeaveReason::Restarted);
-        let declined = Watched { step: Step::Declined, ..Watched::new(name, sender, 0) };
+        let declined = WatchedNode { step: Step::Declined, ..WatchedNode::new(name, sender, 0) };
         self.nodes.insert(id, declined);
     }
 
@@ -476,7 +406,7 @@ impl Watching {
         number: u64,
         message: Message,
     ) {
-        let live = |it: &&mut Watched| it.step == Step::Live && it.sender == sender;
+        let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
         let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
         if node.must_wait(number, &message) {
             node.hold(now, number, message);
@@ -522,7 +452,7 @@ impl Watching {
 
     /// A node states how far it has come. [WAT-6]
     pub fn stated(&mut self, now: Instant, id: &NodeId, sender: SenderId, number: u64) {
-        let live = |it: &&mut Watched| it.step == Step::Live && it.sender == sender;
+        let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
         let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
         if number > node.number && node.gap_at.is_none() {
             node.gap_at = Some(now + GAP_PATIENCE);
@@ -546,7 +476,7 @@ impl Watching {
         if !self.unused.is_empty() {
             return Instant::default();
         }
-        let due = self.nodes.values().filter_map(Watched::due);
+        let due = self.nodes.values().filter_map(WatchedNode::due);
         let first = self.tick_at.min(self.renew_at);
         if self.settled { due.fold(first, Instant::min) } else { self.renew_at }
     }
@@ -602,7 +532,7 @@ impl Watching {
                 }
                 None => {
                     let Some(sender) = sender else { continue };
-                    let mut node = Watched::new(name.clone(), sender, 0);
+                    let mut node = WatchedNode::new(name.clone(), sender, 0);
                     node.want(now);
                     self.nodes.insert(*id, node);
                 }
@@ -654,137 +584,6 @@ impl Watching {
         }
         to_all |= nodes.len() > UNICAST_MAX;
         Some(WatchSend::Ask { nodes, copies: copies.into_iter().collect(), to_all })
-    }
-}
-
-impl Watched {
-    fn new(name: String, sender: SenderId, number: u64) -> Self {
-        Self {
-            name,
-            sender,
-            step: Step::Asked,
-            number,
-            ahead: BTreeSet::new(),
-            gap_at: None,
-            inside: false,
-            inside_by: 0,
-            outside_by: 0,
-            known: BTreeMap::new(),
-            removed: BTreeMap::new(),
-            awaited: false,
-            held: BTreeMap::new(),
-            want: None,
-        }
-    }
-
-    /// Its word is wanted, unless it is wanted already.
-    fn want(&mut self, now: Instant) {
-        self.want.get_or_insert(Want { tries: 0, at: now });
-    }
-
-    fn due(&self) -> Option<Instant> {
-        [self.gap_at, self.want.map(|want| want.at)].into_iter().flatten().min()
-    }
-
-    /// Goes on over the messages that are here.
-    fn advance(&mut self) {
-        while self.ahead.first().is_some_and(|next| *next <= self.number.saturating_add(1)) {
-            if let Some(next) = self.ahead.pop_first() {
-                self.number = self.number.max(next);
-            }
-        }
-        self.held.retain(|number, _| *number > self.number);
-        if self.ahead.is_empty() && self.held.is_empty() {
-            self.gap_at = None;
-        }
-    }
-
-    /// Whether a message comes before what it follows: nobody knows yet what the node holds.
-    fn must_wait(&self, number: u64, message: &Message) -> bool {
-        let follows = match message {
-            Message::Values(..) => number > self.inside_by,
-            Message::Entered(_) | Message::Left(_) | Message::Much => false,
-        };
-        !self.inside && (self.awaited || follows)
-    }
-
-    /// Keeps a message until the values before it are here.
-    fn hold(&mut self, now: Instant, number: u64, message: Message) {
-        if number <= self.number || self.held.len() >= AHEAD_MAX {
-            return;
-        }
-        self.held.entry(number).or_insert(message);
-        if !self.awaited {
-            self.gap_at.get_or_insert(now + GAP_PATIENCE);
-        }
-    }
-
-    /// Takes the number of a message; whether it is the first to come with it. [WAT-5]
-    fn is_first_with(&mut self, now: Instant, number: u64) -> bool {
-        if number <= self.number || !self.ahead.insert(number) {
-            return false;
-        }
-        self.advance();
-        if self.ahead.len() > AHEAD_MAX {
-            self.want(now);
-        } else if !self.ahead.is_empty() && self.gap_at.is_none() {
-            self.gap_at = Some(now + GAP_PATIENCE);
-        }
-        true
-    }
-
-    /// Forgets what was told before a message, unless `stays`; the names.
-    fn forget_older(&mut self, number: u64, stays: impl Fn(&str) -> bool) -> Vec<String> {
-        let is_over = |name: &str, known: &Known| known.number < number && !stays(name);
-        let over = self.known.iter().filter(|(name, known)| is_over(name, known));
-        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
-        for name in &over {
-            self.known.remove(name);
-        }
-        over
-    }
-
-    /// A message says that a name has no value any more; whether it had one.
-    fn remove(&mut self, name: &str, number: u64) -> bool {
-        if self.known.get(name).is_some_and(|it| it.number > number) {
-            return false;
-        }
-        if self.removed.len() >= REMOVED_MAX && !self.removed.contains_key(name) {
-            let oldest = self.removed.iter().min_by_key(|(_, number)| **number);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                self.removed.remove(&oldest);
-            }
-        }
-        let by = self.removed.entry(name.to_owned()).or_insert(number);
-        *by = number.max(*by);
-        self.known.remove(name).is_some()
-    }
-
-    /// Those of the values that are newer than what is known, or with `again` as new. [WAT-5]
-    fn take(&mut self, number: u64, values: Vec<ReplyValue>, again: bool) -> Vec<ChangedValue> {
-        let mut taken = Vec::new();
-        for value in values {
-            let (version, revision) = (value.version, value.revision);
-            if self.removed.get(&value.name).is_some_and(|by| *by > number) {
-                continue;
-            }
-            let mut skipped = 0;
-            if let Some(known) = self.known.get_mut(&value.name) {
-                let repeated = version == known.version && number > known.number;
-                if repeated {
-                    known.number = number;
-                }
-                if version <= known.version && !(again && repeated) {
-                    continue;
-                }
-                // Of one process, whatever its versions: a setting's begin anew at the first write.
-                skipped = revision.saturating_sub(known.revision).saturating_sub(1);
-            }
-            self.removed.remove(&value.name);
-            self.known.insert(value.name.clone(), Known { version, revision, number });
-            taken.push(ChangedValue { value, skipped });
-        }
-        taken
     }
 }
 

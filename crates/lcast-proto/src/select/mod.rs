@@ -29,8 +29,8 @@ pub use pattern::{Pattern, PatternError};
 pub use predicate::{Outcome, Predicate, PredicateError};
 pub use scope::Scope;
 pub use selector::{
-    LabelError, Selector, SelectorError, SizeError, encoded_size, label, patterns_from_cbor,
-    patterns_to_cbor, size_of,
+    LabelError, Selector, SelectorError, SizeError, encoded_size, encoded_size_of, label,
+    patterns_from_cbor, patterns_to_cbor,
 };
 pub use tree::TreeError;
 pub use vercmp::vercmp;

@@ -207,14 +207,14 @@ pub fn patterns_from_cbor(value: &Cbor) -> Result<Vec<Pattern>, SelectorError> {
 /// # Errors
 /// When they take more than [`Selector::ENCODED_MAX`].
 pub fn encoded_size(selector: &Selector, patterns: &[Pattern]) -> Result<usize, SizeError> {
-    size_of(&selector.to_cbor(), &patterns_to_cbor(patterns))
+    encoded_size_of(&selector.to_cbor(), &patterns_to_cbor(patterns))
 }
 
 /// As [`encoded_size`], of a selector and patterns as they travel.
 ///
 /// # Errors
 /// As [`encoded_size`].
-pub fn size_of(selector: &Cbor, patterns: &Cbor) -> Result<usize, SizeError> {
+pub fn encoded_size_of(selector: &Cbor, patterns: &Cbor) -> Result<usize, SizeError> {
     let size = |value: &Cbor| {
         let mut bytes = Vec::new();
         ciborium::into_writer(value, &mut bytes).expect("writing to memory does not fail");

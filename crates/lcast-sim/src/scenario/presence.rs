@@ -10,7 +10,7 @@ use crate::world::script::Change;
 use crate::world::{Gone, Setup, World};
 
 /// Within this time everybody knows of a death. [PRE-21] [PRE-22]
-const KNOWN: Duration = Duration::from_secs(6);
+pub(super) const KNOWN: Duration = Duration::from_secs(6);
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
 

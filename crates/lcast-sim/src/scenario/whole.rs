@@ -10,6 +10,7 @@ use std::time::Duration;
 use lcast_proto::presence::State;
 use lcast_proto::value::Value;
 
+use super::presence::KNOWN;
 use crate::fault::Conditions;
 use crate::net::NodeIndex;
 use crate::question::{Question, QuestionNumber};
@@ -72,8 +73,6 @@ pub struct Questions {
     pub unheard: usize,
 }
 
-/// Within this time everybody knows of a death. [PRE-21] [PRE-22]
-const KNOWN: Duration = Duration::from_secs(6);
 /// Up to this loss, really everybody does: of six copies of a suspicion, heavier loss takes all on
 /// their way to one in ten thousand.
 const KNOWN_LOSS_MAX: f64 = 0.1;
@@ -237,12 +236,9 @@ impl Run {
     }
 
     fn ask(&mut self) -> Questions {
-        let received = |world: &World, node| {
-            world.node(node).endpoint().map_or(0, |endpoint| endpoint.stats().received)
-        };
-        let before = received(&self.world, self.asker);
+        let before = self.world.received(self.asker);
         let number = self.world.ask(self.asker, Question::get("app.load").not("x*"));
-        let packets = received(&self.world, self.asker) - before;
+        let packets = self.world.received(self.asker) - before;
         let report = self.world.asked(number).report();
         let (slowest, rounds) = (report.elapsed, report.rounds);
         let unheard = report.missing.len() + report.late.len();

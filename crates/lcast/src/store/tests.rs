@@ -279,6 +279,7 @@ fn a_database_of_another_program_is_left_alone() {
     for statements in [
         "CREATE TABLE address (name TEXT);",
         "PRAGMA application_id = 7;",
+        "PRAGMA user_version = 1;",
         "PRAGMA application_id = 7; PRAGMA user_version = 1; CREATE TABLE start (x TEXT);",
     ] {
         let (_folder, error) = opened(statements);
@@ -290,7 +291,8 @@ fn a_database_of_another_program_is_left_alone() {
 #[test]
 fn a_store_without_its_tables_is_damaged() {
     let whole = |start: &str| LAYOUT.replace("INSERT INTO start VALUES (0);", start);
-    for statements in ["PRAGMA user_version = 1;".to_owned(), whole("")] {
+    let ours = format!("PRAGMA user_version = 1; PRAGMA application_id = {};", Store::APPLICATION);
+    for statements in [ours, whole("")] {
         let folder = Folder::new("store");
         let path = folder.path().join(Store::FILE);
         Connection::open(&path).unwrap().execute_batch(&statements).unwrap();

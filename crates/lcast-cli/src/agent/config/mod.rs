@@ -141,9 +141,7 @@ impl Config {
     /// # Errors
     /// The first mistake, with its place and a way out.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let place = error::Source { path, text };
-        let raw = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        check::config(raw, &place)
+        Self::parse_checked(text, path, |_, _| Ok(()))
     }
 
     /// Reads a file for a host whose users are those of `passwd`: commands can run as these.
@@ -151,11 +149,18 @@ impl Config {
     /// # Errors
     /// As of [`Config::parse`].
     pub fn parse_for(text: &str, path: &Path, passwd: &str) -> Result<Self, ConfigError> {
-        let config = Self::parse(text, path)?;
+        Self::parse_checked(text, path, |raw, place| check::users(raw, passwd, place))
+    }
+
+    fn parse_checked(
+        text: &str,
+        path: &Path,
+        also: impl FnOnce(&raw::Config, &error::Source<'_>) -> Result<(), ConfigError>,
+    ) -> Result<Self, ConfigError> {
         let place = error::Source { path, text };
         let raw = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        check::users(&raw, passwd, &place)?;
-        Ok(config)
+        also(&raw, &place)?;
+        check::config(raw, &place)
     }
 
     /// The options of the sampler of built-in variables.

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::args::{DoctorArgs, Everywhere};
 use crate::backend::Session;
+use crate::doctor::checkup::VARIABLE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, report};
@@ -16,9 +17,6 @@ use crate::signals::Signals;
 use crate::text::sanitise;
 use crate::verbs::{get, question};
 use crate::{json, place};
-
-/// The variable that agents show their findings by.
-const VARIABLE: &str = "librecast.doctor";
 
 /// Asks, and prints who finds what.
 pub(super) async fn run(

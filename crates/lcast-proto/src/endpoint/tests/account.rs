@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::keys::seal::PacketNumbers;
-use crate::question::AskError;
 use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::encode_value;
 use crate::variable::Entry;

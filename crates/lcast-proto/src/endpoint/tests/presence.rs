@@ -217,6 +217,23 @@ fn who_was_never_pinged_is_not_suspected() {
     }
 }
 
+/// A suspicion comes from an address that a neighbour with link-local ones alone cannot answer to:
+/// who spreads it stays where it can be pinged. [QST-20]
+#[test]
+fn who_spreads_a_suspicion_is_pinged_where_it_can_be_reached() {
+    let mut bench = bench(2);
+    let near = |text: &str| -> SocketAddrV6 { text.parse().unwrap() };
+    bench.nodes[2].address = near("[fe80::1%2]:24242");
+    let addresses = vec![near("[fd00::7]:24242"), near("[fe80::7]:24242")];
+    bench.nodes[3].address = addresses[0];
+    bench.input(3, Input::Links(vec![Link { index: 2, addresses, multicast: true }]));
+    bench.accuse(3, 1);
+    bench.settle();
+    let accuser = bench.nodes[3].endpoint.sender();
+    let way = bench.nodes[2].endpoint.peers.peer(&accuser).and_then(|peer| peer.way);
+    assert_eq!(way.map(|way| way.to), Some(near("[fe80::7%2]:24242")));
+}
+
 #[test]
 fn a_restarted_agent_is_alive_at_once_and_what_was_said_of_the_old_process_is_void() {
     let mut bench = bench(6);

@@ -26,7 +26,7 @@ fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
     let list = members(agents);
     let mut roster = Roster::new(list.clone());
     for member in list.members() {
-        roster.note(member.id, heard(now, 1, 1));
+        roster.note(member.id, heard(now, 1, 1), None);
     }
     let first = list.members()[0].id;
     let ring = std::iter::once(first).chain(roster.successors(&first)).collect();
@@ -131,7 +131,7 @@ fn the_word_of_one_other_does_not_end_a_node() {
         assert_eq!(roster.state(START, &id), states, "{words:?}");
         assert_eq!(roster.has_surely_ended(START, &id), sure, "{words:?}");
         // What is heard here settles it. [PRE-5]
-        roster.note(id, heard(START, 1, 1));
+        roster.note(id, heard(START, 1, 1), None);
         assert_eq!(roster.state(START, &id), State::Alive);
     }
 }
@@ -152,7 +152,7 @@ fn a_restart_is_no_second_process_and_a_late_packet_neither() {
     ] {
         let mut roster = Roster::new(list.clone());
         for (process, millis, number) in words {
-            roster.note(id, heard(at(*millis), *process, *number));
+            roster.note(id, heard(at(*millis), *process, *number), None);
         }
         assert_eq!(roster.heard(&id).unwrap().sender, Some(SenderId([process; 12])), "{words:?}");
         assert_eq!(roster.is_twice(at(9_000), &id), twice, "{words:?}");
@@ -160,8 +160,9 @@ fn a_restart_is_no_second_process_and_a_late_packet_neither() {
     // Four processes back are remembered, a fifth is new again.
     for (processes, twice) in [(5, true), (6, false)] {
         let mut roster = Roster::new(list.clone());
-        (1..=processes).for_each(|it| roster.note(id, heard(at(u64::from(it) * 3_000), it, 1)));
-        roster.note(id, heard(at(60_000), 1, 2));
+        (1..=processes)
+            .for_each(|it| roster.note(id, heard(at(u64::from(it) * 3_000), it, 1), None));
+        roster.note(id, heard(at(60_000), 1, 2), None);
         assert_eq!(roster.is_twice(at(60_000), &id), twice, "{processes} processes");
     }
 }

@@ -96,18 +96,22 @@ fn a_change_makes_nobody_alive() {
     assert_eq!(fresh.roster.heard(&id(&bench, 3)).unwrap().at, now.instant);
 }
 
-/// What n1 tells the client, unasked or asked, of these nodes.
-fn tell(bench: &mut Bench, of: &[usize]) {
-    let record = |index: &usize| Record {
-        id: id(bench, *index),
+/// A false record of a node: that it was heard at the guest's address.
+fn record(bench: &Bench, of: usize) -> Record {
+    Record {
+        id: id(bench, of),
         age: Duration::ZERO,
         address: Some(bench.nodes[1].address),
         interval: Duration::from_secs(10),
         left: false,
         gone: false,
         software: "told".into(),
-    };
-    let records = of.iter().map(record).collect();
+    }
+}
+
+/// What n1 tells the client, unasked or asked, of these nodes.
+fn tell(bench: &mut Bench, of: &[usize]) {
+    let records = of.iter().map(|index| record(bench, *index)).collect();
     let client = bench.nodes[0].endpoint.sender();
     let frame = PairFrame::Roster(records);
     bench.nodes[3].endpoint.send_pair(client, &frame, false, None);
@@ -146,16 +150,7 @@ fn who_was_asked_at_the_start_is_not_believed_for_ever() {
     let mut bench = bench(3);
     bench.pass(Duration::from_secs(10));
     let asked: Vec<SenderId> = (2..5).map(|it| bench.nodes[it].endpoint.sender()).collect();
-    let guest = id(&bench, 1);
-    let record = Record {
-        id: guest,
-        age: Duration::ZERO,
-        address: Some(bench.nodes[1].address),
-        interval: Duration::from_secs(10),
-        left: false,
-        gone: false,
-        software: "told".into(),
-    };
+    let (guest, record) = (id(&bench, 1), record(&bench, 1));
     let now = bench.now;
     for sender in asked {
         let told = bench.nodes[4].endpoint.hear_roster(now, sender, std::slice::from_ref(&record));

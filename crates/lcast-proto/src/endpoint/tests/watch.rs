@@ -41,6 +41,19 @@ impl Bench {
         self.nodes[index].endpoint.change(|table| table.update(now, update)).unwrap();
     }
 
+    /// Lets a node have disks, none so far.
+    fn define_disks(&mut self, index: usize) {
+        let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
+        self.nodes[index].endpoint.change(define).unwrap();
+    }
+
+    /// Gives a node so many disks.
+    fn publish_disks(&mut self, index: usize, count: i64) {
+        for disk in 0..count {
+            self.publish(index, &format!("app.disk[\"{disk}\"]"), Value::Int(disk));
+        }
+    }
+
     /// What a watch has said since the last call.
     fn said(&mut self, index: usize) -> Vec<WatchEvent> {
         let mut said = Vec::new();
@@ -210,8 +223,7 @@ fn values_that_are_gone_and_large_ones_are_told() {
 #[test]
 fn two_thousand_changes_at_once_are_pulled() {
     let mut bench = bench(1);
-    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
-    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.define_disks(2);
     bench.begin(0, watch("app", Selector::default()));
     bench.events.clear();
     for round in 0..2 {
@@ -568,11 +580,8 @@ fn costly() -> Ask {
 #[test]
 fn a_costly_watch_is_looked_at_seldom_and_keeps_nobody_waiting() {
     let mut bench = bench(1);
-    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
-    bench.nodes[2].endpoint.change(define).unwrap();
-    for index in 0..5000 {
-        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
-    }
+    bench.define_disks(2);
+    bench.publish_disks(2, 5000);
     bench.begin(1, costly());
     bench.begin(0, watch("app.load", Selector::default()));
     bench.pass(LONG);
@@ -617,18 +626,15 @@ fn the_first_writes_of_a_setting_count_as_well() {
 #[test]
 fn whoever_has_most_values_leaves_when_there_are_too_many() {
     let mut bench = bench(2);
-    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
-    bench.nodes[3].endpoint.change(define).unwrap();
+    bench.define_disks(3);
     bench.begin(0, watch("app", Selector::default()));
     bench.watching().0.track_at_most(10);
     bench.events.clear();
-    for index in 0..6 {
-        bench.publish(3, &format!("app.disk[\"{index}\"]"), Value::Int(index));
-    }
+    bench.publish_disks(3, 6);
     bench.pass(LONG);
     assert!(matches!(bench.said(0).as_slice(), [WatchEvent::Changed { .. }]), "ten are ten");
     // One more, of the other node: it is not that one which has too many.
-    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.define_disks(2);
     bench.publish(2, "app.disk[\"a\"]", Value::Int(1));
     bench.pass(LONG);
     let said = bench.said(0);
@@ -660,11 +666,8 @@ fn an_interval_is_watched_as_the_wire_carries_it() {
 #[test]
 fn whoever_watches_is_charged_and_nobody_who_left() {
     let mut bench = bench(1);
-    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
-    bench.nodes[2].endpoint.change(define).unwrap();
-    for index in 0..5000 {
-        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
-    }
+    bench.define_disks(2);
+    bench.publish_disks(2, 5000);
     // The client begins, the guest joins, the client leaves and watches something cheap.
     let (first, _) = bench.begin(0, costly());
     bench.begin(1, costly());
@@ -706,13 +709,10 @@ fn who_was_busy_is_asked_again() {
 #[test]
 fn who_has_too_many_values_gives_no_lease_any_more() {
     let mut bench = bench(1);
-    let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
-    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.define_disks(2);
     bench.begin(0, watch("app", Selector::default()));
     bench.watching().0.track_at_most(4);
-    for index in 0..6 {
-        bench.publish(2, &format!("app.disk[\"{index}\"]"), Value::Int(index));
-    }
+    bench.publish_disks(2, 6);
     bench.pass(LONG);
     for _ in 0..4 {
         bench.pass(LONG * 6);

@@ -15,9 +15,9 @@ fn ways_taken(bench: &Bench) -> (bool, bool) {
     (group, sent().any(|(_, it)| !matches!(it.to, Destination::Group(_))))
 }
 
+/// [QST-43]
 #[test]
 fn a_question_by_multicast_alone_has_no_copies_and_no_reply_group() {
-    // QST-43
     let mut bench = bench(3);
     bench.nodes[4].up = false;
     let (_, report) = bench.ask(0, ping(Ways::Multicast));
@@ -27,18 +27,18 @@ fn a_question_by_multicast_alone_has_no_copies_and_no_reply_group() {
     assert_eq!(bench.nodes[0].groups.len(), 1, "it joined the reply group");
 }
 
+/// [QST-43]
 #[test]
 fn a_question_by_unicast_alone_reaches_known_nodes_and_neighbours() {
-    // QST-43
     let mut bench = bench(3);
     let (_, report) = bench.ask(0, ping(Ways::Unicast));
     assert_eq!((report.answered, report.rounds), (3, 1));
     assert_eq!(ways_taken(&bench), (false, true));
 }
 
+/// [PRE-11]
 #[test]
 fn a_node_that_multicast_reaches_is_shown_so_although_it_replies_by_unicast() {
-    // PRE-11
     let mut bench = bench(2);
     let via = |bench: &Bench, name: &str| {
         let nodes = bench.nodes[0].endpoint.nodes(bench.now);
@@ -56,9 +56,9 @@ fn a_node_that_multicast_reaches_is_shown_so_although_it_replies_by_unicast() {
     assert_eq!(via(&bench, "n1"), Some(Via::Unicast));
 }
 
+/// [PRE-11]
 #[test]
 fn multicast_leaves_a_sign_of_the_senders_clock() {
-    // PRE-11
     let mut bench = bench(2);
     let sign = |bench: &Bench, name: &str| {
         let nodes = bench.nodes[0].endpoint.nodes(bench.now);
@@ -79,9 +79,9 @@ fn multicast_leaves_a_sign_of_the_senders_clock() {
     assert_eq!(sign(&bench, "n1"), seen);
 }
 
+/// [QST-20]
 #[test]
 fn who_has_only_a_link_local_address_answers_to_one() {
-    // QST-20
     let address = |text: &str| -> SocketAddrV6 { text.parse().unwrap() };
     let check = |asker: &[&str], source: &str, agent: &str, expected: &str| {
         let mut bench = bench(1);

@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 use crate::value::{Type, Value};
 use crate::variable::{Assigned, Constraint, Definition, Table, Update};
 use crate::wire::filter::Filter;
-use crate::wire::frame::Announcement;
+use crate::wire::frame::{Announcement, SetFrame};
+use crate::wire::watch::WatchTerms;
 
 /// A node, an operator who asks it, and what the node has heard.
 struct Bench {
@@ -58,6 +59,14 @@ fn bench() -> Bench {
 impl Bench {
     fn node(&self) -> Node<'_> {
         Node { certificate: &self.own, policy: &self.policy, table: &self.table }
+    }
+
+    /// Gives the node a value of a mebibyte.
+    fn hold_a_mebibyte(&mut self) {
+        let name = "app.text".parse().unwrap();
+        let value = Value::from("x".repeat(1 << 20).as_str());
+        let update = Update { name, value, time: None, version: None };
+        self.table.update(self.now, update).unwrap();
     }
 
     fn frame(&self, request: u64) -> QuestionFrame {
@@ -207,10 +216,7 @@ fn the_oldest_answered_question_makes_room() {
 #[test]
 fn large_replies_are_kept_up_to_their_limit_and_their_time() {
     let mut bench = bench();
-    let name = "app.text".parse().unwrap();
-    let value = Value::from("x".repeat(1 << 20).as_str());
-    let update = Update { name, value, time: None, version: None };
-    bench.table.update(bench.now, update).unwrap();
+    bench.hold_a_mebibyte();
     let ask = |bench: &mut Bench, request| {
         let patterns = vec!["app".to_owned()];
         let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(request) };
@@ -253,10 +259,7 @@ fn no_member_makes_a_node_forget_what_it_answered_another() {
 #[test]
 fn the_greediest_loses_large_replies_to_the_others() {
     let mut bench = bench();
-    let name = "app.text".parse().unwrap();
-    let value = Value::from("x".repeat(1 << 20).as_str());
-    let update = Update { name, value, time: None, version: None };
-    bench.table.update(bench.now, update).unwrap();
+    bench.hold_a_mebibyte();
     let ask = |bench: &mut Bench, request, round| {
         let patterns = vec!["app".to_owned()];
         let frame = QuestionFrame { verb: VerbCode::Get, patterns, round, ..bench.frame(request) };
@@ -334,10 +337,7 @@ fn so_many_patterns_at_once_and_no_more() {
 #[test]
 fn who_is_answered_with_an_error_has_no_lease() {
     let mut bench = bench();
-    let name = "app.text".parse().unwrap();
-    let value = Value::from("x".repeat(1 << 20).as_str());
-    let update = Update { name, value, time: None, version: None };
-    bench.table.update(bench.now, update).unwrap();
+    bench.hold_a_mebibyte();
     let large = |bench: &Bench, request| QuestionFrame {
         verb: VerbCode::Get,
         patterns: vec!["app".to_owned()],

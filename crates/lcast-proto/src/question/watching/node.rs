@@ -1,0 +1,225 @@
+//! What a watcher knows of one node: its values by version, and which of its messages are missing.
+//! [WAT-5]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::ChangedValue;
+use crate::question::report::{EmptyReason, ReplyValue};
+use crate::time::Instant;
+use crate::variable::Version;
+use crate::wire::id::SenderId;
+
+/// Messages that may arrive before one that is missing; beyond that all is asked for. [WAT-5]
+pub const AHEAD_MAX: usize = 256;
+/// Removed names of one node of which a watch remembers by which message they went: a value that a
+/// message before it carries comes too late.
+pub const REMOVED_MAX: usize = 1024;
+/// How long a message may be missing: its repeats have come by then. [WAT-5]
+pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(240);
+
+/// What is known of a node.
+#[derive(Debug)]
+pub(super) struct WatchedNode {
+    pub(super) name: String,
+    pub(super) sender: SenderId,
+    pub(super) step: Step,
+    /// Every message up to this one is here.
+    pub(super) number: u64,
+    pub(super) ahead: BTreeSet<u64>,
+    pub(super) gap_at: Option<Instant>,
+    pub(super) inside: bool,
+    /// The message that said whether it is inside.
+    pub(super) inside_by: u64,
+    /// The last message that said that it is outside: what came before is over.
+    pub(super) outside_by: u64,
+    pub(super) known: BTreeMap<String, Known>,
+    /// Names that went, and by which message: the last of them.
+    pub(super) removed: BTreeMap<String, u64>,
+    /// Whether its values have been announced and are not here yet.
+    pub(super) awaited: bool,
+    /// What it said while nobody knows what that follows.
+    pub(super) held: BTreeMap<u64, Message>,
+    pub(super) want: Option<Want>,
+}
+
+/// What a node says has happened.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// These values are new, these names have none any more.
+    Values(Vec<ReplyValue>, Vec<String>),
+    /// The predicate holds from here on: values, of which more may follow.
+    Entered(Vec<ReplyValue>),
+    /// It holds no more, or there are no such values.
+    Left(EmptyReason),
+    /// More than messages carry.
+    Much,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Asked, not yet heard.
+    Asked,
+    /// It has a lease.
+    Live,
+    /// It is not there.
+    Gone,
+    /// It will not, or cannot.
+    Declined,
+    /// It has more values than a watch may hold, and is not wanted.
+    TooMuch,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) version: Version,
+    pub(super) revision: u64,
+    /// The message it came by.
+    pub(super) number: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Want {
+    pub(super) tries: u32,
+    pub(super) at: Instant,
+}
+
+impl WatchedNode {
+    pub(super) fn new(name: String, sender: SenderId, number: u64) -> Self {
+        Self {
+            name,
+            sender,
+            step: Step::Asked,
+            number,
+            ahead: BTreeSet::new(),
+            gap_at: None,
+            inside: false,
+            inside_by: 0,
+            outside_by: 0,
+            known: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            awaited: false,
+            held: BTreeMap::new(),
+            want: None,
+        }
+    }
+
+    /// Its word is wanted, unless it is wanted already.
+    pub(super) fn want(&mut self, now: Instant) {
+        self.want.get_or_insert(Want { tries: 0, at: now });
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        [self.gap_at, self.want.map(|want| want.at)].into_iter().flatten().min()
+    }
+
+    /// Goes on over the messages that are here.
+    pub(super) fn advance(&mut self) {
+        while self.ahead.first().is_some_and(|next| *next <= self.number.saturating_add(1)) {
+            if let Some(next) = self.ahead.pop_first() {
+                self.number = self.number.max(next);
+            }
+        }
+        self.held.retain(|number, _| *number > self.number);
+        if self.ahead.is_empty() && self.held.is_empty() {
+            self.gap_at = None;
+        }
+    }
+
+    /// Whether a message comes before what it follows: nobody knows yet what the node holds.
+    pub(super) fn must_wait(&self, number: u64, message: &Message) -> bool {
+        let follows = match message {
+            Message::Values(..) => number > self.inside_by,
+            Message::Entered(_) | Message::Left(_) | Message::Much => false,
+        };
+        !self.inside && (self.awaited || follows)
+    }
+
+    /// Keeps a message until the values before it are here.
+    pub(super) fn hold(&mut self, now: Instant, number: u64, message: Message) {
+        if number <= self.number || self.held.len() >= AHEAD_MAX {
+            return;
+        }
+        self.held.entry(number).or_insert(message);
+        if !self.awaited {
+            self.gap_at.get_or_insert(now + GAP_PATIENCE);
+        }
+    }
+
+    /// Takes the number of a message; whether it is the first to come with it. [WAT-5]
+    pub(super) fn is_first_with(&mut self, now: Instant, number: u64) -> bool {
+        if number <= self.number || !self.ahead.insert(number) {
+            return false;
+        }
+        self.advance();
+        if self.ahead.len() > AHEAD_MAX {
+            self.want(now);
+        } else if !self.ahead.is_empty() && self.gap_at.is_none() {
+            self.gap_at = Some(now + GAP_PATIENCE);
+        }
+        true
+    }
+
+    /// Forgets what was told before a message, unless `stays`; the names.
+    pub(super) fn forget_older(
+        &mut self,
+        number: u64,
+        stays: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let is_over = |name: &str, known: &Known| known.number < number && !stays(name);
+        let over = self.known.iter().filter(|(name, known)| is_over(name, known));
+        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        for name in &over {
+            self.known.remove(name);
+        }
+        over
+    }
+
+    /// A message says that a name has no value any more; whether it had one.
+    pub(super) fn remove(&mut self, name: &str, number: u64) -> bool {
+        if self.known.get(name).is_some_and(|it| it.number > number) {
+            return false;
+        }
+        if self.removed.len() >= REMOVED_MAX && !self.removed.contains_key(name) {
+            let oldest = self.removed.iter().min_by_key(|(_, number)| **number);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.removed.remove(&oldest);
+            }
+        }
+        let by = self.removed.entry(name.to_owned()).or_insert(number);
+        *by = number.max(*by);
+        self.known.remove(name).is_some()
+    }
+
+    /// Those of the values that are newer than what is known, or with `again` as new. [WAT-5]
+    pub(super) fn take(
+        &mut self,
+        number: u64,
+        values: Vec<ReplyValue>,
+        again: bool,
+    ) -> Vec<ChangedValue> {
+        let mut taken = Vec::new();
+        for value in values {
+            let (version, revision) = (value.version, value.revision);
+            if self.removed.get(&value.name).is_some_and(|by| *by > number) {
+                continue;
+            }
+            let mut skipped = 0;
+            if let Some(known) = self.known.get_mut(&value.name) {
+                let repeated = version == known.version && number > known.number;
+                if repeated {
+                    known.number = number;
+                }
+                if version <= known.version && !(again && repeated) {
+                    continue;
+                }
+                // Of one process, whatever its versions: a setting's begin anew at the first write.
+                skipped = revision.saturating_sub(known.revision).saturating_sub(1);
+            }
+            self.removed.remove(&value.name);
+            self.known.insert(value.name.clone(), Known { version, revision, number });
+            taken.push(ChangedValue { value, skipped });
+        }
+        taken
+    }
+}
