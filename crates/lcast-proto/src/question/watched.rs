@@ -6,7 +6,7 @@
 //! `docs/spec/watch.md`. Not here: the first answer to a watcher, which is that of a question
 //! ([`answering`](super::answering)), and sealing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
@@ -105,6 +105,8 @@ struct Topic {
     unproven: Option<Key>,
     number: u64,
     inside: bool,
+    /// An answer has said the opposite of `inside` since the last look.
+    contradicted: bool,
     /// The changes of the table that were looked at.
     seen: u64,
     looked_at: Instant,
@@ -114,7 +116,8 @@ struct Topic {
     told: BTreeMap<Name, Told>,
 }
 
-#[derive(Debug)]
+/// What was told last of a value; the default is older than any value.
+#[derive(Debug, Default)]
 struct Told {
     version: Version,
     number: Option<f64>,
@@ -206,13 +209,16 @@ impl Watched {
     ) -> Result<u64, TooMany> {
         let member = wish.asker.id();
         self.check_room(member, wish)?;
-        let mut work = 0;
-        let topic = self.topics.entry(wish.topic).or_insert_with(|| {
-            let (topic, reading) = Topic::new(now, node, wish);
-            work = reading;
-            topic
-        });
-        let number = topic.number;
+        let (number, work) = match self.topics.entry(wish.topic) {
+            btree_map::Entry::Occupied(mut topic) => {
+                let work = topic.get_mut().answer(now, node);
+                (topic.get().number, work)
+            }
+            btree_map::Entry::Vacant(vacant) => {
+                let (topic, work) = Topic::new(now, node, wish);
+                (vacant.insert(topic).number, work)
+            }
+        };
         let lease = Lease {
             topic: wish.topic,
             asker: wish.asker.clone(),
@@ -466,6 +472,7 @@ impl Topic {
             // Above all numbers of an earlier topic of this process with the same name. [WAT-3]
             number: now.instant.as_micros(),
             inside: false,
+            contradicted: false,
             seen: 0,
             looked_at: now.instant,
             sample_at: now.instant,
@@ -506,23 +513,18 @@ impl Topic {
     fn look(&mut self, now: Now, node: Node<'_>) -> (Vec<Change>, u64) {
         self.seen = node.table.changes();
         self.looked_at = now.instant;
-        let (outcome, steps) = match &self.selector.predicate {
-            Some(predicate) => judge_counted(now, node, &self.asker, predicate),
-            None => (Match::Match, 0),
-        };
-        let work = u64::from(WORK_OF_LOOK) + u64::from(steps);
-        let reason = match outcome {
-            Match::Match => None,
-            Match::NoMatch => Some(EmptyReason::NoMatch),
-            Match::Undefined | Match::Error(_) => Some(EmptyReason::Undefined),
-        };
-        if let Some(reason) = reason {
+        let contradicted = std::mem::take(&mut self.contradicted);
+        let (outcome, work) = self.judge(now, node);
+        if let Some(reason) = outcome {
             self.told.clear();
-            let left = std::mem::replace(&mut self.inside, false);
+            let left = std::mem::replace(&mut self.inside, false) || contradicted;
             let changes = if left { vec![Change::Left(reason.code())] } else { Vec::new() };
             return (changes, work);
         }
-        let entered = !std::mem::replace(&mut self.inside, true);
+        if contradicted {
+            self.told.values_mut().for_each(|told| *told = Told::default());
+        }
+        let entered = !std::mem::replace(&mut self.inside, true) || contradicted;
         let (current, compared) = readable_counted(node, &self.asker, &self.patterns);
         let mut batch = Batch::default();
         self.told.retain(|name, _| {
@@ -541,6 +543,35 @@ impl Topic {
         }
         let work = work + compared + u64::from(WORK_OF_VALUE) * batch.count;
         (batch.into_changes(entered && self.selector.predicate.is_some()), work)
+    }
+
+    /// Why this node is outside, if it is, and how much work it was to find out.
+    fn judge(&self, now: Now, node: Node<'_>) -> (Option<EmptyReason>, u64) {
+        let (outcome, steps) = match &self.selector.predicate {
+            Some(predicate) => judge_counted(now, node, &self.asker, predicate),
+            None => (Match::Match, 0),
+        };
+        let reason = match outcome {
+            Match::Match => None,
+            Match::NoMatch => Some(EmptyReason::NoMatch),
+            Match::Undefined | Match::Error(_) => Some(EmptyReason::Undefined),
+        };
+        (reason, u64::from(WORK_OF_LOOK) + u64::from(steps))
+    }
+
+    /// An answer tells what is now, which may differ from what was looked at last: the next look
+    /// says so, or takes it back. How much work it was to read it. [WAT-3]
+    fn answer(&mut self, now: Now, node: Node<'_>) -> u64 {
+        let (outside, work) = self.judge(now, node);
+        self.contradicted |= outside.is_none() != self.inside;
+        if outside.is_some() {
+            return work;
+        }
+        let (current, compared) = readable_counted(node, &self.asker, &self.patterns);
+        for name in current.into_keys() {
+            self.told.entry(name.clone()).or_default();
+        }
+        work + compared
     }
 
     fn is_news(&self, name: &Name, entry: &Entry) -> bool {
