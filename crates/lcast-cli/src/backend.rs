@@ -196,9 +196,9 @@ impl Watch {
 
 fn failed(error: QuestionError) -> Failure {
     match &error {
-        QuestionError::Ask(AskError::TooLarge { .. } | AskError::ValueTooLarge { .. }) => {
-            Failure::usage(error)
-        }
+        QuestionError::Ask(
+            AskError::TooLarge { .. } | AskError::ValueTooLarge { .. } | AskError::TooLong(_),
+        ) => Failure::usage(error),
         QuestionError::Ask(AskError::NoLink) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),
     }

@@ -281,7 +281,12 @@ impl Forger {
         if question.watch.is_some() || random.chance(0.2) {
             let every = random.chance(0.5).then(|| odd[random.index(odd.len())]);
             let delta = random.chance(0.5).then_some(f64::MIN_POSITIVE);
-            question.watch = Some(WatchTerms { lease: odd[random.index(odd.len())], every, delta });
+            question.watch = Some(WatchTerms {
+                lease: odd[random.index(odd.len())],
+                every,
+                delta,
+                renewal: random.chance(0.5),
+            });
         }
         Some(GroupFrame::Question(Box::new(question)))
     }

@@ -16,6 +16,7 @@ use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
 use lcast_proto::question::watched::LEASES_MAX;
 
 use crate::question::{Asked, QuestionNumber, Wish};
+use crate::store::Write;
 use crate::world::World;
 
 /// Most copies of a question that go to single nodes in a round.
@@ -246,7 +247,7 @@ fn values(world: &World, asked: &Asked, reply: &Reply, wrong: &mut Vec<String>) 
     }
 }
 
-/// Every write was asked for, made once, and answered as what it was.
+/// Every write was asked for there, made once, and answered as what it was.
 fn writes(world: &World, wrong: &mut Vec<String>) {
     for (_, node) in world.nodes() {
         let mut seen = BTreeSet::new();
@@ -258,6 +259,16 @@ fn writes(world: &World, wrong: &mut Vec<String>) {
     }
     for (number, asked) in world.questions() {
         let Wish::Set { name, .. } = &asked.question.wish else { continue };
+        for (_, node) in world.nodes() {
+            let of_this = |write: &Write| {
+                Some(write.request.1) == asked.request
+                    && write.asker == world.node(asked.asker).name
+            };
+            let picked = world.realm.person(&node.name).is_some_and(|it| asked.question.picks(it));
+            if !picked && node.store.writes().iter().any(of_this) {
+                wrong.push(format!("question {number} wrote at {}, which it left out", node.name));
+            }
+        }
         for (_, reply) in &asked.replies {
             let Outcome::Set(results) = &reply.outcome else { continue };
             let Some(node) = world.find(&reply.node).map(|it| world.node(it)) else { continue };

@@ -26,6 +26,8 @@ pub struct Question {
     pub on: Vec<String>,
     /// Names of nodes that it does not go to, in the same way.
     pub not: Vec<String>,
+    /// Whole names of the nodes that it goes to. Empty: all.
+    pub only: Vec<String>,
     /// A certified label that the nodes have.
     pub label: Option<(String, String)>,
     /// A predicate that the nodes evaluate.
@@ -113,6 +115,7 @@ impl Question {
             wish,
             on: Vec::new(),
             not: Vec::new(),
+            only: Vec::new(),
             label: None,
             predicate: None,
             expect: Vec::new(),
@@ -188,6 +191,12 @@ impl Question {
         self
     }
 
+    /// Only these nodes, listed by name.
+    pub fn only<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.only.extend(names.into_iter().map(str::to_owned));
+        self
+    }
+
     /// Only nodes with this label.
     pub fn label(mut self, key: &str, value: &str) -> Self {
         self.label = Some((key.to_owned(), value.to_owned()));
@@ -215,6 +224,7 @@ impl Question {
         person.agent
             && (self.on.is_empty() || named(&self.on))
             && !named(&self.not)
+            && (self.only.is_empty() || self.only.contains(&person.name))
             && self.label.as_ref().is_none_or(labelled)
     }
 
@@ -241,7 +251,7 @@ impl Question {
         Ask {
             verb,
             selector: self.selector(),
-            only: None,
+            only: Some(self.only.clone()).filter(|names| !names.is_empty()),
             expect: self.expect.clone(),
             deadline: self.deadline,
             ways: Ways::All,

@@ -78,6 +78,7 @@ pub const ALL: &[Scenario] = &[
     row("outsider", "a stranger on the link", hostile::outsider),
     row("large", "replies of 2,000 variables under loss", scale::large),
     row("set", "settings written under loss, crashes and full disks", sets::set),
+    row("listed", "settings for listed nodes, and nobody else", sets::listed),
     row("race", "twenty clients compare and set at once", sets::race),
     row("spread", "a newer member list reaches all nodes", members::spread),
     row("forget", "a forgotten node is expected no more", members::forget),

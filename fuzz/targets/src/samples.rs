@@ -156,6 +156,7 @@ fn question(verb: VerbCode, set: Option<SetFrame>) -> Vec<u8> {
             lease: Duration::from_secs(30),
             every: Some(Duration::from_millis(200)),
             delta: Some(0.5),
+            renewal: false,
         }),
         remaining: Duration::from_secs(1),
         window: Duration::from_millis(5),

@@ -241,6 +241,7 @@ fn gone(node: &str, why: LeaveReason) -> String {
         LeaveReason::Left => format!("{node} has left"),
         LeaveReason::Restarted => format!("{node} was restarted"),
         LeaveReason::TooMany => format!("{node} has more values than a watch holds"),
+        LeaveReason::Failed => format!("{node} cannot answer any more"),
         LeaveReason::NoMatch
         | LeaveReason::Undefined
         | LeaveReason::Gone

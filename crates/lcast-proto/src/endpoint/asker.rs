@@ -13,7 +13,7 @@ use crate::keys::certificate::Certificate;
 use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
 use crate::question::answering::Asked;
-use crate::question::asking::{Asking, Pace, Round, Send, Word};
+use crate::question::asking::{Asking, Pace, Recipients, Round, Send, Word};
 use crate::question::evaluate::Node;
 use crate::question::report::{
     EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, ReplyValue, Report,
@@ -22,7 +22,7 @@ use crate::question::report::{
 use crate::question::values::{
     REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
 };
-use crate::question::{Ask, AskError, QuestionId, Verb, WatchRequest, Way};
+use crate::question::{Ask, AskError, DEADLINE_MAX, QuestionId, Verb, WatchRequest, Way};
 use crate::select::{Pattern, encoded_size};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -33,6 +33,7 @@ use crate::wire::frame::{
     Answer, Blob, GroupFrame, QuestionFrame, ReplyFrame, SetFrame, SetResultFrame, VerbCode,
 };
 use crate::wire::id::{NodeId, SenderId};
+use crate::wire::wanted::{Named, Wanted};
 
 /// Replies of nodes that the member list does not know yet, per question. [QST-19]
 const STRANGERS_MAX: usize = 256;
@@ -145,8 +146,11 @@ impl Endpoint {
         };
         let used = GroupFrame::Question(Box::new(frame.clone())).encode().len();
         let room = (GROUP_ROOM - self.own.bytes().len()).saturating_sub(used + FILTER_OVERHEAD);
-        let pace =
-            Pace { reply_rate: self.config.reply_rate, filter_capacity: Filter::capacity(room) };
+        let pace = Pace {
+            reply_rate: self.config.reply_rate,
+            filter_capacity: Filter::capacity(room),
+            names_capacity: Named::capacity(room),
+        };
         if matches!(ask.verb, Verb::Watch(_)) {
             self.start_watch(now, id, &ask, &frame);
         }
@@ -166,6 +170,10 @@ impl Endpoint {
     fn question_frame(&mut self, now: Now, ask: &Ask) -> Result<QuestionFrame, AskError> {
         if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });
+        }
+        let longest = ask.deadline.base.max(ask.deadline.extended);
+        if longest > DEADLINE_MAX {
+            return Err(AskError::TooLong(longest));
         }
         let patterns: &[Pattern] = match &ask.verb {
             Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) => patterns,
@@ -317,7 +325,14 @@ impl Endpoint {
         frame.wanted = None;
         let mut frame = frame.clone();
         let room = self.fit_announcement(&mut frame);
-        frame.wanted = round.wanted.map(|it| Filter::new(it.nodes.iter(), it.salt, it.turn, room));
+        frame.wanted = round.recipients.map(|recipients| match recipients {
+            Recipients::Filtered { nodes, salt, turn } => {
+                Wanted::Filtered(Filter::new(nodes.iter(), salt, turn, room))
+            }
+            Recipients::Named(nodes) => {
+                Wanted::Named(Named::new(nodes.iter().take(Named::capacity(room))))
+            }
+        });
         let Round { pokes: unicast, neighbours, by_multicast, .. } = round;
         let copies = Copies { unicast, neighbours, alone: !by_multicast };
         let sent = self.send_group(&GroupFrame::Question(Box::new(frame.clone())), copies);

@@ -13,6 +13,7 @@ use crate::keys::certificate::Certificate;
 use crate::keys::members::MemberList;
 use crate::keys::subject::Kind;
 use crate::presence::{Via, interval};
+use crate::question::QuestionId;
 use crate::question::pull::{self, Pulled};
 use crate::question::values::SCHEMA_MAX;
 use crate::stats::Dropped;
@@ -194,9 +195,12 @@ impl Endpoint {
         self.send_group(&frame, Copies::default());
     }
 
-    /// Says goodbye, twice against loss, and announces nothing any more. [PRE-9] A client that
-    /// announced nothing has nothing to take back: a question costs one multicast packet.
+    /// Ends what is watched ([WAT-7]), says goodbye, twice against loss, and announces nothing any
+    /// more. [PRE-9] A client that announced nothing has nothing to take back: a question costs one
+    /// multicast packet.
     pub(super) fn say_goodbye(&mut self, now: Now) {
+        let watches: Vec<QuestionId> = self.watches.values().map(|it| it.watching.id()).collect();
+        watches.into_iter().for_each(|id| self.cancel_watch(now, id));
         if self.beacons.is_some() && !self.links.is_empty() {
             for _ in 0..2 {
                 self.send_beacon(now, interval(self.roster.agents()), true);

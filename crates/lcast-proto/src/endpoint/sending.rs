@@ -26,7 +26,7 @@ const PAIR_ROOM: usize = PACKET_MAX - HEADER_LEN - TAG_LEN;
 const INTRO_ROOM: usize = PACKET_MAX - HEADER_LEN - 2 * TAG_LEN - 2;
 
 /// Where a group packet goes besides its group.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Copies {
     pub(super) unicast: Vec<SocketAddrV6>,
     pub(super) neighbours: bool,

@@ -4,10 +4,12 @@
 mod account;
 mod hostile;
 mod limits;
+mod named;
 mod presence;
 mod proof;
 mod ring;
 mod stale;
+mod topics;
 mod watch;
 mod ways;
 

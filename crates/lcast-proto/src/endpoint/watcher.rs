@@ -11,7 +11,7 @@ use crate::group;
 use crate::io::{Destination, Event, Output, Transmit};
 use crate::keys::certificate::Certificate;
 use crate::question::asking::Word;
-use crate::question::report::{EmptyReason, ReplyValue};
+use crate::question::report::{EmptyReason, RefusalReason, ReplyValue};
 use crate::question::values::{REPLY_MAX, add_units, decode_values};
 use crate::question::watched::{EVERY_MIN, topic};
 use crate::question::watching::{LEASE, Message, WatchSend, Watching};
@@ -21,6 +21,7 @@ use crate::time::{Instant, Now};
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Answer, Blob, GroupFrame, PairFrame, QuestionFrame, ReplyFrame};
 use crate::wire::id::{NodeId, SenderId};
+use crate::wire::wanted::{Named, Wanted};
 use crate::wire::watch::{Change, ChangeFrame, TopicId, WatchTerms};
 
 /// When a message of changes is sent again. [WAT-5]
@@ -149,34 +150,34 @@ impl Endpoint {
         let Some(watch) = self.watches.get_mut(&request) else { return };
         watch.round = watch.round.wrapping_add(1);
         let (mut frame, round) = (watch.frame.clone(), watch.round);
-        let mut to_self = true;
-        let copies = match send {
-            WatchSend::Renew { replies } => {
+        let salt = self.random.next_u64() as u32;
+        let room = self.fit_announcement(&mut frame);
+        let (wanted, copies) = match send {
+            WatchSend::Renew { replies, only } => {
                 let replies = u32::try_from(replies).unwrap_or(u32::MAX);
                 frame.window = Duration::from_secs(1) * replies / rate.max(1);
-                Copies::default()
+                if let Some(terms) = &mut frame.watch {
+                    terms.renewal = true;
+                }
+                (only.map_or_else(|| vec![None], |nodes| in_lots(&nodes, room)), Copies::default())
             }
             WatchSend::End { nodes, copies } => {
-                let salt = self.random.next_u64() as u32;
                 if let Some(terms) = &mut frame.watch {
                     terms.lease = Duration::ZERO;
                 }
-                let room = self.fit_announcement(&mut frame);
-                frame.wanted = Some(Filter::new(nodes.iter(), salt, 0, room));
-                // The filter may name others as well: nobody else gets it.
-                to_self = nodes.contains(&self.own.id());
-                Copies { unicast: copies, alone: true, ..Copies::default() }
+                let copies = Copies { unicast: copies, alone: true, ..Copies::default() };
+                (in_lots(&nodes, room), copies)
             }
-            WatchSend::Ask { nodes, copies, to_all } => {
-                let salt = self.random.next_u64() as u32;
+            WatchSend::Ask { nodes, copies, to_all, by_name } => {
                 frame.window = Duration::ZERO;
-                let room = self.fit_announcement(&mut frame);
-                frame.wanted = Some(Filter::new(nodes.iter(), salt, round, room));
-                Copies { unicast: copies, alone: !to_all, ..Copies::default() }
+                let filtered = || Wanted::Filtered(Filter::new(nodes.iter(), salt, round, room));
+                let wanted = if by_name { in_lots(&nodes, room) } else { vec![Some(filtered())] };
+                (wanted, Copies { unicast: copies, alone: !to_all, ..Copies::default() })
             }
         };
-        let frame = self.send_watch(now, frame, round, copies);
-        if to_self {
+        for wanted in wanted {
+            let frame = QuestionFrame { wanted, ..frame.clone() };
+            let frame = self.send_watch(now, frame, round, copies.clone());
             self.ask_self(now, frame);
         }
     }
@@ -231,7 +232,9 @@ impl Endpoint {
                 return None;
             }
             answer @ (Answer::Error(..) | Answer::Refused(..)) => {
-                watch.watching.declined(id, sender);
+                let busy = RefusalReason::Busy.code();
+                let busy = matches!(answer, Answer::Refused(code, _) if code == busy);
+                watch.watching.declined(id, sender, busy);
                 return open.then_some(ReplyFrame { answer, ..reply });
             }
             answer @ (Answer::Values(_)
@@ -440,6 +443,12 @@ impl Endpoint {
     }
 }
 
+/// These nodes by name, as many at once as there is room for.
+fn in_lots(nodes: &[NodeId], room: usize) -> Vec<Option<Wanted>> {
+    let lots = nodes.chunks(Named::capacity(room));
+    lots.map(|lot| Some(Wanted::Named(Named::new(lot.iter())))).collect()
+}
+
 /// The terms of a watch as they travel, and as nodes read them: both sides hash them. None for
 /// other verbs. [WAT-2]
 pub(super) fn terms(verb: &Verb) -> Option<WatchTerms> {
@@ -447,7 +456,7 @@ pub(super) fn terms(verb: &Verb) -> Option<WatchTerms> {
         Verb::Watch(watch) => {
             let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
             let every = watch.every.map(|it| Duration::from_millis(millis(it.max(EVERY_MIN))));
-            Some(WatchTerms { lease: LEASE, every, delta: watch.delta })
+            Some(WatchTerms { lease: LEASE, every, delta: watch.delta, renewal: false })
         }
         Verb::Get(_) | Verb::Schema | Verb::Ping | Verb::Set(_) => None,
     }

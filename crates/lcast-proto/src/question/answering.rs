@@ -17,14 +17,14 @@ use self::task::{Done, Task, Watch, Work, slot, watched_from};
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
-use super::{SampleId, SetId, SetOrder, Wanted, Way};
+use super::{DEADLINE_MAX, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::select::{Pattern, Selector, encoded_size_of};
 use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
-use crate::wire::watch::ChangeFrame;
+use crate::wire::watch::{ChangeFrame, WatchTerms};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
@@ -38,8 +38,10 @@ pub const KEPT_FOR: Duration = Duration::from_secs(5);
 pub const PENDING_AFTER: Duration = Duration::from_millis(50);
 /// The longest time over which an asker may spread replies.
 pub const WINDOW_MAX: Duration = Duration::from_secs(10);
-/// The longest that a question is remembered after its answer.
+/// The longest that a question is remembered: what only reads may be evaluated again. [QST-27]
 pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
+/// The longest that a set is remembered: it must not be executed again. [QST-27]
+pub const SET_REMEMBERED_FOR_MAX: Duration = DEADLINE_MAX.saturating_add(KEPT_FOR);
 /// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
@@ -233,7 +235,7 @@ impl Answering {
             return;
         }
         if let Some(terms) = frame.watch
-            && self.hear_watcher(now, node, &asked, terms.lease)
+            && self.hear_watcher(now, node, &asked, terms)
         {
             return;
         }
@@ -280,8 +282,9 @@ impl Answering {
         now: Now,
         node: Node<'_>,
         asked: &Asked<'_>,
-        lease: Duration,
+        terms: WatchTerms,
     ) -> bool {
+        let lease = terms.lease;
         let Asked { way, asker, frame, .. } = asked;
         let key = (asked.sender, frame.request);
         let refused = evaluate::objection(now, node.policy, asker, asked.forgotten, frame);
@@ -292,7 +295,7 @@ impl Answering {
         let window = frame.window.min(WINDOW_MAX);
         let slot = slot(&node.certificate.id(), frame.request, frame.round, window);
         let renewal = Renewal { member: asker.id(), way: *way, lease, slot };
-        if frame.wanted.is_none() && self.watched.renew(now.instant, key, renewal) {
+        if terms.renewal && self.watched.renew(now.instant, key, renewal) {
             return true;
         }
         if self.heard.get(&key).is_some_and(|it| matches!(it.step, Step::Answered { .. })) {
@@ -338,7 +341,11 @@ impl Answering {
             self.refuse_as(now, &back, RefusalReason::Busy, message);
             return;
         }
-        let keep = frame.remaining.saturating_add(KEPT_FOR).min(REMEMBERED_FOR_MAX);
+        let longest = match work {
+            Work::Set(_) => SET_REMEMBERED_FOR_MAX,
+            Work::Get(_) | Work::Here | Work::Watch(_) => REMEMBERED_FOR_MAX,
+        };
+        let keep = frame.remaining.saturating_add(KEPT_FOR).min(longest);
         let task = Box::new(Task { asker: asker.clone(), selector, work });
         let heard = Heard {
             asker: asker.id(),

@@ -61,6 +61,9 @@ pub struct Asking {
     reply_rate: u32,
     reply_rate_asked: u32,
     filter_capacity: usize,
+    names_capacity: usize,
+    /// The last node that was asked by name: the next round goes on behind it.
+    named_up_to: Option<NodeId>,
     questions_sent: u32,
     trickled: bool,
     last_answer: Instant,
@@ -84,6 +87,8 @@ pub struct Pace {
     pub reply_rate: u32,
     /// Nodes that the filter of one round holds.
     pub filter_capacity: usize,
+    /// Nodes that one round names.
+    pub names_capacity: usize,
 }
 
 /// A node that must be accounted for.
@@ -91,6 +96,8 @@ pub struct Pace {
 struct Expected {
     name: String,
     id: Option<NodeId>,
+    /// Whether the question goes to it; else its answer is demanded and cannot come.
+    asked: bool,
     progress: Progress,
 }
 
@@ -133,7 +140,7 @@ pub struct Round {
     /// Counted from 1.
     pub number: u16,
     /// Who shall answer; `None`: all that the selector picks.
-    pub wanted: Option<Wanted>,
+    pub recipients: Option<Recipients>,
     /// The time over which replies spread.
     pub window: Duration,
     /// How long the asker goes on listening.
@@ -148,15 +155,20 @@ pub struct Round {
     pub neighbours: bool,
 }
 
-/// The nodes that a round is for; the endpoint makes the filter as large as the packet allows.
+/// The nodes that a round is for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
-    /// The nodes.
-    pub nodes: Vec<NodeId>,
-    /// The salt of the filter.
-    pub salt: u32,
-    /// Which slice, when one filter does not hold them all.
-    pub turn: u16,
+pub enum Recipients {
+    /// Those of a filter, which the endpoint makes as large as the packet allows. [QST-12]
+    Filtered {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// The salt of the filter.
+        salt: u32,
+        /// Which slice, when one filter does not hold them all.
+        turn: u16,
+    },
+    /// These and nobody else. [QST-44]
+    Named(Vec<NodeId>),
 }
 
 /// What a node's word means for the question.
@@ -166,6 +178,13 @@ pub enum Word {
     Expected,
     /// The node is not among those expected, or has its class already.
     Unexpected,
+}
+
+impl Expected {
+    /// Whether its answer may still come.
+    fn is_open(&self) -> bool {
+        self.asked && !matches!(self.progress, Progress::Ended(_))
+    }
 }
 
 impl Asking {
@@ -184,6 +203,8 @@ impl Asking {
             reply_rate,
             reply_rate_asked: reply_rate,
             filter_capacity: pace.filter_capacity.max(1),
+            names_capacity: pace.names_capacity.max(1),
+            named_up_to: None,
             questions_sent: 0,
             trickled: false,
             last_answer: now.instant,
@@ -228,31 +249,33 @@ impl Asking {
                 && only.as_ref().is_none_or(|only| only.contains(name))
                 && self.ask.selector.picks(name, |key| member.subject.labels.get(key));
             match known.get(name) {
-                Some(at) => ids.push((*at, member.id)),
-                None if picked || named => new.push((name.to_owned(), Some(member.id))),
+                Some(at) => ids.push((*at, member.id, picked)),
+                None if picked || named => new.push((name.to_owned(), Some(member.id), picked)),
                 None => {}
             }
         }
+        // Whom this node does not know yet may answer.
         let unknown = demanded.into_iter().filter(|name| !known.contains_key(name));
-        new.extend(unknown.map(|name| (name.to_owned(), None)));
-        for (at, id) in ids {
-            self.nodes[at].id = Some(id);
+        new.extend(unknown.map(|name| (name.to_owned(), None, true)));
+        for (at, id, asked) in ids {
+            let node = &mut self.nodes[at];
+            (node.id, node.asked) = (Some(id), asked);
             self.index.insert(id, at);
         }
-        for (name, id) in new {
+        for (name, id, asked) in new {
             if let Some(id) = id {
                 self.index.insert(id, self.nodes.len());
             }
-            self.nodes.push(Expected { name, id, progress: Progress::Silent });
-            self.open += 1;
+            self.nodes.push(Expected { name, id, asked, progress: Progress::Silent });
         }
+        self.open = self.nodes.iter().filter(|node| node.is_open()).count();
     }
 
     /// Whether the word of this node is wanted.
     pub fn word_of(&self, id: &NodeId) -> Word {
         match self.node(id) {
-            Some(Expected { progress: Progress::Ended(_), .. }) | None => Word::Unexpected,
-            Some(_) => Word::Expected,
+            Some(node) if node.is_open() => Word::Expected,
+            Some(_) | None => Word::Unexpected,
         }
     }
 
@@ -327,8 +350,8 @@ impl Asking {
         };
         // Only a first word in a later round hints at loss: large replies take their time.
         self.trickled |= self.round > 1 && node.progress == Progress::Silent;
+        self.open -= usize::from(node.is_open());
         node.progress = Progress::Ended(ended(outcome));
-        self.open -= 1;
         self.last_answer = now;
         true
     }
@@ -444,6 +467,7 @@ impl Asking {
         }
         let is_gone = |node: &Expected| match (&node.progress, &node.id) {
             (Progress::Ended(_), _) => true,
+            _ if !node.asked => true,
             (Progress::Silent, Some(id)) => roster.has_surely_ended(now.instant, id),
             (Progress::Silent | Progress::Pending | Progress::Pulling, _) => false,
         };
@@ -468,19 +492,27 @@ impl Asking {
         }
         self.round = self.round.saturating_add(1);
         let restricted = self.round > 1 || self.ask.only.is_some();
-        let slices =
-            if restricted { silent.len().div_ceil(self.filter_capacity).max(1) } else { 1 };
-        let expected = if self.round == 1 && !restricted { self.nodes.len() } else { silent.len() };
+        let by_name = self.ask.only.is_some() && !self.ask.verb.is_harmless();
+        let capacity = if by_name { self.names_capacity } else { self.filter_capacity };
+        let slices = if restricted { silent.len().div_ceil(capacity).max(1) } else { 1 };
+        let expected = if restricted { silent.len() } else { self.nodes.len() };
         let window = self.window(expected.div_ceil(slices));
-        let wanted = restricted.then(|| {
+        let recipients = restricted.then(|| {
+            if by_name {
+                return Recipients::Named(self.next_named(&silent));
+            }
             let turn = self.next_turn(slices);
-            Wanted { nodes: silent.clone(), salt: self.salt, turn }
+            Recipients::Filtered { nodes: silent.clone(), salt: self.salt, turn }
         });
         let sliced = slices > 1;
         let pause = PAUSES_MS[usize::from(self.round - 1).min(PAUSES_MS.len() - 1)];
         let pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
         self.next_round = now.instant + window + pause;
-        let (pokes, neighbours) = self.pokes(&silent, roster);
+        let addressed = match &recipients {
+            Some(Recipients::Named(named)) => named,
+            Some(Recipients::Filtered { .. }) | None => &silent,
+        };
+        let (pokes, neighbours) = self.pokes(addressed, roster);
         let by_multicast = self.ask.ways != Ways::Unicast;
         let all_ways = self.ask.ways == Ways::All;
         if all_ways && self.round + 1 == REPLY_GROUP_ROUND {
@@ -492,7 +524,7 @@ impl Asking {
         let spent = now.instant.since(self.started);
         self.sends.push_back(Send::Round(Round {
             number: self.round,
-            wanted,
+            recipients,
             window,
             remaining: self.ask.deadline.extended.saturating_sub(spent),
             // Who looks at the ways wants to hear what comes by multicast. [PRE-12]
@@ -514,10 +546,21 @@ impl Asking {
         self.turns_left
     }
 
+    /// The nodes after those that were named last, as many as a round names.
+    fn next_named(&mut self, silent: &[NodeId]) -> Vec<NodeId> {
+        let sorted: BTreeSet<NodeId> = silent.iter().copied().collect();
+        let is_behind = |node: &&NodeId| self.named_up_to.is_none_or(|last| **node > last);
+        let (behind, before): (Vec<&NodeId>, Vec<&NodeId>) = sorted.iter().partition(is_behind);
+        let next = behind.into_iter().chain(before).take(self.names_capacity);
+        let next: Vec<NodeId> = next.copied().collect();
+        self.named_up_to = next.last().copied();
+        next
+    }
+
     /// Nodes whose answer is still wanted.
     fn silent(&self) -> impl Iterator<Item = NodeId> {
         let wanted = [Progress::Silent, Progress::Pending];
-        let silent = move |node: &&Expected| wanted.contains(&node.progress);
+        let silent = move |node: &&Expected| node.asked && wanted.contains(&node.progress);
         self.nodes.iter().filter(silent).filter_map(|node| node.id)
     }
 
@@ -567,7 +610,7 @@ impl Asking {
         };
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.sort_by(|left, right| left.name.cmp(&right.name));
-        for Expected { name: node, id, progress } in nodes {
+        for Expected { name: node, id, progress, .. } in nodes {
             let heard = id.as_ref().and_then(|id| roster.heard(id));
             let alive = id.as_ref().map(|id| roster.state(now.instant, id));
             let spoke = progress != Progress::Silent;

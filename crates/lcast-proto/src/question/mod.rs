@@ -67,7 +67,7 @@ pub struct Ask {
     pub verb: Verb,
     /// Which nodes.
     pub selector: Selector,
-    /// Names that alone may answer (`--nodes-from`); `None` for all that the selector picks.
+    /// Names of those that are asked (`--nodes-from`); `None` for all that the selector picks.
     pub only: Option<Vec<String>>,
     /// Names that must answer, known or not (`--expect`).
     pub expect: Vec<String>,
@@ -104,6 +104,16 @@ pub enum Verb {
     Watch(WatchRequest),
 }
 
+impl Verb {
+    /// Whether a node that was not meant may carry it out: nothing changes there. [QST-44]
+    fn is_harmless(&self) -> bool {
+        match self {
+            Self::Get(_) | Self::Schema | Self::Ping => true,
+            Self::Set(_) | Self::Watch(_) => false,
+        }
+    }
+}
+
 /// What to watch, and in what way.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WatchRequest {
@@ -126,7 +136,10 @@ pub struct SetRequest {
     pub dry_run: bool,
 }
 
-/// How long a question may take.
+/// The longest that a question may take: for so long nodes remember what they wrote. [QST-27]
+pub const DEADLINE_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a question may take, at most [`DEADLINE_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// When it ends if nothing more trickles in.
@@ -208,6 +221,9 @@ pub enum AskError {
         /// Bytes that it could have.
         max: usize,
     },
+    /// It would take longer than nodes remember it.
+    #[error("a question takes an hour at most, not {0:?}")]
+    TooLong(Duration),
     /// There is no link to send on.
     #[error(
         "no interface of the realm is up with an IPv6 address; look at 'ip -6 address', and at \

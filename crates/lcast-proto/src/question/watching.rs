@@ -90,6 +90,8 @@ pub enum LeaveReason {
     Forgotten,
     /// It has more values than a watch may hold.
     TooMany,
+    /// It answers with an error, or refuses: what is known of it is no longer told.
+    Failed,
 }
 
 impl LeaveReason {
@@ -103,6 +105,7 @@ impl LeaveReason {
             Self::Restarted => "restarted",
             Self::Forgotten => "forgotten",
             Self::TooMany => "too_many",
+            Self::Failed => "failed",
         }
     }
 }
@@ -114,6 +117,8 @@ pub enum WatchSend {
     Renew {
         /// How many may answer.
         replies: usize,
+        /// To whom alone; `None`: all that the selector picks.
+        only: Option<Vec<NodeId>>,
     },
     /// That the watch is over for these nodes.
     End {
@@ -130,6 +135,8 @@ pub enum WatchSend {
         copies: Vec<SocketAddrV6>,
         /// Whether it goes to everybody as well.
         to_all: bool,
+        /// Whether nobody else may take it for theirs: not all that the selector picks are watched.
+        by_name: bool,
     },
 }
 
@@ -226,7 +233,12 @@ impl Watching {
     /// present values at once or in pages. `None` where the node does not belong to the watch, or
     /// has too many values: then its lease is given back.
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
-        let name = self.picked.get(&id)?.clone();
+        let Some(name) = self.picked.get(&id).cloned() else {
+            if self.unused.len() < ASKED_AT_ONCE_MAX {
+                self.unused.insert(id);
+            }
+            return None;
+        };
         let too_much = |it: &WatchedNode| it.step == Step::TooMuch && it.sender == sender;
         if self.nodes.get(&id).is_some_and(too_much) {
             self.unused.insert(id);
@@ -248,13 +260,17 @@ impl Watching {
         Some(())
     }
 
-    /// A node will not, or cannot, until another process of it is there.
-    pub fn declined(&mut self, id: NodeId, sender: SenderId) {
+    /// A node will not, or cannot, until a renewal or another process of it brings it back: it
+    /// gives no lease. Who is `busy` has not ended the one that it gave. [WAT-1] [WAT-8]
+    pub fn declined(&mut self, id: NodeId, sender: SenderId, busy: bool) {
         let Some(name) = self.picked.get(&id).cloned() else { return };
-        if self.nodes.get(&id).is_some_and(|it| it.step == Step::Live && it.sender == sender) {
+        let held = self.nodes.get(&id);
+        if busy && held.is_some_and(|it| it.step == Step::Live && it.sender == sender) {
             return;
         }
-        self.leave(&id, Step::Gone, LeaveReason::Restarted);
+        let same = held.is_some_and(|it| it.sender == sender);
+        let reason = if same { LeaveReason::Failed } else { LeaveReason::Restarted };
+        self.leave(&id, Step::Gone, reason);
         let declined = WatchedNode { step: Step::Declined, ..WatchedNode::new(name, sender, 0) };
         self.nodes.insert(id, declined);
     }
@@ -488,7 +504,8 @@ impl Watching {
         sends.extend(self.give_back(roster));
         if self.renew_at <= at {
             self.renew_at = at + RENEW_EVERY;
-            sends.push(WatchSend::Renew { replies: self.picked.len() });
+            let only = self.ask.only.as_ref().map(|_| self.picked.keys().copied().collect());
+            sends.push(WatchSend::Renew { replies: self.picked.len(), only });
         }
         if !self.settled {
             return sends;
@@ -583,7 +600,8 @@ impl Watching {
             return None;
         }
         to_all |= nodes.len() > UNICAST_MAX;
-        Some(WatchSend::Ask { nodes, copies: copies.into_iter().collect(), to_all })
+        let (copies, by_name) = (copies.into_iter().collect(), self.ask.only.is_some());
+        Some(WatchSend::Ask { nodes, copies, to_all, by_name })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which nodes a round of a question still wants: a salted Bloom filter over node ids.
 //!
-//! A false positive costs one duplicate reply, never a missing one. When more nodes are wanted
+//! A false positive costs one reply that nobody wants, never a missing one. What must not happen at
+//! others goes to nodes by name: see [`wanted`](super::wanted). When more nodes are wanted
 //! than the filter holds at a tenth of false positives, it speaks of one slice of them, told
 //! apart by hash, and later rounds speak of the others. See `docs/spec/questions.md`.
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::cbor::{self, Cbor, CborError, Fields, MapBuilder};
 use super::filter::Filter;
 use super::id::{NodeId, SenderId};
+use super::wanted::{Named, Wanted};
 use super::watch::{self, ChangeFrame, WatchTerms};
 use crate::time::Timestamp;
 use crate::variable::Assigned;
@@ -72,7 +73,7 @@ pub struct QuestionFrame {
     /// The time over which replies spread.
     pub window: Duration,
     /// Who shall answer; everybody that the selector picks where there is none.
-    pub wanted: Option<Filter>,
+    pub wanted: Option<Wanted>,
     /// Whether replies shall come by the asker's reply group as well.
     pub by_group: bool,
 }
@@ -367,7 +368,7 @@ fn encode_question(question: &QuestionFrame) -> Vec<u8> {
     }
     map = map.field(16, millis(question.remaining)).field(17, micros(question.window));
     if let Some(wanted) = &question.wanted {
-        map = map.field(18, encode_filter(wanted));
+        map = map.field(18, encode_wanted(wanted));
     }
     if question.by_group {
         map = map.field(19, true);
@@ -410,7 +411,7 @@ fn decode_question(fields: &mut Fields) -> Result<QuestionFrame, CborError> {
         watch: terms,
         remaining: Duration::from_millis(fields.uint(16)?),
         window: Duration::from_micros(fields.uint(17)?),
-        wanted: fields.take(18).map(|it| decode_filter(&it, 18)).transpose()?,
+        wanted: fields.take(18).map(|it| decode_wanted(&it, 18)).transpose()?,
         by_group: fields.flag(19)?,
     })
 }
@@ -451,6 +452,22 @@ fn decode_set(fields: &mut Fields) -> Result<SetFrame, CborError> {
         if_version: fields.take(2).map(|it| version(&it).ok_or(CborError::Type(15))).transpose()?,
         dry_run: fields.flag(3)?,
     })
+}
+
+fn encode_wanted(wanted: &Wanted) -> Cbor {
+    match wanted {
+        Wanted::Filtered(filter) => encode_filter(filter),
+        Wanted::Named(named) => Cbor::Bytes(named.to_bytes()),
+    }
+}
+
+fn decode_wanted(value: &Cbor, field: i64) -> Result<Wanted, CborError> {
+    match value {
+        Cbor::Bytes(bytes) => {
+            Named::from_bytes(bytes).map(Wanted::Named).ok_or(CborError::Type(field))
+        }
+        _ => decode_filter(value, field).map(Wanted::Filtered),
+    }
 }
 
 fn encode_filter(filter: &Filter) -> Cbor {

@@ -8,4 +8,5 @@ pub mod filter;
 pub mod frame;
 pub mod header;
 pub mod id;
+pub mod wanted;
 pub mod watch;

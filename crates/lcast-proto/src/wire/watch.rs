@@ -26,6 +26,8 @@ pub struct WatchTerms {
     pub every: Option<Duration>,
     /// Tell a number only when it is at least so far from what was told last.
     pub delta: Option<f64>,
+    /// Whether who gave a lease shall only extend it. [WAT-6]
+    pub renewal: bool,
 }
 
 /// One message of a node to all watchers of a topic.
@@ -61,6 +63,7 @@ pub(super) fn encode_terms(terms: &WatchTerms) -> Cbor {
         .field(1, millis(terms.lease))
         .field_opt(2, terms.every.map(millis))
         .field_opt(3, terms.delta.map(Cbor::Float))
+        .field_opt(4, terms.renewal.then_some(true))
         .build()
 }
 
@@ -73,6 +76,7 @@ pub(super) fn decode_terms(fields: &mut Fields) -> Result<WatchTerms, CborError>
         lease: Duration::from_millis(fields.uint(1)?),
         every: fields.uint_opt(2)?.map(Duration::from_millis),
         delta,
+        renewal: fields.flag(4)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Scenarios that write settings.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lcast_proto::question::report::{Class, Outcome};
@@ -9,6 +10,7 @@ use super::plain::warm;
 use crate::fault::Conditions;
 use crate::node::Pace;
 use crate::question::Question;
+use crate::random::Random;
 use crate::world::script::Change;
 use crate::world::{Setup, World};
 
@@ -50,6 +52,25 @@ pub(super) fn set(seed: u64) -> World {
         let number = world.ask(asker, question.on("a0002"));
         let class = world.asked(number).class("a0002");
         world.insist(class == Some(Class::Error), || format!("{text} is {class:?}"));
+    }
+    world
+}
+
+/// Settings for listed names, more than one packet names, are written there and nowhere else.
+pub(super) fn listed(seed: u64) -> World {
+    let conditions = Conditions::lan().with_loss(0.1);
+    let mut world = warm(seed, &Setup { agents: 200, conditions, ..Setup::default() });
+    let mut random = Random::new(seed, "listed");
+    let asker = world.client();
+    for count in [1, 5, 60, 150] {
+        let names: BTreeSet<String> =
+            (0..count).map(|_| format!("a{:04}", 1 + random.below(200))).collect();
+        let question = Question::set("app.greeting", format!("hello {count}"));
+        let question = question.only(names.iter().map(String::as_str));
+        let number = world.ask(asker, question);
+        let answered = world.asked(number).report().answered as usize;
+        let listed = names.len();
+        world.insist(answered == listed, || format!("{answered} of {listed} wrote"));
     }
     world
 }

@@ -162,7 +162,16 @@ fn watch(random: &mut Random) -> Question {
     if random.chance(0.2) {
         question = question.every(Duration::from_millis(20 + random.below(1_000)));
     }
-    question
+    listed(random, question)
+}
+
+/// Now and then a question goes to a few listed nodes.
+fn listed(random: &mut Random, question: Question) -> Question {
+    if !random.chance(0.2) {
+        return question;
+    }
+    let names: Vec<String> = (0..3).map(|_| format!("a{:04}", 1 + random.below(16))).collect();
+    question.only(names.iter().map(String::as_str))
 }
 
 fn pace(random: &mut Random) -> Pace {
@@ -193,5 +202,5 @@ fn question(random: &mut Random) -> Question {
             ["app.number < 5", "app.load > 5.0", "app.nothing == 1", "labels.role == \"db\""];
         question = question.predicate(predicates[random.index(predicates.len())]);
     }
-    question
+    listed(random, question)
 }

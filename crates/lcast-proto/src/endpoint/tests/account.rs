@@ -138,7 +138,7 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
 fn no_round_is_added_while_answers_come() {
     let bench = bench(30);
     let roster = &bench.nodes[0].endpoint.roster;
-    let pace = Pace { reply_rate: 50_000, filter_capacity: 240 };
+    let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
     let ask = get("app.load", Selector::default());
     let mut asking = Asking::new(bench.now, QuestionId(1), ask, roster, pace);
     let start = bench.now;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
-use crate::question::asking::{Asking, Pace, Send};
+use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 
@@ -69,7 +69,7 @@ fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
     let roster = Roster::new(members(600));
     let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
     for (filter_capacity, slices) in [(240, 3), (64, 10)] {
-        let pace = Pace { reply_rate: 50_000, filter_capacity };
+        let pace = Pace { reply_rate: 50_000, filter_capacity, names_capacity: 64 };
         let ask = get("app", Selector::default());
         let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
         let mut asked = BTreeSet::new();
@@ -79,14 +79,39 @@ fn every_silent_node_is_asked_when_its_slice_has_its_turn() {
             assert!(asking.handle_timeout(now, &roster).is_none());
             while let Some(send) = asking.poll_send() {
                 let Send::Round(round) = send else { continue };
-                let Some(wanted) = round.wanted else { continue };
+                let Some(Recipients::Filtered { nodes, salt, turn }) = round.recipients else {
+                    continue;
+                };
                 rounds += 1;
                 let bytes = (filter_capacity * 5).div_ceil(8);
-                let filter = Filter::new(wanted.nodes.iter(), wanted.salt, wanted.turn, bytes);
-                asked.extend(wanted.nodes.into_iter().filter(|it| filter.is_in_slice(it)));
+                let filter = Filter::new(nodes.iter(), salt, turn, bytes);
+                asked.extend(nodes.into_iter().filter(|it| filter.is_in_slice(it)));
             }
         }
         assert_eq!(rounds, slices, "{filter_capacity}");
+    }
+}
+
+/// [QST-44]
+#[test]
+fn every_listed_node_is_named_when_its_turn_comes() {
+    let roster = Roster::new(members(600));
+    let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
+    let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
+    let only: Vec<String> = (0..300).map(|index| format!("n{index}")).collect();
+    let ask = Ask { only: Some(only), ..set("hello", None) };
+    let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
+    let mut asked = BTreeSet::new();
+    for round in 1..=5 {
+        now.instant = asking.poll_timeout();
+        assert!(asking.handle_timeout(now, &roster).is_none());
+        while let Some(send) = asking.poll_send() {
+            let Send::Round(round) = send else { continue };
+            let Some(Recipients::Named(nodes)) = round.recipients else { panic!("{round:?}") };
+            assert!(nodes.len() <= 64);
+            asked.extend(nodes);
+        }
+        assert_eq!(asked.len(), 300.min(round * 64));
     }
 }
 

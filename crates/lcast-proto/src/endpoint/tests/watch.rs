@@ -8,25 +8,19 @@ use crate::question::watched::{LEASE_MAX, LEASES_OF_MEMBER_MAX, TOPICS_OF_MEMBER
 use crate::question::watching::{LeaveReason, WatchEvent, Watching};
 use crate::wire::watch::{Change, ChangeFrame, TopicId};
 
-fn watch(pattern: &str, selector: Selector) -> Ask {
+pub(super) fn watch(pattern: &str, selector: Selector) -> Ask {
     let patterns = vec![pattern.parse().unwrap()];
     let request = WatchRequest { patterns, ..WatchRequest::default() };
     Ask { verb: Verb::Watch(request), ..get(pattern, selector) }
 }
 
-/// The same, told anew every second.
-fn each_second(ask: Ask) -> Ask {
-    let Verb::Watch(request) = ask.verb else { panic!("{ask:?}") };
-    Ask { verb: Verb::Watch(WatchRequest { every: Some(LONG), ..request }), ..ask }
-}
-
-fn at_predicate(text: &str) -> Selector {
+pub(super) fn at_predicate(text: &str) -> Selector {
     Selector { predicate: Some(text.parse::<Predicate>().unwrap()), ..Selector::default() }
 }
 
 impl Bench {
     /// Begins to watch; what the nodes hold at first.
-    fn begin(&mut self, index: usize, ask: Ask) -> (QuestionId, Report) {
+    pub(super) fn begin(&mut self, index: usize, ask: Ask) -> (QuestionId, Report) {
         let id = QuestionId(1000 + self.sent.len() as u64);
         self.input(index, Input::Ask(id, Box::new(ask)));
         let done = move |events: &[(usize, Event)]| {
@@ -41,27 +35,27 @@ impl Bench {
         (id, report.unwrap())
     }
 
-    fn publish(&mut self, index: usize, name: &str, value: Value) {
+    pub(super) fn publish(&mut self, index: usize, name: &str, value: Value) {
         let now = self.now;
         let update = Update { name: name.parse().unwrap(), value, time: None, version: None };
         self.nodes[index].endpoint.change(|table| table.update(now, update)).unwrap();
     }
 
     /// Lets a node have disks, none so far.
-    fn define_disks(&mut self, index: usize) {
+    pub(super) fn define_disks(&mut self, index: usize) {
         let define = |table: &mut Table| table.define(Definition::gauge("app.disk[*]", Type::Int));
         self.nodes[index].endpoint.change(define).unwrap();
     }
 
     /// Gives a node so many disks.
-    fn publish_disks(&mut self, index: usize, count: i64) {
+    pub(super) fn publish_disks(&mut self, index: usize, count: i64) {
         for disk in 0..count {
             self.publish(index, &format!("app.disk[\"{disk}\"]"), Value::Int(disk));
         }
     }
 
     /// What a watch has said since the last call.
-    fn said(&mut self, index: usize) -> Vec<WatchEvent> {
+    pub(super) fn said(&mut self, index: usize) -> Vec<WatchEvent> {
         let mut said = Vec::new();
         for (at, event) in std::mem::take(&mut self.events) {
             if let Event::Watch(_, event) = event
@@ -74,7 +68,7 @@ impl Bench {
     }
 
     /// Changes of one value at a node, as (value, skipped).
-    fn changes(&mut self, index: usize, of: &str) -> Vec<(i64, u64)> {
+    pub(super) fn changes(&mut self, index: usize, of: &str) -> Vec<(i64, u64)> {
         let mut changes = Vec::new();
         for event in self.said(index) {
             let WatchEvent::Changed { node, values, .. } = event else { panic!("{event:?}") };
@@ -95,7 +89,7 @@ fn to_groups(bench: &Bench, from: usize) -> usize {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(1);
+pub(super) const LONG: Duration = Duration::from_secs(1);
 
 /// [WAT-1] [WAT-5]
 #[test]
@@ -268,62 +262,6 @@ fn a_predicate_makes_nodes_enter_and_leave() {
     bench.publish(2, "app.load", Value::Int(4));
     bench.pass(LONG);
     assert_eq!(bench.said(0), []);
-}
-
-/// [WAT-3]: what an answer says between two looks is taken back by the next.
-#[test]
-fn what_only_an_answer_told_is_taken_back() {
-    let mut bench = bench(2);
-    bench.define_disks(2);
-    bench.publish_disks(2, 1);
-    bench.begin(0, each_second(watch("app.disk", Selector::default())));
-    bench.publish_disks(2, 2);
-    let (_, report) = bench.begin(1, each_second(watch("app.disk", Selector::default())));
-    assert_eq!(report.answered, 1);
-    bench.events.clear();
-    let gone: crate::name::Name = "app.disk[\"1\"]".parse().unwrap();
-    bench.nodes[2].endpoint.change(|table| table.remove(gone.steps()));
-    bench.pass(LONG);
-    let gone: Vec<String> = vec![gone.to_string()];
-    let tells = |event: &WatchEvent| match event {
-        WatchEvent::Changed { removed, .. } => *removed == gone,
-        WatchEvent::Entered { .. } | WatchEvent::Left { .. } => false,
-    };
-    assert!(bench.said(1).iter().any(tells));
-}
-
-/// [WAT-3]
-#[test]
-fn a_predicate_that_held_for_an_answer_alone_is_taken_back() {
-    let mut bench = bench(2);
-    let ask = || each_second(watch("app.load", at_predicate("app.load > 10")));
-    bench.begin(0, ask());
-    bench.publish(2, "app.load", Value::Int(20));
-    let (_, report) = bench.begin(1, ask());
-    assert_eq!(report.answered, 1);
-    bench.events.clear();
-    bench.publish(2, "app.load", Value::Int(3));
-    bench.pass(LONG);
-    let left = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::NoMatch };
-    assert_eq!(bench.said(1), [left]);
-}
-
-/// [WAT-3]
-#[test]
-fn a_predicate_that_failed_for_an_answer_alone_is_made_good() {
-    let mut bench = bench(2);
-    let ask = || each_second(watch("app.load", at_predicate("app.load > 10")));
-    bench.publish(2, "app.load", Value::Int(20));
-    bench.begin(0, ask());
-    bench.publish(2, "app.load", Value::Int(3));
-    let (_, report) = bench.begin(1, ask());
-    assert_eq!(report.answered, 0);
-    bench.events.clear();
-    bench.publish(2, "app.load", Value::Int(30));
-    bench.pass(LONG);
-    let said = bench.said(1);
-    let [WatchEvent::Entered { node, values }] = said.as_slice() else { panic!("{said:?}") };
-    assert_eq!((node.as_str(), &values[0].value), ("n0", &Value::Int(30)));
 }
 
 /// [WAT-8]
@@ -559,7 +497,7 @@ fn a_node_that_restarts_leaves_first() {
     assert_eq!((watching.poll_event(), watching.poll_event()), (Some(left), None));
     // The same where the other process will not be watched.
     watching.snapshot(Instant::from_micros(1), &id, 1, Vec::new(), true);
-    watching.declined(id, SenderId([8; 12]));
+    watching.declined(id, SenderId([8; 12]), false);
     assert!(matches!(watching.poll_event(), Some(WatchEvent::Left { .. })));
 }
 
@@ -783,4 +721,34 @@ fn who_has_too_many_values_gives_no_lease_any_more() {
         bench.pass(LONG / 2);
         assert_eq!(bench.nodes[2].endpoint.sizes()[6], 0, "leases");
     }
+}
+
+/// [WAT-7]
+#[test]
+fn who_leaves_ends_its_watches() {
+    let mut bench = bench(2);
+    bench.begin(0, watch("app.load", Selector::default()));
+    assert_eq!(bench.nodes[2].endpoint.answering.leases(), 1);
+    bench.input(0, Input::Leave);
+    bench.pass(SHORT);
+    for node in &bench.nodes[2..] {
+        assert_eq!(node.endpoint.answering.leases(), 0);
+    }
+}
+
+/// [WAT-8]
+#[test]
+fn who_cannot_answer_any_more_leaves() {
+    let mut bench = bench(1);
+    let define = |table: &mut Table| table.define(Definition::gauge("app.note[*]", Type::Text));
+    bench.nodes[2].endpoint.change(define).unwrap();
+    bench.begin(0, watch("app", Selector::default()));
+    bench.events.clear();
+    for note in 0..3 {
+        let text = Value::from("x".repeat(1 << 20).as_str());
+        bench.publish(2, &format!("app.note[\"{note}\"]"), text);
+    }
+    bench.pass(LONG * 10);
+    let left = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::Failed };
+    assert_eq!(bench.said(0), [left]);
 }

@@ -13,6 +13,7 @@ use crate::value::{Type, Value};
 use crate::variable::{Assigned, Constraint, Definition, Table, Update};
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Announcement, SetFrame};
+use crate::wire::wanted::Wanted;
 use crate::wire::watch::WatchTerms;
 
 /// A node, an operator who asks it, and what the node has heard.
@@ -345,7 +346,12 @@ fn who_is_answered_with_an_error_has_no_lease() {
     };
     let watch = |bench: &Bench, request| QuestionFrame {
         verb: VerbCode::Watch,
-        watch: Some(WatchTerms { lease: watched::LEASE_MAX, every: None, delta: None }),
+        watch: Some(WatchTerms {
+            lease: watched::LEASE_MAX,
+            every: None,
+            delta: None,
+            renewal: false,
+        }),
         ..large(bench, request)
     };
     let frame = watch(&bench, 9);
@@ -358,7 +364,8 @@ fn who_is_answered_with_an_error_has_no_lease() {
     }
     // A new watcher, and one that asks for the values again.
     for (request, leases) in [(10, 1), (9, 0)] {
-        let wanted = Some(Filter::new([bench.own.id()].iter(), 1, 0, Filter::BYTES_MAX));
+        let filter = Filter::new([bench.own.id()].iter(), 1, 0, Filter::BYTES_MAX);
+        let wanted = Some(Wanted::Filtered(filter));
         let frame = QuestionFrame { round: 2, wanted, ..watch(&bench, request) };
         let answers = bench.hear(frame);
         assert!(matches!(answers[..], [Answer::Error(..)]), "{request}: {answers:?}");
