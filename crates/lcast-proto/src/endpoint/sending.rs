@@ -114,13 +114,15 @@ impl Endpoint {
 
     /// Sends the answer to a question.
     pub(super) fn send_reply(&mut self, now: Now, reply: ReplyAct) {
-        let answer = match &reply.answer {
-            Answer::Watched(_, answer) => &**answer,
-            answer => answer,
+        let (answer, watched) = match &reply.answer {
+            Answer::Watched(_, answer) => (&**answer, true),
+            answer => (answer, false),
         };
         // Its pages are going to be asked for at once.
         let has_pages = matches!(answer, Answer::Announced(_));
-        let with_schema = matches!(answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
+        // Who watches is told values later, where there are none yet.
+        let with_schema =
+            watched || matches!(answer, Answer::Values(_) | Answer::Announced(_) | Answer::Here);
         let frame = fitting(ReplyFrame {
             request: reply.request,
             answer: reply.answer,

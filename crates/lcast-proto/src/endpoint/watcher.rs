@@ -69,6 +69,14 @@ impl Repeats {
     }
 }
 
+impl Watch {
+    /// Awaits a node's values, of which process and as of which message; whether pages of another
+    /// answer were on the way, which do not fit these.
+    fn awaits_other_pages(&mut self, id: NodeId, of: (SenderId, u64)) -> bool {
+        self.pulling.insert(id, of).is_some_and(|before| before != of)
+    }
+}
+
 impl Endpoint {
     /// Begins to watch, beside the question of the same request. [WAT-2]
     pub(super) fn start_watch(
@@ -250,9 +258,7 @@ impl Endpoint {
         }
         match &answer {
             Answer::Values(_) | Answer::Announced(_) => {
-                let before = watch.pulling.insert(id, (sender, number));
-                if before.is_some_and(|it| it != (sender, number)) {
-                    // Pages of one answer do not fit those of another.
+                if watch.awaits_other_pages(id, (sender, number)) {
                     let blob = Blob::Reply(reply.request);
                     self.pulls.stop(|from, it| *from == sender && *it == blob);
                 }
@@ -271,6 +277,10 @@ impl Endpoint {
             | Answer::Stated(_) => {}
         }
         if open {
+            if matches!(answer, Answer::Empty(_)) {
+                // The question itself has no use for the units.
+                self.learn_units(now, sender, reply.schema);
+            }
             return Some(ReplyFrame { answer, ..reply });
         }
         self.take_watched(now, sender, id, ReplyFrame { answer, ..reply });
@@ -279,11 +289,7 @@ impl Endpoint {
 
     /// Takes the values of a node that was asked by the watch itself.
     fn take_watched(&mut self, now: Now, sender: SenderId, id: NodeId, reply: ReplyFrame) {
-        if let Some(schema) = reply.schema
-            && self.schemas.known(&schema).is_none()
-        {
-            self.pull_schema(now.instant, sender, schema);
-        }
+        self.learn_units(now, sender, reply.schema);
         let request = reply.request;
         match reply.answer {
             Answer::Values(bytes) => {
@@ -310,6 +316,13 @@ impl Endpoint {
             | Answer::Stated(_) => {}
         }
         self.tell_watch_events(request);
+    }
+
+    /// Pulls a schema that is not known yet.
+    fn learn_units(&mut self, now: Now, sender: SenderId, schema: Option<[u8; 16]>) {
+        if let Some(schema) = schema.filter(|it| self.schemas.known(it).is_none()) {
+            self.pull_schema(now.instant, sender, schema);
+        }
     }
 
     /// The question that began a watch has handed out the values of a node, or (not `told`) could

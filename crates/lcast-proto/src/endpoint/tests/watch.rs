@@ -127,6 +127,19 @@ fn units_stand_with_changes() {
     assert_eq!(values[0].value.unit, "{thread}");
 }
 
+/// [WAT-1]
+#[test]
+fn units_stand_with_the_first_values_of_who_enters() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", at_predicate("app.load > 100")));
+    bench.events.clear();
+    bench.publish(2, "app.load", Value::Int(101));
+    bench.pass(SHORT);
+    let said = bench.said(0);
+    let [WatchEvent::Entered { values, .. }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(values[0].unit, "{thread}");
+}
+
 /// [WAT-5]
 #[test]
 fn more_watchers_are_told_by_multicast() {
