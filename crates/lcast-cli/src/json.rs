@@ -247,6 +247,7 @@ fn unheard(it: &UnheardNode) -> Json {
     let mut node = json!({
         "node": it.node,
         "last_heard": it.last_heard.map_or(Json::Null, timestamp),
+        "state": it.state.as_str(),
     });
     if it.outcome_unknown {
         node["outcome"] = Json::from("unknown");
@@ -311,7 +312,9 @@ mod tests {
             "missing": 1,
             "empty_reasons": {"no_match": 0, "undefined": 0, "no_variable": 0},
             "nodes": {
-                "missing": [{"node": "missing1", "last_heard": "2026-11-22T09:59:58Z"}],
+                "missing": [{
+                    "node": "missing1", "last_heard": "2026-11-22T09:59:58Z", "state": "alive",
+                }],
                 "empty": [], "error": [], "refused": [], "late": [],
             },
             "rounds": 2, "questions_sent": 2, "elapsed_ms": 41.7,
@@ -325,7 +328,8 @@ mod tests {
             let (node, state) = ("web3".to_owned(), State::Never);
             unheard(&UnheardNode { node, last_heard, state, outcome_unknown })
         };
-        assert_eq!(node(None, false), json!({"node": "web3", "last_heard": null}));
+        let never = json!({"node": "web3", "last_heard": null, "state": "never"});
+        assert_eq!(node(None, false), never);
         assert_eq!(node(None, true)["outcome"], "unknown");
     }
 
