@@ -61,6 +61,8 @@ pub(crate) struct Reader {
 
 /// Unicast copies of one packet to neighbours of which nothing but the address is known.
 const NEIGHBOURS_MAX: usize = 64;
+/// Batches that are taken before what is due is done.
+const WAITING_BATCHES_MAX: usize = 16;
 /// How long to let a burst of interface changes pass.
 const SETTLE: Duration = Duration::from_millis(100);
 /// How long to wait at the start for addresses that are being checked for duplicates: by default
@@ -222,12 +224,11 @@ impl Driver {
             if self.is_forked() {
                 return self.abandon();
             }
+            let mut changed = false;
             match woken {
                 Woken::Network(Ok(wake)) => {
                     self.take_batch(&batch);
-                    if wake.interfaces_changed && settled_at.is_none() {
-                        settled_at = Some(Instant::now() + SETTLE);
-                    }
+                    changed = wake.interfaces_changed;
                 }
                 Woken::Network(Err(error)) => {
                     tracing::error!(%error, "the sockets cannot be watched any more");
@@ -247,6 +248,7 @@ impl Driver {
                 Woken::Stored(stored) => self.take_stored(stored),
                 Woken::Cancelled(id) => self.cancel(id),
                 Woken::Due => {
+                    changed = self.take_waiting(&mut batch).await;
                     let now = self.clock.now();
                     self.endpoint.handle_timeout(now);
                 }
@@ -259,6 +261,9 @@ impl Driver {
                     settled_at = None;
                     self.follow_interfaces();
                 }
+            }
+            if changed {
+                settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
             }
         }
     }
@@ -380,6 +385,25 @@ impl Driver {
         for failure in outcome.failures {
             tracing::debug!(error = %failure.error, link = failure.link, ?target, "not sent");
         }
+    }
+
+    /// Takes what has come already, before anything is done for want of it: on a busy host packets
+    /// wait as long as timers. At most [`WAITING_BATCHES_MAX`], so that a flood stops no timer.
+    /// Whether interfaces have changed.
+    async fn take_waiting(&mut self, batch: &mut Batch) -> bool {
+        let mut changed = false;
+        for _ in 0..WAITING_BATCHES_MAX {
+            let wake = tokio::select! {
+                biased;
+                wake = self.network.recv(batch) => wake,
+                () = std::future::ready(()) => break,
+            };
+            // The loop meets the same error, and ends.
+            let Ok(wake) = wake else { break };
+            self.take_batch(batch);
+            changed |= wake.interfaces_changed;
+        }
+        changed
     }
 
     fn take_batch(&mut self, batch: &Batch) {

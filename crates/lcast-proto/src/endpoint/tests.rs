@@ -391,6 +391,21 @@ fn lost_packets_are_asked_for_again_until_everybody_has_answered() {
     }
 }
 
+/// [SEC-40]
+#[test]
+fn nobody_verifies_what_is_asked_again_of_others() {
+    let mut bench = bench(3);
+    bench.pass(Duration::from_secs(1));
+    bench.nodes[3].up = false;
+    let verified = |bench: &Bench| bench.nodes[2].endpoint.stats().verified;
+    let before = verified(&bench);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.missing.len()), (2, 1));
+    assert!(report.rounds > 7);
+    // The question once, what the asker wants to know of the silent one, and signs of life.
+    assert!(verified(&bench) - before < 10);
+}
+
 #[test]
 fn predicates_are_evaluated_at_the_node() {
     let mut bench = bench(4);
