@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The mode of files that hold secrets.
+/// The mode of files that hold secrets. [SEC-78]
 pub const SECRET_MODE: u32 = 0o600;
 
 /// How sure a write must be when the call returns.

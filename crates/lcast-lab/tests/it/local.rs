@@ -154,6 +154,7 @@ fn two_users(card: bool) {
     }
 }
 
+/// [SEC-78]
 #[test]
 fn users_of_one_host_meet_without_a_card() {
     two_users(false);

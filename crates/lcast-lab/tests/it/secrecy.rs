@@ -20,6 +20,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// [SEC-70]
 #[test]
 fn no_marker_shows_on_the_wire() {
     let (read, written, raw) = (random(), random(), random());
@@ -206,6 +207,7 @@ fn a_question_sent_again_draws_no_reply() {
     assert_eq!(drawn, [], "the asker was sent replies to a repeated question");
 }
 
+/// [SEC-71]
 #[test]
 fn forged_packets_are_dropped_and_hurt_nobody() {
     let scene = Scene::new();

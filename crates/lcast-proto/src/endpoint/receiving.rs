@@ -2,7 +2,7 @@
 //!
 //! Length and header, key id, seal, certificate, holder of the sender id, replay window, frame,
 //! rate, signature or inside, freshness, validity of the certificate, permission; windows, peers
-//! and the roster change only after the signature. [SEC-40] [SEC-41]
+//! and the roster change only after the signature. [SEC-40] [SEC-41] [SEC-71]
 
 use std::net::SocketAddrV6;
 use std::sync::Arc;
@@ -173,7 +173,7 @@ impl Endpoint {
     }
 
     /// Whether this member may send under this sender id and number; moves nothing. Under the id of
-    /// another it could replace that one's session key or way, or take its place. [SEC-41]
+    /// another it could replace that one's session key or way, or take its place. [SEC-41] [SEC-72]
     fn check_sender(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
         let member = certificate.id();
         let holder = self.peers.peer(&header.sender);
@@ -304,7 +304,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the packets of this member count, other than to be refused.
+    /// Whether the packets of this member count, other than to be refused. [SEC-75]
     pub(super) fn check_membership(
         &self,
         now: Now,

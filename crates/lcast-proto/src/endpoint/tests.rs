@@ -5,6 +5,7 @@ mod account;
 mod hostile;
 mod limits;
 mod named;
+mod powers;
 mod presence;
 mod proof;
 mod ring;
@@ -440,6 +441,7 @@ fn names_that_must_answer_are_expected_known_or_not() {
     assert_eq!((report.expected, report.answered, replies.len()), (2, 2, 2));
 }
 
+/// [SEC-74]
 #[test]
 fn settings_are_written_by_operators_only() {
     let mut bench = bench(3);
@@ -567,7 +569,7 @@ fn replayed_and_re_sourced_questions_draw_nothing() {
     assert_eq!(fresh.stats().dropped(Dropped::Source), 1);
 }
 
-/// [SEC-41]: a guest that signs, as itself, under the sender id of an operator.
+/// [SEC-41] [SEC-72]: a guest that signs, as itself, under the sender id of an operator.
 #[test]
 fn nobody_takes_over_the_sender_id_of_another_member() {
     for is_known_before in [true, false] {

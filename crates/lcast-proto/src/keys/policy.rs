@@ -2,7 +2,7 @@
 //!
 //! A [`Policy`] gives verbs to roles: members read, operators and admins set. A node's own
 //! [`Narrowing`] can only take away from that. Permission is judged before existence, so that names
-//! cannot be probed: [SEC-50].
+//! cannot be probed: [SEC-50]. Nobody has more than its roles: [SEC-74].
 
 use super::subject::Roles;
 use crate::name::Name;

@@ -148,7 +148,7 @@ impl GroupKeys {
     }
 
     /// Seals a packet of this process in place: writes the header into the first [`HEADER_LEN`]
-    /// bytes, encrypts what follows and appends the tag: [SEC-11].
+    /// bytes, encrypts what follows and appends the tag: [SEC-11]. No outsider reads it: [SEC-70].
     ///
     /// # Errors
     /// When the packet is too long or its number was used: then nothing is changed.
@@ -203,7 +203,8 @@ impl GroupKeys {
 }
 
 impl Pair {
-    /// The pair of the announcer of `session`, on its own side: [SEC-12].
+    /// The pair of the announcer of `session`, on its own side: [SEC-12]. What it seals is closed to
+    /// all others, later thieves of the credential included: [SEC-73] [SEC-76].
     ///
     /// # Errors
     /// When the peer's certified key is of small order.

@@ -68,6 +68,7 @@ fn fails<T>(outcome: Result<T, RealmError>, parts: &[&str]) {
     }
 }
 
+/// [SEC-78]
 #[test]
 fn a_realm_is_made_private_and_whole() {
     let fixture = Fixture::new();

@@ -173,7 +173,7 @@ fn a_member_that_floods_leaves_the_others_their_answers() {
     assert_eq!(verified, u64::from(MEMBER_PER_SECOND_MAX + SHARE_PER_SECOND));
 }
 
-/// [SEC-44]
+/// [SEC-44] [SEC-72]
 #[test]
 fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     let mut bench = bench(1);
@@ -203,8 +203,8 @@ fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
 }
 
-/// [SEC-34]: `forget NAME && realm issue NAME` is what the doctor says to do about a stolen
-/// credential.
+/// [SEC-34] [SEC-75]: `forget NAME && realm issue NAME` is what the doctor says to do about a
+/// stolen credential.
 #[test]
 fn issuing_a_forgotten_name_again_does_not_bring_its_credential_back() {
     let mut random = Random::from_seed([9; 32]);
