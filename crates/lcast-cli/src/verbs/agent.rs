@@ -269,10 +269,7 @@ fn tell_own(own: &mut OwnFacts, facts: &Facts) {
 
 fn narrowing(config: &Config) -> Narrowing {
     let unreadable = config.policy.read_deny.iter().map(|steps| Steps(steps).to_string());
-    Narrowing {
-        unreadable: unreadable.collect(),
-        setters: config.policy.set_roles.clone().unwrap_or_default(),
-    }
+    Narrowing { unreadable: unreadable.collect(), setters: config.policy.set_roles.clone() }
 }
 
 /// The configuration that was named, or else the one beside the realm if there is one.
