@@ -17,6 +17,7 @@ use self::assignment::Assignment;
 use self::duration::{parse_duration, parse_millis};
 use self::require::Require;
 use self::target::TargetArgs;
+use crate::output::Format;
 
 /// Ask, tell and watch a fleet of machines over IPv6 multicast.
 ///
@@ -517,10 +518,14 @@ impl NodesArgs {
     }
 }
 
-/// Whether the words of a command line that could not be parsed ask for JSON.
-pub(crate) fn wants_json<'a>(words: impl IntoIterator<Item = &'a str>) -> bool {
+/// The JSON that the words of a command line ask for that could not be parsed; of both the first.
+pub(crate) fn json_wanted<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<Format> {
     let mut words = words.into_iter().take_while(|word| *word != "--");
-    words.any(|word| word == "--json" || word == "--jsonl")
+    words.find_map(|word| match word {
+        "--json" => Some(Format::Json),
+        "--jsonl" => Some(Format::JsonLines),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -602,10 +607,12 @@ mod tests {
 
     #[test]
     fn json_is_found_in_a_broken_line() {
-        for (line, expected) in
-            [("get --json", true), ("--jsonl x", true), ("get -- --json", false)]
-        {
-            assert_eq!(wants_json(line.split(' ')), expected, "{line}");
+        for (line, expected) in [
+            ("get --json", Some(Format::Json)),
+            ("--jsonl x", Some(Format::JsonLines)),
+            ("get -- --json", None),
+        ] {
+            assert_eq!(json_wanted(line.split(' ')), expected, "{line}");
         }
     }
 }

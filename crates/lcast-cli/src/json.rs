@@ -17,6 +17,14 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::failure::Failure;
 
+/// An object for a line, where `kind` is the kind of the line: its own kind has this name there.
+pub(crate) fn rename_kind(mut object: Json, name: &str) -> Json {
+    if let Some(own) = object.as_object_mut().and_then(|it| it.remove("kind")) {
+        object[name] = own;
+    }
+    object
+}
+
 /// A value as JSON.
 pub(crate) fn value(value: &Value) -> Json {
     match value {

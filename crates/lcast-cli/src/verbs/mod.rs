@@ -42,7 +42,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Join(args) => realm::join(args, everywhere, output),
         Verb::Completions(args) => generated::completions(args, output),
         Verb::Man(args) => generated::man(args, output),
-        Verb::Agent(args) => wait(agent::run(args, everywhere)),
+        Verb::Agent(args) => wait(agent::run(args, everywhere, output)),
         Verb::Demo(args) => wait(demo::run(args, everywhere, output)),
     }
 }

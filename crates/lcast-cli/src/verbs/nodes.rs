@@ -145,7 +145,8 @@ fn print(nodes: &[NodeView], output: Output) -> Result<(), Failure> {
             output.json(&json!({ "nodes": nodes.iter().map(node_json).collect::<Json>() }))
         }
         Format::JsonLines => {
-            nodes.iter().try_for_each(|it| output.json_line("node", node_json(it)))
+            let line = |it| json::rename_kind(node_json(it), "node_kind");
+            nodes.iter().try_for_each(|it| output.json_line("node", line(it)))
         }
         Format::Text => output.table(&table(nodes, place::wall())),
     }
@@ -231,7 +232,8 @@ pub(crate) async fn forget(
         }
     };
     if output.format != Format::Text {
-        output.json(&json!({ "forgotten": args.name, "changed": changed, "told": told }))?;
+        let forgotten = json!({ "forgotten": args.name, "changed": changed, "told": told });
+        output.object("forgotten", forgotten)?;
         return Ok(exit);
     }
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
@@ -385,6 +387,7 @@ mod tests {
     use lcast_proto::question::report::Report;
 
     use super::*;
+    use crate::output::printer::json_line;
 
     fn view(last_heard: Option<Timestamp>) -> NodeView {
         NodeView {
@@ -451,5 +454,12 @@ mod tests {
         times.add(Duration::from_millis(1));
         times.add(Duration::from_millis(3));
         assert_eq!(times.mean_ms(), Some(2.0));
+    }
+
+    #[test]
+    fn a_line_says_that_it_is_of_a_node_and_of_which_kind() {
+        let line = json_line("node", json::rename_kind(node_json(&view(None)), "node_kind"));
+        let line: Json = serde_json::from_str(&line).unwrap();
+        assert_eq!((&line["kind"], &line["node_kind"]), (&"node".into(), &"agent".into()));
     }
 }
