@@ -29,6 +29,7 @@ pub(crate) struct Live {
     drawn: Drawn,
     stale: bool,
     said_something: bool,
+    account_told: bool,
 }
 
 impl Live {
@@ -47,6 +48,7 @@ impl Live {
             drawn: Drawn::default(),
             stale: false,
             said_something: false,
+            account_told: false,
         }
     }
 
@@ -175,10 +177,15 @@ impl Live {
             Format::Text if self.output.terminal() => self.draw()?,
             Format::Text => {}
         }
-        if account.is_complete() {
+        self.tell_account(account);
+        Ok(())
+    }
+
+    /// Says who is in the watch and who is not; once, as the account does not change.
+    pub(crate) fn tell_account(&mut self, account: &Report) {
+        if !std::mem::replace(&mut self.account_told, true) {
             report::lines(account, place::wall()).iter().for_each(|line| self.output.note(line));
         }
-        Ok(())
     }
 }
 
