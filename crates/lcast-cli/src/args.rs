@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::assignment::Assignment;
-use self::duration::{parse_duration, parse_millis};
+use self::duration::{parse_duration, parse_interval};
 use self::require::Require;
 use self::target::TargetArgs;
 use crate::output::Format;
@@ -246,7 +246,7 @@ pub(crate) struct WatchArgs {
     pub(crate) patterns: Vec<String>,
     /// Tell the values this often (whole milliseconds, at least 10ms), changed or not; default:
     /// when they change.
-    #[arg(long, value_name = "D", value_parser = parse_millis)]
+    #[arg(long, value_name = "D", value_parser = parse_interval)]
     pub(crate) every: Option<Duration>,
     /// Tell a number only when it is at least so far from what was told last.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -576,6 +576,7 @@ mod tests {
             ("vars --builtin --fail-empty", "cannot be used with"),
             ("vars --builtin --timeout 1s", "cannot be used with"),
             ("watch a.b --every 10.5ms", "whole milliseconds"),
+            ("watch a.b --every 1ms", "'1ms' is more often"),
             ("get a.b --agg mean", "avg, min, max"),
             ("get a.b --by labels.role", "--agg"),
             ("get a.b --timeout 5", "unit"),
