@@ -113,7 +113,7 @@ impl Live {
     fn keep(&mut self, item: WatchItem) {
         self.stale = true;
         match item {
-            WatchItem::Reply(Reply { node, outcome: Outcome::Values(values) })
+            WatchItem::Reply(Reply { node, outcome: Outcome::Values(values), .. })
             | WatchItem::Entered { node, values } => {
                 self.left.remove(&node);
                 let values = values.into_iter().map(|it| (it.name.clone(), it)).collect();
@@ -143,6 +143,7 @@ impl Live {
             .map(|(node, values)| Reply {
                 node: node.clone(),
                 outcome: Outcome::Values(values.values().cloned().collect()),
+                by_multicast: false,
             })
             .collect();
         let screen =

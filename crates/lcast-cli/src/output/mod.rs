@@ -168,6 +168,6 @@ pub(crate) mod tests {
             }
         };
         let values = variables.iter().map(value).collect();
-        Reply { node: node.to_owned(), outcome: Outcome::Values(values) }
+        Reply { node: node.to_owned(), outcome: Outcome::Values(values), by_multicast: true }
     }
 }

@@ -264,7 +264,11 @@ mod tests {
     }
 
     fn empty(node: &str) -> Reply {
-        Reply { node: node.to_owned(), outcome: Outcome::Empty(EmptyReason::NoMatch) }
+        Reply {
+            node: node.to_owned(),
+            outcome: Outcome::Empty(EmptyReason::NoMatch),
+            by_multicast: true,
+        }
     }
 
     #[test]

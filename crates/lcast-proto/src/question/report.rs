@@ -20,6 +20,8 @@ pub struct Reply {
     pub node: String,
     /// What it said.
     pub outcome: Outcome,
+    /// Whether the question had gone by multicast alone until this came: it got through.
+    pub by_multicast: bool,
 }
 
 /// What a node said: the class that it ends in, and the details.
