@@ -1,13 +1,15 @@
 //! systemd and its units, from what `systemctl show` prints.
 //!
-//! Asking costs a process and some milliseconds of systemd, so it is done in the background, at
-//! most every thirty seconds and only on demand. Without systemd the variables are absent.
+//! Asking costs two processes and some milliseconds of systemd, so it is done in the background: at
+//! most every thirty seconds on demand, and every minute anyhow, so that no answer is from yesterday.
+//! Without systemd the variables are absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lcast_proto::time::Timestamp;
 use lcast_proto::value::Value;
 
+use super::limited::{Extent, Limited};
 use super::sampler::Output;
 use crate::agent::Change;
 
