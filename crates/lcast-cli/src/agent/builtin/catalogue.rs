@@ -118,7 +118,7 @@ static CATALOGUE: &[Row] = rows![
 "host.name" Text "" Info Host otel("host.name"), "name of the host";
 "host.id" Text "" Info Host otel("host.id"), "a hash of the machine-id that only Librecast uses";
 "host.arch" Text "" Info Host otel("host.arch"), "processor architecture: amd64, arm64, ...";
-"host.ip" List "" Info Host otel("host.ip"), "addresses of the host, loopback and link-local ones left out";
+"host.ip" List "" Info Host otel("host.ip"), "addresses of the host, loopback ones left out; link-local ones without their interface";
 "host.mac" List "" Info Host otel("host.mac"), "link-layer addresses of the host";
 "host.cpu.model.name" Text "" Info Host otel("host.cpu.model.name"), "processor model";
 "host.virtualization" Text "" Info Host OWN, "what the host runs in: none, kvm, lxc, docker, ...";
