@@ -310,16 +310,19 @@ fn report(point: &str, usage: &Usage, output: &mut Output) {
     }
 }
 
-/// Reads `id parent device root point options ... - kind source options`, line by line.
+/// Reads `id parent device root point options ... - kind source options`, line by line; the latter
+/// options are those of the file system.
 fn parse(table: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(2);
         let (device_number, root) = (before.next()?.to_owned(), unescape(before.next()?));
         let point = unescape(before.next()?);
-        let mode = if before.next()?.split(',').any(|it| it == "ro") { "ro" } else { "rw" };
         let mut after = after.split(' ');
         let (kind, device) = (after.next()?.to_owned(), unescape(after.next()?));
+        // The file system's own mode, not the one of this mount of it: a service manager may show
+        // the agent the same file systems read-only (ProtectSystem=).
+        let mode = if after.next()?.split(',').any(|it| it == "ro") { "ro" } else { "rw" };
         Some(Mount { device_number, root, point, mode, kind, device })
     };
     table.lines().filter_map(mount).collect()
@@ -349,6 +352,14 @@ fn unescape(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mode_is_the_file_system_s_whatever_this_mount_of_it_allows() {
+        let table = "1 0 8:1 / / ro,noatime - ext4 /dev/a rw,errors=remount-ro\n\
+                     2 1 8:2 / /srv rw - ext4 /dev/b ro\n";
+        let modes: Vec<&str> = parse(table).iter().map(|it| it.mode).collect();
+        assert_eq!(modes, ["rw", "ro"]);
+    }
 
     #[test]
     fn mounts_beyond_the_limit_are_left_out_and_that_is_told() {
