@@ -114,8 +114,8 @@ fn arch() -> &'static str {
     }
 }
 
-/// Addresses that others could reach: IPv4, then IPv6, without loopback ones. Of a link-local one its
-/// link is not told: the text is an address for whoever compares it.
+/// Addresses that others could reach: IPv4, then IPv6, without loopback ones. Of a link-local one
+/// its link is not told: the text is an address for whoever compares it.
 fn addresses(roots: &Roots) -> Vec<String> {
     let four = text(&roots.proc.join("net/fib_trie")).unwrap_or_default();
     let six = text(&roots.proc.join("net/if_inet6")).unwrap_or_default();

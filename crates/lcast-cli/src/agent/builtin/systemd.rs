@@ -1,8 +1,8 @@
 //! systemd and its units, from what `systemctl show` prints.
 //!
 //! Asking costs two processes and some milliseconds of systemd, so it is done in the background: at
-//! most every thirty seconds on demand, and every minute anyhow, so that no answer is from yesterday.
-//! Without systemd the variables are absent.
+//! most every thirty seconds on demand, and every minute anyhow, so that no answer is from
+//! yesterday. Without systemd the variables are absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
