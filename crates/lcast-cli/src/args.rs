@@ -14,9 +14,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::assignment::Assignment;
-use self::duration::{parse_duration, parse_millis};
+use self::duration::{parse_duration, parse_interval};
 use self::require::Require;
 use self::target::TargetArgs;
+use crate::output::Format;
 
 /// Ask, tell and watch a fleet of machines over IPv6 multicast.
 ///
@@ -245,7 +246,7 @@ pub(crate) struct WatchArgs {
     pub(crate) patterns: Vec<String>,
     /// Tell the values this often (whole milliseconds, at least 10ms), changed or not; default:
     /// when they change.
-    #[arg(long, value_name = "D", value_parser = parse_millis)]
+    #[arg(long, value_name = "D", value_parser = parse_interval)]
     pub(crate) every: Option<Duration>,
     /// Tell a number only when it is at least so far from what was told last.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -517,10 +518,14 @@ impl NodesArgs {
     }
 }
 
-/// Whether the words of a command line that could not be parsed ask for JSON.
-pub(crate) fn wants_json<'a>(words: impl IntoIterator<Item = &'a str>) -> bool {
+/// The JSON that the words of a command line ask for that could not be parsed; of both the first.
+pub(crate) fn json_wanted<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<Format> {
     let mut words = words.into_iter().take_while(|word| *word != "--");
-    words.any(|word| word == "--json" || word == "--jsonl")
+    words.find_map(|word| match word {
+        "--json" => Some(Format::Json),
+        "--jsonl" => Some(Format::JsonLines),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -571,6 +576,7 @@ mod tests {
             ("vars --builtin --fail-empty", "cannot be used with"),
             ("vars --builtin --timeout 1s", "cannot be used with"),
             ("watch a.b --every 10.5ms", "whole milliseconds"),
+            ("watch a.b --every 1ms", "'1ms' is more often"),
             ("get a.b --agg mean", "avg, min, max"),
             ("get a.b --by labels.role", "--agg"),
             ("get a.b --timeout 5", "unit"),
@@ -602,10 +608,12 @@ mod tests {
 
     #[test]
     fn json_is_found_in_a_broken_line() {
-        for (line, expected) in
-            [("get --json", true), ("--jsonl x", true), ("get -- --json", false)]
-        {
-            assert_eq!(wants_json(line.split(' ')), expected, "{line}");
+        for (line, expected) in [
+            ("get --json", Some(Format::Json)),
+            ("--jsonl x", Some(Format::JsonLines)),
+            ("get -- --json", None),
+        ] {
+            assert_eq!(json_wanted(line.split(' ')), expected, "{line}");
         }
     }
 }

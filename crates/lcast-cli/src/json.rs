@@ -17,6 +17,14 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::failure::Failure;
 
+/// An object for a line, where `kind` is the kind of the line: its own kind has this name there.
+pub(crate) fn rename_kind(mut object: Json, name: &str) -> Json {
+    if let Some(own) = object.as_object_mut().and_then(|it| it.remove("kind")) {
+        object[name] = own;
+    }
+    object
+}
+
 /// A value as JSON.
 pub(crate) fn value(value: &Value) -> Json {
     match value {
@@ -343,7 +351,7 @@ mod tests {
             (Outcome::Refused(refusal), "refused", "needs the role operator"),
             (Outcome::Error(failure), "predicate", "1 / 0"),
         ] {
-            let reply = Reply { node: "web1".to_owned(), outcome };
+            let reply = Reply { node: "web1".to_owned(), outcome, by_multicast: true };
             let object = set_reply(&reply).unwrap();
             assert_eq!(object["result"], result, "{object}");
             assert_eq!(object["message"], message, "{object}");
@@ -356,7 +364,11 @@ mod tests {
             message: "m".to_owned(),
             version: Some("3.7".parse().unwrap()),
         };
-        let reply = Reply { node: "web1".to_owned(), outcome: Outcome::Set(vec![applied]) };
+        let reply = Reply {
+            node: "web1".to_owned(),
+            outcome: Outcome::Set(vec![applied]),
+            by_multicast: true,
+        };
         assert_eq!(set_reply(&reply), super::reply(&reply));
     }
 
@@ -368,7 +380,12 @@ mod tests {
             version: Some(format!("3.{index}").parse().unwrap()),
         };
         let results = outcomes.iter().enumerate().map(result).collect();
-        reply(&Reply { node: "web1".to_owned(), outcome: Outcome::Set(results) }).unwrap()
+        reply(&Reply {
+            node: "web1".to_owned(),
+            outcome: Outcome::Set(results),
+            by_multicast: true,
+        })
+        .unwrap()
     }
 
     #[test]
@@ -387,10 +404,14 @@ mod tests {
     #[test]
     fn a_failed_reply_has_an_error_in_place_of_variables() {
         let failure = NodeFailure { code: ErrorCode::Predicate, message: "1 / 0".to_owned() };
-        let failed = Reply { node: "web1".to_owned(), outcome: Outcome::Error(failure) };
+        let failed =
+            Reply { node: "web1".to_owned(), outcome: Outcome::Error(failure), by_multicast: true };
         let expected = json!({"node": "web1", "error": {"code": "predicate", "message": "1 / 0"}});
         assert_eq!(reply(&failed), Some(expected));
         let empty = Outcome::Empty(EmptyReason::NoMatch);
-        assert_eq!(reply(&Reply { node: "web2".to_owned(), outcome: empty }), None);
+        assert_eq!(
+            reply(&Reply { node: "web2".to_owned(), outcome: empty, by_multicast: true }),
+            None
+        );
     }
 }

@@ -71,7 +71,7 @@ fn report(failure: &Failure, output: Output) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "librecast: {}", lines.join("\n"));
     if output.format != Format::Text {
         // The exit code tells the same when standard output is closed as well.
-        let _ = output.json(&json::failure(failure));
+        let _ = output.object("failure", json::failure(failure));
     }
     failure.exit.into()
 }
@@ -86,11 +86,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     let words: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    if args::wants_json(words.iter().skip(1).map(String::as_str)) {
+    if let Some(format) = args::json_wanted(words.iter().skip(1).map(String::as_str)) {
         let message = error.to_string();
         let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
-        let output = Output::new(Format::Json, true);
-        let _ = output.json(&json::failure(&Failure::usage(message)));
+        let output = Output::new(format, true);
+        let _ = output.object("failure", json::failure(&Failure::usage(message)));
     }
     Exit::Usage.into()
 }

@@ -3,6 +3,7 @@
 //! A terminal obeys control characters, and bidirectional overrides make text look like other text:
 //! what a node says must not be able to do either.
 
+use std::borrow::Borrow;
 use std::fmt::Write;
 
 /// The text without what a terminal would obey; line ends and tabs become spaces.
@@ -13,6 +14,16 @@ pub(crate) fn sanitise(text: &str) -> String {
         _ => Some(char),
     };
     text.chars().filter_map(safe).collect()
+}
+
+/// Most names in a sentence or in a cell; pipes and JSON have them all.
+const NAMED_MAX: usize = 10;
+
+/// Names as people are told them: the first of many, and how many more there are.
+pub(crate) fn named<S: Borrow<str>>(names: &[S]) -> String {
+    let rest = names.len().saturating_sub(NAMED_MAX);
+    let named = names[..names.len() - rest].join(", ");
+    if rest > 0 { format!("{named}, and {rest} more") } else { named }
 }
 
 /// JSON text with what a terminal would obey escaped: the same document, safe to print.
@@ -55,5 +66,14 @@ mod tests {
             assert_eq!(escape_json(text), json);
         }
         assert_eq!(sanitise("a\tb\r\nc"), "a b  c");
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        let names: Vec<String> = (1..=NAMED_MAX + 1).map(|it| format!("n{it}")).collect();
+        for (count, end) in [(0, ""), (1, "n1"), (10, ", n9, n10"), (11, ", n10, and 1 more")] {
+            let told = named(&names[..count]);
+            assert!(told.ends_with(end) && told.is_empty() == (count == 0), "{told}");
+        }
     }
 }

@@ -66,7 +66,10 @@ const FILE_WAIT: Duration = Duration::from_secs(5);
 const FILE_MAX: usize = Command::OUTPUT_DEFAULT;
 
 /// systemd is asked at most this often.
-const SYSTEMD_INTERVAL: Duration = Duration::from_secs(30);
+const SYSTEMD_PAUSE: Duration = Duration::from_secs(30);
+
+/// systemd is asked at least this often.
+const SYSTEMD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// First readings are spread over at most this time.
 const SPREAD_MAX: Duration = Duration::from_millis(500);
@@ -107,7 +110,8 @@ impl Background {
             let wanted = wants.add(Family::Systemd);
             let systemd = Systemd {
                 commands: SystemdUnits::commands(),
-                pause: SYSTEMD_INTERVAL,
+                pause: SYSTEMD_PAUSE,
+                every: SYSTEMD_INTERVAL,
                 permits: commands,
                 roots: roots.clone(),
             };
@@ -153,10 +157,7 @@ impl std::fmt::Debug for Slow {
 async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Change>>) {
     let Slow { family, mut read, pause, every } = slow;
     loop {
-        let due = Instant::now() + every;
-        sleep(pause).await;
-        // Either will do: somebody wants it, or it is due.
-        let _ = timeout_at(due, wanted.notified()).await;
+        next_reading(pause, every, &wanted).await;
         let reading = tokio::task::spawn_blocking(move || {
             let changes = read();
             (read, changes)
@@ -170,6 +171,15 @@ async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Cha
             return;
         }
     }
+}
+
+/// Waits until somebody wants the next reading, or until it is due anyhow: an answer holds what was
+/// read last, and nobody may have asked since yesterday.
+async fn next_reading(pause: Duration, every: Duration, wanted: &Notify) {
+    let due = Instant::now() + every;
+    sleep(pause).await;
+    // Either will do: somebody wants it, or it is due.
+    let _ = timeout_at(due, wanted.notified()).await;
 }
 
 /// Where the outcomes of readings come from: programs or files.
@@ -267,11 +277,12 @@ fn read_file(path: &Path, _permit: OwnedSemaphorePermit) -> io::Result<Vec<u8>> 
 struct Systemd {
     commands: [Vec<String>; 2],
     pause: Duration,
+    every: Duration,
     permits: Arc<Semaphore>,
     roots: Roots,
 }
 
-/// Asks systemd once at start and then when somebody wants to know.
+/// Asks systemd at start, then when somebody wants to know and every so often.
 async fn watch_systemd(systemd: Systemd, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Change>>) {
     let mut units = SystemdUnits::default();
     loop {
@@ -292,8 +303,7 @@ async fn watch_systemd(systemd: Systemd, wanted: Arc<Notify>, sender: mpsc::Send
         if sender.send(units.read(manager, table)).await.is_err() {
             return;
         }
-        sleep(systemd.pause).await;
-        wanted.notified().await;
+        next_reading(systemd.pause, systemd.every, &wanted).await;
     }
 }
 
@@ -375,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_is_asked_again_when_a_question_wants_it() {
+    fn systemd_is_asked_again_when_a_question_wants_it_and_when_it_is_due() {
         let folder = std::env::temp_dir().join(format!("lcast-systemd-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         // A systemctl that says what stands in a file.
@@ -391,13 +401,15 @@ mod tests {
         block_on(async {
             let (sender, mut changes) = mpsc::channel(BATCHES_MAX);
             let mut wants = Wants::default();
-            let systemd = Systemd {
+            let systemd = |every: Duration| Systemd {
                 commands: [systemctl("cat"), systemctl(": ")],
                 pause: Duration::ZERO,
+                every,
                 permits: Arc::new(Semaphore::new(1)),
                 roots: Roots::under(&folder),
             };
-            let watching = tokio::spawn(watch_systemd(systemd, wants.add(Family::Systemd), sender));
+            let (never, wanted) = (Duration::from_secs(36_000), wants.add(Family::Systemd));
+            let watching = tokio::spawn(watch_systemd(systemd(never), wanted, sender));
             apply(&mut table, changes.recv().await.unwrap());
             assert_eq!(shown(&table, "systemd.state"), ["systemd.state = Text(\"starting\")"]);
             say("running");
@@ -405,6 +417,14 @@ mod tests {
             wants.tell(Families::NONE.with(Family::Systemd));
             apply(&mut table, changes.recv().await.unwrap());
             assert_eq!(shown(&table, "systemd.state"), ["systemd.state = Text(\"running\")"]);
+            watching.abort();
+
+            let (sender, mut changes) = mpsc::channel(1);
+            let (at_once, wanted) = (Duration::ZERO, Arc::new(Notify::new()));
+            let watching = tokio::spawn(watch_systemd(systemd(at_once), wanted, sender));
+            for _ in 0..2 {
+                apply(&mut table, changes.recv().await.unwrap());
+            }
             watching.abort();
         });
         std::fs::remove_dir_all(folder).unwrap();

@@ -9,7 +9,7 @@ use lcast_proto::keys::Kind;
 use lcast_proto::select::{Glob, Predicate, Selector, label};
 
 use crate::failure::Failure;
-use crate::text::sanitise;
+use crate::text::{named, sanitise};
 
 /// The options; all together: and. None: every agent of the realm.
 #[derive(Clone, Debug, Default, Args)]
@@ -93,14 +93,10 @@ impl Target {
     }
 }
 
-/// Names in a sentence, at most so many; none when there are none.
+/// Names in a sentence; none when there are none.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
-    const NAMED_MAX: usize = 10;
     let names: Vec<&str> = names.collect();
-    let rest = names.len().saturating_sub(NAMED_MAX);
-    let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
-    let named = sanitise(&names[..names.len() - rest].join(", "));
-    (!names.is_empty()).then(|| named + &more)
+    (!names.is_empty()).then(|| sanitise(&named(&names)))
 }
 
 impl TargetArgs {

@@ -29,6 +29,7 @@ pub(crate) struct Live {
     drawn: Drawn,
     stale: bool,
     said_something: bool,
+    account_told: bool,
 }
 
 impl Live {
@@ -47,6 +48,7 @@ impl Live {
             drawn: Drawn::default(),
             stale: false,
             said_something: false,
+            account_told: false,
         }
     }
 
@@ -111,7 +113,7 @@ impl Live {
     fn keep(&mut self, item: WatchItem) {
         self.stale = true;
         match item {
-            WatchItem::Reply(Reply { node, outcome: Outcome::Values(values) })
+            WatchItem::Reply(Reply { node, outcome: Outcome::Values(values), .. })
             | WatchItem::Entered { node, values } => {
                 self.left.remove(&node);
                 let values = values.into_iter().map(|it| (it.name.clone(), it)).collect();
@@ -141,6 +143,7 @@ impl Live {
             .map(|(node, values)| Reply {
                 node: node.clone(),
                 outcome: Outcome::Values(values.values().cloned().collect()),
+                by_multicast: false,
             })
             .collect();
         let screen =
@@ -175,10 +178,15 @@ impl Live {
             Format::Text if self.output.terminal() => self.draw()?,
             Format::Text => {}
         }
-        if account.is_complete() {
+        self.tell_account(account);
+        Ok(())
+    }
+
+    /// Says who is in the watch and who is not; once, as the account does not change.
+    pub(crate) fn tell_account(&mut self, account: &Report) {
+        if !std::mem::replace(&mut self.account_told, true) {
             report::lines(account, place::wall()).iter().for_each(|line| self.output.note(line));
         }
-        Ok(())
     }
 }
 

@@ -79,6 +79,14 @@ impl Output {
         self.text(&(text::escape_json(&printed) + "\n"))
     }
 
+    /// Prints the one object that a command has to say: its document, or its line of `--jsonl`.
+    pub(crate) fn object(self, kind: &str, object: Json) -> Result<(), Failure> {
+        match self.format {
+            Format::JsonLines => self.json_line(kind, object),
+            Format::Json | Format::Text => self.json(&object),
+        }
+    }
+
     /// Prints one line of `--jsonl`: an object with its kind first.
     pub(crate) fn json_line(self, kind: &str, object: Json) -> Result<(), Failure> {
         self.text(&(printer::json_line(kind, object) + "\n"))
@@ -160,6 +168,6 @@ pub(crate) mod tests {
             }
         };
         let values = variables.iter().map(value).collect();
-        Reply { node: node.to_owned(), outcome: Outcome::Values(values) }
+        Reply { node: node.to_owned(), outcome: Outcome::Values(values), by_multicast: true }
     }
 }

@@ -238,8 +238,10 @@ impl Printer {
     }
 }
 
-/// One object on one line, with its kind first.
-pub(super) fn json_line(kind: &str, object: Json) -> String {
+/// One object on one line, with its kind first. An object that has a kind of its own must give it
+/// another name: see [`json::rename_kind`].
+pub(crate) fn json_line(kind: &str, object: Json) -> String {
+    assert!(object.get("kind").is_none(), "the kind of a line is the line's: {object}");
     let mut line = serde_json::Map::new();
     line.insert("kind".to_owned(), Json::from(kind));
     if let Json::Object(object) = object {
@@ -262,7 +264,11 @@ mod tests {
     }
 
     fn empty(node: &str) -> Reply {
-        Reply { node: node.to_owned(), outcome: Outcome::Empty(EmptyReason::NoMatch) }
+        Reply {
+            node: node.to_owned(),
+            outcome: Outcome::Empty(EmptyReason::NoMatch),
+            by_multicast: true,
+        }
     }
 
     #[test]

@@ -135,7 +135,11 @@ mod tests {
             message: String::new(),
             version: Some("3.7".parse().unwrap()),
         };
-        let reply = Reply { node: "web1".to_owned(), outcome: Outcome::Set(vec![result]) };
+        let reply = Reply {
+            node: "web1".to_owned(),
+            outcome: Outcome::Set(vec![result]),
+            by_multicast: true,
+        };
         let printed = outcomes(std::slice::from_ref(&reply), false).render(None);
         assert!(printed.ends_with("\nweb1\tapp.greeting\tapplied\t3.7\t\n"), "{printed}");
         let printed = outcomes(&[reply], true).render(None);

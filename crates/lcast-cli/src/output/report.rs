@@ -7,21 +7,16 @@ use lcast_proto::question::report::{EmptyReason, RefusalReason, RefusedNode, Rep
 use lcast_proto::time::Timestamp;
 
 use super::human;
-use crate::text::sanitise;
+use crate::text::{named, sanitise};
 
 const CANNOT_TELL: &str = "cannot tell (a variable or label of the predicate is missing)";
-/// Most nodes named per class; `--json` has them all.
-const NAMED_MAX: usize = 10;
 
 /// The lines, without ends. Nodes that failed alike stand together.
 pub(crate) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
     let mut lines = vec![summary(report)];
     let mut class = |word: &str, nodes: Vec<(&str, String)>| {
         for (why, names) in alike(&nodes) {
-            let rest = names.len().saturating_sub(NAMED_MAX);
-            let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
-            let named = names[..names.len() - rest].join(", ");
-            lines.push(sanitise(&format!("  {word}: {named}{more} ({why})")));
+            lines.push(sanitise(&format!("  {word}: {} ({why})", named(&names))));
         }
     };
     let error = report.error.iter().map(|it| (it.node.as_str(), it.failure.message.clone()));

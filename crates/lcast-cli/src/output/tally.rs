@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::human;
 use super::table::Table;
 use crate::json;
+use crate::text::named;
 
 /// One value of one variable, and who has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +18,6 @@ pub(crate) struct Count {
     value: lcast_proto::value::Value,
     nodes: Vec<String>,
 }
-
-/// Most nodes named in a drawn table; a pipe and JSON get all.
-const NAMED_MAX: usize = 8;
 
 /// Counts values: by variable, then the most frequent first.
 pub(crate) fn tally(replies: &[Reply]) -> Vec<Count> {
@@ -61,11 +59,7 @@ pub(crate) fn table(counts: &[Count], terminal: bool) -> Table {
     }
     let mut table = Table::new(titles);
     for count in counts {
-        let mut nodes = count.nodes.join(",");
-        if terminal && count.nodes.len() > NAMED_MAX {
-            let rest = count.nodes.len() - NAMED_MAX;
-            nodes = format!("{} and {rest} more", count.nodes[..NAMED_MAX].join(","));
-        }
+        let nodes = if terminal { named(&count.nodes) } else { count.nodes.join(",") };
         let value = human::value(&count.value, &count.unit, terminal);
         let mut row = vec![value, count.nodes.len().to_string(), nodes];
         if several {
@@ -122,11 +116,13 @@ mod tests {
 
     #[test]
     fn long_lists_of_nodes_are_cut_for_people_only() {
-        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         let replies: Vec<Reply> =
             names.iter().map(|node| values(node, &[("app.x", Value::Int(1))])).collect();
         let counts = tally(&replies);
-        assert!(table(&counts, true).render(None).contains("a,b,c,d,e,f,g,h and 2 more"));
-        assert!(table(&counts, false).render(None).contains("g,h,i,j"));
+        assert!(
+            table(&counts, true).render(None).contains("a, b, c, d, e, f, g, h, i, j, and 2 more")
+        );
+        assert!(table(&counts, false).render(None).contains("i,j,k,l"));
     }
 }

@@ -27,6 +27,7 @@ use crate::doctor::checkup::{self, Checkup};
 use crate::doctor::subject;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::{Format, Output};
 use crate::place::{self, Place};
 use crate::service;
 use crate::signals::Signals;
@@ -38,7 +39,14 @@ const FILESYSTEMS_PAUSE: Duration = Duration::from_secs(1);
 const CONFIG_LENGTH_MAX: u64 = 4 << 20;
 
 /// Runs until it is told to end.
-pub(crate) async fn run(args: &AgentArgs, everywhere: &Everywhere) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    args: &AgentArgs,
+    everywhere: &Everywhere,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if output.format != Format::Text {
+        return Err(Failure::usage("an agent prints nothing but its log: it has no JSON"));
+    }
     start_log(everywhere.common.quiet);
     // Before anybody knows that it runs: whoever is told that it is ready may end it at once, and
     // its goodbye is owed from there on.
@@ -269,10 +277,7 @@ fn tell_own(own: &mut OwnFacts, facts: &Facts) {
 
 fn narrowing(config: &Config) -> Narrowing {
     let unreadable = config.policy.read_deny.iter().map(|steps| Steps(steps).to_string());
-    Narrowing {
-        unreadable: unreadable.collect(),
-        setters: config.policy.set_roles.clone().unwrap_or_default(),
-    }
+    Narrowing { unreadable: unreadable.collect(), setters: config.policy.set_roles.clone() }
 }
 
 /// The configuration that was named, or else the one beside the realm if there is one.

@@ -3,13 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::args::{CompletionsArgs, ManArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Format, Output};
 
 /// Prints the completion script for a shell.
 pub(crate) fn completions(args: &CompletionsArgs, output: Output) -> Result<Exit, Failure> {
+    if output.format != Format::Text {
+        return Err(Failure::usage("completions are a script for a shell: they have no JSON"));
+    }
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut crate::command(), "librecast", &mut script);
     output.text(&String::from_utf8_lossy(&script))?;
@@ -51,6 +56,9 @@ pub(crate) fn man(args: &ManArgs, output: Output) -> Result<Exit, Failure> {
     let mut command = crate::command();
     command.build();
     write_pages(&command, &args.folder).map_err(|error| wrong(&args.folder, &error))?;
+    if output.format != Format::Text {
+        output.object("folder", json!({ "folder": args.folder.to_string_lossy() }))?;
+    }
     output.note(&format!("the pages are in '{}'", args.folder.display()));
     Ok(Exit::Success)
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod generated;
 mod get;
 mod nodes;
+mod ping;
 mod question;
 mod realm;
 mod set;
@@ -31,7 +32,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Vars(args) => wait(vars::run(args, everywhere, output)),
         Verb::Nodes(args) => wait(nodes::list(args, everywhere, output)),
         Verb::Forget(args) => wait(nodes::forget(args, everywhere, output)),
-        Verb::Ping(args) => wait(nodes::ping(args, everywhere, output)),
+        Verb::Ping(args) => wait(ping::run(args, everywhere, output)),
         Verb::Doctor(args) => wait(doctor::run(args, everywhere, output)),
         Verb::Realm(args) => match &args.verb {
             RealmVerb::Create(args) => realm::create(args, everywhere, output),
@@ -42,7 +43,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Join(args) => realm::join(args, everywhere, output),
         Verb::Completions(args) => generated::completions(args, output),
         Verb::Man(args) => generated::man(args, output),
-        Verb::Agent(args) => wait(agent::run(args, everywhere)),
+        Verb::Agent(args) => wait(agent::run(args, everywhere, output)),
         Verb::Demo(args) => wait(demo::run(args, everywhere, output)),
     }
 }

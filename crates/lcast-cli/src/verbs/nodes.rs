@@ -1,8 +1,7 @@
-//! `nodes`, `forget` and `ping`: who is there.
+//! `nodes` and `forget`: who is there.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
@@ -13,14 +12,14 @@ use lcast_proto::select::Selector;
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::{get, question, suggest};
-use crate::args::{Everywhere, ForgetArgs, NodesArgs, PingArgs, STATES};
+use super::question;
+use crate::args::{Everywhere, ForgetArgs, NodesArgs, STATES};
 use crate::backend::Session;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::live::Drawn;
 use crate::output::table::Table;
-use crate::output::{Format, Output, human, report};
+use crate::output::{Format, Output, human};
 use crate::signals::Signals;
 use crate::text::sanitise;
 use crate::{json, place};
@@ -145,7 +144,8 @@ fn print(nodes: &[NodeView], output: Output) -> Result<(), Failure> {
             output.json(&json!({ "nodes": nodes.iter().map(node_json).collect::<Json>() }))
         }
         Format::JsonLines => {
-            nodes.iter().try_for_each(|it| output.json_line("node", node_json(it)))
+            let line = |it| json::rename_kind(node_json(it), "node_kind");
+            nodes.iter().try_for_each(|it| output.json_line("node", line(it)))
         }
         Format::Text => output.table(&table(nodes, place::wall())),
     }
@@ -231,7 +231,8 @@ pub(crate) async fn forget(
         }
     };
     if output.format != Format::Text {
-        output.json(&json!({ "forgotten": args.name, "changed": changed, "told": told }))?;
+        let forgotten = json!({ "forgotten": args.name, "changed": changed, "told": told });
+        output.object("forgotten", forgotten)?;
         return Ok(exit);
     }
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
@@ -254,137 +255,13 @@ async fn tell(everywhere: &Everywhere) -> Result<(u32, Exit), Failure> {
     Ok((asked.report.answered, exit))
 }
 
-/// Round trips of one node.
-#[derive(Clone, Copy, Debug, Default)]
-struct Trips {
-    multicast: Times,
-    unicast: Times,
-}
-
-/// A sum of times.
-#[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    count: u32,
-    sum: Duration,
-}
-
-impl Times {
-    fn add(&mut self, time: Duration) {
-        self.count += 1;
-        self.sum += time;
-    }
-
-    fn mean_ms(self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum.as_secs_f64() * 1000.0 / f64::from(self.count))
-    }
-}
-
-/// Measures round trips.
-pub(crate) async fn ping(
-    args: &PingArgs,
-    everywhere: &Everywhere,
-    output: Output,
-) -> Result<Exit, Failure> {
-    let target = args.ask.target.resolve()?;
-    get::check_size(&target.selector, &[])?;
-    let mut signals = Signals::watch()?;
-    let session = Session::open(question::place(everywhere)?)?;
-    let mut trips: BTreeMap<String, Trips> = BTreeMap::new();
-    let mut last = None;
-    for _ in 0..args.count {
-        let ask = question::describe(Verb::Ping, target.clone(), &args.ask.question);
-        let begun = Instant::now();
-        let mut heard = Vec::new();
-        let mut asked = question::ask(&session, &mut signals, ask, |reply| {
-            trips.entry(reply.node.clone()).or_default().multicast.add(begun.elapsed());
-            heard.push(reply.node);
-            Ok(())
-        })
-        .await?;
-        if !asked.interrupted {
-            match signals.unless(session.ping(&heard)).await {
-                Some(times) => {
-                    let mut add = |(node, time)| trips.entry(node).or_default().unicast.add(time);
-                    times.into_iter().for_each(&mut add);
-                }
-                None => asked.interrupted = true,
-            }
-        }
-        let interrupted = asked.interrupted;
-        last = Some(asked);
-        if interrupted {
-            break;
-        }
-    }
-    let Some(asked) = last else {
-        return Err(Failure::usage("--count must be at least 1"));
-    };
-    print_trips(&trips, &asked, output)?;
-    let exit = match question::judge(&asked, &args.ask.question) {
-        // An earlier round was answered.
-        Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
-        exit => exit,
-    };
-    question::tell_unasked(&session, &target, output).await;
-    question::explain(exit, &asked.report, &session, output).await;
-    let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
-    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
-    session.close().await;
-    Ok(exit)
-}
-
-fn print_trips(
-    trips: &BTreeMap<String, Trips>,
-    asked: &question::Asked,
-    output: Output,
-) -> Result<(), Failure> {
-    let rounded = |ms: Option<f64>| ms.map(|ms| (ms * 1000.0).round() / 1000.0);
-    let object = |(node, it): (&String, &Trips)| {
-        json!({
-            "node": node,
-            "multicast_ms": rounded(it.multicast.mean_ms()),
-            "unicast_ms": rounded(it.unicast.mean_ms()),
-            "count": it.multicast.count,
-        })
-    };
-    let report = json::report(&asked.report);
-    match output.format {
-        Format::Json => {
-            let replies: Json = trips.iter().map(object).collect();
-            output.json(&json!({ "replies": replies, "report": report }))?;
-        }
-        Format::JsonLines => {
-            for trip in trips {
-                output.json_line("reply", object(trip))?;
-            }
-            output.json_line("report", report)?;
-        }
-        Format::Text => {
-            let mut table = Table::new(["node", ">multicast [ms]", ">unicast [ms]", ">count"]);
-            let cell = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.3}"));
-            for (node, it) in trips {
-                table.push(vec![
-                    node.clone(),
-                    cell(it.multicast.mean_ms()),
-                    cell(it.unicast.mean_ms()),
-                    it.multicast.count.to_string(),
-                ]);
-            }
-            output.table(&table)?;
-        }
-    }
-    for line in report::lines(&asked.report, place::wall()) {
-        output.note(&line);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use lcast_proto::keys::NodeId;
     use lcast_proto::question::report::Report;
 
     use super::*;
+    use crate::output::printer::json_line;
 
     fn view(last_heard: Option<Timestamp>) -> NodeView {
         NodeView {
@@ -445,11 +322,9 @@ mod tests {
     }
 
     #[test]
-    fn means_are_of_what_came_back() {
-        let mut times = Times::default();
-        assert_eq!(times.mean_ms(), None);
-        times.add(Duration::from_millis(1));
-        times.add(Duration::from_millis(3));
-        assert_eq!(times.mean_ms(), Some(2.0));
+    fn a_line_says_that_it_is_of_a_node_and_of_which_kind() {
+        let line = json_line("node", json::rename_kind(node_json(&view(None)), "node_kind"));
+        let line: Json = serde_json::from_str(&line).unwrap();
+        assert_eq!((&line["kind"], &line["node_kind"]), (&"node".into(), &"agent".into()));
     }
 }

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::{Format, Output};
-use crate::place;
+use crate::{json, place};
 
 /// Makes a realm.
 pub(crate) fn create(
@@ -34,7 +34,7 @@ pub(crate) fn create(
     realm::create(&folder, network, place::wall())?;
     let overview = folder.overview()?;
     if output.format != Format::Text {
-        output.json(&overview_json(&overview, folder.path()))?;
+        output.object("realm", overview_json(&overview, folder.path()))?;
         return Ok(Exit::Success);
     }
     output.text(&format!("{}\n", fingerprint(&overview)))?;
@@ -107,22 +107,25 @@ fn requests(args: &IssueArgs) -> Result<Vec<Request>, Failure> {
 }
 
 fn print_issued(issued: &[Issued], output: Output) -> Result<(), Failure> {
-    if output.format != Format::Text {
-        let one = |it: &Issued| {
-            json!({
-                "name": it.name.as_str(),
-                "id": it.id.to_string(),
-                "out": it.out.to_string_lossy(),
-            })
-        };
-        return output.json(&json!({ "issued": issued.iter().map(one).collect::<Json>() }));
+    let one = |it: &Issued| {
+        json!({
+            "name": it.name.as_str(),
+            "id": it.id.to_string(),
+            "out": it.out.to_string_lossy(),
+        })
+    };
+    match output.format {
+        Format::Json => output.json(&json!({ "issued": issued.iter().map(one).collect::<Json>() })),
+        Format::JsonLines => issued.iter().try_for_each(|it| output.json_line("issued", one(it))),
+        Format::Text => {
+            let mut table = Table::new(["name", "id", "file"]);
+            for it in issued {
+                let file = it.out.to_string_lossy().into_owned();
+                table.push(vec![it.name.to_string(), it.id.to_string(), file]);
+            }
+            output.table(&table)
+        }
     }
-    let mut table = Table::new(["name", "id", "file"]);
-    for it in issued {
-        let file = it.out.to_string_lossy().into_owned();
-        table.push(vec![it.name.to_string(), it.id.to_string(), file]);
-    }
-    output.table(&table)
 }
 
 /// Takes a credential.
@@ -138,14 +141,20 @@ pub(crate) fn join(
     let (name, kind) = (certificate.name(), certificate.kind());
     let realm = joined.folder.name();
     if output.format != Format::Text {
-        output.json(&json!({
+        let object = json!({
             "realm": realm,
             "name": name.as_str(),
             "kind": kind.as_str(),
             "id": certificate.id().to_string(),
             "path": joined.path.to_string_lossy(),
             "already": joined.already,
-        }))?;
+        });
+        match output.format {
+            Format::JsonLines => {
+                output.json_line("joined", json::rename_kind(object, "node_kind"))?;
+            }
+            Format::Json | Format::Text => output.json(&object)?,
+        }
         return Ok(Exit::Success);
     }
     let verb = if joined.already { "had joined" } else { "joined" };
@@ -177,7 +186,7 @@ pub(crate) fn show(
         }
     };
     if output.format != Format::Text {
-        output.json(&overview_json(&overview, &path))?;
+        output.object("realm", overview_json(&overview, &path))?;
         return Ok(Exit::Success);
     }
     let network = &overview.network;
@@ -261,11 +270,13 @@ pub(crate) fn list(everywhere: &Everywhere, output: Output) -> Result<Exit, Fail
             }
         }
     }
-    if output.format != Format::Text {
-        output.json(&json!({ "realms": rows }))?;
-        return Ok(Exit::Success);
+    match output.format {
+        Format::Json => output.json(&json!({ "realms": rows }))?,
+        Format::JsonLines => {
+            rows.into_iter().try_for_each(|row| output.json_line("realm", row))?;
+        }
+        Format::Text => output.table(&table)?,
     }
-    output.table(&table)?;
     Ok(Exit::Success)
 }
 

@@ -98,7 +98,7 @@ fn print(rows: &[Row<'_>], asked: &Report, output: Output) -> Result<(), Failure
         }
         Format::JsonLines => {
             for row in rows {
-                output.json_line("variable", object(row))?;
+                output.json_line("variable", json::rename_kind(object(row), KIND))?;
             }
             output.json_line("report", json::report(asked))?;
         }
@@ -124,9 +124,9 @@ fn print_builtin(rows: &[Row<'_>], output: Output) -> Result<(), Failure> {
             let variables: Json = rows.iter().map(|it| definition_json(it.definition)).collect();
             output.json(&json!({ "semconv": builtin::SEMCONV, "variables": variables }))
         }
-        Format::JsonLines => rows
-            .iter()
-            .try_for_each(|it| output.json_line("variable", definition_json(it.definition))),
+        Format::JsonLines => rows.iter().try_for_each(|it| {
+            output.json_line("variable", json::rename_kind(definition_json(it.definition), KIND))
+        }),
         Format::Text => {
             let mut table = Table::new(TITLES);
             rows.iter().for_each(|it| table.push(cells(it.definition)));
@@ -134,6 +134,9 @@ fn print_builtin(rows: &[Row<'_>], output: Output) -> Result<(), Failure> {
         }
     }
 }
+
+/// What the kind of a variable is called in a line, which has a kind itself.
+const KIND: &str = "variable_kind";
 
 const TITLES: [&str; 5] = ["name", "type", "unit", "settable", "description"];
 

@@ -10,13 +10,13 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::question::{self, Asked};
 use super::{get, suggest};
+use crate::args::target::Target;
 use crate::args::{Everywhere, WatchArgs};
 use crate::backend::{Session, Watch};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::live::Live;
-use crate::output::{Format, Output, report};
-use crate::place;
+use crate::output::{Format, Output};
 use crate::signals::Signals;
 
 /// How often a table on a terminal is drawn at most.
@@ -33,20 +33,35 @@ pub(crate) async fn run(
         let message = "--json prints one document at the end: say when, with --count; or --jsonl";
         return Err(Failure::usage(message));
     }
-    let request =
-        WatchRequest { patterns: patterns.clone(), every: args.every, delta: delta(args)? };
+    let request = WatchRequest { patterns, every: args.every, delta: delta(args)? };
     let target = args.ask.target.resolve()?;
-    get::check_size(&target.selector, &patterns)?;
+    get::check_size(&target.selector, &request.patterns)?;
     let signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
+    let ended = follow(&session, signals, args, request, &target, output).await;
+    // Also when nobody reads on, or something failed: nodes would tell a silent asker for long.
+    session.close().await;
+    ended
+}
+
+/// The watch itself, whatever ends it.
+async fn follow(
+    session: &Session,
+    signals: Signals,
+    args: &WatchArgs,
+    request: WatchRequest,
+    target: &Target,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let patterns = request.patterns.clone();
     let ask = question::describe(Verb::Watch(request), target.clone(), &args.ask.question);
     let mut live = Live::new(output, patterns.clone(), args.count);
     let mut following = Following::begin(session.watch(ask).await?, signals)?;
     following.first(&mut live).await?;
     if !live.is_done() {
         live.step_aside()?;
-        following.tell_account(output);
-        question::tell_unasked(&session, &target, output).await;
+        following.tell_account(&mut live);
+        question::tell_unasked(session, target, output).await;
         if following.expects_nobody() {
             // Only a name that was written out is known to be wrong: patterns and labels may match
             // whoever joins.
@@ -57,9 +72,8 @@ pub(crate) async fn run(
             }
         }
         let asked = following.asked(&live);
-        let sought =
-            suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };
-        if suggest::unknown_names(&session, &mut following.signals, &asked, sought, output).await {
+        let sought = suggest::Sought { patterns: &patterns, target, question: &args.ask.question };
+        if suggest::unknown_names(session, &mut following.signals, &asked, sought, output).await {
             following.interrupt();
         }
     }
@@ -72,8 +86,7 @@ pub(crate) async fn run(
         Exit::Interrupted if said_something => Exit::Incomplete,
         exit => exit,
     };
-    question::explain(exit, &asked.report, &session, output).await;
-    session.close().await;
+    question::explain(exit, &asked.report, session, output).await;
     Ok(exit)
 }
 
@@ -161,9 +174,10 @@ impl Following {
     }
 
     /// Says who is not in the watch, which goes on with the others.
-    fn tell_account(&self, output: Output) {
-        let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) else { return };
-        report::lines(account, place::wall()).iter().for_each(|line| output.note(line));
+    fn tell_account(&self, live: &mut Live) {
+        if let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) {
+            live.tell_account(account);
+        }
     }
 
     /// Whether the question went out and no node has to answer it.

@@ -16,9 +16,9 @@ fn home() -> Home {
 #[test]
 fn credentials_serve_what_they_were_issued_for() {
     let home = home();
-    home.refused(&["agent", "--credential", "ann"], &["'ann' is a client"]);
+    home.refused_in_words(&["agent", "--credential", "ann"], &["'ann' is a client"]);
     home.refused(&["get", "host.name", "--credential", "web1"], &["'web1' is an agent"]);
-    home.refused(&["agent"], &["no agent's credential of realm 'prod'", "--credential"]);
+    home.refused_in_words(&["agent"], &["no agent's credential of realm 'prod'", "--credential"]);
     let mut command = home.command(&["get", "host.name", "--credential", "web1"]);
     let ended = Ended::of(command.env("LIBRECAST_REALM", "another"));
     assert!(ended.err.contains("'web1' is an agent"), "{ended:?}");
@@ -48,7 +48,7 @@ fn a_second_agent_on_the_same_state_is_refused_with_the_pid_of_the_first() {
     let lock = File::open(home.path("state/lock")).unwrap();
     lock.lock().unwrap();
     let words = ["agent", "--credential", "web1", "--state", "state"];
-    home.refused(&words, &["'state' is in use by process 4711", "--state"]);
+    home.refused_in_words(&words, &["'state' is in use by process 4711", "--state"]);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_agent_needs_a_place_for_its_state() {
     assert_eq!(ended.code, 2, "{ended:?}");
     assert!(ended.err.contains("web1/prod/web1") && ended.err.contains("--state"), "{ended:?}");
     let words = ["agent", "--credential", "web1", "--state", "web1/state"];
-    home.refused(&words, &["web1/state", "--state"]);
+    home.refused_in_words(&words, &["web1/state", "--state"]);
 }
 
 #[test]
@@ -68,13 +68,13 @@ fn a_malformed_configuration_is_told_with_its_place() {
     let check = |text: &[u8], parts: &[&str]| {
         fs::write(home.path("agent.toml"), text).unwrap();
         let words = ["agent", "--credential", "web1", "--state", "s", "--config", "agent.toml"];
-        home.refused(&words, parts);
+        home.refused_in_words(&words, parts);
     };
     check(b"[[setting]]\nnam = \"app.x\"\n", &["agent.toml:2:1", "`nam`"]);
     check(b"[[setting]\n", &["agent.toml:1"]);
     check(b"\xff\xfe", &["'agent.toml'", "utf-8"]);
     let words = ["agent", "--credential", "web1", "--state", "s", "--config", "none.toml"];
-    home.refused(&words, &["'none.toml'", "No such file"]);
+    home.refused_in_words(&words, &["'none.toml'", "No such file"]);
     assert!(!home.path("s").exists());
 }
 

@@ -61,8 +61,7 @@ impl Home {
     /// Runs a command that must be refused with exit code 2, an empty stdout and these parts in its
     /// message; with `--json` it must print the same message.
     pub(crate) fn refused(&self, words: &[&str], parts: &[&str]) {
-        let ended = self.run(words);
-        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{words:?}: {ended:?}");
+        self.refused_in_words(words, parts);
         let printed = self.run(&[words, &["--json"]].concat());
         assert_eq!(printed.code, 2, "{words:?}: {printed:?}");
         let document: Json = serde_json::from_str(&printed.out)
@@ -70,8 +69,16 @@ impl Home {
         assert_eq!(document["error"]["code"], "usage", "{document}");
         let message = document["error"]["message"].as_str().unwrap();
         for part in parts {
-            assert!(ended.err.contains(part), "{words:?}: no '{part}' in: {}", ended.err);
             assert!(message.contains(part), "{words:?}: no '{part}' in: {message}");
+        }
+    }
+
+    /// As [`Home::refused`], for a command that has no JSON.
+    pub(crate) fn refused_in_words(&self, words: &[&str], parts: &[&str]) {
+        let ended = self.run(words);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{words:?}: {ended:?}");
+        for part in parts {
+            assert!(ended.err.contains(part), "{words:?}: no '{part}' in: {}", ended.err);
         }
     }
 

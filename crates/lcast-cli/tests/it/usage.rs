@@ -85,3 +85,47 @@ fn without_a_home_the_way_out_is_told() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("set LIBRECAST_HOME"), "{ended:?}");
 }
+
+/// Whoever reads lines tells them apart by their kind, whatever the command.
+#[test]
+fn every_line_of_jsonl_begins_with_its_kind() {
+    let home = Home::new();
+    let lines = |words: &[&str], kind: &str, count: usize| {
+        let printed = home.run(&[words, &["--jsonl"]].concat()).out;
+        let lines: Vec<Json> =
+            printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of_kind = lines.iter().filter(|it| it["kind"] == kind).count();
+        assert_eq!((of_kind, lines.len()), (count, count), "{words:?}: {printed}");
+        let marked = |line: &str| line.starts_with(&format!("{{\"kind\":\"{kind}\","));
+        assert!(printed.lines().all(marked), "{words:?}: {printed}");
+        lines
+    };
+    lines(&["realm", "create", "prod"], "realm", 1);
+    lines(&["realm", "create", "test"], "realm", 1);
+    lines(&["realm", "list"], "realm", 2);
+    lines(&["realm", "show", "prod"], "realm", 1);
+    std::fs::write(home.path("hosts.csv"), "name\nweb1\nweb2\n").unwrap();
+    let issue = ["realm", "issue", "--realm", "prod"];
+    lines(&[&issue[..], &["--from", "hosts.csv", "--out-dir", "out"]].concat(), "issued", 2);
+    let joined = lines(&["join", "out/web1.credential"], "joined", 1);
+    assert_eq!(joined[0]["node_kind"], "agent");
+    let built_in = lines(&["vars", "system.memory.limit", "--builtin"], "variable", 1);
+    assert_eq!(built_in[0]["variable_kind"], "gauge");
+    lines(&["man", "pages"], "folder", 1);
+    lines(&["realm", "show", "none"], "failure", 1);
+    lines(&["gett"], "failure", 1);
+    let pages = home.json(&["man", "pages", "--json"]);
+    assert_eq!(pages["folder"], "pages");
+}
+
+#[test]
+fn what_has_no_json_refuses_it() {
+    let home = Home::new();
+    for words in [&["completions", "bash"][..], &["agent"], &["demo"]] {
+        for format in ["--json", "--jsonl"] {
+            let ended = home.run(&[words, &[format]].concat());
+            assert_eq!(ended.code, 2, "{words:?}: {ended:?}");
+            assert!(ended.err.contains("no JSON"), "{words:?}: {ended:?}");
+        }
+    }
+}

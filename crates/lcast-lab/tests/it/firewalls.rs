@@ -47,3 +47,22 @@ fn a_realm_may_have_a_port_of_its_own() {
         assert_eq!(destination.ip().octets()[1] & 0x0f, 2, "{destination}");
     }
 }
+
+/// What only the copies by unicast drew is no round trip by multicast.
+#[test]
+fn a_ping_tells_as_multicast_only_what_multicast_drew() {
+    let fleet = Fleet::new(2, 0, CONFIG);
+    let answer = fleet.realm.ask("ping --count 2");
+    answer.check(0, &[("answered", 2)]);
+    for (node, reply) in answer.replies() {
+        assert!(reply["multicast_ms"].is_number(), "{node}: {reply}");
+        assert_eq!((&reply["sent"], &reply["count"]), (&2.into(), &2.into()), "{node}: {reply}");
+    }
+    fleet.lab.host(0).firewall(Firewall::Stateful);
+    let answer = fleet.realm.ask("ping");
+    answer.check(0, &[("answered", 2)]);
+    for (node, reply) in answer.replies() {
+        assert!(reply["multicast_ms"].is_null(), "{node}: {reply}");
+        assert!(reply["unicast_ms"].is_number(), "{node}: {reply}");
+    }
+}

@@ -60,9 +60,13 @@ fn the_roster_knows_the_living_the_gone_the_left_and_the_never() {
     assert_eq!(state(&fleet, "db3"), "alive");
     let only = roster(&fleet, "--state gone");
     assert_eq!(only.keys().collect::<Vec<_>>(), ["web2"]);
-    // Nobody waits for those that are known to be gone.
+    // Nobody waits for those that are known to be gone, as for one that was never heard. [QST-17]
     let answer = fleet.realm.ask("get host.name --require alive");
     answer.check(0, &[("answered", 2), ("missing", 3)]);
+    let answer = fleet.realm.ask("get host.name --require alive --not web9");
+    answer.check(0, &[("answered", 2), ("missing", 2)]);
+    let elapsed = answer.json["report"]["elapsed_ms"].as_f64().unwrap();
+    assert!(elapsed < 900.0, "{}", answer.output);
 }
 
 #[test]

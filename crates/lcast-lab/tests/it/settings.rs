@@ -179,3 +179,23 @@ fn a_setting_is_kept_or_not_known_across_kill_9() {
         last = held.as_i64().unwrap();
     }
 }
+
+/// A node's own policy is named as what it is, to who has all rights in the realm too. [SEC-50]
+#[test]
+fn a_node_that_narrows_who_sets_says_so() {
+    for (list, message) in [
+        ("'dba'", "this node takes settings only from: dba"),
+        ("", "this node takes settings from nobody"),
+    ] {
+        let fleet = Fleet::new(1, 0, &format!("{CONFIG}[policy]\nset_roles = [{list}]\n"));
+        let dba = fleet.realm.issue(&Member::client("dba").role("operator").role("dba"));
+        let answer = fleet.realm.ask("set app.limit=6");
+        answer.check(5, &[("refused", 1)]);
+        let refused = &answer.json["report"]["nodes"]["refused"][0];
+        assert_eq!(refused["reason"], "policy", "{refused}");
+        assert_eq!(refused["message"], message, "{refused}");
+        let words = format!("set app.limit=6 --json --credential {dba}");
+        let answer = Answer::read(fleet.lab.host(0).librecast(&words).run());
+        assert_eq!(answer.code(), if list.is_empty() { 5 } else { 0 }, "{}", answer.output);
+    }
+}

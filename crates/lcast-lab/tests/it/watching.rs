@@ -128,3 +128,28 @@ fn versions_rise_and_gaps_are_told_through_loss() {
     }
     assert_eq!(told, last - first + 1, "every value is told or counted: {output}");
 }
+
+/// Also when nobody reads on, the command leaves its realm in order: it keeps what it learned.
+#[test]
+fn a_watch_that_nobody_reads_ends_in_order() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let host = fleet.lab.host(0);
+    for (name, end) in [("reader", "| head -n1 >/dev/null"), ("counter", "--count 2 >/dev/null")] {
+        let credential = fleet.realm.issue(&Member::client(name));
+        let state = host.path(name);
+        let watch = format!("watch app.limit --every 50ms --state {state}");
+
+        host.shell(&format!("librecast {watch} --credential {credential} {end}")).ok();
+        assert!(fleet.lab.file(&format!("{state}/roster.cbor")).is_file(), "{end}");
+    }
+}
+
+#[test]
+fn a_count_that_is_reached_at_once_does_not_hide_who_is_missing() {
+    let mut fleet = Fleet::new(2, 0, CONFIG);
+    fleet.agent("db2").kill();
+    let output = fleet.realm.admin("watch app.limit --count 1").run();
+    assert_eq!(output.code, 3, "{output}");
+    assert!(output.stderr.contains("missing: db2"), "{output}");
+    assert_eq!(output.stderr.matches("expected").count(), 1, "{output}");
+}

@@ -8,7 +8,7 @@ use super::Endpoint;
 use super::fetching::Claim;
 use super::sending::{Copies, GROUP_ROOM};
 use crate::group;
-use crate::io::{Event, Output};
+use crate::io::{Event, Link, Output};
 use crate::keys::certificate::Certificate;
 use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
@@ -70,6 +70,15 @@ struct HeldReply {
     id: NodeId,
     schema: [u8; 16],
     values: Option<Vec<ReplyValue>>,
+    by_multicast: bool,
+}
+
+impl HeldReply {
+    /// The reply, with these values.
+    fn reply(self, values: Vec<ReplyValue>) -> Reply {
+        let Self { node, by_multicast, .. } = self;
+        Reply { node, outcome: Outcome::Values(values), by_multicast }
+    }
 }
 
 /// A reply whose values are being pulled: one of each node, whatever its processes announce.
@@ -271,11 +280,11 @@ impl Endpoint {
         let Some(question) = self.questions.remove(&request) else { return };
         self.leave_reply_group(&question);
         let id = question.asking.id();
-        for held in question.held {
-            if let Some(values) = held.values {
-                let reply = Reply { node: held.node, outcome: Outcome::Values(values.clone()) };
-                self.event(Event::Reply(id, reply));
-                self.note_snapshot(now, request, held.id, &values, true);
+        for mut held in question.held {
+            if let Some(values) = held.values.take() {
+                let node_id = held.id;
+                self.event(Event::Reply(id, held.reply(values.clone())));
+                self.note_snapshot(now, request, node_id, &values, true);
             }
         }
         if !self.watches.contains_key(&request) {
@@ -410,9 +419,8 @@ impl Endpoint {
                 question.asking.note_heard();
             }
             question.asking.note_replier(sender, &self.roster);
-            let multicast = self.links.iter().any(|link| link.multicast);
             let member = self.roster.members().by_id(&id).is_some();
-            if multicast && member && question.asking.went_by_multicast_alone() {
+            if member && went_by_multicast(&self.links, &question.asking) {
                 self.roster.note_through(now.instant, &id);
             }
         }
@@ -515,7 +523,9 @@ impl Endpoint {
             | Outcome::Set(_) => None,
         };
         if counts {
-            let event = Event::Reply(question.asking.id(), Reply { node, outcome });
+            let by_multicast = went_by_multicast(&self.links, &question.asking);
+            let reply = Reply { node, outcome, by_multicast };
+            let event = Event::Reply(question.asking.id(), reply);
             self.event(event);
         }
         if let Some(values) = values {
@@ -570,7 +580,8 @@ impl Endpoint {
         if question.held.iter().any(|held| held.id == id) {
             return;
         }
-        question.held.push(HeldReply { node, id, schema, values });
+        let by_multicast = went_by_multicast(&self.links, &question.asking);
+        question.held.push(HeldReply { node, id, schema, values, by_multicast });
         question.asking.hold(question.held.len());
         let sources = question.sources.entry(schema).or_default();
         if sources.len() < SOURCES_MAX && !sources.contains(&sender) {
@@ -592,14 +603,13 @@ impl Endpoint {
             let (ready, waiting): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
             question.held = waiting;
-            for held in ready {
-                match held.values {
+            for mut held in ready {
+                match held.values.take() {
                     Some(mut values) => {
                         add_units(&mut values, &schema);
-                        let outcome = Outcome::Values(values);
-                        let reply = Reply { node: held.node, outcome };
-                        let event = Event::Reply(question_id, reply);
-                        events.push((*request, held.id, event));
+                        let id = held.id;
+                        let event = Event::Reply(question_id, held.reply(values));
+                        events.push((*request, id, event));
                     }
                     None => {
                         let outcome = Outcome::Values(Vec::new());
@@ -641,11 +651,12 @@ impl Endpoint {
             let (given_up, waiting): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
             question.held = waiting;
-            for held in given_up {
-                match held.values {
+            for mut held in given_up {
+                match held.values.take() {
                     Some(values) => {
-                        let reply = Reply { node: held.node, outcome: Outcome::Values(values) };
-                        events.push((*request, held.id, Event::Reply(question_id, reply)));
+                        let id = held.id;
+                        let event = Event::Reply(question_id, held.reply(values));
+                        events.push((*request, id, event));
                     }
                     None => question.asking.retry(&held.id),
                 }
@@ -747,6 +758,11 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whether an answer to this question shows that multicast gets through: it went by nothing else.
+fn went_by_multicast(links: &[Link], asking: &Asking) -> bool {
+    links.iter().any(|link| link.multicast) && asking.went_by_multicast_alone()
 }
 
 fn set_result(result: SetResultFrame) -> Option<SetResult> {

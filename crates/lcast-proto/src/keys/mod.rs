@@ -28,7 +28,7 @@ pub use certificate::{Certificate, CertificateError, IssueError, Validity};
 pub use credential::{Credential, CredentialError, Epoch, Network, Scope};
 pub use key::{AgreementKey, SessionKey, SigningKey, VerifyingKey};
 pub use members::{Member, MemberEdit, MemberList, MemberListError};
-pub use policy::{Narrowing, Policy, Verb};
+pub use policy::{Denied, Narrowing, Policy, Verb};
 pub use replay::{ReplayError, ReplayWindows};
 pub use seal::{
     EpochSecret, GroupKeys, OpenError, PacketNumbers, Pair, PairCache, PairRole, PairSenders,

@@ -9,8 +9,8 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use super::report::{
-    Class, EmptyNode, EmptyReason, ErrorCode, FailedNode, Failure, Outcome, Refusal, RefusalReason,
-    RefusedNode, Report, SetOutcome, SetResult, UnheardNode,
+    Class, EmptyNode, EmptyReason, ErrorCode, FailedNode, Failure, Outcome, Refusal, RefusedNode,
+    Report, SetOutcome, SetResult, UnheardNode,
 };
 use super::{Ask, QuestionId, Verb, Ways};
 use crate::keys::certificate::{Certificate, Validity};
@@ -649,11 +649,12 @@ fn ended(outcome: &Outcome) -> Ended {
         Outcome::Error(failure) => Ended::Error(failure.clone()),
         Outcome::Refused(refusal) => Ended::Refused(refusal.clone()),
         Outcome::Set(results) => match outcome.class() {
-            class @ (Class::Error | Class::Refused) => {
-                let is_worst = |it: &&SetResult| it.outcome.class() == class;
-                results.iter().find(is_worst).map_or(Ended::Answered, failed_set)
+            Class::Error => {
+                let failed = |it: &&SetResult| it.outcome.class() == Class::Error;
+                results.iter().find(failed).map_or(Ended::Answered, failed_set)
             }
-            Class::Answered | Class::Empty | Class::Late | Class::Missing => Ended::Answered,
+            Class::Answered | Class::Empty | Class::Refused => Ended::Answered,
+            Class::Late | Class::Missing => Ended::Answered,
         },
     }
 }
@@ -671,9 +672,6 @@ fn failed_set(result: &SetResult) -> Ended {
         SetOutcome::Conflict => ErrorCode::Conflict,
         SetOutcome::NoSuchVariable => ErrorCode::NoSuchVariable,
         SetOutcome::Storage => ErrorCode::Storage,
-        SetOutcome::Refused => {
-            return Ended::Refused(Refusal { reason: RefusalReason::Policy, message });
-        }
         SetOutcome::Applied | SetOutcome::Unchanged => return Ended::Answered,
     };
     Ended::Error(Failure { code, message })

@@ -13,7 +13,7 @@ use super::SetOrder;
 use super::report::{EmptyReason, ErrorCode, RefusalReason, SetOutcome, SetResult};
 use super::values::{REPLY_MAX, encode_value};
 use crate::keys::certificate::{Certificate, Validity};
-use crate::keys::policy::{Policy, Verb as Right};
+use crate::keys::policy::{Denied, Policy, Verb as Right};
 use crate::name::Name;
 use crate::select::{Outcome, Pattern, Predicate, Scope};
 use crate::time::{Now, Timestamp};
@@ -154,11 +154,12 @@ pub(super) fn objection(
         VerbCode::Get | VerbCode::Schema | VerbCode::Ping | VerbCode::Watch => Right::Read,
         VerbCode::Set => Right::Set,
     };
-    if !policy.allows(asker.roles(), right) {
-        let message = "the certificate lacks the role 'operator'";
-        return refusal(RefusalReason::Role, message);
-    }
-    None
+    let denied = policy.allows(asker.roles(), right).err()?;
+    let reason = match denied {
+        Denied::Role(_) => RefusalReason::Role,
+        Denied::Narrowed(_) => RefusalReason::Policy,
+    };
+    Some((reason, denied.to_string()))
 }
 
 /// Checks every assignment; an order when all are right, else what is wrong. [QST-25]

@@ -20,6 +20,8 @@ pub struct Reply {
     pub node: String,
     /// What it said.
     pub outcome: Outcome,
+    /// Whether the question had gone by multicast alone until this came: it got through.
+    pub by_multicast: bool,
 }
 
 /// What a node said: the class that it ends in, and the details.
@@ -175,8 +177,6 @@ pub enum SetOutcome {
     NoSuchVariable,
     /// The node could not keep the value; the old one is in force.
     Storage,
-    /// The asker may not; nothing is changed.
-    Refused,
 }
 
 /// The account at the end of a question.
@@ -295,7 +295,6 @@ impl SetOutcome {
         match self {
             Self::Applied | Self::Unchanged => Class::Answered,
             Self::Invalid | Self::Conflict | Self::NoSuchVariable | Self::Storage => Class::Error,
-            Self::Refused => Class::Refused,
         }
     }
 
@@ -308,20 +307,18 @@ impl SetOutcome {
             Self::Conflict => "conflict",
             Self::NoSuchVariable => "no_such_variable",
             Self::Storage => "storage",
-            Self::Refused => "refused",
         }
     }
 }
 
 impl SetOutcome {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 6] = [
         Self::Applied,
         Self::Unchanged,
         Self::Invalid,
         Self::Conflict,
         Self::NoSuchVariable,
         Self::Storage,
-        Self::Refused,
     ];
 
     /// Its code on the wire.
@@ -459,13 +456,12 @@ mod tests {
 
     #[test]
     fn a_request_ends_in_the_worst_class_of_its_settings() {
-        use SetOutcome::{Applied, Conflict, Invalid, NoSuchVariable, Refused, Storage, Unchanged};
-        let cases: [(&[SetOutcome], Class); 6] = [
+        use SetOutcome::{Applied, Conflict, Invalid, NoSuchVariable, Storage, Unchanged};
+        let cases: [(&[SetOutcome], Class); 5] = [
             (&[Applied], Class::Answered),
             (&[Applied, Unchanged], Class::Answered),
             (&[Unchanged, Conflict], Class::Error),
             (&[Invalid, NoSuchVariable, Storage], Class::Error),
-            (&[Refused, Invalid], Class::Refused),
             (&[], Class::Answered),
         ];
         for (outcomes, expected) in cases {

@@ -403,7 +403,8 @@ impl World {
                 let found = self.find(&node).map(|it| self.node(it)).filter(|it| !it.hostile);
                 let right = found.is_none_or(|it| it.model.schema() == *schema);
                 self.insist(right, || format!("{node} is told to have another schema"));
-                self.on_reply(index, id, Reply { node, outcome: Outcome::Values(Vec::new()) });
+                let (outcome, by_multicast) = (Outcome::Values(Vec::new()), false);
+                self.on_reply(index, id, Reply { node, outcome, by_multicast });
             }
             Event::Done(id, report) => self.on_done(index, id, report),
             Event::Failed(id, error) => {

@@ -118,7 +118,7 @@ static CATALOGUE: &[Row] = rows![
 "host.name" Text "" Info Host otel("host.name"), "name of the host";
 "host.id" Text "" Info Host otel("host.id"), "a hash of the machine-id that only Librecast uses";
 "host.arch" Text "" Info Host otel("host.arch"), "processor architecture: amd64, arm64, ...";
-"host.ip" List "" Info Host otel("host.ip"), "addresses of the host, loopback and link-local ones left out";
+"host.ip" List "" Info Host otel("host.ip"), "addresses of the host, loopback ones left out; link-local ones without their interface";
 "host.mac" List "" Info Host otel("host.mac"), "link-layer addresses of the host";
 "host.cpu.model.name" Text "" Info Host otel("host.cpu.model.name"), "processor model";
 "host.virtualization" Text "" Info Host OWN, "what the host runs in: none, kvm, lxc, docker, ...";
@@ -213,6 +213,6 @@ static CATALOGUE: &[Row] = rows![
 "librecast.memory.usage" Int "By" Gauge Itself otel("process.memory.usage"), "resident memory of the agent";
 "librecast.cpu.utilization" Float "1" Gauge Itself otel("process.cpu.utilization"), "processors that the agent kept busy, over 10 s, as part of all";
 "librecast.doctor" List "" Gauge Doctor OWN, "what the agent finds wrong with its host: ids of causes, at most a minute old";
-"librecast.variable[*].error" Text "" Gauge Configured own_by("variable"), "why a configured variable could not be read; absent while it can";
+"librecast.variable[*].error" Text "" Gauge Configured own_by("variable"), "why a variable could not be read, or is shown only in part; absent otherwise";
 "librecast.variable[*].stale" Bool "" Gauge Configured own_by("variable"), "a configured variable was not read for three intervals";
 ];

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::Roots;
 use super::glob::{Glob, any};
+use super::limited::{Extent, Limited};
 use super::memory::part;
 use super::roots::text;
 use super::sampler::{Options, Output};
@@ -41,6 +42,7 @@ pub struct Filesystems {
     /// What threads are still to say, by mount point; local ones together under "".
     pending: BTreeMap<String, Receiver<Answer>>,
     known: BTreeSet<String>,
+    limited: Limited,
 }
 
 /// One line of the table of mounts.
@@ -154,6 +156,7 @@ impl Filesystems {
             usage: options.usage,
             pending: BTreeMap::new(),
             known: BTreeSet::new(),
+            limited: Limited::default(),
         }
     }
 
@@ -167,7 +170,11 @@ impl Filesystems {
     fn read_to(&mut self, roots: &Roots, output: &mut Output) {
         const MAP: &str = "system.filesystem";
         let Some(table) = text(&roots.proc.join("self/mountinfo")) else { return };
-        let mounts = self.shown(parse(&table));
+        let mut mounts = self.shown(parse(&table));
+        let all = mounts.len();
+        mounts.truncate(MOUNTS_MAX);
+        let (shown, way_out) = (mounts.len(), "leave some out, by [builtin] filesystem.exclude");
+        self.limited.tell(&Extent { map: MAP, shown, all, way_out }, output);
         let mut present = BTreeSet::new();
         for mount in &mounts {
             output.put_at(MAP, &mount.point, "type", mount.kind.as_str());
@@ -210,7 +217,6 @@ impl Filesystems {
             }
         }
         shown.sort_by(|left, right| left.point.cmp(&right.point));
-        shown.truncate(MOUNTS_MAX);
         shown
     }
 
@@ -304,16 +310,19 @@ fn report(point: &str, usage: &Usage, output: &mut Output) {
     }
 }
 
-/// Reads `id parent device root point options ... - kind source options`, line by line.
+/// Reads `id parent device root point options ... - kind source options`, line by line; the latter
+/// options are those of the file system.
 fn parse(table: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(2);
         let (device_number, root) = (before.next()?.to_owned(), unescape(before.next()?));
         let point = unescape(before.next()?);
-        let mode = if before.next()?.split(',').any(|it| it == "ro") { "ro" } else { "rw" };
         let mut after = after.split(' ');
         let (kind, device) = (after.next()?.to_owned(), unescape(after.next()?));
+        // The file system's own mode, not the one of this mount of it: a service manager may show
+        // the agent the same file systems read-only (ProtectSystem=).
+        let mode = if after.next()?.split(',').any(|it| it == "ro") { "ro" } else { "rw" };
         Some(Mount { device_number, root, point, mode, kind, device })
     };
     table.lines().filter_map(mount).collect()
@@ -338,4 +347,41 @@ fn unescape(field: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_is_the_file_system_s_whatever_this_mount_of_it_allows() {
+        let table = "1 0 8:1 / / ro,noatime - ext4 /dev/a rw,errors=remount-ro\n\
+                     2 1 8:2 / /srv rw - ext4 /dev/b ro\n";
+        let modes: Vec<&str> = parse(table).iter().map(|it| it.mode).collect();
+        assert_eq!(modes, ["rw", "ro"]);
+    }
+
+    #[test]
+    fn mounts_beyond_the_limit_are_left_out_and_that_is_told() {
+        let name = format!("lcast-mounts-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(folder.join("proc/self")).unwrap();
+        let line = |it: usize| format!("{it} 1 8:{it} / /mnt/{it} rw - ext4 /dev/x rw\n");
+        for (count, told) in [(MOUNTS_MAX, false), (MOUNTS_MAX + 1, true)] {
+            let table: String = (1..=count).map(line).collect();
+            std::fs::write(folder.join("proc/self/mountinfo"), table).unwrap();
+            let options = Options { usage: |_| None, ..Options::default() };
+            let changes = Filesystems::new(&options).read(&Roots::under(&folder));
+            let updates = changes.iter().filter_map(|it| match it {
+                Change::Update(it) => Some((it.name.to_string(), format!("{:?}", it.value))),
+                Change::Define(_) | Change::Undefine(_) | Change::Remove(_) => None,
+            });
+            let (types, errors): (Vec<_>, Vec<_>) = updates
+                .filter(|(name, _)| name.ends_with(".type") || name.ends_with(".error"))
+                .partition(|(name, _)| name.ends_with(".type"));
+            assert_eq!((types.len(), errors.len()), (MOUNTS_MAX, usize::from(told)));
+            assert!(errors.iter().all(|(_, it)| it.contains("only 512 of 513")), "{errors:?}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

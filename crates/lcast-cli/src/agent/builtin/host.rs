@@ -114,7 +114,8 @@ fn arch() -> &'static str {
     }
 }
 
-/// Addresses that others could reach: IPv4, then IPv6, without loopback and link-local ones.
+/// Addresses that others could reach: IPv4, then IPv6, without loopback ones. Of a link-local one
+/// its link is not told: the text is an address for whoever compares it.
 fn addresses(roots: &Roots) -> Vec<String> {
     let four = text(&roots.proc.join("net/fib_trie")).unwrap_or_default();
     let six = text(&roots.proc.join("net/if_inet6")).unwrap_or_default();
@@ -131,22 +132,20 @@ fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
         if let Some(address) = line.strip_prefix("|-- ") {
             last = address.parse().ok();
         } else if line == "/32 host LOCAL" {
-            addresses.extend(last.filter(|it| !it.is_loopback() && !it.is_link_local()));
+            addresses.extend(last.filter(|it| !it.is_loopback()));
         }
     }
     addresses
 }
 
-/// The addresses of `/proc/net/if_inet6` with more than link scope, of interfaces shown.
+/// The addresses of `/proc/net/if_inet6`, of interfaces shown.
 fn inet6_addresses(table: &str) -> BTreeSet<Ipv6Addr> {
     let address = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let address = u128::from_str_radix(fields.next()?, 16).ok()?;
         let name = fields.nth(4)?;
         let address = Ipv6Addr::from(address);
-        let shown =
-            !is_left_out(name) && !address.is_loopback() && !address.is_unicast_link_local();
-        shown.then_some(address)
+        (!is_left_out(name) && !address.is_loopback()).then_some(address)
     };
     table.lines().filter_map(address).collect()
 }

@@ -52,9 +52,9 @@ What hardly changes (info) is read at the start of the agent and once a minute, 
 it is asked for, at most once a second. File systems, systemd and the doctor may keep a reader
 waiting, so an answer holds what was read last, and a question for them has them read anew for the
 next one: file systems at most once a second and every ten seconds anyhow, the doctor at most once
-in five seconds and every minute anyhow, systemd at most once in thirty seconds. Utilisations and
-rates are over the last 5 to 15 seconds. Counters grow from the start of the host. Every value
-carries its age.
+in five seconds and every minute anyhow, systemd at most once in thirty seconds and every minute
+anyhow. Utilisations and rates are over the last 5 to 15 seconds. Counters grow from the start of
+the host. Every value carries its age.
 
 Left out by default are file systems without a disk of their own (tmpfs, overlay, proc, squashfs,
 ...), the interfaces `lo`, `veth*` and `docker*`, and loop devices. The agent's configuration can

@@ -16,6 +16,7 @@ mod family;
 mod filesystem;
 mod glob;
 mod host;
+mod limited;
 mod markdown;
 mod memory;
 mod network;

@@ -201,6 +201,11 @@ impl Output {
         self.put_at(map, key, rest, saturated(count));
     }
 
+    /// Removes an instance.
+    pub(super) fn remove(&mut self, map: &str, key: &str) {
+        self.changes.push(Change::Remove(instance(map, key)));
+    }
+
     /// Removes the instances that were there and are no longer; `known` becomes `present`.
     pub(super) fn retire(
         &mut self,
@@ -209,7 +214,7 @@ impl Output {
         present: BTreeSet<String>,
     ) {
         for key in known.difference(&present) {
-            self.changes.push(Change::Remove(instance(map, key)));
+            self.remove(map, key);
         }
         *known = present;
     }

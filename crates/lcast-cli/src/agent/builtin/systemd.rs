@@ -1,13 +1,15 @@
 //! systemd and its units, from what `systemctl show` prints.
 //!
-//! Asking costs a process and some milliseconds of systemd, so it is done in the background, at
-//! most every thirty seconds and only on demand. Without systemd the variables are absent.
+//! Asking costs two processes and some milliseconds of systemd, so it is done in the background: at
+//! most every thirty seconds on demand, and every minute anyhow, so that no answer is from
+//! yesterday. Without systemd the variables are absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lcast_proto::time::Timestamp;
 use lcast_proto::value::Value;
 
+use super::limited::{Extent, Limited};
 use super::sampler::Output;
 use crate::agent::Change;
 
@@ -15,7 +17,11 @@ use crate::agent::Change;
 #[derive(Debug, Default)]
 pub struct SystemdUnits {
     known: BTreeSet<String>,
+    limited: Limited,
 }
+
+/// The variable of units.
+const MAP: &str = "systemd.unit";
 
 /// Most units shown.
 const UNITS_MAX: usize = 1024;
@@ -45,7 +51,7 @@ impl SystemdUnits {
             return output.into_changes();
         }
         let mut present = BTreeSet::new();
-        let mut failed = BTreeSet::new();
+        let (mut failed, mut left_out) = (BTreeSet::new(), BTreeSet::new());
         for block in table.split("\n\n") {
             let fields: BTreeMap<&str, &str> =
                 block.lines().filter_map(|line| line.split_once('=')).collect();
@@ -56,17 +62,21 @@ impl SystemdUnits {
             if present.len() < UNITS_MAX || present.contains(*id) {
                 unit(id, &fields, &mut output);
                 present.insert((*id).to_owned());
+            } else {
+                left_out.insert(*id);
             }
         }
+        let (shown, all) = (present.len(), present.len() + left_out.len());
+        let way_out = "the others are in no variable, but systemd.failed has all that failed";
+        self.limited.tell(&Extent { map: MAP, shown, all, way_out }, &mut output);
         let failed = failed.into_iter().map(Value::Text).collect();
         output.put("systemd.failed", Value::List(failed));
-        output.retire("systemd.unit", &mut self.known, present);
+        output.retire(MAP, &mut self.known, present);
         output.into_changes()
     }
 }
 
 fn unit(id: &str, fields: &BTreeMap<&str, &str>, output: &mut Output) {
-    const MAP: &str = "systemd.unit";
     for (rest, field) in [("active", "ActiveState"), ("sub", "SubState")] {
         if let Some(text) = fields.get(field) {
             output.put_at(MAP, id, rest, *text);
@@ -140,5 +150,20 @@ mod tests {
         let mut units = SystemdUnits::default();
         units.read("", &table);
         assert_eq!(units.known.len(), UNITS_MAX);
+    }
+
+    #[test]
+    fn units_beyond_the_limit_are_left_out_and_that_is_told() {
+        let block = |index: usize| format!("Id=u{index:04}.service\nActiveState=active\n");
+        let error = "librecast.variable[\"systemd.unit\"].error = ";
+        for (count, told) in [(UNITS_MAX, None), (UNITS_MAX + 1, Some("only 1024 of 1025 are"))] {
+            let table: Vec<String> = (0..count).map(block).collect();
+            let shown = show(SystemdUnits::default().read("", &table.join("\n")));
+            let units = shown.iter().filter(|line| line.starts_with("systemd.unit["));
+            assert_eq!(units.count(), UNITS_MAX);
+            let line = shown.iter().find_map(|line| line.strip_prefix(error));
+            assert_eq!(line.is_some(), told.is_some(), "{line:?}");
+            assert!(told.is_none_or(|part| line.is_some_and(|it| it.contains(part))), "{line:?}");
+        }
     }
 }
