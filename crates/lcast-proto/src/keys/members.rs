@@ -116,7 +116,8 @@ impl MemberList {
     /// 30 bytes each, share that room.
     pub const LENGTH_MAX: usize = 8 * 1024 * 1024;
 
-    /// The list in these bytes: [SEC-31] [SEC-77]. Nothing is parsed before the signature is verified.
+    /// The list in these bytes: [SEC-31] [SEC-77]. Nothing is parsed before the signature is
+    /// verified.
     ///
     /// # Errors
     /// When they are no list that this authority signed for this realm.

@@ -203,8 +203,8 @@ impl GroupKeys {
 }
 
 impl Pair {
-    /// The pair of the announcer of `session`, on its own side: [SEC-12]. What it seals is closed to
-    /// all others, later thieves of the credential included: [SEC-73] [SEC-76].
+    /// The pair of the announcer of `session`, on its own side: [SEC-12]. What it seals is closed
+    /// to all others, later thieves of the credential included: [SEC-73] [SEC-76].
     ///
     /// # Errors
     /// When the peer's certified key is of small order.
