@@ -64,7 +64,7 @@ pub(crate) async fn list(
     }
     let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
+    let mut asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
         let kind = it.kind == Kind::Agent || (args.clients && here);
@@ -72,7 +72,7 @@ pub(crate) async fn list(
     };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
     if args.watch && !asked.interrupted {
-        follow(&session, &mut signals, &nodes, &wanted, output).await?;
+        asked.interrupted = follow(&session, &mut signals, &nodes, &wanted, output).await?;
     } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
@@ -98,14 +98,14 @@ fn judge(asked: &question::Asked) -> Exit {
 }
 
 /// Prints the roster, then what changes in it, until it is interrupted: the table anew on a
-/// terminal, else a line for each change.
+/// terminal, else a line for each change. Whether that is how it ended.
 async fn follow(
     session: &Session,
     signals: &mut Signals,
     nodes: &[NodeView],
     wanted: &impl Fn(&NodeView) -> bool,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let on_screen = output.terminal() && output.format == Format::Text;
     let mut drawn = Drawn::default();
     let mut changes = session.presence().await?;
@@ -115,12 +115,12 @@ async fn follow(
         print(nodes, output)?;
     }
     loop {
-        let Some(item) = signals.unless(changes.next()).await else { return Ok(()) };
+        let Some(item) = signals.unless(changes.next()).await else { return Ok(true) };
         let id = match item {
             Some(PresenceItem::Changed(it)) => Some(it.id),
             // After an overflow all are told.
             Some(_) => None,
-            None => return Ok(()),
+            None => return Ok(false),
         };
         let mut nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
         if on_screen {
