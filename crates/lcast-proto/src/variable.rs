@@ -329,7 +329,7 @@ impl Table {
         let time = time.unwrap_or(now.wall);
         let next = Version { incarnation: self.incarnation, counter: self.counter + 1 };
         if let Some(entry) = self.entries.get_mut(&name) {
-            let same = entry.value == value;
+            let same = entry.value.is_same(&value);
             let kept = if same { entry.version } else { next };
             let shown = version.unwrap_or(kept);
             if shown == next {
@@ -553,6 +553,31 @@ mod tests {
         assert_eq!(wrong.unwrap_err().to_string(), "'app.load' holds int, not text");
         let missing = table.update(Now::default(), update("app.other", Value::Int(1)));
         assert!(matches!(missing, Err(TableError::Undefined(_))));
+    }
+
+    #[test]
+    fn an_equal_reading_is_no_new_version() {
+        let mut table = Table::new(3);
+        table.define(definition("app.load", Type::Float)).unwrap();
+        table.define(definition("app.loads", Type::List)).unwrap();
+        let float = |number: f64| ("app.load", Value::Float(number));
+        let list = |number: f64| ("app.loads", Value::List(vec![Value::Float(number)]));
+        for ((name, value), expected) in [
+            (float(f64::NAN), "3.1"),
+            (float(f64::NAN), "3.1"),
+            (float(1.0), "3.2"),
+            (float(f64::NAN), "3.3"),
+            (float(f64::INFINITY), "3.4"),
+            (float(f64::INFINITY), "3.4"),
+            (list(f64::NAN), "3.5"),
+            (list(f64::NAN), "3.5"),
+            (list(1.0), "3.6"),
+        ] {
+            table.update(Now::default(), update(name, value.clone())).unwrap();
+            let version = table.entry(&name.parse().unwrap()).unwrap().version;
+            assert_eq!(version.to_string(), expected, "{value:?}");
+        }
+        assert_eq!(table.changes(), 6);
     }
 
     #[test]

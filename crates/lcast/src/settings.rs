@@ -121,7 +121,7 @@ impl Settings {
         table.update(now, update)?;
         // Exposed once more, it is the same setting: whoever waits for a change goes on waiting.
         let sender = self.values.entry(name).or_insert_with(|| watch::Sender::new(value.clone()));
-        sender.send_if_modified(|held| std::mem::replace(held, value.clone()) != value);
+        sender.send_if_modified(|held| !std::mem::replace(held, value.clone()).is_same(&value));
         Ok(sender.subscribe())
     }
 
