@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::endpoint::asker::STRANGERS_MAX;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
 use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
+use crate::wire::frame::{Answer, ReplyFrame};
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -179,6 +181,49 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
         assert_eq!(roster.install(list.clone()), taken, "version {}", list.version());
     }
     assert_eq!(roster.members().version(), 2);
+}
+
+/// [QST-19]
+#[test]
+fn so_many_replies_of_members_that_are_not_known_are_kept() {
+    let mut bench = bench(1);
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = |index: usize| subject(&format!("new{index}"), Kind::Agent, "web");
+    let newcomers: Vec<Subject> = (0..=STRANGERS_MAX).map(newcomer).collect();
+    let wall = bench.now.wall;
+    let mut random = Random::from_seed([10; 32]);
+    let enrolled = authority.enroll(edit, &newcomers, &network(), wall, &mut random).unwrap();
+    bench.nodes[2].up = false;
+    bench.input(0, Input::Ask(QuestionId(7), Box::new(get("app.load", Selector::default()))));
+    bench.settle();
+    let now = bench.now;
+    let asker = &mut bench.nodes[0].endpoint;
+    let request = *asker.questions.keys().next().unwrap();
+    for credential in &enrolled.credentials {
+        let certificate = credential.certificate();
+        let reply = ReplyFrame {
+            request,
+            answer: Answer::Empty(EmptyReason::NoVariable.code()),
+            schema: None,
+            members_version: 1,
+            software: "".into(),
+        };
+        let sender = SenderId::of(&certificate.id(), [1; 9]);
+        assert_eq!(asker.handle_reply(now, sender, certificate, reply), Ok(()));
+    }
+    bench.input(0, Input::Members(enrolled.members));
+    let done =
+        |events: &[(usize, Event)]| events.iter().any(|(_, it)| matches!(it, Event::Done(..)));
+    bench.run(Duration::from_secs(10), done);
+    let report = bench.events.iter().find_map(|(_, event)| match event {
+        Event::Done(_, report) => Some(report),
+        _ => None,
+    });
+    let report = report.unwrap();
+    let silent: Vec<&str> = report.missing.iter().map(|it| it.node.as_str()).collect();
+    assert_eq!((report.empty.len(), silent), (STRANGERS_MAX, vec!["n0", "new256"]));
 }
 
 /// [QST-34]
