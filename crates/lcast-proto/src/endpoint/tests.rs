@@ -24,7 +24,7 @@ use crate::keys::members::MemberEdit;
 use crate::keys::subject::{Labels, NodeName, Roles, Subject};
 use crate::question::report::{Class, SetResult};
 use crate::question::report::{EmptyReason, Outcome, RefusalReason, Reply, Report, SetOutcome};
-use crate::question::{Ask, AskError, Deadline, QuestionId, SetRequest, Verb, Ways};
+use crate::question::{Ask, AskError, QuestionId, SetRequest, Verb};
 use crate::select::{Glob, Predicate, Selector};
 use crate::stats::Dropped;
 use crate::value::{Type, Value};
@@ -299,14 +299,7 @@ impl Bench {
 }
 
 fn get(pattern: &str, selector: Selector) -> Ask {
-    Ask {
-        verb: Verb::Get(vec![pattern.parse().unwrap()]),
-        selector,
-        only: None,
-        expect: Vec::new(),
-        deadline: Deadline::default(),
-        ways: Ways::All,
-    }
+    Ask { selector, ..Ask::new(Verb::Get(vec![pattern.parse().unwrap()])) }
 }
 
 fn set(text: &str, if_version: Option<Version>) -> Ask {
