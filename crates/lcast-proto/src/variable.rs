@@ -592,6 +592,7 @@ mod tests {
         Update { name: name.parse().unwrap(), value, time: None, version: None }
     }
 
+    /// [SEL-3]
     #[test]
     fn clashing_templates_are_refused_and_both_named() {
         let mut table = Table::new(1);

@@ -4,6 +4,7 @@
 mod account;
 mod hostile;
 mod limits;
+mod packets;
 mod presence;
 mod proof;
 mod ring;

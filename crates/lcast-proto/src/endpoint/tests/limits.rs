@@ -102,6 +102,7 @@ fn fresh_client(bench: &mut Bench, config: Config) {
     bench.settle();
 }
 
+/// [PRE-3]
 #[test]
 fn a_node_that_was_heard_by_its_reply_is_not_gone_before_its_beacon_is_due() {
     let mut bench = bench(40);
@@ -274,4 +275,45 @@ fn a_long_version_of_software_is_cut_between_characters() {
     let heard = bench.nodes[0].endpoint.roster.heard(&id).unwrap();
     assert_eq!(*heard.software, *"v".repeat(31));
     assert_eq!(*bench.nodes[2].endpoint.software(), *"v".repeat(31));
+}
+
+/// [QST-18]
+#[test]
+fn replies_spread_over_a_window_that_fits_their_number() {
+    let window = |agents: usize, overruns: u32| {
+        let roster = Roster::new(members(agents));
+        let now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
+        let pace = Pace { reply_rate: 50_000, filter_capacity: 240 };
+        let ask = get("app", Selector::default());
+        let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
+        (0..overruns).for_each(|_| asking.overrun());
+        assert!(
+            asking.handle_timeout(Now { instant: asking.poll_timeout(), ..now }, &roster).is_none()
+        );
+        let round = std::iter::from_fn(|| asking.poll_send()).find_map(|send| match send {
+            Send::Round(round) => Some(round.window.as_micros()),
+            _ => None,
+        });
+        round.unwrap()
+    };
+    for (agents, overruns, expected) in
+        [(100, 0, 0), (101, 0, 2_020), (200, 0, 4_000), (200, 1, 8_000), (200, 2, 16_000)]
+    {
+        assert_eq!(window(agents, overruns), expected, "{agents} agents, {overruns} overruns");
+    }
+}
+
+/// [QST-24]
+#[test]
+fn who_may_not_set_learns_of_no_name() {
+    let mut bench = bench(1);
+    let mut said = Vec::new();
+    for name in ["app.greeting", "app.load", "app.absent"] {
+        let assignment = (name.parse().unwrap(), Assigned::Text("x".to_owned()));
+        let (replies, report) = bench.ask(1, write(vec![assignment], None));
+        assert_eq!(report.refused.len(), 1, "{name}: {report:?}");
+        said.push(replies[0].outcome.clone());
+    }
+    let expected = format!("{:?}", said[0]);
+    assert!(said.iter().all(|it| format!("{it:?}") == expected), "{said:?}");
 }
