@@ -135,4 +135,7 @@ pub enum Event {
     Presence(Presence),
     /// Another live process announces itself with this agent's certificate; told once a minute.
     Duplicate(SenderId),
+    /// Something at this address sends packets of a newer version of the protocol, this one. Nobody
+    /// has signed that: it is told once of an address, and once a minute. [SEC-4]
+    NewerVersion(SocketAddrV6, u8),
 }

@@ -289,6 +289,7 @@ mod tests {
         }
     }
 
+    /// [SEL-1] [SEL-2]
     #[test]
     fn names_follow_the_grammar() {
         check("system.cpu.load_1m", Ok("system.cpu.load_1m"));
@@ -310,6 +311,7 @@ mod tests {
         check("a.b[\"x\"][\"y\"]", Err("[\"key\"]"));
     }
 
+    /// [SEL-1]
     #[test]
     fn limits_hold_at_max_and_break_at_one_more() {
         let segment = |length: usize| "s".repeat(length);

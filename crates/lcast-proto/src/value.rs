@@ -72,6 +72,26 @@ impl Value {
             Self::Map(_) => Type::Map,
         }
     }
+
+    /// Whether the other is the same reading: an equal value, where NaN equals NaN, also within
+    /// lists and maps.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(left), Self::Float(right)) => {
+                left == right || (left.is_nan() && right.is_nan())
+            }
+            (Self::List(left), Self::List(right)) => {
+                left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.is_same(b))
+            }
+            (Self::Map(left), Self::Map(right)) => {
+                let same = |((a, left), (b, right)): ((&String, &Self), (&String, &Self))| {
+                    a == b && left.is_same(right)
+                };
+                left.len() == right.len() && left.iter().zip(right).all(same)
+            }
+            (left, right) => left == right,
+        }
+    }
 }
 
 impl Type {
@@ -143,5 +163,40 @@ impl From<String> for Value {
 impl From<Timestamp> for Value {
     fn from(value: Timestamp) -> Self {
         Self::Timestamp(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_reading_is_no_new_value() {
+        let nan = || Value::Float(f64::NAN);
+        let map = |key: &str, value| Value::Map(BTreeMap::from([(key.to_owned(), value)]));
+        for (left, right, expected) in [
+            (nan(), nan(), true),
+            (nan(), Value::Float(-f64::NAN), true),
+            (nan(), Value::Float(1.0), false),
+            (Value::Float(1.0), nan(), false),
+            (nan(), Value::Null, false),
+            (Value::Float(f64::INFINITY), Value::Float(f64::INFINITY), true),
+            (Value::Float(f64::INFINITY), Value::Float(f64::NEG_INFINITY), false),
+            (Value::Float(0.0), Value::Float(-0.0), true),
+            (Value::Float(1.0), Value::Int(1), false),
+            (
+                Value::List(vec![Value::Int(1), nan()]),
+                Value::List(vec![Value::Int(1), nan()]),
+                true,
+            ),
+            (Value::List(vec![nan()]), Value::List(vec![nan(), nan()]), false),
+            (Value::List(vec![nan(), nan()]), Value::List(vec![nan()]), false),
+            (map("a", Value::List(vec![nan()])), map("a", Value::List(vec![nan()])), true),
+            (map("a", nan()), map("b", nan()), false),
+            (map("a", nan()), map("a", Value::Float(1.0)), false),
+            (Value::from("x"), Value::from("x"), true),
+        ] {
+            assert_eq!(left.is_same(&right), expected, "{left:?}, {right:?}");
+        }
     }
 }

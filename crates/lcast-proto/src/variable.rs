@@ -119,6 +119,8 @@ pub struct Schema {
 #[derive(Debug, Default)]
 pub struct Table {
     definitions: BTreeMap<String, Definition>,
+    /// The sum of what each takes in the schema at most.
+    schema_bytes: usize,
     entries: BTreeMap<Name, Entry>,
     incarnation: u64,
     counter: u64,
@@ -157,6 +159,29 @@ pub enum TableError {
     Full {
         /// The variable that found no place.
         name: String,
+        /// The limit.
+        max: usize,
+    },
+    /// A description that no reader of the schema would take.
+    #[error("the description of '{name}' has {found} bytes, and {max} are the most: shorten it")]
+    Description {
+        /// The variable.
+        name: String,
+        /// Bytes that it has.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// All definitions together are more than others fetch.
+    #[error(
+        "with '{name}' the definitions of this node would take {found} bytes, and {max} are the \
+         most: shorten descriptions or choices, or define fewer variables"
+    )]
+    Schema {
+        /// The variable that found no place.
+        name: String,
+        /// Bytes that all would take at most.
+        found: usize,
         /// The limit.
         max: usize,
     },
@@ -220,9 +245,34 @@ impl Definition {
         description[..end].clone_into(&mut self.description);
         self
     }
+
+    /// The most bytes that this takes in a schema, where a number may take fewer. [QST-40]
+    pub fn bytes_max(&self) -> usize {
+        let text = |text: &String| head(text.len()) + text.len();
+        let setting = self.setting.as_ref().map_or(0, |it| {
+            let choices = head(it.choices.len()) + it.choices.iter().map(text).sum::<usize>();
+            // An array of four, and what the longest of its numbers take.
+            1 + 5 + 2 * 9 + choices
+        });
+        // An array of at most six, the type and the kind take a byte each.
+        3 + text(&self.template) + text(&self.unit) + text(&self.description) + setting
+    }
+}
+
+/// Bytes that the length of a text or array takes in CBOR (RFC 8949 section 3).
+fn head(length: usize) -> usize {
+    match length {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 5,
+    }
 }
 
 impl Schema {
+    /// Most bytes of a schema.
+    pub const BYTES_MAX: usize = 1024 * 1024;
+
     /// A schema of the given definitions, in any order.
     pub fn new(mut definitions: Vec<Definition>) -> Self {
         definitions.sort_by(|left, right| left.template.cmp(&right.template));
@@ -256,9 +306,11 @@ impl Table {
     /// they are of another type than it has then.
     ///
     /// # Errors
-    /// When the template clashes with an existing one or the table is full.
+    /// When the template clashes with an existing one, the table is full, or others would not take
+    /// the schema with it.
     pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
         let template = &definition.template;
+        let schema_bytes = self.check_size(&definition)?;
         match self.definitions.get(template) {
             Some(before) if before.value_type != definition.value_type => {
                 self.entries.retain(|name, _| name.template() != *template);
@@ -272,8 +324,27 @@ impl Table {
             None => self.check_clash(template)?,
         }
         self.definitions.insert(template.clone(), definition);
+        self.schema_bytes = schema_bytes;
         self.redefined += 1;
         Ok(())
+    }
+
+    /// Refuses what would make the schema of this node one that nobody takes. What the schema takes
+    /// with it otherwise, kept as a sum: nodes define variables all the time.
+    fn check_size(&self, definition: &Definition) -> Result<usize, TableError> {
+        let name = &definition.template;
+        let found = definition.description.len();
+        if found > Definition::DESCRIPTION_MAX {
+            let max = Definition::DESCRIPTION_MAX;
+            return Err(TableError::Description { name: name.clone(), found, max });
+        }
+        let before = self.definitions.get(name).map_or(0, Definition::bytes_max);
+        let found = self.schema_bytes - before + definition.bytes_max();
+        if found > Schema::BYTES_MAX {
+            let max = Schema::BYTES_MAX;
+            return Err(TableError::Schema { name: name.clone(), found, max });
+        }
+        Ok(found)
     }
 
     /// Refuses a template that is part of another, or that gives a map both keys and children
@@ -329,7 +400,7 @@ impl Table {
         let time = time.unwrap_or(now.wall);
         let next = Version { incarnation: self.incarnation, counter: self.counter + 1 };
         if let Some(entry) = self.entries.get_mut(&name) {
-            let same = entry.value == value;
+            let same = entry.value.is_same(&value);
             let kept = if same { entry.version } else { next };
             let shown = version.unwrap_or(kept);
             if shown == next {
@@ -368,7 +439,9 @@ impl Table {
         self.entries.retain(|name, _| name.template() != template);
         self.redefined += 1;
         self.changes += 1;
-        self.definitions.remove(template).is_some()
+        let gone = self.definitions.remove(template);
+        self.schema_bytes -= gone.as_ref().map_or(0, Definition::bytes_max);
+        gone.is_some()
     }
 
     /// The value of one variable.
@@ -519,6 +592,7 @@ mod tests {
         Update { name: name.parse().unwrap(), value, time: None, version: None }
     }
 
+    /// [SEL-3]
     #[test]
     fn clashing_templates_are_refused_and_both_named() {
         let mut table = Table::new(1);
@@ -553,6 +627,31 @@ mod tests {
         assert_eq!(wrong.unwrap_err().to_string(), "'app.load' holds int, not text");
         let missing = table.update(Now::default(), update("app.other", Value::Int(1)));
         assert!(matches!(missing, Err(TableError::Undefined(_))));
+    }
+
+    #[test]
+    fn an_equal_reading_is_no_new_version() {
+        let mut table = Table::new(3);
+        table.define(definition("app.load", Type::Float)).unwrap();
+        table.define(definition("app.loads", Type::List)).unwrap();
+        let float = |number: f64| ("app.load", Value::Float(number));
+        let list = |number: f64| ("app.loads", Value::List(vec![Value::Float(number)]));
+        for ((name, value), expected) in [
+            (float(f64::NAN), "3.1"),
+            (float(f64::NAN), "3.1"),
+            (float(1.0), "3.2"),
+            (float(f64::NAN), "3.3"),
+            (float(f64::INFINITY), "3.4"),
+            (float(f64::INFINITY), "3.4"),
+            (list(f64::NAN), "3.5"),
+            (list(f64::NAN), "3.5"),
+            (list(1.0), "3.6"),
+        ] {
+            table.update(Now::default(), update(name, value.clone())).unwrap();
+            let version = table.entry(&name.parse().unwrap()).unwrap().version;
+            assert_eq!(version.to_string(), expected, "{value:?}");
+        }
+        assert_eq!(table.changes(), 6);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, UnheardNode};
-use lcast_proto::question::{Ask, AskError, Deadline, SetRequest, Verb, WatchRequest, Ways};
+use lcast_proto::question::{Ask, AskError, Deadline, SetRequest, Verb, WatchRequest};
 use lcast_proto::select::{Glob, Pattern, Selector};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Assigned, Version};
@@ -249,12 +249,11 @@ impl Question {
             }),
         };
         Ask {
-            verb,
             selector: self.selector(),
             only: Some(self.only.clone()).filter(|names| !names.is_empty()),
             expect: self.expect.clone(),
             deadline: self.deadline,
-            ways: Ways::All,
+            ..Ask::new(verb)
         }
     }
 

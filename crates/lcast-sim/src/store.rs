@@ -118,7 +118,7 @@ impl Store {
         if refused {
             return SetOutcome::Conflict;
         }
-        if kept.value == *value {
+        if kept.value.is_same(value) {
             return SetOutcome::Unchanged;
         }
         if self.full && !order.dry_run { SetOutcome::Storage } else { SetOutcome::Applied }

@@ -20,6 +20,7 @@ use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetOrder, Verb, Wa
 use lcast_proto::time::{Now, Timestamp};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Table};
+use lcast_proto::wire::header::VERSION;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -596,6 +597,10 @@ impl Driver {
             Event::Duplicate(sender) => tracing::warn!(
                 %sender,
                 "another process speaks with this agent's credential: a copy of it runs elsewhere"
+            ),
+            Event::NewerVersion(from, version) => tracing::warn!(
+                "{from} speaks version {version} of the protocol, this is version {VERSION}: \
+                 install the newer librecast here (nothing proves who sent it)"
             ),
             Event::Pong(name, trip) => self.pings.answer(&name, trip),
             Event::Sample(id, wanted) => self.sample(id, &wanted),

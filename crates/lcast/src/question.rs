@@ -50,15 +50,7 @@ pub enum QuestionError {
 
 impl Question {
     pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
-        let ask = Ask {
-            verb,
-            selector: Selector::default(),
-            only: None,
-            expect: Vec::new(),
-            deadline: Deadline::default(),
-            ways: Ways::All,
-        };
-        Self { commands, ask }
+        Self { commands, ask: Ask::new(verb) }
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -119,7 +111,7 @@ impl Question {
     /// Bounds the whole question. Default: a second, three while answers still trickle in.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.ask.deadline = Deadline { base: timeout, extended: timeout };
+        self.ask.deadline = Deadline::after(timeout);
         self
     }
 
@@ -220,6 +212,7 @@ impl Replies {
                     | Event::Watch(..)
                     | Event::Presence(_)
                     | Event::Duplicate(_)
+                    | Event::NewerVersion(..)
                     | Event::SchemaLearned(..),
                 ) => {}
                 None => return None,

@@ -121,7 +121,7 @@ impl Settings {
         table.update(now, update)?;
         // Exposed once more, it is the same setting: whoever waits for a change goes on waiting.
         let sender = self.values.entry(name).or_insert_with(|| watch::Sender::new(value.clone()));
-        sender.send_if_modified(|held| std::mem::replace(held, value.clone()) != value);
+        sender.send_if_modified(|held| !std::mem::replace(held, value.clone()).is_same(&value));
         Ok(sender.subscribe())
     }
 
@@ -384,6 +384,37 @@ mod tests {
         let written = stored.recv().await.unwrap();
         settings.finish(&mut table, now, written);
         assert_eq!(*first.borrow_and_update(), Value::from("y"));
+    }
+
+    #[tokio::test]
+    async fn so_many_writes_wait_and_one_more_fails() {
+        let folder = Folder::new("settings");
+        let (mut settings, mut finished) = Settings::new();
+        settings.keep_in(Some(store(&folder)));
+        let (mut table, now) = (Table::new(2), Now::default());
+        settings.expose(&mut table, now, definition("app.a"), Value::from("x")).unwrap();
+        // One is at work; no other begins before its outcome is taken.
+        let most = u64::try_from(WAITING_MAX).unwrap();
+        for id in 0..=most {
+            let order = order(10 + id, "app.a", "y", None);
+            assert!(settings.apply(SetId(id), order, now.wall).is_none(), "{id}");
+        }
+        let again = |settings: &mut Settings| {
+            settings.apply(SetId(most + 1), order(9, "app.a", "z", None), now.wall)
+        };
+        let failed = again(&mut settings).expect("one more than may wait");
+        let (id, results) = settings.finish(&mut table, now, failed);
+        assert_eq!((id, results[0].outcome), (SetId(most + 1), Outcome::Storage));
+        assert!(results[0].message.contains("too much at once"), "{results:?}");
+        let first = finished.recv().await.unwrap();
+        let (id, results) = settings.finish(&mut table, now, first);
+        assert_eq!((id, results[0].outcome), (SetId(0), Outcome::Applied));
+        assert!(again(&mut settings).is_none(), "there is room for one again");
+        for id in 1..=most + 1 {
+            let next = finished.recv().await.unwrap();
+            assert_eq!(settings.finish(&mut table, now, next).0, SetId(id));
+        }
+        assert_eq!(shown(&table, "app.a").0, Value::from("z"));
     }
 
     #[test]

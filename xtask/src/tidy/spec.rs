@@ -3,7 +3,7 @@
 //! A rule is defined where its id in brackets begins a paragraph, a list item, a heading or a table
 //! row of `docs/spec/*.md`, bold or not: `**[SEC-1]** A receiver MUST ...`. Anywhere else the id in
 //! brackets cites the rule. A rule is cited by code that follows it and by a test that would notice
-//! a breach; [`UNTESTED`] lists those whose tests are still to be named, and only gets shorter.
+//! a breach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,6 @@ const FOLDER: &str = "docs/spec/";
 
 /// Beginnings that look like ids and are none of ours.
 const FOREIGN: [&str; 5] = ["RFC", "UTF", "AES", "SHA", "ISO"];
-
-/// Rules that no test cites.
-const UNTESTED: &[&str] = &[
-    "PRE-3", "PRE-30", "QST-18", "QST-23", "QST-24", "QST-29", "SEC-15", "SEC-21", "SEC-42",
-    "SEL-1", "SEL-2", "SEL-20", "SEL-21", "SEL-22", "SEL-3", "SEL-32", "SEL-33", "SEL-34",
-    "SEL-35", "SEL-36", "SEL-37", "SEL-38", "SEL-39", "SEL-40", "SEL-41", "SEL-43", "SEL-44",
-    "SEL-45", "WIR-1", "WIR-10", "WIR-11", "WIR-12", "WIR-13", "WIR-2", "WIR-3", "WIR-4",
-];
 
 /// Rules are defined once, cited by code and by a test, and every cited id is defined.
 pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
@@ -47,12 +39,10 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
         }
     }
     for (id, (file, line)) in &defined {
-        let excused = UNTESTED.contains(&id.as_str());
         let message = match (code.contains(id), tests.contains(id)) {
             (false, _) => format!("[{id}] is cited by no code"),
-            (true, false) if !excused => format!("[{id}] is cited by no test"),
-            (true, true) if excused => format!("[{id}] is cited by a test: take it off UNTESTED"),
-            (true, _) => continue,
+            (true, false) => format!("[{id}] is cited by no test"),
+            (true, true) => continue,
         };
         findings.push(Finding::new(file, *line, "spec", message));
     }
@@ -161,11 +151,5 @@ mod tests {
         check_parts(&format!("// [SEC-1]\n{test}"), &[]);
         check_parts("// [SEC-1]\n#[cfg(test)]\nfn hook() {}\n", &[(1, "spec")]);
         check_parts(test, &[(1, "spec")]);
-        let excused = UNTESTED[0];
-        let rule = SourceFile::new("docs/spec/a.md", &format!("[{excused}] MUST\n"));
-        let code = SourceFile::new("crates/a.rs", &format!("// [{excused}]\n"));
-        assert_eq!(places(&check(&[rule.clone(), code.clone()])), []);
-        let test = SourceFile::new("crates/tests/a.rs", &format!("// [{excused}]\n"));
-        assert_eq!(places(&check(&[rule, code, test])), [(1, "spec")]);
     }
 }

@@ -385,6 +385,31 @@ mod tests {
     }
 
     #[test]
+    fn so_many_files_are_read_at_once_and_the_next_waits() {
+        let file = std::env::temp_dir().join(format!("lcast-files-{}", std::process::id()));
+        std::fs::write(&file, "1.0\n").unwrap();
+        block_on(async {
+            let permits = Arc::new(Semaphore::new(FILES_MAX));
+            let mut held = Vec::new();
+            for _ in 0..FILES_MAX {
+                let mut reader =
+                    Files { path: file.clone(), permits: permits.clone(), pending: None };
+                assert_eq!(reader.read().await.unwrap().output.bytes, b"1.0\n");
+                held.push(permits.clone().acquire_owned().await.unwrap());
+            }
+            let mut reader = Files { path: file.clone(), permits, pending: None };
+            let mut next = std::pin::pin!(reader.read());
+            let waits = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(next.as_mut().poll(context).is_pending())
+            });
+            assert!(waits.await, "all places are taken");
+            held.pop();
+            assert_eq!(next.await.unwrap().output.bytes, b"1.0\n");
+        });
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
     fn systemd_is_asked_again_when_a_question_wants_it_and_when_it_is_due() {
         let folder = std::env::temp_dir().join(format!("lcast-systemd-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

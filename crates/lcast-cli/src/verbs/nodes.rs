@@ -7,8 +7,7 @@ use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::presence::{State, Via};
-use lcast_proto::question::{Ask, Deadline, Verb, Ways};
-use lcast_proto::select::Selector;
+use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -33,14 +32,7 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// A sign of life from everybody, in at most this time.
 fn roll_call(time: Duration) -> Ask {
-    Ask {
-        verb: Verb::Ping,
-        selector: Selector::default(),
-        only: None,
-        expect: Vec::new(),
-        deadline: Deadline { base: time, extended: time },
-        ways: Ways::All,
-    }
+    Ask { deadline: Deadline::after(time), ..Ask::new(Verb::Ping) }
 }
 
 /// Lists the roster.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::question::report::{Reply, Report};
-use lcast_proto::question::{Ask, Deadline, Verb, Ways};
+use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::variable::Schema;
 
 use crate::args::target::Target;
@@ -37,14 +37,14 @@ pub(crate) fn place(everywhere: &Everywhere) -> Result<Place, Failure> {
 /// The question that the options describe.
 pub(crate) fn describe(verb: Verb, target: Target, question: &QuestionArgs) -> Ask {
     let Target { selector, only, expect } = target;
-    Ask { verb, selector, only, expect, deadline: deadline(question), ways: Ways::All }
+    Ask { selector, only, expect, deadline: deadline(question), ..Ask::new(verb) }
 }
 
 /// One second, three while answers come in; `--timeout` bounds the whole question instead.
 fn deadline(question: &QuestionArgs) -> Deadline {
     match question.timeout {
         None => Deadline::default(),
-        Some(timeout) => Deadline { base: timeout, extended: timeout },
+        Some(timeout) => Deadline::after(timeout),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lcast_proto::question::report::{EmptyReason, Report};
-use lcast_proto::question::{Ask, Deadline, Verb, Ways};
+use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
 
 use super::question::{self, Asked};
@@ -76,12 +76,10 @@ fn time_left(timeout: Option<Duration>, elapsed: Duration) -> Option<Duration> {
 /// predicate that nobody can evaluate.
 fn ask_schemas(target: &Target, time: Duration) -> Ask {
     Ask {
-        verb: Verb::Schema,
         selector: Selector { predicate: None, ..target.selector.clone() },
         only: target.only.clone(),
-        expect: Vec::new(),
-        deadline: Deadline { base: time, extended: time },
-        ways: Ways::All,
+        deadline: Deadline::after(time),
+        ..Ask::new(Verb::Schema)
     }
 }
 

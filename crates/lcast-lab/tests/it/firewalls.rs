@@ -28,6 +28,7 @@ fn agents_that_open_only_the_realm_port_answer() {
     fleet.realm.ask("get host.name").check(0, &[("answered", 8)]);
 }
 
+/// [WIR-12]
 #[test]
 fn a_realm_may_have_a_port_of_its_own() {
     let lab = lcast_lab::Lab::new(2).build();

@@ -52,6 +52,7 @@ fn the_local_realm_needs_no_card() {
     local_realm(false);
 }
 
+/// [WIR-13]
 #[test]
 fn the_local_realm_sends_nothing_by_a_card() {
     local_realm(true);

@@ -32,6 +32,7 @@ fn two_realms_on_one_wire_do_not_meet() {
     Answer::read(lab.host(2).librecast(&words).run()).check(4, &[]);
 }
 
+/// [WIR-12]
 #[test]
 fn many_agents_share_one_host_and_port() {
     let lab = Lab::new(2).build();

@@ -36,7 +36,7 @@ use crate::wire::id::{NodeId, SenderId};
 use crate::wire::wanted::{Named, Wanted};
 
 /// Replies of nodes that the member list does not know yet, per question. [QST-19]
-const STRANGERS_MAX: usize = 256;
+pub(super) const STRANGERS_MAX: usize = 256;
 /// Room that a question must leave for the still-wanted filter.
 const FILTER_ROOM: usize = 60;
 /// Bytes of a filter on the wire beside its bits.

@@ -9,12 +9,14 @@
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
 //! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster
-//! in step with the others, with `fetching` to say from whom, `presence` notices who dies, and
-//! `proving` sees to it that nobody is sent much where he may not be.
+//! in step with the others, with `fetching` to say from whom, `presence` notices who dies,
+//! `proving` sees to it that nobody is sent much where he may not be, and `newer` says who speaks
+//! a newer version.
 
 mod asker;
 mod checking;
 mod fetching;
+mod newer;
 mod peers;
 mod presence;
 mod proving;
@@ -30,6 +32,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
 use self::asker::{Question, Schemas};
+use self::newer::Newer;
 use self::peers::Peers;
 use self::proving::Held;
 use self::realm::{Serving, Sync};
@@ -72,6 +75,7 @@ pub struct Endpoint {
     windows: ReplayWindows,
     verifications: Verifications,
     certificates: CertificateCache,
+    newer: Newer,
     pairs: PairCache,
     peers: Peers,
     random: Random,
@@ -166,6 +170,7 @@ impl Endpoint {
                 realm,
                 CertificateCache::CAPACITY_MAX,
             ),
+            newer: Newer::default(),
             pairs: PairCache::new(Peers::CAPACITY_MAX),
             peers: Peers::new(),
             policy: Policy::narrowed(config.narrowing.clone()),

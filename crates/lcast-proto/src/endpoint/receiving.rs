@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::Claim;
-use crate::io::Datagram;
+use crate::io::{Datagram, Event};
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
@@ -70,13 +70,8 @@ impl Endpoint {
         if !self.may_send_to(&datagram.from) {
             return Err(Dropped::Source);
         }
-        let header = Header::parse(bytes).map_err(|error| match error {
-            HeaderError::Length(_) => Dropped::Length,
-            HeaderError::NewerVersion(_)
-            | HeaderError::Version
-            | HeaderError::Kind(_)
-            | HeaderError::Flags(_) => Dropped::Version,
-        })?;
+        let header = Header::parse(bytes);
+        let header = header.map_err(|error| self.refuse_header(now, datagram.from, error))?;
         if header.key_id != self.group_keys.key_id() {
             return Err(Dropped::Key);
         }
@@ -87,6 +82,21 @@ impl Endpoint {
             PacketKind::Group => self.receive_group(now, &datagram, &header, opened),
             PacketKind::Intro => self.receive_intro(now, &datagram, &header, &mut bytes.to_vec()),
             PacketKind::Pair => self.receive_pair(now, &datagram, &header, &mut bytes.to_vec()),
+        }
+    }
+
+    /// Whoever speaks a newer version is told of: otherwise nobody knows why it never answers.
+    /// [SEC-4]
+    fn refuse_header(&mut self, now: Now, from: SocketAddrV6, error: HeaderError) -> Dropped {
+        match error {
+            HeaderError::Length(_) => Dropped::Length,
+            HeaderError::NewerVersion(version) => {
+                if self.newer.tells(now.instant, *from.ip()) {
+                    self.event(Event::NewerVersion(from, version));
+                }
+                Dropped::Version
+            }
+            HeaderError::Version | HeaderError::Kind(_) | HeaderError::Flags(_) => Dropped::Version,
         }
     }
 

@@ -455,3 +455,36 @@ fn open<'packet>(
     let aad = Aad::from(associated(head, channel));
     key.open_in_place(nonce(header.number), aad, body).map_err(|_| OpenError)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [SEC-15]
+    #[test]
+    fn what_does_not_open_pushes_no_key_out() {
+        let realm = RealmId([7; 16]);
+        let secret = EpochSecret::from_bytes([5; 32]);
+        let (member, channel) = (SenderId([1; 12]), ChannelId([2; 8]));
+        let mut sealing = GroupKeys::new(&realm, &secret, member);
+        let mut opening = GroupKeys::new(&realm, &secret, SenderId([3; 12]));
+        let header = Header {
+            kind: crate::wire::header::PacketKind::Group,
+            announcer_is_sender: false,
+            key_id: sealing.key_id(),
+            sender: member,
+            number: 1,
+        };
+        let mut packet = vec![0; HEADER_LEN];
+        sealing.seal(&header, &channel, &mut packet).unwrap();
+        opening.open(&header, &channel, &mut packet.clone()).unwrap();
+        for stranger in 0..=u16::try_from(GroupKeys::CACHE_MAX).unwrap() {
+            let [high, low] = stranger.to_be_bytes();
+            let sender = SenderId([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, high, low]);
+            let forged = Header { sender, ..header };
+            assert!(opening.open(&forged, &channel, &mut packet.clone()).is_err());
+        }
+        assert_eq!(opening.opening.len(), 1);
+        assert!(opening.opening.get(&(member, 0)).is_some());
+    }
+}

@@ -77,6 +77,20 @@ pub struct Ask {
     pub ways: Ways,
 }
 
+impl Ask {
+    /// Asks every node, by all ways, for the usual time.
+    pub fn new(verb: Verb) -> Self {
+        Self {
+            verb,
+            selector: Selector::default(),
+            only: None,
+            expect: Vec::new(),
+            deadline: Deadline::default(),
+            ways: Ways::All,
+        }
+    }
+}
+
 /// By which ways a question goes. [QST-43]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ways {
@@ -146,6 +160,13 @@ pub struct Deadline {
     pub base: Duration,
     /// When it ends in any case.
     pub extended: Duration,
+}
+
+impl Deadline {
+    /// After so long in any case.
+    pub fn after(time: Duration) -> Self {
+        Self { base: time, extended: time }
+    }
 }
 
 impl Default for Deadline {

@@ -13,7 +13,7 @@ use crate::wire::cbor::{self, Cbor, CborError};
 /// Most bytes of values in one reply.
 pub const REPLY_MAX: usize = 2 * 1024 * 1024;
 /// Most bytes of a schema.
-pub const SCHEMA_MAX: usize = 1024 * 1024;
+pub const SCHEMA_MAX: usize = Schema::BYTES_MAX;
 /// Most variables in one reply.
 pub const VALUES_MAX: usize = 65_536;
 
@@ -175,6 +175,7 @@ fn decode_constraint(item: &Cbor) -> Option<Constraint> {
 mod tests {
     use super::*;
     use crate::value::Value;
+    use crate::variable::{Table, TableError};
     use std::time::Duration;
 
     #[test]
@@ -225,5 +226,69 @@ mod tests {
         long.description.push('d');
         assert!(decode_schema(&encode_schema(&Schema::new(vec![long]))).is_err());
         assert_ne!(schema_hash(&bytes), schema_hash(&bytes[1..]));
+    }
+
+    #[test]
+    fn the_size_of_a_definition_is_known_without_encoding_it() {
+        let texts = [0, 23, 24, 200].map(|length| "d".repeat(length));
+        let mut settings = vec![None, Some(Constraint::default())];
+        for (count, length) in [(1, 23), (23, 24), (24, 255), (256, 256), (1, 65_535), (1, 65_536)]
+        {
+            let choices = vec!["c".repeat(length); count];
+            let (length_max, min) = (Some(u32::MAX), Some(0.1));
+            settings.push(Some(Constraint { length_max, min, max: Some(-0.1), choices }));
+        }
+        for (text, setting) in texts.iter().flat_map(|it| settings.iter().map(move |s| (it, s))) {
+            let definition = Definition {
+                description: text.clone(),
+                setting: setting.clone(),
+                ..Definition::info("app.text", Type::Map)
+            };
+            let bytes = encode_schema(&Schema::new(vec![definition.clone()])).len();
+            let most = definition.bytes_max();
+            // Null in place of three numbers.
+            let shorter = if *setting == Some(Constraint::default()) { 4 + 8 + 8 } else { 0 };
+            assert_eq!(most - shorter, bytes, "{text} {setting:?}");
+        }
+    }
+
+    /// One definition too long for others would make all of them unreadable.
+    #[test]
+    fn what_a_table_takes_is_a_schema_that_others_take() {
+        let described = |length: usize| Definition {
+            description: "d".repeat(length),
+            ..Definition::gauge("app.load", Type::Int)
+        };
+        let mut table = Table::new(1);
+        table.define(described(Definition::DESCRIPTION_MAX)).unwrap();
+        let refused = table.define(described(Definition::DESCRIPTION_MAX + 1)).unwrap_err();
+        let expected =
+            "the description of 'app.load' has 201 bytes, and 200 are the most: shorten it";
+        assert_eq!(refused.to_string(), expected);
+        let taken = |table: &Table| decode_schema(&encode_schema(&table.schema())).unwrap();
+        assert_eq!(taken(&table), table.schema());
+
+        let chosen = |length: usize| {
+            let choices = vec!["c".repeat(length)];
+            let range =
+                Constraint { length_max: Some(u32::MAX), min: Some(0.1), max: Some(0.1), choices };
+            Definition::setting("app.choice", Type::Text, range)
+        };
+        let held = described(Definition::DESCRIPTION_MAX).bytes_max();
+        let rest = SCHEMA_MAX - held - (chosen(65_536).bytes_max() - 65_536);
+        let refused = table.define(chosen(rest + 1));
+        let full = TableError::Schema {
+            name: "app.choice".to_owned(),
+            found: SCHEMA_MAX + 1,
+            max: SCHEMA_MAX,
+        };
+        assert_eq!(refused, Err(full.clone()));
+        for _ in 0..2 {
+            table.define(chosen(rest)).unwrap();
+            assert_eq!(encode_schema(&table.schema()).len(), SCHEMA_MAX);
+            assert_eq!(taken(&table), table.schema());
+            assert_eq!(table.define(chosen(rest + 1)), Err(full.clone()));
+            assert!(table.undefine("app.choice"));
+        }
     }
 }

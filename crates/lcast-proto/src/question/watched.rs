@@ -578,7 +578,7 @@ impl Topic {
         let Some(told) = self.told.get(name) else { return true };
         let WatchTerms { every, delta, .. } = &self.terms;
         match (delta, told.number, number(&entry.value)) {
-            (Some(delta), Some(before), Some(after)) => (after - before).abs() >= *delta,
+            (Some(delta), Some(before), Some(after)) => is_far(before, after, *delta),
             (Some(_), ..) => told.version != entry.version,
             (None, ..) => every.is_some() || told.version != entry.version,
         }
@@ -651,6 +651,12 @@ impl Batch {
     }
 }
 
+/// Whether a number is at least so far from what was told last. Between NaN and a number there is
+/// no distance, but all the difference; there is none between two NaN. [WAT-4]
+fn is_far(before: f64, after: f64, delta: f64) -> bool {
+    before.is_nan() != after.is_nan() || (after - before).abs() >= delta
+}
+
 fn number(value: &Value) -> Option<f64> {
     match value {
         #[allow(clippy::cast_precision_loss)]
@@ -665,3 +671,6 @@ fn number(value: &Value) -> Option<f64> {
         | Value::Map(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,7 @@ impl fmt::Display for Glob {
 mod tests {
     use super::*;
 
+    /// [SEL-20]
     #[test]
     fn globs_match_names() {
         let cases = [
@@ -125,6 +126,7 @@ mod tests {
         }
     }
 
+    /// [SEL-20]
     #[test]
     fn lists_and_limits() {
         assert_eq!(Glob::list("a, b*").unwrap().len(), 2);

@@ -173,6 +173,7 @@ mod tests {
         assert_eq!(regex.is_match(text), expected, "{pattern} on {text}");
     }
 
+    /// [SEL-33]
     #[test]
     fn expressions_match() {
         for (pattern, text, expected) in [
@@ -201,6 +202,7 @@ mod tests {
         }
     }
 
+    /// [SEL-33]
     #[test]
     fn what_is_too_complex_is_refused() {
         for (pattern, part) in [

@@ -44,6 +44,7 @@ fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
 mod tests {
     use super::*;
 
+    /// [SEL-41]
     #[test]
     fn versions_are_ordered_as_people_read_them() {
         let ordered = [

@@ -92,3 +92,23 @@ fn a_fork_of_the_process_that_started_a_node_cannot_use_it() {
         assert!(matches!(node.members().await, Err(NodeEnded)));
     });
 }
+
+#[test]
+fn a_description_that_others_would_not_take_is_refused_with_the_way_out() {
+    let folder = Folder::new("node");
+    let (_, credentials) = realm(&folder);
+    run(async {
+        let node = builder(&folder, &credentials[0]).start().unwrap();
+        let described = |length: usize| Definition {
+            description: "d".repeat(length),
+            ..Definition::gauge("app.load", lcast_proto::value::Type::Int)
+        };
+        let refused = node.expose(described(201)).await.map(|_| ()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the description of 'app.load' has 201 bytes, and 200 are the most: shorten it"
+        );
+        node.expose(described(200)).await.unwrap();
+        node.leave().await;
+    });
+}

@@ -270,6 +270,23 @@ fn file_systems_are_chosen_by_mount_point_and_kind() {
 }
 
 #[test]
+fn so_many_file_systems_are_shown() {
+    for (mounts, expected) in [(512, 512), (513, 512)] {
+        let host = copy_of_server(&format!("mounts-{mounts}"));
+        let line = |index: usize| {
+            format!("{index} 1 8:{index} / /mnt/{index:04} rw - ext4 /dev/disk{index} rw\n")
+        };
+        let lines: String = (0..mounts).map(line).collect();
+        std::fs::write(host.join("proc/self/mountinfo"), lines).unwrap();
+        let mut table = table(definitions());
+        apply(&mut table, at(0), Filesystems::new(&options()).read(&Roots::under(&host)));
+        let types = table.entries().filter(|(name, _)| name.to_string().ends_with("\"].type"));
+        assert_eq!(types.count(), expected, "of {mounts}");
+        std::fs::remove_dir_all(host).unwrap();
+    }
+}
+
+#[test]
 fn the_agent_tells_what_its_driver_knows() {
     let facts = OwnFacts {
         version: "1.2.3".to_owned(),

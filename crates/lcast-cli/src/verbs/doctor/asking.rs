@@ -18,7 +18,6 @@ use lcast_proto::keys::credential::Credential;
 use lcast_proto::presence::{INTERVAL_MIN, Via};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
-use lcast_proto::select::Selector;
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
 
@@ -159,14 +158,7 @@ async fn probe(
     ways: Ways,
     only: Option<Vec<String>>,
 ) -> Result<Probe, Failure> {
-    let ask = Ask {
-        verb: Verb::Ping,
-        selector: Selector::default(),
-        only,
-        expect: Vec::new(),
-        deadline: Deadline { base: PATIENCE, extended: PATIENCE },
-        ways,
-    };
+    let ask = Ask { only, ways, deadline: Deadline::after(PATIENCE), ..Ask::new(Verb::Ping) };
     let mut answered = BTreeSet::new();
     let asked = question::ask(session, signals, ask, |reply| {
         answered.insert(reply.node);

@@ -221,3 +221,70 @@ fn a_question_that_cannot_be_sealed_fails_and_says_so() {
         assert_eq!((done, sizes), (false, (0, 0)));
     }
 }
+
+/// [QST-23] [SEL-45]
+#[test]
+fn predicate_and_values_are_read_at_one_instant() {
+    for (before, after) in [(2, 7), (7, 2), (7, 8)] {
+        let mut bench = bench(1);
+        let load = |bench: &mut Bench, number: i64| {
+            let now = bench.now;
+            let name = "app.load".parse().unwrap();
+            let update = Update { name, value: Value::Int(number), time: None, version: None };
+            bench.nodes[2].endpoint.change(|table| table.update(now, update)).unwrap();
+        };
+        load(&mut bench, before);
+        let predicate = Some(Predicate::parse("app.load > 5").unwrap());
+        let ask = get("app.load", Selector { predicate, ..Selector::default() });
+        bench.input(0, Input::Ask(QuestionId(8), Box::new(ask)));
+        let question = loop {
+            let output = bench.nodes[0].endpoint.poll_output().expect("a question");
+            if let Output::Transmit(transmit) = output {
+                break transmit.bytes;
+            }
+        };
+        let (from, local) = (bench.nodes[0].address, bench.nodes[2].address);
+        let datagram = Datagram { from, local, multicast: true, bytes: &question };
+        bench.input(2, Input::Datagram(datagram));
+        let mut wanted = None;
+        while let Some(output) = bench.nodes[2].endpoint.poll_output() {
+            match output {
+                Output::Event(Event::Sample(id, _)) => wanted = Some(id),
+                Output::Transmit(sent) => panic!("before the values are read: {sent:?}"),
+                _ => {}
+            }
+        }
+        load(&mut bench, after);
+        bench.input(2, Input::Sampled(wanted.expect("fresh values are wanted")));
+        bench.settle();
+        let outcome = bench.events.iter().find_map(|(_, event)| match event {
+            Event::Reply(_, reply) => Some(reply.outcome.clone()),
+            _ => None,
+        });
+        match outcome.expect("a reply") {
+            Outcome::Values(values) if after > 5 => assert_eq!(values[0].value, Value::Int(after)),
+            Outcome::Empty(EmptyReason::NoMatch) if after <= 5 => {}
+            other => panic!("{before}, then {after}: {other:?}"),
+        }
+    }
+}
+
+/// [QST-29]
+#[test]
+fn who_is_not_asked_stays_silent() {
+    let mut bench = bench(3);
+    let on = Glob::list("n1").unwrap();
+    let (replies, report) = bench.ask(0, get("app", Selector { on, ..Selector::default() }));
+    assert_eq!((report.expected, replies.len()), (1, 1));
+    let spoke = |index: usize| bench.sent.iter().any(|(from, _)| *from == index);
+    let expected = [true, false, false, true, false];
+    assert_eq!([0, 1, 2, 3, 4].map(spoke), expected, "the asker, a client, three agents");
+    // A question that the asker's certificate does not vouch for.
+    let other = bench.nodes[1].endpoint.own.clone();
+    bench.nodes[0].endpoint.own = other;
+    bench.sent.clear();
+    let (_, report) = bench.ask(0, get("app", Selector::default()));
+    assert_eq!(report.missing.len(), 3, "{report:?}");
+    let asker = Destination::Unicast(bench.nodes[0].address);
+    assert!(bench.sent.iter().all(|(_, sent)| sent.to != asker), "nobody says anything to it");
+}

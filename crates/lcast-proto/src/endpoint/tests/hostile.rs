@@ -52,6 +52,44 @@ fn a_false_claim_of_a_newer_list_does_not_keep_the_true_one_away() {
     assert_eq!(bench.nodes[2].endpoint.members().version(), version);
 }
 
+/// [SEC-1] [SEC-4]
+#[test]
+fn a_newer_version_is_told_of_once_an_address_and_once_a_minute() {
+    let mut bench = bench(1);
+    bench.events.clear();
+    let (guest, client) = (bench.nodes[1].address, bench.nodes[0].address);
+    let mut check = |from: SocketAddrV6, first: u8, expected: Option<u8>| {
+        let bytes = [[first].as_slice(), &[0; 60]].concat();
+        let datagram =
+            Datagram { from, local: bench.nodes[2].address, multicast: true, bytes: &bytes };
+        let before = bench.nodes[2].endpoint.stats().dropped(Dropped::Version);
+        bench.input(2, Input::Datagram(datagram));
+        bench.settle();
+        assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Version), before + 1);
+        let told: Vec<u8> = bench
+            .events
+            .drain(..)
+            .filter_map(|(index, event)| match event {
+                Event::NewerVersion(address, version) => {
+                    assert_eq!((index, address), (2, from));
+                    Some(version)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, Vec::from_iter(expected), "{from} {first:#x}");
+        bench.advance(Duration::from_secs(40));
+    };
+    check(guest, 0x00, None);
+    check(guest, 0x13, None);
+    check(guest, 0x20, Some(2));
+    check(client, 0xf1, None);
+    check(client, 0xf1, Some(15));
+    for address in [guest, client] {
+        check(address, 0x20, None);
+    }
+}
+
 /// Addresses that no process of another host has.
 const NOWHERE: [&str; 6] = [
     "[ff02::1]:24242",

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::endpoint::asker::STRANGERS_MAX;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
 use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
+use crate::wire::frame::{Answer, ReplyFrame};
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -125,6 +127,7 @@ fn fresh_client(bench: &mut Bench, config: Config) {
     bench.settle();
 }
 
+/// [PRE-3]
 #[test]
 fn a_node_that_was_heard_by_its_reply_is_not_gone_before_its_beacon_is_due() {
     let mut bench = bench(40);
@@ -206,6 +209,49 @@ fn no_member_list_gives_way_to_one_that_is_not_newer() {
     assert_eq!(roster.members().version(), 2);
 }
 
+/// [QST-19]
+#[test]
+fn so_many_replies_of_members_that_are_not_known_are_kept() {
+    let mut bench = bench(1);
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = |index: usize| subject(&format!("new{index}"), Kind::Agent, "web");
+    let newcomers: Vec<Subject> = (0..=STRANGERS_MAX).map(newcomer).collect();
+    let wall = bench.now.wall;
+    let mut random = Random::from_seed([10; 32]);
+    let enrolled = authority.enroll(edit, &newcomers, &network(), wall, &mut random).unwrap();
+    bench.nodes[2].up = false;
+    bench.input(0, Input::Ask(QuestionId(7), Box::new(get("app.load", Selector::default()))));
+    bench.settle();
+    let now = bench.now;
+    let asker = &mut bench.nodes[0].endpoint;
+    let request = *asker.questions.keys().next().unwrap();
+    for credential in &enrolled.credentials {
+        let certificate = credential.certificate();
+        let reply = ReplyFrame {
+            request,
+            answer: Answer::Empty(EmptyReason::NoVariable.code()),
+            schema: None,
+            members_version: 1,
+            software: "".into(),
+        };
+        let sender = SenderId::of(&certificate.id(), [1; 9]);
+        assert_eq!(asker.handle_reply(now, sender, certificate, reply), Ok(()));
+    }
+    bench.input(0, Input::Members(enrolled.members));
+    let done =
+        |events: &[(usize, Event)]| events.iter().any(|(_, it)| matches!(it, Event::Done(..)));
+    bench.run(Duration::from_secs(10), done);
+    let report = bench.events.iter().find_map(|(_, event)| match event {
+        Event::Done(_, report) => Some(report),
+        _ => None,
+    });
+    let report = report.unwrap();
+    let silent: Vec<&str> = report.missing.iter().map(|it| it.node.as_str()).collect();
+    assert_eq!((report.empty.len(), silent), (STRANGERS_MAX, vec!["n0", "new256"]));
+}
+
 /// [QST-34]
 #[test]
 fn what_is_sent_on_request_is_limited_a_second() {
@@ -254,4 +300,45 @@ fn a_long_version_of_software_is_cut_between_characters() {
     let heard = bench.nodes[0].endpoint.roster.heard(&id).unwrap();
     assert_eq!(*heard.software, *"v".repeat(31));
     assert_eq!(*bench.nodes[2].endpoint.software(), *"v".repeat(31));
+}
+
+/// [QST-18]
+#[test]
+fn replies_spread_over_a_window_that_fits_their_number() {
+    let window = |agents: usize, overruns: u32| {
+        let roster = Roster::new(members(agents));
+        let now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
+        let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
+        let ask = get("app", Selector::default());
+        let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
+        (0..overruns).for_each(|_| asking.overrun());
+        assert!(
+            asking.handle_timeout(Now { instant: asking.poll_timeout(), ..now }, &roster).is_none()
+        );
+        let round = std::iter::from_fn(|| asking.poll_send()).find_map(|send| match send {
+            Send::Round(round) => Some(round.window.as_micros()),
+            _ => None,
+        });
+        round.unwrap()
+    };
+    for (agents, overruns, expected) in
+        [(100, 0, 0), (101, 0, 2_020), (200, 0, 4_000), (200, 1, 8_000), (200, 2, 16_000)]
+    {
+        assert_eq!(window(agents, overruns), expected, "{agents} agents, {overruns} overruns");
+    }
+}
+
+/// [QST-24]
+#[test]
+fn who_may_not_set_learns_of_no_name() {
+    let mut bench = bench(1);
+    let mut said = Vec::new();
+    for name in ["app.greeting", "app.load", "app.absent"] {
+        let assignment = (name.parse().unwrap(), Assigned::Text("x".to_owned()));
+        let (replies, report) = bench.ask(1, write(vec![assignment], None));
+        assert_eq!(report.refused.len(), 1, "{name}: {report:?}");
+        said.push(replies[0].outcome.clone());
+    }
+    let expected = format!("{:?}", said[0]);
+    assert!(said.iter().all(|it| format!("{it:?}") == expected), "{said:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::watch::watch;
 use super::*;
-use crate::question::DEADLINE_MAX;
+use crate::question::{DEADLINE_MAX, Deadline};
 
 /// Goes to these alone.
 fn only(names: &[&str], ask: Ask) -> Ask {
@@ -69,7 +69,7 @@ fn a_watch_of_listed_names_has_leases_there_and_nowhere_else() {
 #[test]
 fn a_set_is_executed_once_however_long_its_asker_waits() {
     let mut bench = bench(1);
-    let deadline = Deadline { base: Duration::from_secs(300), extended: Duration::from_secs(300) };
+    let deadline = Deadline::after(Duration::from_secs(300));
     bench.parted = Some(Box::new(|from, to| (from, to) == (2, 0)));
     let id = QuestionId(900);
     bench.input(0, Input::Ask(id, Box::new(Ask { deadline, ..set("one", None) })));
@@ -90,8 +90,7 @@ fn a_set_is_executed_once_however_long_its_asker_waits() {
 fn nobody_asks_for_longer_than_nodes_remember() {
     let mut bench = bench(1);
     for (extra, fails) in [(0, false), (1, true)] {
-        let extended = DEADLINE_MAX + Duration::from_millis(extra);
-        let deadline = Deadline { base: extended, extended };
+        let deadline = Deadline::after(DEADLINE_MAX + Duration::from_millis(extra));
         let id = QuestionId(900 + extra);
         bench.input(0, Input::Ask(id, Box::new(Ask { deadline, ..set("one", None) })));
         bench.settle();

@@ -71,6 +71,7 @@ fn a_death_is_known_everywhere_within_six_seconds() {
     }
 }
 
+/// [PRE-30]
 #[test]
 fn nobody_alive_is_suspected_and_idling_costs_under_five_packets_a_second() {
     let mut bench = bench(12);

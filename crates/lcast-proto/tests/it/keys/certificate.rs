@@ -11,6 +11,7 @@ use lcast_proto::time::Timestamp;
 
 use super::{ISSUED, authority, certify, random, subject};
 
+/// [SEC-21]
 #[test]
 fn a_certificate_says_what_was_issued() {
     let authority = authority();

@@ -133,6 +133,7 @@ fn maps_have_ascending_integer_keys() {
     assert_eq!(fields.uint_opt(99), Ok(None));
 }
 
+/// [WIR-2]
 #[test]
 fn values_have_limits() {
     let list = |depth: usize| (0..depth).fold(Cbor::Null, |inner, _| Cbor::Array(vec![inner]));

@@ -52,6 +52,7 @@ fn error(part: &str) -> Outcome {
     Outcome::Error(part.to_owned())
 }
 
+/// [SEL-32] [SEL-35] [SEL-37] [SEL-39] [SEL-43]
 #[test]
 fn true_is_a_match() {
     for text in [
@@ -100,6 +101,7 @@ fn true_is_a_match() {
     }
 }
 
+/// [SEL-37]
 #[test]
 fn false_is_no_match() {
     for text in
@@ -109,6 +111,7 @@ fn false_is_no_match() {
     }
 }
 
+/// [SEL-37]
 #[test]
 fn what_is_missing_or_null_is_undefined() {
     for text in [
@@ -138,6 +141,7 @@ fn what_is_missing_or_null_is_undefined() {
     }
 }
 
+/// [SEL-37] [SEL-39] [SEL-40] [SEL-44]
 #[test]
 fn what_else_goes_wrong_is_an_error() {
     for (text, message) in [
@@ -171,6 +175,7 @@ fn what_else_goes_wrong_is_an_error() {
     }
 }
 
+/// [SEL-38]
 #[test]
 fn chains_absorb_what_they_can() {
     for (text, expected) in [
@@ -187,6 +192,7 @@ fn chains_absorb_what_they_can() {
     }
 }
 
+/// [SEL-36]
 #[test]
 fn what_the_asker_may_not_read_does_not_exist() {
     let table = node();
@@ -203,4 +209,34 @@ fn what_the_asker_may_not_read_does_not_exist() {
     ] {
         assert_eq!(Predicate::parse(text).unwrap().evaluate(&scope), expected, "{text}");
     }
+}
+
+/// [SEL-34]
+#[test]
+fn so_many_keys_are_read_and_no_more() {
+    for (count, text, expected) in [
+        (4096, "app.keys.all(k, true)", Outcome::Match),
+        (4096, "app.keys.exists(k, false)", Outcome::NoMatch),
+        (4097, "app.keys.all(k, true)", error("exists and all read at most 4096 keys")),
+        (4097, "app.keys.exists(k, false)", error("exists and all read at most 4096 keys")),
+        (4097, "app.keys.all(k, false)", Outcome::NoMatch),
+        (4097, "app.keys.exists(k, true)", Outcome::Match),
+    ] {
+        let keys = (0..count).map(|key| (format!("{key:04}"), Value::Null)).collect();
+        let table = table(&[("app.keys", Value::Map(keys))]);
+        assert_eq!(evaluate(text, &table), expected, "{text} of {count}");
+    }
+}
+
+/// [SEL-43]
+#[test]
+fn what_may_be_missing_needs_a_value_in_its_place() {
+    for (text, part) in [
+        ("app.?release == 1", "end it with .orValue(x)"),
+        ("app.release.orValue(1) == 1", "orValue needs a path with '?'"),
+    ] {
+        let error = Predicate::parse(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+    assert!(Predicate::parse("has(app.?release.version)").is_ok());
 }

@@ -16,6 +16,7 @@ fn selector() -> Selector {
     }
 }
 
+/// [SEL-21] [SEL-22]
 #[test]
 fn names_and_labels_pick() {
     let east = |key: &str| (key == "site").then_some("east");
@@ -27,6 +28,7 @@ fn names_and_labels_pick() {
     assert!(Selector::default().picks("anything", |_| None));
 }
 
+/// [SEL-21]
 #[test]
 fn labels_are_read() {
     assert_eq!(label("role=a=b").unwrap(), ("role".to_owned(), "a=b".to_owned()));
@@ -88,6 +90,7 @@ fn path(root: &str) -> Cbor {
     node(0, vec![Cbor::from(root)])
 }
 
+/// [SEL-32]
 #[test]
 fn hostile_trees_are_refused() {
     const NOT: u64 = 3;
