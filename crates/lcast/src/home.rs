@@ -214,9 +214,14 @@ impl Home {
         &self.environment
     }
 
-    /// Where the state of a node is kept unless told otherwise.
-    pub fn state_folder(&self, realm: &str, node: &NodeName) -> PathBuf {
-        self.state.join(realm).join(node.as_str())
+    /// Where the state of a node is kept unless told otherwise: beside the credential that it runs
+    /// with. What the system's has set is found again, whoever starts it, with or without a home.
+    pub fn state_folder(&self, owner: Owner, realm: &str, node: &NodeName) -> PathBuf {
+        let folder = match owner {
+            Owner::User => &self.state,
+            Owner::System => &self.environment.system_state,
+        };
+        folder.join(realm).join(node.as_str())
     }
 
     /// The folder of a realm of the user (without a home: of the system), whether it exists or not.

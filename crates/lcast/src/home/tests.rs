@@ -44,7 +44,9 @@ fn folders_follow_the_environment() {
         let home = Home::of(environment);
         let name = "web1".parse().unwrap();
         assert_eq!(home.folder("prod").path(), Path::new(config));
-        assert_eq!(home.state_folder("prod", &name), Path::new(state));
+        assert_eq!(home.state_folder(Owner::User, "prod", &name), Path::new(state));
+        let system = Path::new("/var/lib/librecast/prod/web1");
+        assert_eq!(home.state_folder(Owner::System, "prod", &name), system);
     };
     check(
         Environment { librecast_home: path("/lc"), home: path("/h"), ..base.clone() },
