@@ -135,4 +135,7 @@ pub enum Event {
     Presence(Presence),
     /// Another live process announces itself with this agent's certificate; told once a minute.
     Duplicate(SenderId),
+    /// Others say that they hold a newer member list, and several fetches of it in a row drew no
+    /// answer: the list likely forgets this node. Told once until a list is installed. [SEC-34]
+    Unheard,
 }

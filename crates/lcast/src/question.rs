@@ -220,6 +220,7 @@ impl Replies {
                     | Event::Watch(..)
                     | Event::Presence(_)
                     | Event::Duplicate(_)
+                    | Event::Unheard
                     | Event::SchemaLearned(..),
                 ) => {}
                 None => return None,

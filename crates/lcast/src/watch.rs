@@ -111,6 +111,7 @@ impl Watch {
             | Event::Members(_)
             | Event::Presence(_)
             | Event::Duplicate(_)
+            | Event::Unheard
             | Event::SchemaLearned(..) => None,
         }
     }

@@ -157,12 +157,23 @@ pub(crate) struct AskedFacts {
     pub(crate) other_realm: u64,
     /// Datagrams lost in this process's receive buffers.
     pub(crate) overflow: u64,
+    /// Those that spoke with a credential that the realm has forgotten.
+    pub(crate) forgotten: Vec<ForgottenFacts>,
 }
 
 /// An agent, as it is reached from here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentFacts {
     /// Its name.
+/// Who speaks with a credential that the realm has forgotten.
+#[derive(Clone, Debug)]
+pub(crate) struct ForgottenFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether the name was issued again.
+    pub(crate) replaced: bool,
+}
+
     pub(crate) name: String,
     /// Whether it answered a question that went by multicast alone.
     pub(crate) by_multicast: bool,

@@ -367,6 +367,7 @@ mod tests {
             let read = tokio::time::timeout(Duration::from_secs(20), background.changes.recv());
             assert_eq!(read.await.unwrap().unwrap().len(), 1);
             background.stop().await;
+                forgotten: Vec::new(),
         });
     }
 

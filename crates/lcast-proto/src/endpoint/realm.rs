@@ -316,7 +316,13 @@ impl Endpoint {
         while let Some((from, wish)) = self.pulls.poll(now.instant) {
             match wish {
                 Ok(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
-                Err(blob) => self.pull_failed(now, from, blob),
+                Err(blob) => {
+                    let is_list = matches!(blob, Blob::Members(_));
+                    if is_list && self.sync.fetching.unanswered() {
+                        self.event(Event::Unheard);
+                    }
+                    self.pull_failed(now, from, blob);
+                }
             }
         }
     }

@@ -295,7 +295,7 @@ impl Endpoint {
 
     /// Whether the packets of this member count, other than to be refused.
     pub(super) fn check_membership(
-        &self,
+        &mut self,
         now: Now,
         certificate: &Certificate,
     ) -> Result<(), Dropped> {
@@ -303,7 +303,11 @@ impl Endpoint {
             Validity::Valid | Validity::Grace => {}
             Validity::Expired | Validity::NotYet => return Err(Dropped::Expired),
         }
-        if self.is_forgotten(certificate) { Err(Dropped::Forgotten) } else { Ok(()) }
+        if self.is_forgotten(certificate) {
+            self.forgotten.heard(now.wall, certificate);
+            return Err(Dropped::Forgotten);
+        }
+        Ok(())
     }
 
     fn receive_intro(

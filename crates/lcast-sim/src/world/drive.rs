@@ -428,7 +428,10 @@ impl World {
             }
             Event::Members(list) => self.on_members(index, list.version()),
             Event::Watch(id, event) => self.on_watch(index, id, event),
-            Event::Presence(_) | Event::SchemaLearned(..) | Event::Duplicate(_) => {}
+            Event::Presence(_)
+            | Event::SchemaLearned(..)
+            | Event::Duplicate(_)
+            | Event::Unheard => {}
         }
     }
 

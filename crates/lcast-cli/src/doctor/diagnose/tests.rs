@@ -278,3 +278,19 @@ fn a_realm_of_one_host_needs_no_card() {
     facts.host.interfaces[0].interface.loopback = true;
     assert_eq!(ids(&facts), ["interface-down"]);
 }
+#[test]
+fn a_forgotten_agent_gets_its_new_file_where_there_is_one() {
+    let check = |replaced: bool, severity: Severity, place: Place, part: &str| {
+        let mut facts = sound(&[agent("db1", "muh"), agent("db2", "")]);
+        let forgotten = ForgottenFacts { name: "db2".to_owned(), replaced };
+        facts.asked.as_mut().unwrap().forgotten = vec![forgotten];
+        let finding = only(&facts);
+        assert_eq!((finding.cause.id(), finding.severity), ("credential-forgotten", severity));
+        assert_eq!(finding.place, place);
+        assert!(finding.command.contains(part), "{}", finding.command);
+    };
+    let nodes = Place::Nodes(vec!["db2".to_owned()]);
+    check(true, Severity::Error, nodes, "agent --credential db2.credential");
+    check(false, Severity::Warning, Place::Authority, "realm issue --realm prod --name db2");
+}
+

@@ -23,7 +23,7 @@ use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
 
 use crate::backend::Session;
-use crate::doctor::facts::{AgentFacts, AskedFacts, RealmFacts};
+use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts};
 use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -107,7 +107,10 @@ pub(super) async fn ask(
         asked.other_realm = stats.map_or(0, |stats| stats.dropped(Dropped::Key));
         node.leave().await;
     }
-    asked.overflow = session.facts().await.map_or(0, |facts| facts.network.overflow);
+    if let Some(facts) = session.facts().await {
+        asked.overflow = facts.network.overflow;
+        asked.forgotten = forgotten(&facts, &session.nodes().await);
+    }
     session.close().await;
     Ok(Some(asked))
 }
@@ -117,6 +120,13 @@ async fn note_heard_elsewhere(
     session: &Session,
     begun: Timestamp,
     agents: &mut BTreeMap<String, AgentFacts>,
+/// Who was heard with a credential that the realm has forgotten.
+fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
+    let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
+    let speakers = facts.forgotten.iter().map(|it| it.name.clone());
+    speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
+}
+
 ) {
     for view in session.nodes().await {
         let lately = view.last_heard.is_some_and(|heard| heard > begun);

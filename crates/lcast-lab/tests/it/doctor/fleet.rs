@@ -262,6 +262,23 @@ fn agents_tell_what_they_find() {
     assert_eq!((checkup.code, checkup.ids()), (3, vec!["no-multicast-route"]));
     assert_eq!(nodes(checkup.finding("no-multicast-route")), ["web1"]);
     assert_eq!(checkup.json["report"]["answered"], 2);
+/// Issued again, and nobody brought the new file to the host.
+#[test]
+fn an_agent_runs_with_a_forgotten_credential() {
+    let (mut fleet, doctor) = fleet(3);
+    let issue = "librecast forget db3 && librecast realm issue --realm prod --name db3 --out \
+                 again.credential";
+    fleet.lab.host(0).shell(issue).ok();
+    let finding = diagnosed(&doctor, "credential-forgotten");
+    assert_eq!(nodes(&finding), ["db3"]);
+    let output = doctor.run();
+    assert!(!output.stderr.contains("not running"), "{output}");
+    fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
+    wait_until("the agent's log to say why nobody hears it", DEADLINE, || {
+        fleet.agent("db3").process().stderr().contains("likely forgotten this credential")
+    });
+}
+
     let checkup = Checkup::run(&doctor.clone().args(["--on", "db*"]));
     assert_eq!((checkup.code, checkup.ids()), (0, Vec::new()));
     let output = doctor.clone().args(["--on", "db*"]).run();
