@@ -39,6 +39,11 @@ const LISTEN: Duration =
 /// How long agents are listened to that nothing reaches, so that nobody can ask them to announce
 /// themselves: the usual interval, with its jitter, and some.
 const LISTEN_TO_SILENT: Duration = Duration::from_millis(11_500);
+/// How often those that spoke and are not heard are made to announce themselves while others are
+/// heard: beacons get lost.
+const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
+/// Agents of a realm in which each can announce itself again within [`LISTEN_TO_SILENT`].
+const AGENTS_MADE_HEARD_MAX: usize = 50;
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -89,8 +94,7 @@ pub(super) async fn ask(
         let agent = agents.entry(name).or_default();
         (agent.by_unicast, agent.trip) = (true, Some(trip));
     }
-    let heard = signals.unless(hear(&session, &mut agents)).await;
-    heard.ok_or_else(question::interrupted)?;
+    let listened_long = hear(&session, signals, &mut agents).await?;
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
         note_heard_elsewhere(&session, begun, &mut agents).await;
@@ -99,6 +103,7 @@ pub(super) async fn ask(
         agents: agents.into_values().collect(),
         undelivered,
         tracked,
+        listened_long,
         joined_before,
         ..AskedFacts::default()
     };
@@ -115,11 +120,6 @@ pub(super) async fn ask(
     Ok(Some(asked))
 }
 
-/// Notes which agents others have heard since the doctor began.
-async fn note_heard_elsewhere(
-    session: &Session,
-    begun: Timestamp,
-    agents: &mut BTreeMap<String, AgentFacts>,
 /// Who was heard with a credential that the realm has forgotten.
 fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
     let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
@@ -127,6 +127,11 @@ fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
     speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
 }
 
+/// Notes which agents others have heard since the doctor began.
+async fn note_heard_elsewhere(
+    session: &Session,
+    begun: Timestamp,
+    agents: &mut BTreeMap<String, AgentFacts>,
 ) {
     for view in session.nodes().await {
         let lately = view.last_heard.is_some_and(|heard| heard > begun);
@@ -195,19 +200,38 @@ fn unheard(report: &Report) -> impl Iterator<Item = String> {
 }
 
 /// Follows what comes by multicast until everybody was heard, or for as long as that may take.
-async fn hear(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
+/// Whether all were made to announce themselves several times: who was not heard then is not.
+async fn hear(
+    session: &Session,
+    signals: &mut Signals,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) -> Result<bool, Failure> {
     let begun = Instant::now();
+    let mut wanted = begun;
     loop {
         let nodes = session.nodes().await;
         nodes.iter().for_each(|it| note(it, agents));
-        let silent = |it: &AgentFacts| !it.heard && !it.by_multicast && !it.by_unicast;
-        let time = if agents.values().any(silent) { LISTEN_TO_SILENT } else { LISTEN };
+        let mute = mute(agents);
+        let long = agents.values().any(AgentFacts::is_silent) || !mute.is_empty();
+        let time = if long { LISTEN_TO_SILENT } else { LISTEN };
         let more = agents.values().any(|it| !it.heard);
         if begun.elapsed() >= time || !more {
-            return;
+            return Ok(long && agents.len() <= AGENTS_MADE_HEARD_MAX);
         }
-        session.linger(LOOK).await;
+        if wanted.elapsed() >= WANTED_EVERY && !mute.is_empty() {
+            wanted = Instant::now();
+            probe(session, signals, Ways::Multicast, Some(mute)).await?;
+        }
+        signals.unless(session.linger(LOOK)).await.ok_or_else(question::interrupted)?;
     }
+}
+
+/// Those that multicast reaches and that are not heard by multicast, though others are.
+fn mute(agents: &BTreeMap<String, AgentFacts>) -> Vec<String> {
+    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
+    let some_heard = agents.values().any(|it| it.heard);
+    let such = agents.values().filter(is_such).filter(|_| some_heard);
+    such.map(|it| it.name.clone()).take(AGENTS_MADE_HEARD_MAX).collect()
 }
 
 fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
