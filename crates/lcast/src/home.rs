@@ -109,8 +109,8 @@ pub enum HomeError {
     },
     /// No realm of that name.
     #[error(
-        "no realm '{name}' here{seen}; join it with 'librecast join FILE'",
-        seen = listed(.seen)
+        "no realm '{name}' here{seen}; {way}",
+        seen = listed(.seen), way = way_to(.name, .seen)
     )]
     Unknown {
         /// The name.
@@ -377,6 +377,13 @@ fn realm_names(config: &Path) -> Result<Vec<String>, HomeError> {
 
 fn listed(seen: &[String]) -> String {
     if seen.is_empty() { String::new() } else { format!(" (there are: {})", seen.join(", ")) }
+}
+
+/// What to do about a realm that is not here: most likely its name is mistyped.
+fn way_to(name: &str, seen: &[String]) -> String {
+    let near = lcast_proto::select::nearest(name, seen.iter().map(String::as_str));
+    let meant = near.first().map(|it| format!("did you mean '{it}'? Else "));
+    format!("{}join it with 'librecast join FILE'", meant.unwrap_or_default())
 }
 
 /// Sightings at the end of a sentence.

@@ -288,7 +288,7 @@ fn read_config(
     let bytes = lcast::file::read_at_most(&path, CONFIG_LENGTH_MAX)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let text = String::from_utf8(bytes)
-        .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
+        .map_err(|error| Failure::usage(lcast::file::failure(&path, &error)))?;
     let passwd = std::fs::read_to_string(roots.etc.join("passwd")).unwrap_or_default();
     Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)
 }

@@ -154,6 +154,9 @@ fn the_only_realm_is_meant_and_several_must_be_named() {
     assert_eq!(selected(&home, Some("test")), user("test"));
     let error = selected(&home, Some("none")).unwrap_err();
     assert!(error.contains("'none'") && error.contains("local, prod, test"), "{error}");
+    assert!(!error.contains("did you mean"), "{error}");
+    let error = selected(&home, Some("prd")).unwrap_err();
+    assert!(error.contains("did you mean 'prod'?"), "{error}");
 }
 
 #[test]
