@@ -320,7 +320,7 @@ pub(crate) async fn ping(
         return Err(Failure::usage("--count must be at least 1"));
     };
     print_trips(&trips, &asked, output)?;
-    let exit = match question::judge(&asked, &args.ask.question) {
+    let exit = match question::judge(&asked, &args.ask.question, output) {
         // An earlier round was answered.
         Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
         exit => exit,

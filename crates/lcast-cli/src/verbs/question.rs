@@ -81,7 +81,10 @@ pub(crate) fn interrupted() -> Failure {
 }
 
 /// The exit code of a report.
-pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
+pub(crate) fn judge(asked: &Asked, question: &QuestionArgs, output: Output) -> Exit {
+    if let Some(objection) = question.require.objection(&asked.report) {
+        output.note(&objection);
+    }
     let rules = Rules {
         require: question.require,
         fail_empty: question.fail_empty,
