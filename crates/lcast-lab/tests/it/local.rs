@@ -42,6 +42,8 @@ fn local_realm(card: bool) {
     let scope = host.librecast("realm show local").unprivileged().ok();
     assert!(scope.contains("host"), "{scope}");
     assert!(agent.is_running());
+    let log = agent.stderr();
+    assert!(log.contains("'local'") && log.contains("no other machine sees"), "{log}");
     if let Some(capture) = &mut capture {
         check_silent(capture);
     }
@@ -82,8 +84,6 @@ fn a_service_of_the_system_needs_no_home() {
     assert!(kept.contains("lock"), "no state in the system's folder: {kept}");
 }
 
-#[test]
-fn a_realm_that_was_passed_over_is_named_before_the_one_taken() {
 /// Root tries the agent by hand, sets something, and leaves the rest to systemd.
 #[test]
 fn settings_of_the_system_s_agent_are_kept_whoever_starts_it() {
@@ -118,6 +118,8 @@ fn settings_of_the_system_s_agent_are_kept_whoever_starts_it() {
     assert_ne!(host.command("test").args(["-e", &host.path("root/state")]).run().code, 0);
 }
 
+#[test]
+fn a_realm_that_was_passed_over_is_named_before_the_one_taken() {
     let (_lab, host) = one_host(false);
     // Root may open any file, so the credential is something that nobody can open.
     let folder = host.path("etc/realms/prod");
@@ -229,6 +231,14 @@ fn demo(card: bool) {
     if let Some(capture) = &mut capture {
         check_silent(capture);
     }
+}
+
+#[test]
+fn the_demonstration_is_quiet_when_told_so() {
+    let (_lab, host) = one_host(false);
+    let output = host.librecast("demo --quiet").limit(DEADLINE * 2).run();
+    assert_eq!((output.code, &*output.stderr), (0, ""), "{output}");
+    assert!(output.stdout.contains("librecast get host.name"), "{output}");
 }
 
 #[test]
