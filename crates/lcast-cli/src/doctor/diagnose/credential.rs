@@ -100,7 +100,7 @@ fn forgotten(facts: &Facts) -> Vec<Finding> {
         let cause = Cause::CredentialForgotten;
         if it.replaced {
             let what = format!(
-                "'{name}' runs with a credential that was forgotten, and its name was issued again: \
+                "'{name}' runs with a credential that was forgotten, its name was issued again: \
                  nobody hears it; start its agent with the file that was issued last"
             );
             let command = format!("librecast agent --credential {name}.credential");

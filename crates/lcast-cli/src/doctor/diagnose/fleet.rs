@@ -64,7 +64,7 @@ fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
     let nodes = names(such.iter().copied()).join(", ");
     if asked.agents.iter().any(|it| it.by_multicast) {
         let what = format!(
-            "or a switch that snoops MLD forgot {nodes} and not yet who joined lately: no MLD query \
+            "or a switch that snoops MLD forgot {nodes} and not yet who joined lately: no query \
              ever came in here"
         );
         return vec![filter, unlikely(snooping(facts, &such), what)];
