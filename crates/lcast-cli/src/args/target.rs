@@ -30,7 +30,7 @@ pub(crate) struct TargetArgs {
     /// Only the nodes named in this file, one a line.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) nodes_from: Option<String>,
-    /// The nodes named in this file must answer, known or not.
+    /// The nodes named in this file must answer as well, known or not.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) expect: Option<String>,
 }
