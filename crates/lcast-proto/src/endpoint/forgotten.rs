@@ -72,7 +72,7 @@ mod tests {
         let enrolled =
             authority.enroll(edit, &subjects, &Network::default(), wall, &mut random).unwrap();
         let mut forgotten = Forgotten::default();
-        let mut later = (0..).map(|millis| Timestamp::from_millis(millis));
+        let mut later = (0..).map(Timestamp::from_millis);
         let names = |it: &Forgotten| -> Vec<String> {
             let mut names: Vec<String> = it.speakers().into_iter().map(|it| it.name).collect();
             names.sort_unstable();
