@@ -137,6 +137,12 @@ impl Fetching {
         self.mistrusted.push_back((member, now + MISTRUST));
     }
 
+    /// Of whom a fetch is under way that has brought nothing.
+    pub(super) fn silent(&self, pages: impl Fn(&Claim) -> u64) -> Vec<SenderId> {
+        let claims = self.fetches.iter().map(|it| it.claim);
+        claims.filter(|claim| pages(claim) == 0).map(|claim| claim.sender).collect()
+    }
+
     /// A fetch drew no answer at all. Whether just so many did in a row that the others likely do
     /// not hear this node, having a list that forgets it.
     pub(super) fn unanswered(&mut self) -> bool {
@@ -184,6 +190,20 @@ mod tests {
         fetching.hear(at(2), claim(2, 5), at(2));
         assert_eq!(fetching.poll(at(2), |_| 0), Some(Step::Start(claim(1, 5))));
         assert_eq!(fetching.poll(at(2), |_| 0), None);
+    }
+
+    #[test]
+    fn fetches_in_a_row_that_draw_no_answer_are_told_once() {
+        let mut fetching = Fetching::default();
+        for turn in 1..=2 * UNANSWERED_MIN {
+            assert_eq!(fetching.unanswered(), turn == UNANSWERED_MIN, "{turn}");
+        }
+        fetching.installed(at(0), 5);
+        assert!(!fetching.unanswered());
+        hear(&mut fetching, at(0), claim(1, 6));
+        fetching.poll(at(0), |_| 0);
+        assert_eq!(fetching.silent(|_| 0), [claim(1, 6).sender]);
+        assert_eq!(fetching.silent(|_| 1), []);
     }
 
     /// [PRE-40]
