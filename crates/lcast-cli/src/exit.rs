@@ -85,7 +85,9 @@ impl Exit {
         if failed == 0 && !report.refused.is_empty() {
             return Self::Refused;
         }
-        if failed > 0 && said < rules.require.enough(report) {
+        let enough = rules.require.enough(report);
+        let unreachable = enough > u64::from(report.expected);
+        if unreachable || (failed > 0 && said < enough) {
             return Self::Incomplete;
         }
         Self::Success
@@ -149,6 +151,9 @@ mod tests {
         check([8, 0, 0, 1, 0, 1], "require=8", Exit::Success);
         check([8, 0, 0, 2, 0, 0], "require=8", Exit::Refused);
         check([0, 0, 0, 0, 0, 3], "require=0", Exit::Success);
+        check([5, 0, 0, 0, 0, 0], "require=5", Exit::Success);
+        check([5, 0, 0, 0, 0, 0], "require=80", Exit::Incomplete);
+        check([4, 0, 0, 1, 0, 0], "require=80", Exit::Refused);
     }
 
     #[test]

@@ -135,6 +135,7 @@ pub(crate) fn set_reply(reply: &Reply) -> Option<Json> {
         object["result"] = error["code"].clone();
         object["message"] = error["message"].clone();
         object["version"] = Json::Null;
+        object["settings"] = json!({});
     }
     Some(object)
 }
@@ -168,7 +169,7 @@ fn variable(it: &ReplyValue) -> Json {
     })
 }
 
-/// The worst result stands at the node itself; of several settings each one's under `settings`.
+/// The worst result stands at the node itself, each setting's under `settings`.
 fn set_results(object: &mut Map<String, Json>, class: Class, results: &[SetResult]) {
     let Some(worst) = results.iter().rev().max_by_key(|it| (it.outcome.class(), it.outcome)) else {
         return;
@@ -177,14 +178,12 @@ fn set_results(object: &mut Map<String, Json>, class: Class, results: &[SetResul
     object.insert("result".to_owned(), Json::from(worst.outcome.as_str()));
     object.insert("message".to_owned(), Json::from(worst.message.as_str()));
     object.insert("version".to_owned(), version(worst));
-    if results.len() > 1 {
-        let setting = |it: &SetResult| {
-            let result = it.outcome.as_str();
-            let object = json!({ "result": result, "message": it.message, "version": version(it) });
-            (it.name.clone(), object)
-        };
-        object.insert("settings".to_owned(), Json::Object(results.iter().map(setting).collect()));
-    }
+    let setting = |it: &SetResult| {
+        let result = it.outcome.as_str();
+        let object = json!({ "result": result, "message": it.message, "version": version(it) });
+        (it.name.clone(), object)
+    };
+    object.insert("settings".to_owned(), Json::Object(results.iter().map(setting).collect()));
     if matches!(class, Class::Error | Class::Refused) {
         object.insert("error".to_owned(), error(worst.outcome.as_str(), &worst.message));
     }
@@ -356,6 +355,7 @@ mod tests {
             assert_eq!(object["result"], result, "{object}");
             assert_eq!(object["message"], message, "{object}");
             assert_eq!(object.get("version"), Some(&Json::Null), "{object}");
+            assert_eq!(object["settings"], json!({}), "{object}");
             assert_eq!(object["error"]["code"], result, "{object}");
         }
         let applied = SetResult {
@@ -393,7 +393,9 @@ mod tests {
         let applied = set(&[SetOutcome::Applied]);
         assert_eq!(applied["result"], "applied");
         assert_eq!(applied["version"], "3.0");
-        assert!(applied.get("error").is_none() && applied.get("settings").is_none());
+        assert!(applied.get("error").is_none());
+        let expected = json!({"app.s0": {"result": "applied", "message": "m0", "version": "3.0"}});
+        assert_eq!(applied["settings"], expected);
         let mixed = set(&[SetOutcome::Applied, SetOutcome::Conflict]);
         assert_eq!(mixed["result"], "conflict");
         assert_eq!(mixed["version"], "3.1");

@@ -74,10 +74,12 @@ fn from_file(file: &Path, purpose: Purpose) -> Result<Place, Failure> {
     let environment = Environment::of_process();
     let group =
         environment.librecast_group.filter(|_| file.starts_with(&environment.system_config));
+    let owner =
+        if file.starts_with(&environment.system_config) { Owner::System } else { Owner::User };
     let credential = realm::read_credential(file, group)?;
     // The default state folder, but not below LIBRECAST_HOME.
     let home = Home::of(Environment { librecast_home: None, ..environment });
-    let state = state_folder(&home, &credential, purpose);
+    let state = state_folder(&home, owner, &credential, purpose);
     Ok(Place { credential, state, folder: None, seen: Vec::new() })
 }
 
@@ -87,15 +89,26 @@ fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure
     let selected = home.select(realm_name(everywhere).as_deref(), purpose, wall)?;
     let credential = selected.folder.credential(purpose, &home.host_name(), wall);
     let credential = credential.map_err(|error| with_seen(&error, &selected.seen))?;
-    let state = state_folder(&home, &credential, purpose);
+    let state = state_folder(&home, selected.folder.owner(), &credential, purpose);
     Ok(Place { credential, state, folder: Some(selected.folder), seen: selected.seen })
 }
 
-/// Where state is kept unless told otherwise. The system's folder is for its services: a client
-/// that has no home remembers nothing.
-fn state_folder(home: &Home, credential: &Credential, purpose: Purpose) -> Option<PathBuf> {
-    let ours = purpose == Purpose::Answer || home.environment().is_system || !home.is_system();
-    ours.then(|| home.state_folder(credential.realm_name(), credential.certificate().name()))
+/// Where state is kept unless told otherwise: an agent's beside its credential, a client's with
+/// its user. The system's folder is for its services: a client without a home remembers nothing.
+fn state_folder(
+    home: &Home,
+    owner: Owner,
+    credential: &Credential,
+    purpose: Purpose,
+) -> Option<PathBuf> {
+    let (realm, name) = (credential.realm_name(), credential.certificate().name());
+    match purpose {
+        Purpose::Answer => Some(home.state_folder(owner, realm, name)),
+        Purpose::Ask => {
+            let ours = home.environment().is_system || !home.is_system();
+            ours.then(|| home.state_folder(Owner::User, realm, name))
+        }
+    }
 }
 
 fn check_kind(credential: &Credential, purpose: Purpose) -> Result<(), Failure> {

@@ -138,4 +138,7 @@ pub enum Event {
     /// Something at this address sends packets of a newer version of the protocol, this one. Nobody
     /// has signed that: it is told once of an address, and once a minute. [SEC-4]
     NewerVersion(SocketAddrV6, u8),
+    /// Others say that they hold a newer member list, and several fetches of it in a row drew no
+    /// answer: the list likely forgets this node. Told once until a list is installed. [SEC-34]
+    Unheard,
 }

@@ -574,6 +574,7 @@ impl Driver {
             path: self.path(),
             path_since: self.path_since,
             absent: self.network.absent().to_vec(),
+            forgotten: self.endpoint.forgotten_speakers(),
         }
     }
 
@@ -605,7 +606,13 @@ impl Driver {
             Event::Pong(name, trip) => self.pings.answer(&name, trip),
             Event::Sample(id, wanted) => self.sample(id, &wanted),
             Event::Set(id, order) => self.set(id, order),
+            Event::Unheard => tracing::warn!(
+                "others hold a newer member list, and none of them hands it to this node: the \
+                 realm has likely forgotten this credential; ask the realm's administrator for a \
+                 new one. 'librecast doctor' there tells for sure"
+            ),
             Event::Members(members) => {
+                self.tell_if_forgotten();
                 if let Some(path) = &self.members_path
                     && let Err(error) = file::write(path, members.bytes(), Durability::Durable)
                 {
@@ -620,6 +627,18 @@ impl Driver {
                     memory.learn(schema);
                 }
             }
+        }
+    }
+
+    /// Says so when the list in force forgets this node: nobody is going to hear it.
+    pub(crate) fn tell_if_forgotten(&self) {
+        let (own, members) = (self.endpoint.certificate(), self.endpoint.members());
+        if members.is_forgotten(&own.id()) {
+            tracing::warn!(
+                name = %own.name(),
+                "this credential was forgotten by the realm, and nobody hears it; ask the realm's \
+                 administrator for a new one ('librecast realm issue')"
+            );
         }
     }
 

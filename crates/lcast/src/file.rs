@@ -21,6 +21,24 @@ pub enum Durability {
     Cached,
 }
 
+/// What to say of a file or folder that could not be read or made: the place, what the system says,
+/// and the way out where it is known.
+pub fn failure(path: &Path, error: &io::Error) -> String {
+    let told = format!("'{}': {error}", path.display());
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    match (error.kind(), folder) {
+        (io::ErrorKind::NotFound, Some(folder)) if !folder.exists() => {
+            let folder = folder.display();
+            format!("{told}; there is no folder '{folder}': make it, or check the path")
+        }
+        (io::ErrorKind::NotFound, _) => format!("{told}; check the path"),
+        (io::ErrorKind::PermissionDenied, _) => {
+            format!("{told}; check whose it is ('ls -ld'), or do this as its owner")
+        }
+        _ => told,
+    }
+}
+
 /// A file written beside its destination, waiting to take its name. Dropped, it is removed.
 #[derive(Debug)]
 pub struct Pending {

@@ -109,8 +109,8 @@ pub enum HomeError {
     },
     /// No realm of that name.
     #[error(
-        "no realm '{name}' here{seen}; join it with 'librecast join FILE'",
-        seen = listed(.seen)
+        "no realm '{name}' here{seen}; {way}",
+        seen = listed(.seen), way = way_to(.name, .seen)
     )]
     Unknown {
         /// The name.
@@ -214,9 +214,14 @@ impl Home {
         &self.environment
     }
 
-    /// Where the state of a node is kept unless told otherwise.
-    pub fn state_folder(&self, realm: &str, node: &NodeName) -> PathBuf {
-        self.state.join(realm).join(node.as_str())
+    /// Where the state of a node is kept unless told otherwise: beside the credential that it runs
+    /// with. What the system's has set is found again, whoever starts it, with or without a home.
+    pub fn state_folder(&self, owner: Owner, realm: &str, node: &NodeName) -> PathBuf {
+        let folder = match owner {
+            Owner::User => &self.state,
+            Owner::System => &self.environment.system_state,
+        };
+        folder.join(realm).join(node.as_str())
     }
 
     /// The folder of a realm of the user (without a home: of the system), whether it exists or not.
@@ -372,6 +377,13 @@ fn realm_names(config: &Path) -> Result<Vec<String>, HomeError> {
 
 fn listed(seen: &[String]) -> String {
     if seen.is_empty() { String::new() } else { format!(" (there are: {})", seen.join(", ")) }
+}
+
+/// What to do about a realm that is not here: most likely its name is mistyped.
+fn way_to(name: &str, seen: &[String]) -> String {
+    let near = lcast_proto::select::nearest(name, seen.iter().map(String::as_str));
+    let meant = near.first().map(|it| format!("did you mean '{it}'? Else "));
+    format!("{}join it with 'librecast join FILE'", meant.unwrap_or_default())
 }
 
 /// Sightings at the end of a sentence.

@@ -40,3 +40,8 @@ pub use node::{Builder, ExposeError, Facts, Node, NodeEnded, StartError};
 pub use presence::{PresenceChanges, PresenceItem};
 pub use question::{Question, QuestionError, Replies};
 pub use watch::{Watch, WatchItem};
+
+/// The chapter of the book about this crate: its listings are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/book/src/rust.md")]
+mod book {}

@@ -8,7 +8,7 @@ use lcast_net::interfaces::Selection;
 use lcast_net::registry::RegistryConfig;
 use lcast_net::{Network, NetworkConfig, NetworkStats, OpenError};
 use lcast_proto::config::Config;
-use lcast_proto::endpoint::{Endpoint, NodeView};
+use lcast_proto::endpoint::{Endpoint, ForgottenSpeaker, NodeView};
 use lcast_proto::keys::credential::{Credential, Scope};
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::keys::policy::Narrowing;
@@ -95,6 +95,8 @@ pub struct Facts {
     pub path_since: Timestamp,
     /// The named interfaces that are absent or down.
     pub absent: Vec<String>,
+    /// Who was heard lately with a credential that the realm has forgotten.
+    pub forgotten: Vec<ForgottenSpeaker>,
 }
 
 /// Why a node was not started.
@@ -530,6 +532,7 @@ impl Builder {
         }
         driver.refresh_with(self.refresh, self.refresh_every);
         driver.keep_members_with(self.keep_members);
+        driver.tell_if_forgotten();
         tokio::spawn(driver.run());
         Ok(Node { commands })
     }

@@ -213,6 +213,7 @@ impl Replies {
                     | Event::Presence(_)
                     | Event::Duplicate(_)
                     | Event::NewerVersion(..)
+                    | Event::Unheard
                     | Event::SchemaLearned(..),
                 ) => {}
                 None => return None,

@@ -279,7 +279,7 @@ fn request(order: &SetOrder, wall: Timestamp) -> Write {
 
 fn result(name: &Name, applied: Applied, dry_run: bool) -> SetResult {
     let (outcome, message) = match applied.effect {
-        Effect::Applied if dry_run => (Outcome::Applied, "would be written"),
+        Effect::Applied if dry_run => (Outcome::Applied, "nothing is written: a dry run"),
         Effect::Applied => (Outcome::Applied, ""),
         Effect::Unchanged => (Outcome::Unchanged, ""),
         Effect::Conflict => (Outcome::Conflict, "another version is held"),

@@ -112,6 +112,7 @@ impl Watch {
             | Event::Presence(_)
             | Event::Duplicate(_)
             | Event::NewerVersion(..)
+            | Event::Unheard
             | Event::SchemaLearned(..) => None,
         }
     }

@@ -28,6 +28,18 @@ impl Require {
             Self::Percent(percent) => (expected * u64::from(percent)).div_ceil(100),
         }
     }
+
+    /// What to say where more are demanded than are expected: most likely a share was meant.
+    pub(crate) fn objection(self, report: &Report) -> Option<String> {
+        let expected = report.expected;
+        match self {
+            Self::Count(count) if count > expected => Some(format!(
+                "--require {count} cannot be reached: {expected} are expected; a share is written \
+                 like 80%"
+            )),
+            Self::Count(_) | Self::All | Self::Alive | Self::Percent(_) => None,
+        }
+    }
 }
 
 impl FromStr for Require {
@@ -73,6 +85,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Require>().unwrap().enough(&report), enough, "{text}");
         }
+        let objection = |text: &str| text.parse::<Require>().unwrap().objection(&report);
+        let told = objection("80").unwrap();
+        assert!(told.contains("--require 80 ") && told.contains("10 are expected"), "{told}");
+        assert_eq!([objection("10"), objection("all"), objection("100%")], [None, None, None]);
         for text in ["", "%", "most", "-1", "+1", "101%", "1.5", "4294967296"] {
             let error = text.parse::<Require>().unwrap_err();
             assert!(error.contains("all, alive"), "{text}: {error}");

@@ -30,7 +30,7 @@ pub(crate) struct TargetArgs {
     /// Only the nodes named in this file, one a line.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) nodes_from: Option<String>,
-    /// The nodes named in this file must answer, known or not.
+    /// The nodes named in this file must answer as well, known or not.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) expect: Option<String>,
 }
@@ -145,7 +145,10 @@ fn read_names(source: &str) -> Result<Vec<String>, Failure> {
     let mut bytes = Vec::new();
     let reader: Box<dyn Read> = match source {
         "-" => Box::new(std::io::stdin()),
-        path => Box::new(std::fs::File::open(path).map_err(|error| wrong(&error))?),
+        path => {
+            let failed = |error| Failure::usage(lcast::file::failure(path.as_ref(), &error));
+            Box::new(std::fs::File::open(path).map_err(failed)?)
+        }
     };
     let mut reader = reader.take(FILE_LENGTH_MAX + 1);
     reader.read_to_end(&mut bytes).map_err(|error| wrong(&error))?;

@@ -50,6 +50,8 @@ causes! {
     CredentialSoonExpired = "credential-soon-expired",
     /// Others at the realm's port are of another realm.
     CredentialOtherRealm = "credential-other-realm",
+    /// An agent speaks with a credential that the realm has forgotten.
+    CredentialForgotten = "credential-forgotten",
     /// The clocks of this host and of the others differ.
     ClockSkew = "clock-skew",
     /// Two agents run with one certificate.
@@ -86,6 +88,7 @@ impl Cause {
             | Self::ReceiveOverflow
             | Self::CredentialSoonExpired
             | Self::CredentialOtherRealm
+            | Self::CredentialForgotten
             | Self::ClockSkew
             | Self::DuplicateIdentity
             | Self::RepliesFiltered

@@ -83,6 +83,8 @@ pub(crate) struct InterfaceFacts {
     pub(crate) route: bool,
     /// How many MLD queries came in by it since it came up.
     pub(crate) queries: u64,
+    /// Whether it is a bridge that snoops MLD.
+    pub(crate) snoops: bool,
 }
 
 /// A socket at the realm's port.
@@ -150,13 +152,26 @@ pub(crate) struct AskedFacts {
     pub(crate) undelivered: u64,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
+    /// Whether it was listened for so long that every agent announced itself several times.
+    pub(crate) listened_long: bool,
     /// Whether this host heard the realm's group before the question: the switch may have
     /// forgotten it since.
     pub(crate) joined_before: bool,
+    /// Those that spoke with a credential that the realm has forgotten.
+    pub(crate) forgotten: Vec<ForgottenFacts>,
     /// Datagrams of other realms that came to the realm's port.
     pub(crate) other_realm: u64,
     /// Datagrams lost in this process's receive buffers.
     pub(crate) overflow: u64,
+}
+
+/// Who speaks with a credential that the realm has forgotten.
+#[derive(Clone, Debug)]
+pub(crate) struct ForgottenFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether the name was issued again.
+    pub(crate) replaced: bool,
 }
 
 /// An agent, as it is reached from here.

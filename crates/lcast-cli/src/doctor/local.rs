@@ -32,6 +32,7 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
             // What cannot be read is no fault.
             route: routes.as_ref().map_or(true, |routes| routes.iter().any(reaches)),
             queries: count(&format!("/proc/net/dev_snmp6/{name}"), "Icmp6InGroupMembQueries"),
+            snoops: snoops(name),
             interface,
         }
     };
@@ -46,6 +47,12 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
             .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
         firewall: firewall(),
     }
+}
+
+/// Whether an interface is a bridge that snoops MLD.
+fn snoops(name: &str) -> bool {
+    let path = format!("/sys/class/net/{name}/bridge/multicast_snooping");
+    fs::read_to_string(path).is_ok_and(|it| it.trim() == "1")
 }
 
 /// A setting of IPv6 on an interface.

@@ -85,17 +85,15 @@ pub(crate) fn outcomes(replies: &[Reply], dry_run: bool) -> Table {
             continue;
         };
         for it in results {
+            let would = it.outcome == SetOutcome::Applied && dry_run;
             let version = it.version.map_or_else(|| "-".to_owned(), |it| it.to_string());
             table.push(vec![
                 reply.node.clone(),
                 it.name.clone(),
-                if it.outcome == SetOutcome::Applied && dry_run {
-                    "would be applied".to_owned()
-                } else {
-                    it.outcome.as_str().to_owned()
-                },
+                if would { "would be applied" } else { it.outcome.as_str() }.to_owned(),
                 version,
-                it.message.clone(),
+                // What the node says of a dry run is said by then.
+                if would { String::new() } else { it.message.clone() },
             ]);
         }
     }
@@ -129,20 +127,23 @@ mod tests {
 
     #[test]
     fn sets_have_a_row_for_each_setting() {
-        let result = SetResult {
-            name: "app.greeting".to_owned(),
-            outcome: SetOutcome::Applied,
-            message: String::new(),
-            version: Some("3.7".parse().unwrap()),
+        let reply = |message: &str| {
+            let result = SetResult {
+                name: "app.greeting".to_owned(),
+                outcome: SetOutcome::Applied,
+                message: message.to_owned(),
+                version: Some("3.7".parse().unwrap()),
+            };
+            Reply {
+                node: "web1".to_owned(),
+                outcome: Outcome::Set(vec![result]),
+                by_multicast: true,
+            }
         };
-        let reply = Reply {
-            node: "web1".to_owned(),
-            outcome: Outcome::Set(vec![result]),
-            by_multicast: true,
-        };
-        let printed = outcomes(std::slice::from_ref(&reply), false).render(None);
+        let printed = outcomes(&[reply("")], false).render(None);
         assert!(printed.ends_with("\nweb1\tapp.greeting\tapplied\t3.7\t\n"), "{printed}");
-        let printed = outcomes(&[reply], true).render(None);
-        assert!(printed.contains("\tapp.greeting\twould be applied\t"), "{printed}");
+        let printed = outcomes(&[reply("would be written")], true).render(None);
+        let expected = "\nweb1\tapp.greeting\twould be applied\t3.7\t\n";
+        assert!(printed.ends_with(expected), "it is said once: {printed}");
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
 use lcast::{Facts, Node, StartError};
-use lcast_proto::keys::Certificate;
 use lcast_proto::keys::policy::Narrowing;
+use lcast_proto::keys::{Certificate, Scope};
 use lcast_proto::name::Steps;
 use lcast_proto::question::Wanted;
 use lcast_proto::stats::Dropped;
@@ -57,6 +57,7 @@ pub(crate) async fn run(
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
     let certificate = place.credential.certificate().clone();
+    let scope = place.credential.network().scope;
     let slow = slow(&place, &config, &roots);
     let mut background = Background::start(&config.variables, slow, &roots);
     let node = start(place, &config, &roots, background.wants())?;
@@ -67,6 +68,12 @@ pub(crate) async fn run(
     }
     node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
+    if scope == Scope::Host {
+        tracing::info!(
+            "the realm '{realm}' is of this host alone, no other machine sees this agent; to have \
+             it seen, join a realm that was made for several: 'librecast join FILE'"
+        );
+    }
     service::notify("READY=1");
     let ended = tokio::select! {
         ended = serve(&node, &mut background, &mut signals, args.exit_with_stdin) => ended,
@@ -291,7 +298,7 @@ fn read_config(
         return Ok(Config::default());
     };
     let bytes = lcast::file::read_at_most(&path, CONFIG_LENGTH_MAX)
-        .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
+        .map_err(|error| Failure::usage(lcast::file::failure(&path, &error)))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let passwd = std::fs::read_to_string(roots.etc.join("passwd")).unwrap_or_default();
@@ -318,7 +325,7 @@ fn start_log(quiet: bool) {
 mod tests {
     use lcast_net::NetworkStats;
     use lcast_proto::keys::authority::Authority;
-    use lcast_proto::keys::{Credential, Kind, Labels, MemberEdit, Network, Roles, Scope, Subject};
+    use lcast_proto::keys::{Credential, Kind, Labels, MemberEdit, Network, Roles, Subject};
     use lcast_proto::random::Random;
     use lcast_proto::stats::Stats;
     use lcast_proto::time::Timestamp;
@@ -365,6 +372,7 @@ mod tests {
                 path: "none",
                 path_since: Timestamp::from_millis(0),
                 absent: Vec::new(),
+                forgotten: Vec::new(),
             };
             let patterns = vec!["systemd.state".parse().unwrap()];
             let wanted = Wanted { patterns, predicate: None };

@@ -146,7 +146,11 @@ async fn scene(
 ) -> Result<bool, Failure> {
     let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     output.text(&format!("\n# {sentence}\n$ librecast {}\n", line.join(" ")))?;
-    let status = fleet.command(words).status().await;
+    let mut command = fleet.command(words);
+    if output.quiet {
+        command.arg("--quiet");
+    }
+    let status = command.status().await;
     let status =
         status.map_err(|error| Failure::internal(format_args!("cannot run it: {error}")))?;
     let as_expected = status.code() == Some(i32::from(expected.code()));

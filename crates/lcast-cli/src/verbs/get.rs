@@ -33,7 +33,7 @@ pub(crate) async fn run(
     let labels = if args.by.is_some() { session.labels().await } else { Labels::new() };
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
-    let exit = question::judge(&asked, &args.ask.question);
+    let exit = question::judge(&asked, &args.ask.question, output);
     question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought =

@@ -228,7 +228,9 @@ pub(crate) async fn forget(
         return Ok(exit);
     }
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
-    output.note(&format!("'{}' {verb}; {told} nodes were told", args.name));
+    let told =
+        if told == 1 { "1 node was told".to_owned() } else { format!("{told} nodes were told") };
+    output.note(&format!("'{}' {verb}; {told}", args.name));
     Ok(exit)
 }
 

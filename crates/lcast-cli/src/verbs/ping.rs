@@ -101,7 +101,7 @@ pub(crate) async fn run(
     }
     let asked = Asked { report: account.report(), schemas: Vec::new(), interrupted };
     print_trips(&trips, &account, &asked, output)?;
-    let exit = match question::judge(&asked, &args.ask.question) {
+    let exit = match question::judge(&asked, &args.ask.question, output) {
         // It answered at times, though not each time.
         Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
         exit => exit,

@@ -81,7 +81,10 @@ pub(crate) fn interrupted() -> Failure {
 }
 
 /// The exit code of a report.
-pub(crate) fn judge(asked: &Asked, question: &QuestionArgs) -> Exit {
+pub(crate) fn judge(asked: &Asked, question: &QuestionArgs, output: Output) -> Exit {
+    if let Some(objection) = question.require.objection(&asked.report) {
+        output.note(&objection);
+    }
     let rules = Rules {
         require: question.require,
         fail_empty: question.fail_empty,
@@ -102,8 +105,21 @@ pub(crate) async fn tell_unasked(session: &Session, target: &Target, output: Out
     notes.iter().for_each(|note| output.note(note));
 }
 
+/// Tells which of the missing speak all the same, with a credential that was forgotten.
+async fn tell_forgotten(report: &Report, session: &Session, output: Output) {
+    let Some(facts) = session.facts().await.filter(|_| !report.missing.is_empty()) else { return };
+    let is_missing = |name: &str| report.missing.iter().any(|it| it.node == name);
+    for speaker in facts.forgotten.iter().filter(|it| is_missing(&it.name)) {
+        output.note(&format!(
+            "'{}' speaks, but with a credential that was forgotten; see 'librecast doctor'",
+            speaker.name
+        ));
+    }
+}
+
 /// Tells what an unlucky end may come from, and what to do about it.
 pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, output: Output) {
+    tell_forgotten(report, session, output).await;
     let realm = session.realm.as_str();
     let local = realm == lcast::home::LOCAL;
     if exit == Exit::Nobody && !session.seen.is_empty() {

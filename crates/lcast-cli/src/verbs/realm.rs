@@ -86,7 +86,7 @@ fn requests(args: &IssueArgs) -> Result<Vec<Request>, Failure> {
         }
         // Made only when the file is well-formed: a refused command leaves nothing behind.
         lcast::file::create_private_folder(folder)
-            .map_err(|error| Failure::usage(format!("'{}': {error}", folder.display())))?;
+            .map_err(|error| Failure::usage(lcast::file::failure(folder, &error)))?;
         return Ok(requests);
     }
     let (Some(name), Some(out)) = (&args.name, &args.out) else {

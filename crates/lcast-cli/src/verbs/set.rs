@@ -36,7 +36,7 @@ pub(crate) async fn run(
     if args.dry_run {
         output.note("dry run: nothing was set");
     }
-    let exit = question::judge(&asked, &args.ask.question);
+    let exit = question::judge(&asked, &args.ask.question, output);
     question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };

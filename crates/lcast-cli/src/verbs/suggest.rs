@@ -8,6 +8,7 @@ use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::select::{Pattern, Predicate, Selector, nearest};
 
 use super::question::{self, Asked};
+use crate::agent::builtin;
 use crate::args::QuestionArgs;
 use crate::args::target::Target;
 use crate::backend::Session;
@@ -54,6 +55,8 @@ pub(crate) async fn unknown_names(
         output.note(&proposal(&pattern.to_string(), &known, whose));
     }
     for name in unknown(reads, &known) {
+        let others = beside_variables(&name);
+        let known = known.iter().copied().chain(others.iter().map(String::as_str)).collect();
         let proposal = proposal(&name, &known, whose);
         // A shell takes quotes away.
         let quotes = if is_word(&name) {
@@ -89,8 +92,21 @@ pub(crate) async fn whose(session: &Session, report: &Report) -> &'static str {
     if (report.expected as usize) < all { "none of the nodes asked has" } else { "no node has" }
 }
 
+/// What a predicate can read beside variables, with the end of this name.
+fn beside_variables(name: &str) -> Vec<String> {
+    let Some((_, rest)) = name.split_once('.') else { return Vec::new() };
+    let node = ["node.name", "node.id", "node.roles"].map(str::to_owned);
+    std::iter::once(format!("labels.{rest}")).chain(node).collect()
+}
+
 /// What to say of a name that nobody has, of those whom `whose` says.
 pub(crate) fn proposal(name: &str, known: &BTreeSet<&str>, whose: &str) -> String {
+    if builtin::definitions().iter().any(|it| meet(name, &it.template)) {
+        return format!(
+            "{whose} '{name}': it is built in, and these hosts lack what it shows, or their agents \
+             hide it ('read_deny'); see 'librecast vars'"
+        );
+    }
     let near = nearest(name, known.iter().copied());
     if near.is_empty() {
         return format!("{whose} '{name}'; see 'librecast vars'");
@@ -149,6 +165,28 @@ mod tests {
         check(EmptyReason::Undefined, &["host.name", "web"]);
         check(EmptyReason::NoMatch, &["web"]);
         check(EmptyReason::NoVariable, &[]);
+    }
+
+    #[test]
+    fn names_are_proposed_that_are_likely_meant() {
+        let known = BTreeSet::from(["host.name", "system.cpu.load_1m"]);
+        let told = |name: &str| {
+            let others = beside_variables(name);
+            let known = known.iter().copied().chain(others.iter().map(String::as_str)).collect();
+            proposal(name, &known, "no node has")
+        };
+        for (name, expected) in [
+            ("hostname", "no node has 'hostname'; nearest: host.name"),
+            ("load", "no node has 'load'; nearest: system.cpu.load_1m"),
+            ("label.role", "no node has 'label.role'; nearest: labels.role"),
+            ("nod.name", "no node has 'nod.name'; nearest: node.name"),
+            ("web", "no node has 'web'; see 'librecast vars'"),
+        ] {
+            assert_eq!(told(name), expected);
+        }
+        // No guessing about what was spelled right.
+        let hidden = told("system.memory.utilization");
+        assert!(hidden.contains("read_deny") && !hidden.contains("nearest"), "{hidden}");
     }
 
     #[test]

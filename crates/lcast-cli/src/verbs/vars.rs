@@ -52,7 +52,7 @@ pub(crate) async fn run(
         let whose = suggest::whose(&session, &asked.report).await;
         output.note(&suggest::proposal(&pattern.to_string(), &known, whose));
     }
-    let exit = question::judge(&asked, &args.ask.question);
+    let exit = question::judge(&asked, &args.ask.question, output);
     question::tell_unasked(&session, &target, output).await;
     question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };

@@ -81,7 +81,7 @@ async fn follow(
     let asked = following.asked(&live);
     let said_something = live.said_something();
     live.finish(&asked.report)?;
-    let exit = match question::judge(&asked, &args.ask.question) {
+    let exit = match question::judge(&asked, &args.ask.question, output) {
         // Who came later is not in the account of the beginning.
         Exit::Interrupted if said_something => Exit::Incomplete,
         exit => exit,

@@ -131,13 +131,13 @@ fn bad_input_is_refused_and_changes_nothing() {
     );
     home.refused(
         &["realm", "issue", "--name", "web2", "--out", "no/folder/x"],
-        &["no/folder/x", "No such file"],
+        &["no/folder/x", "no folder 'no/folder'"],
     );
     home.refused(&["realm", "create", "prod"], &["'prod' exists already"]);
     home.refused(&["realm", "create", "a/b"], &["'a/b'"]);
     home.refused(&["realm", "create", "local"], &["made on first use"]);
     home.refused(&["realm", "create", "x", "--interface", "a b"], &["'a b'", "interface"]);
-    home.refused(&["join", "missing"], &["'missing'", "No such file"]);
+    home.refused(&["join", "missing"], &["'missing'", "No such file", "check the path"]);
     let after = (home.files(), fs::read(home.path("home/realms/prod/members")).unwrap());
     assert_eq!(before, after);
 }

@@ -42,6 +42,8 @@ fn local_realm(card: bool) {
     let scope = host.librecast("realm show local").unprivileged().ok();
     assert!(scope.contains("host"), "{scope}");
     assert!(agent.is_running());
+    let log = agent.stderr();
+    assert!(log.contains("'local'") && log.contains("no other machine sees"), "{log}");
     if let Some(capture) = &mut capture {
         check_silent(capture);
     }
@@ -81,6 +83,40 @@ fn a_service_of_the_system_needs_no_home() {
     assert!(agent.is_running());
     let kept = host.command("ls").arg(host.path("var/prod/web1")).ok();
     assert!(kept.contains("lock"), "no state in the system's folder: {kept}");
+}
+
+/// Root tries the agent by hand, sets something, and leaves the rest to systemd.
+#[test]
+fn settings_of_the_system_s_agent_are_kept_whoever_starts_it() {
+    let (_lab, host) = one_host(false);
+    let realm = Realm::create(&host, "prod", "--scope host");
+    let credential = realm.issue(&Member::agent("web1"));
+    let operator = realm.issue(&Member::client("operator").role("operator"));
+    service(&host, &format!("join --system {credential}")).ok();
+    host.shell(&format!("cat >{}/agent.toml", host.path("etc"))).input(CONFIG).ok();
+    let by_hand = |words: &str| {
+        let folder = |name: &str| host.path(name);
+        let job = host.librecast(words).env("LIBRECAST_HOME", folder("root"));
+        job.env("CONFIGURATION_DIRECTORY", folder("etc")).env("STATE_DIRECTORY", folder("var"))
+    };
+    let etc = host.path("etc");
+    let file = format!("--credential {etc}/realms/prod/agents/web1 --config {etc}/agent.toml");
+    let from_file = by_hand(&format!("agent {file}"));
+    let mut kept = String::new();
+    for start in [by_hand("agent"), service(&host, "agent"), from_file] {
+        let mut agent = start.start();
+        let answer = wait_for("the system's agent", DEADLINE, || {
+            let words = "get app.greeting --json --credential";
+            let output = host.librecast(&format!("{words} {operator}")).run();
+            (output.code == 0).then(|| Answer::read(output))
+        });
+        assert_eq!(answer.value("web1", "app.greeting"), &*kept);
+        kept.push('x');
+        host.librecast(&format!("set app.greeting={kept} --credential {operator}")).ok();
+        agent.signal(rustix::process::Signal::TERM);
+        assert_eq!(agent.wait(DEADLINE).code, 0);
+    }
+    assert_ne!(host.command("test").args(["-e", &host.path("root/state")]).run().code, 0);
 }
 
 #[test]
@@ -197,6 +233,14 @@ fn demo(card: bool) {
     if let Some(capture) = &mut capture {
         check_silent(capture);
     }
+}
+
+#[test]
+fn the_demonstration_is_quiet_when_told_so() {
+    let (_lab, host) = one_host(false);
+    let output = host.librecast("demo --quiet").limit(DEADLINE * 2).run();
+    assert_eq!((output.code, &*output.stderr), (0, ""), "{output}");
+    assert!(output.stdout.contains("librecast get host.name"), "{output}");
 }
 
 #[test]

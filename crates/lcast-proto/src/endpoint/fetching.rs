@@ -23,6 +23,8 @@ const STEP: Duration = Duration::from_millis(200);
 const HEADWAY: u64 = 10;
 /// How long a member is not believed after a claim that it did not make good.
 const MISTRUST: Duration = Duration::from_secs(15);
+/// Fetches in a row that nobody answered, after which this node is likely forgotten.
+pub(super) const UNANSWERED_MIN: u32 = 3;
 /// Members that are not believed at once; beyond that the first is forgiven.
 pub(super) const MISTRUSTED_MAX: usize = 64;
 
@@ -38,6 +40,8 @@ pub(super) struct Fetching {
     /// When to look whether they make headway.
     look: Instant,
     mistrusted: VecDeque<(NodeId, Instant)>,
+    /// Fetches in a row that nobody answered.
+    unanswered: u32,
 }
 
 /// A member's word that it holds a version of the list.
@@ -133,9 +137,23 @@ impl Fetching {
         self.mistrusted.push_back((member, now + MISTRUST));
     }
 
+    /// Of whom a fetch is under way that has brought nothing.
+    pub(super) fn silent(&self, pages: impl Fn(&Claim) -> u64) -> Vec<SenderId> {
+        let claims = self.fetches.iter().map(|it| it.claim);
+        claims.filter(|claim| pages(claim) == 0).map(|claim| claim.sender).collect()
+    }
+
+    /// A fetch drew no answer at all. Whether just so many did in a row that the others likely do
+    /// not hear this node, having a list that forgets it.
+    pub(super) fn unanswered(&mut self) -> bool {
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.unanswered == UNANSWERED_MIN
+    }
+
     /// A list of this version is in force: what is not newer is wanted no more. The fetches to
     /// stop.
     pub(super) fn installed(&mut self, now: Instant, version: u64) -> Vec<Claim> {
+        self.unanswered = 0;
         self.claims.retain(|it| it.version > version);
         let (over, fetches) = std::mem::take(&mut self.fetches)
             .into_iter()
@@ -172,6 +190,20 @@ mod tests {
         fetching.hear(at(2), claim(2, 5), at(2));
         assert_eq!(fetching.poll(at(2), |_| 0), Some(Step::Start(claim(1, 5))));
         assert_eq!(fetching.poll(at(2), |_| 0), None);
+    }
+
+    #[test]
+    fn fetches_in_a_row_that_draw_no_answer_are_told_once() {
+        let mut fetching = Fetching::default();
+        for turn in 1..=2 * UNANSWERED_MIN {
+            assert_eq!(fetching.unanswered(), turn == UNANSWERED_MIN, "{turn}");
+        }
+        fetching.installed(at(0), 5);
+        assert!(!fetching.unanswered());
+        hear(&mut fetching, at(0), claim(1, 6));
+        fetching.poll(at(0), |_| 0);
+        assert_eq!(fetching.silent(|_| 0), [claim(1, 6).sender]);
+        assert_eq!(fetching.silent(|_| 1), []);
     }
 
     /// [PRE-40]

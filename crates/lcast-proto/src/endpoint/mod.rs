@@ -9,13 +9,14 @@
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
 //! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster
-//! in step with the others, with `fetching` to say from whom, `presence` notices who dies,
-//! `proving` sees to it that nobody is sent much where he may not be, and `newer` says who speaks
-//! a newer version.
+//! in step with the others, with `fetching` to say from whom, `forgotten` remembers who speaks
+//! and is on it no more, `presence` notices who dies, `proving` sees to it that nobody is sent much
+//! where he may not be, and `newer` says who speaks a newer version.
 
 mod asker;
 mod checking;
 mod fetching;
+mod forgotten;
 mod newer;
 mod peers;
 mod presence;
@@ -32,6 +33,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
 use self::asker::{Question, Schemas};
+use self::forgotten::Forgotten;
+pub use self::forgotten::ForgottenSpeaker;
 use self::newer::Newer;
 use self::peers::Peers;
 use self::proving::Held;
@@ -92,6 +95,7 @@ pub struct Endpoint {
     started: Instant,
     /// Whether a packet of another node was verified, whatever it said.
     heard_others: bool,
+    forgotten: Forgotten,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
     watches: BTreeMap<u64, Watch>,
@@ -184,6 +188,7 @@ impl Endpoint {
             twin: None,
             started: now.instant,
             heard_others: false,
+            forgotten: Forgotten::default(),
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -324,6 +329,11 @@ impl Endpoint {
     /// The member list in force.
     pub fn members(&self) -> &MemberList {
         self.roster.members()
+    }
+
+    /// Who was heard lately with a credential that the realm has forgotten, in order of id.
+    pub fn forgotten_speakers(&self) -> Vec<ForgottenSpeaker> {
+        self.forgotten.speakers()
     }
 
     /// The variables of this node.

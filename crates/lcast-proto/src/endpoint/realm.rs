@@ -317,10 +317,19 @@ impl Endpoint {
 
     /// Sends the wishes of pulls that are due, and gives up those in vain.
     pub(super) fn pump_pulls(&mut self, now: Now) {
+        let pulls = &self.pulls;
+        let pages = |it: &Claim| pulls.pages(it.sender, Blob::Members(it.version));
+        let silent = self.sync.fetching.silent(pages);
         while let Some((from, wish)) = self.pulls.poll(now.instant) {
             match wish {
                 Ok(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
-                Err(blob) => self.pull_failed(now, from, blob),
+                Err(blob) => {
+                    let is_list = matches!(blob, Blob::Members(_));
+                    if is_list && silent.contains(&from) && self.sync.fetching.unanswered() {
+                        self.event(Event::Unheard);
+                    }
+                    self.pull_failed(now, from, blob);
+                }
             }
         }
     }

@@ -316,7 +316,7 @@ impl Endpoint {
 
     /// Whether the packets of this member count, other than to be refused. [SEC-75]
     pub(super) fn check_membership(
-        &self,
+        &mut self,
         now: Now,
         certificate: &Certificate,
     ) -> Result<(), Dropped> {
@@ -324,7 +324,11 @@ impl Endpoint {
             Validity::Valid | Validity::Grace => {}
             Validity::Expired | Validity::NotYet => return Err(Dropped::Expired),
         }
-        if self.is_forgotten(certificate) { Err(Dropped::Forgotten) } else { Ok(()) }
+        if self.is_forgotten(certificate) {
+            self.forgotten.heard(now.wall, certificate);
+            return Err(Dropped::Forgotten);
+        }
+        Ok(())
     }
 
     fn receive_intro(

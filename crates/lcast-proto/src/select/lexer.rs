@@ -138,7 +138,8 @@ impl<'a> Lexer<'a> {
                 self.at,
                 "a number ends here, and a word begins",
                 "units are not known in predicates: write bytes as 1024 * 1024, \
-                 durations as duration(\"5m\")",
+                 a variable in seconds is a number, so 1h is 3600; between times write \
+                 duration(\"1h\")",
             )),
             _ => Ok(()),
         }

@@ -3,7 +3,9 @@
 /// The candidates that are closest to `name`, at most three, none when all are far.
 ///
 /// Names are compared segment by segment: a segment left out costs as much as two wrong letters, so
-/// that `system.laod_1m` finds `system.cpu.load_1m`.
+/// that `system.laod_1m` finds `system.cpu.load_1m`. Where that finds nothing, names are compared
+/// with what separates their words left out (`hostname` finds `host.name`), and at last those are
+/// taken that have all the words of `name` (`load`), the shortest first.
 ///
 /// ```
 /// use lcast_proto::select::nearest;
@@ -11,28 +13,72 @@
 /// assert_eq!(nearest("system.laod_1m", known), ["system.cpu.load_1m"]);
 /// ```
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let wanted: Vec<&str> = name.split(['.', '[']).take(STEPS_MAX).collect();
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let wanted = steps(name);
     let limit = 1 + name.len().min(64) / 4;
+    let by_steps = |it: &str| between(&wanted, &steps(it), STEP_COST, |a, b| letters(a, b));
+    let near = closest(&candidates, limit, by_steps);
+    if !near.is_empty() {
+        return near;
+    }
+    let joined = words(name).concat();
+    let near = closest(&candidates, JOINED_MAX, |it| letters(&joined, &words(it).concat()));
+    if !near.is_empty() {
+        return near;
+    }
+    with_words(&words(name), &candidates)
+}
+
+/// The first three of those that are closest, where that is less than the limit.
+fn closest<'a>(
+    candidates: &[&'a str],
+    limit: usize,
+    distance: impl Fn(&str) -> usize,
+) -> Vec<&'a str> {
     let mut best = limit;
     let mut near = Vec::new();
     for candidate in candidates {
-        let steps: Vec<&str> = candidate.split(['.', '[']).take(STEPS_MAX).collect();
-        let distance = between(&wanted, &steps, STEP_COST, |a, b| {
-            let (a, b): (Vec<char>, Vec<char>) =
-                (a.chars().take(CHARS_MAX).collect(), b.chars().take(CHARS_MAX).collect());
-            between(&a, &b, 1, |a, b| usize::from(a != b))
-        });
+        let distance = distance(candidate);
         if distance < best {
             near.clear();
             best = distance;
         }
-        if distance == best && near.len() < 3 {
-            near.push(candidate);
+        if distance == best && distance < limit && near.len() < PROPOSALS_MAX {
+            near.push(*candidate);
         }
     }
     near
 }
 
+/// Those that have all these words, each as a whole.
+fn with_words<'a>(wanted: &[&str], candidates: &[&'a str]) -> Vec<&'a str> {
+    let has_all = |it: &&&str| {
+        let has = words(it);
+        wanted.iter().all(|word| has.contains(word))
+    };
+    let mut near: Vec<&str> = candidates.iter().filter(has_all).copied().collect();
+    near.sort_by_key(|it| it.len());
+    near.truncate(if wanted.is_empty() { 0 } else { PROPOSALS_MAX });
+    near
+}
+
+fn steps(name: &str) -> Vec<&str> {
+    name.split(['.', '[']).take(STEPS_MAX).collect()
+}
+
+fn words(name: &str) -> Vec<&str> {
+    let words = name.split(|char: char| !char.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).take(STEPS_MAX).collect()
+}
+
+fn letters(a: &str, b: &str) -> usize {
+    let letters = |text: &str| -> Vec<char> { text.chars().take(CHARS_MAX).collect() };
+    between(&letters(a), &letters(b), 1, |a, b| usize::from(a != b))
+}
+
+const PROPOSALS_MAX: usize = 3;
+/// Two words that run into each other may have one letter wrong besides.
+const JOINED_MAX: usize = 2;
 const STEPS_MAX: usize = 16;
 const CHARS_MAX: usize = 64;
 /// What it costs to leave out or add a segment, in letters.
@@ -76,12 +122,17 @@ mod tests {
             "system.filesystem[*].usage",
             "system.memory.usage",
         ];
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 12] = [
             ("system.laod_1m", &["system.cpu.load_1m"]),
             ("system.cpu.load_2m", &["system.cpu.load_1m", "system.cpu.load_5m"]),
             ("sytem.memory.usage", &["system.memory.usage"]),
             ("host.nmae", &["host.name"]),
             ("system.filesystem.usage", &["system.filesystem[*].usage"]),
+            ("hostname", &["host.name"]),
+            ("hostnme", &["host.name"]),
+            ("load", &["system.cpu.load_1m", "system.cpu.load_5m"]),
+            ("memory", &["system.memory.usage"]),
+            ("load.memory", &[]),
             ("completely.different", &[]),
             ("", &[]),
         ];

@@ -432,7 +432,8 @@ impl World {
             Event::Presence(_)
             | Event::SchemaLearned(..)
             | Event::Duplicate(_)
-            | Event::NewerVersion(..) => {}
+            | Event::NewerVersion(..)
+            | Event::Unheard => {}
         }
     }
 

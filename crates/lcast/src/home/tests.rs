@@ -44,7 +44,9 @@ fn folders_follow_the_environment() {
         let home = Home::of(environment);
         let name = "web1".parse().unwrap();
         assert_eq!(home.folder("prod").path(), Path::new(config));
-        assert_eq!(home.state_folder("prod", &name), Path::new(state));
+        assert_eq!(home.state_folder(Owner::User, "prod", &name), Path::new(state));
+        let system = Path::new("/var/lib/librecast/prod/web1");
+        assert_eq!(home.state_folder(Owner::System, "prod", &name), system);
     };
     check(
         Environment { librecast_home: path("/lc"), home: path("/h"), ..base.clone() },
@@ -152,6 +154,9 @@ fn the_only_realm_is_meant_and_several_must_be_named() {
     assert_eq!(selected(&home, Some("test")), user("test"));
     let error = selected(&home, Some("none")).unwrap_err();
     assert!(error.contains("'none'") && error.contains("local, prod, test"), "{error}");
+    assert!(!error.contains("did you mean"), "{error}");
+    let error = selected(&home, Some("prd")).unwrap_err();
+    assert!(error.contains("did you mean 'prod'?"), "{error}");
 }
 
 #[test]

@@ -232,7 +232,7 @@ pub enum RealmError {
         problem: String,
     },
     /// What the system says about a file or folder.
-    #[error("'{path}': {source}")]
+    #[error("{told}", told = crate::file::failure(.path, .source))]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::doctor::cause::Cause;
-use crate::doctor::facts::{AgentFacts, CredentialFacts, Facts};
+use crate::doctor::facts::{AgentFacts, CredentialFacts, Facts, ForgottenFacts};
 use crate::doctor::{Finding, Place, Severity};
 
 /// How long before its end a credential is worth a word.
@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(30 * 86_400);
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let credential = facts.credential.iter();
     let findings = credential.filter_map(|credential| expiry(&facts.realm.name, credential));
-    findings.chain(other_realm(facts)).collect()
+    findings.chain(other_realm(facts)).chain(forgotten(facts)).collect()
 }
 
 fn expiry(realm: &str, credential: &CredentialFacts) -> Option<Finding> {
@@ -90,4 +90,30 @@ fn other_realm(facts: &Facts) -> Option<Finding> {
         command = format!("mv {folder} {old} && {command}");
     }
     Some(Finding::here(Cause::CredentialOtherRealm, Severity::Error, what, command))
+}
+
+/// Agents that run with a credential from before they were forgotten: nobody hears them.
+fn forgotten(facts: &Facts) -> Vec<Finding> {
+    let realm = &facts.realm.name;
+    let finding = |it: &ForgottenFacts| {
+        let name = &it.name;
+        let cause = Cause::CredentialForgotten;
+        if it.replaced {
+            let what = format!(
+                "'{name}' runs with a credential that was forgotten, its name was issued again: \
+                 nobody hears it; start its agent with the file that was issued last"
+            );
+            let command = format!("librecast agent --credential {name}.credential");
+            let place = Place::Nodes(vec![name.clone()]);
+            return Finding { cause, severity: Severity::Error, what, place, command };
+        }
+        let what = format!(
+            "'{name}' was forgotten and runs all the same; nobody hears it: stop its agent, or \
+             issue its name again"
+        );
+        let command =
+            format!("librecast realm issue --realm {realm} --name {name} --out {name}.credential");
+        Finding { cause, severity: Severity::Warning, what, place: Place::Authority, command }
+    };
+    facts.asked.iter().flat_map(|it| &it.forgotten).map(finding).collect()
 }

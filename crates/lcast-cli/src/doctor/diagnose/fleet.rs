@@ -35,26 +35,47 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
 }
 
 /// Agents that answer when asked by unicast, and not when asked by multicast.
-fn unanswered(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+///
+/// A switch that snoops MLD without a querier forgets everybody after some minutes; a filter can be
+/// for some alone. Where no query was ever heard, both are possible and both are told: as the error
+/// what the evidence speaks for, as a warning the other.
+fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
     let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     if such.is_empty() {
-        return None;
+        return Vec::new();
     }
     let count = u64::try_from(such.len()).unwrap_or(u64::MAX);
     if asked.tracked && asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN) {
-        return Some(replies_filtered(facts, &such));
+        return vec![replies_filtered(facts, &such)];
     }
     let heard = such.iter().any(|it| it.heard);
     let queried = used(facts).any(|it| it.queries > 0);
     // A switch that forgot who listens lets a group through to who joined a moment ago.
     let fresh = heard || asked.joined_before;
-    let finding = match (queried, fresh, heard) {
-        (false, true, _) => snooping(facts, &such),
-        (_, _, true) => one_way(facts, &such, "multicast of this host does not reach"),
-        (_, _, false) => filtered(facts, &such),
+    let filter = if heard {
+        one_way(facts, &such, "multicast of this host does not reach")
+    } else {
+        filtered(facts, &such)
     };
-    Some(finding)
+    if queried || !fresh {
+        return vec![filter];
+    }
+    let nodes = names(such.iter().copied()).join(", ");
+    if asked.agents.iter().any(|it| it.by_multicast) {
+        let what = format!(
+            "or a switch that snoops MLD forgot {nodes} and not yet who joined lately: no query \
+             ever came in here"
+        );
+        return vec![filter, unlikely(snooping(facts, &such), what)];
+    }
+    let what = format!("or, if no switch there snoops MLD, a filter drops multicast to {nodes}");
+    vec![snooping(facts, &such), unlikely(filter, what)]
+}
+
+/// A finding as what else it may be.
+fn unlikely(finding: Finding, what: String) -> Finding {
+    Finding { severity: Severity::Warning, what, ..finding }
 }
 
 /// The interfaces that carry the realm: those that are up, other than the loopback.
@@ -76,11 +97,11 @@ fn replies_filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
 fn snooping(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
     let nodes = names(agents.iter().copied());
     let what = format!(
-        "multicast to {} is not forwarded, unicast is, and nobody sends MLD queries here: a switch \
-         that snoops MLD forgets who listens",
+        "multicast to {} is not forwarded, unicast is, and no MLD query ever came in here: most \
+         likely a switch that snoops MLD has forgotten who listens",
         nodes.join(", ")
     );
-    let bridges = used(facts).find(|it| it.interface.kind == "bridge");
+    let bridges = used(facts).find(|it| it.interface.kind == "bridge" && it.snoops);
     let bridge = bridges.map_or("br0", |it| it.interface.name.as_str());
     let command = format!("ip link set dev {bridge} type bridge mcast_querier 1");
     let command = as_root(facts.host.root, &command);
@@ -132,10 +153,13 @@ fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })
 }
 
-/// Agents that get questions by multicast, while nothing of any of them comes back that way.
+/// Agents that get questions by multicast, while nothing comes back from them that way: from none
+/// at all, or from these alone, though all were made to announce themselves several times.
 fn unheard(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
-    let such: Vec<&AgentFacts> = asked.agents.iter().filter(|it| it.by_multicast).collect();
-    if such.is_empty() || asked.agents.iter().any(|it| it.heard) {
+    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
+    let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
+    let some_heard = asked.agents.iter().any(|it| it.heard);
+    if such.is_empty() || (some_heard && !asked.listened_long) {
         return None;
     }
     Some(one_way(facts, &such, "nothing by multicast comes from"))

@@ -6,7 +6,7 @@ use lcast_proto::time::Timestamp;
 
 use super::diagnose;
 use crate::doctor::facts::*;
-use crate::doctor::{Finding, Place};
+use crate::doctor::{Finding, Place, Severity};
 
 fn card() -> InterfaceFacts {
     let address = |ip: &str| Address {
@@ -30,7 +30,14 @@ fn card() -> InterfaceFacts {
         mtu: 1500,
         addresses: vec![address("fe80::1"), address("fd00::1")],
     };
-    InterfaceFacts { interface, disabled: false, generates_none: false, route: true, queries: 0 }
+    InterfaceFacts {
+        interface,
+        disabled: false,
+        generates_none: false,
+        route: true,
+        queries: 0,
+        snoops: false,
+    }
 }
 
 /// A credential that ends after so many days.
@@ -108,7 +115,9 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["", ""], |_| {}, &[]);
     check(["mu", "mu"], |_| {}, &["multicast-one-way"]);
     check(["u", "u"], |_| {}, &["multicast-filtered"]);
-    check(["uh", "muh"], |_| {}, &["snooping-no-querier"]);
+    let long: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().listened_long = true;
+    check(["muh", "mu"], long, &["multicast-one-way"]);
+    check(["muh", ""], long, &[]);
     check(["uh", "uh"], |it| it.host.interfaces[0].queries = 1, &["multicast-one-way"]);
     check(["h", "muh"], |_| {}, &["questions-filtered"]);
     check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 6, &["replies-filtered"]);
@@ -119,11 +128,43 @@ fn what_comes_back_by_which_way_tells_the_cause() {
         (asked.undelivered, asked.tracked) = (600, false);
     };
     check(["u", "u"], open, &["multicast-filtered"]);
-    let before = |it: &mut Facts| it.asked.as_mut().unwrap().joined_before = true;
-    check(["u", "u"], before, &["snooping-no-querier"]);
     let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
     check(["", ""], other, &["credential-other-realm"]);
     check(["muh", ""], other, &[]);
+}
+
+/// A snooping switch without a querier forgets all; a filter can be for one.
+#[test]
+fn a_filter_and_a_snooping_switch_are_both_told_where_both_are_possible() {
+    let before: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().joined_before = true;
+    let check = |ways: [&str; 2], change: fn(&mut Facts), expected: [&str; 2]| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        change(&mut facts);
+        let found = diagnose(&facts);
+        assert_eq!(ids(&facts), expected, "{ways:?}");
+        assert_eq!(found[0].severity, Severity::Error);
+        assert_eq!(found[1].severity, Severity::Warning);
+        assert!(found[1].what.starts_with("or"), "{}", found[1].what);
+        facts.host.interfaces[0].queries = 1;
+        assert_eq!(diagnose(&facts).len(), 1, "somebody queries");
+    };
+    check(["uh", "uh"], |_| {}, ["snooping-no-querier", "multicast-one-way"]);
+    check(["u", "u"], before, ["snooping-no-querier", "multicast-filtered"]);
+    check(["uh", "muh"], |_| {}, ["multicast-one-way", "snooping-no-querier"]);
+    check(["u", "muh"], before, ["multicast-filtered", "snooping-no-querier"]);
+}
+
+#[test]
+fn a_bridge_here_that_does_not_snoop_forgets_nobody() {
+    let check = |snoops: bool, place: Place| {
+        let mut facts = sound(&[agent("a", "uh")]);
+        facts.host.interfaces[0].interface.kind = "bridge".to_owned();
+        facts.host.interfaces[0].snoops = snoops;
+        let found = diagnose(&facts).remove(0);
+        assert_eq!((found.cause.id(), found.place), ("snooping-no-querier", place));
+    };
+    check(true, Place::Here);
+    check(false, Place::Path(vec!["a".to_owned()]));
 }
 
 #[test]
@@ -259,6 +300,22 @@ fn a_credential_is_issued_again_as_it_was() {
     check(30, None);
     check(29, Some("credential-soon-expired"));
     check(-1, Some("credential-expired"));
+}
+
+#[test]
+fn a_forgotten_agent_gets_its_new_file_where_there_is_one() {
+    let check = |replaced: bool, severity: Severity, place: Place, part: &str| {
+        let mut facts = sound(&[agent("db1", "muh"), agent("db2", "")]);
+        let forgotten = ForgottenFacts { name: "db2".to_owned(), replaced };
+        facts.asked.as_mut().unwrap().forgotten = vec![forgotten];
+        let finding = only(&facts);
+        assert_eq!((finding.cause.id(), finding.severity), ("credential-forgotten", severity));
+        assert_eq!(finding.place, place);
+        assert!(finding.command.contains(part), "{}", finding.command);
+    };
+    let nodes = Place::Nodes(vec!["db2".to_owned()]);
+    check(true, Severity::Error, nodes, "agent --credential db2.credential");
+    check(false, Severity::Warning, Place::Authority, "realm issue --realm prod --name db2");
 }
 
 #[test]

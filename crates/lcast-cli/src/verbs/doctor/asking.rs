@@ -22,7 +22,7 @@ use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
 
 use crate::backend::Session;
-use crate::doctor::facts::{AgentFacts, AskedFacts, RealmFacts};
+use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts};
 use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -38,6 +38,11 @@ const LISTEN: Duration =
 /// How long agents are listened to that nothing reaches, so that nobody can ask them to announce
 /// themselves: the usual interval, with its jitter, and some.
 const LISTEN_TO_SILENT: Duration = Duration::from_millis(11_500);
+/// How often those that spoke and are not heard are made to announce themselves while others are
+/// heard: beacons get lost.
+const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
+/// Agents of a realm in which each can announce itself again within [`LISTEN_TO_SILENT`].
+const AGENTS_MADE_HEARD_MAX: usize = 50;
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -88,8 +93,7 @@ pub(super) async fn ask(
         let agent = agents.entry(name).or_default();
         (agent.by_unicast, agent.trip) = (true, Some(trip));
     }
-    let heard = signals.unless(hear(&session, &mut agents)).await;
-    heard.ok_or_else(question::interrupted)?;
+    let listened_long = hear(&session, signals, &mut agents).await?;
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
         note_heard_elsewhere(&session, begun, &mut agents).await;
@@ -98,6 +102,7 @@ pub(super) async fn ask(
         agents: agents.into_values().collect(),
         undelivered,
         tracked,
+        listened_long,
         joined_before,
         ..AskedFacts::default()
     };
@@ -106,9 +111,19 @@ pub(super) async fn ask(
         asked.other_realm = stats.map_or(0, |stats| stats.dropped(Dropped::Key));
         node.leave().await;
     }
-    asked.overflow = session.facts().await.map_or(0, |facts| facts.network.overflow);
+    if let Some(facts) = session.facts().await {
+        asked.overflow = facts.network.overflow;
+        asked.forgotten = forgotten(&facts, &session.nodes().await);
+    }
     session.close().await;
     Ok(Some(asked))
+}
+
+/// Who was heard with a credential that the realm has forgotten.
+fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
+    let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
+    let speakers = facts.forgotten.iter().map(|it| it.name.clone());
+    speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
 }
 
 /// Notes which agents others have heard since the doctor began.
@@ -177,19 +192,38 @@ fn unheard(report: &Report) -> impl Iterator<Item = String> {
 }
 
 /// Follows what comes by multicast until everybody was heard, or for as long as that may take.
-async fn hear(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
+/// Whether all were made to announce themselves several times: who was not heard then is not.
+async fn hear(
+    session: &Session,
+    signals: &mut Signals,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) -> Result<bool, Failure> {
     let begun = Instant::now();
+    let mut wanted = begun;
     loop {
         let nodes = session.nodes().await;
         nodes.iter().for_each(|it| note(it, agents));
-        let silent = |it: &AgentFacts| !it.heard && !it.by_multicast && !it.by_unicast;
-        let time = if agents.values().any(silent) { LISTEN_TO_SILENT } else { LISTEN };
+        let mute = mute(agents);
+        let long = agents.values().any(AgentFacts::is_silent) || !mute.is_empty();
+        let time = if long { LISTEN_TO_SILENT } else { LISTEN };
         let more = agents.values().any(|it| !it.heard);
         if begun.elapsed() >= time || !more {
-            return;
+            return Ok(long && agents.len() <= AGENTS_MADE_HEARD_MAX);
         }
-        session.linger(LOOK).await;
+        if wanted.elapsed() >= WANTED_EVERY && !mute.is_empty() {
+            wanted = Instant::now();
+            probe(session, signals, Ways::Multicast, Some(mute)).await?;
+        }
+        signals.unless(session.linger(LOOK)).await.ok_or_else(question::interrupted)?;
     }
+}
+
+/// Those that multicast reaches and that are not heard by multicast, though others are.
+fn mute(agents: &BTreeMap<String, AgentFacts>) -> Vec<String> {
+    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
+    let some_heard = agents.values().any(|it| it.heard);
+    let such = agents.values().filter(is_such).filter(|_| some_heard);
+    such.map(|it| it.name.clone()).take(AGENTS_MADE_HEARD_MAX).collect()
 }
 
 fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {

@@ -33,7 +33,10 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
 /// Names the agents of which nothing at all was heard: they may just not run.
 fn note_silent(facts: &Facts, output: Output) {
     let agents = facts.asked.iter().flat_map(|asked| &asked.agents);
+    let forgotten: Vec<&str> =
+        facts.asked.iter().flat_map(|it| &it.forgotten).map(|it| it.name.as_str()).collect();
     let silent = agents.filter(|it| it.is_silent()).map(|it| it.name.as_str());
+    let silent = silent.filter(|name| !forgotten.contains(name));
     let names: Vec<&str> = silent.collect();
     if !names.is_empty() {
         let names = sanitise(&names.join(", "));
@@ -106,6 +109,9 @@ fn facts_json(facts: &Facts) -> Json {
         "interfaces": host.interfaces.iter().map(interface_json).collect::<Json>(),
         "receive_buffer": host.receive_buffer,
         "certificate_expires": credential.as_ref().map(|it| crate::json::timestamp(it.not_after)),
+        "forgotten": asked.as_ref().map(|asked| {
+            asked.forgotten.iter().map(|it| it.name.as_str()).collect::<Json>()
+        }),
         "undelivered": asked.as_ref().map(|it| it.undelivered),
         "agents": agents,
     })

@@ -46,7 +46,7 @@ pub(super) async fn run(
         output.note(&format!("nothing is wrong on the hosts of the agents that answered: {count}"));
     }
     report::lines(&asked.report, place::wall()).iter().for_each(|line| output.note(line));
-    let exit = match question::judge(&asked, &args.ask.question) {
+    let exit = match question::judge(&asked, &args.ask.question, output) {
         Exit::Success if !found.is_empty() => Exit::Incomplete,
         exit => exit,
     };

@@ -126,6 +126,19 @@ fn multicast_passes_in_one_direction_only() {
     }
 }
 
+/// Two of three agents get on well; with the third multicast passes in one direction only.
+#[test]
+fn multicast_passes_in_one_direction_only_for_one_agent() {
+    for direction in ["iifname", "oifname"] {
+        let (fleet, doctor) = fleet(3);
+        filter(&fleet, &format!("{NEIGHBOURS} {direction} \"h2s0\" ip6 daddr ff00::/8 drop;"));
+        let finding = diagnosed(&doctor, "multicast-one-way");
+        assert_eq!(nodes(&finding), ["web2"]);
+        mend(&fleet.lab.switch(), &finding);
+        content(&doctor);
+    }
+}
+
 /// An MLDv1 general query (RFC 2710) as a querier at this address sends it.
 fn mld_query(from: Ipv6Addr) -> Vec<u8> {
     let to = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -247,6 +260,25 @@ fn a_credential_of_another_realm() {
     asking.kill();
     theirs.admin("forget web9").ok();
     content(&ours.admin("doctor"));
+}
+
+/// Issued again, and nobody brought the new file to the host.
+#[test]
+fn an_agent_runs_with_a_forgotten_credential() {
+    let (mut fleet, doctor) = fleet(3);
+    let issue = "librecast forget db3 && librecast realm issue --realm prod --name db3 --out \
+                 again.credential";
+    fleet.lab.host(0).shell(issue).ok();
+    let finding = diagnosed(&doctor, "credential-forgotten");
+    assert_eq!(nodes(&finding), ["db3"]);
+    let output = doctor.run();
+    assert!(!output.stderr.contains("not running"), "{output}");
+    let output = fleet.realm.admin("get host.name").run();
+    assert_eq!(output.code, 3, "{output}");
+    assert!(output.stderr.contains("'db3' speaks, but with a credential"), "{output}");
+    wait_until("the agent's log to say why nobody hears it", DEADLINE, || {
+        fleet.agent("db3").process().stderr().contains("likely forgotten this credential")
+    });
 }
 
 #[test]

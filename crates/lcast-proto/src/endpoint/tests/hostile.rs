@@ -241,6 +241,36 @@ fn who_signs_in_the_name_of_another_takes_nothing_from_it() {
     assert_eq!((report.answered, report.rounds), (1, 1), "{report:?}");
 }
 
+/// [SEC-34]: nobody tells it, since nobody hears it. It sees that nobody hands it the newer list;
+/// the others know who speaks.
+#[test]
+fn who_runs_with_a_forgotten_credential_is_noticed_by_itself_and_by_others() {
+    let mut random = Random::from_seed([9; 32]);
+    let authority = Authority::create("prod", &mut random).unwrap();
+    let mut bench = bench(3);
+    let mut edit = bench.nodes[0].endpoint.members().edit();
+    edit.forget("n0").unwrap();
+    let list = authority.sign_members(edit).unwrap();
+    for node in [0, 1, 3, 4] {
+        let now = bench.now;
+        bench.nodes[node].endpoint.install_members(now, list.clone());
+        assert!(bench.nodes[node].endpoint.forgotten_speakers().is_empty());
+    }
+    bench.events.clear();
+    bench.pass(Duration::from_secs(120));
+    let unheard = bench.events.iter().filter(|(_, it)| matches!(it, Event::Unheard));
+    assert_eq!(
+        unheard.map(|(node, _)| *node).collect::<Vec<_>>(),
+        [2],
+        "once, and by itself alone"
+    );
+    let speakers = bench.nodes[0].endpoint.forgotten_speakers();
+    let names: Vec<&str> = speakers.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!((names, speakers[0].id), (vec!["n0"], bench.nodes[2].endpoint.certificate().id()));
+    let lately = bench.now.wall.saturating_sub(Duration::from_secs(30));
+    assert!(speakers[0].last_heard > lately);
+}
+
 /// [SEC-34] [SEC-75]: `forget NAME && realm issue NAME` is what the doctor says to do about a
 /// stolen credential.
 #[test]
