@@ -37,6 +37,9 @@ pub(super) const WISHES_MAX: usize = 256;
 /// How long the agents of a realm take, all together, to begin fetching a new member list; for
 /// each of them. [PRE-8]
 const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
+/// How much longer than the one in force a newer list is likely to be: so many times, and bytes. A
+/// longer one is fetched too, but keeps no other waiting. [PRE-40]
+const GROWTH_MAX: (usize, usize) = (16, 256 * 1024);
 
 /// Packets of pages and rosters that this process sends on request in a second: a request of one
 /// packet draws up to 47. [QST-34]
@@ -229,9 +232,14 @@ impl Endpoint {
 
     /// Starts the fetch that is due, and asks helpers for the roster.
     pub(super) fn sync_if_due(&mut self, now: Now) {
+        let likely_max = self.roster.members().bytes().len() * GROWTH_MAX.0 + GROWTH_MAX.1;
         loop {
             let pulls = &self.pulls;
-            let pages = |it: &Claim| pulls.pages(it.sender, Blob::Members(it.version));
+            let pages = |it: &Claim| {
+                let blob = Blob::Members(it.version);
+                let likely = pulls.total(it.sender, blob).is_none_or(|total| total <= likely_max);
+                if likely { pulls.pages(it.sender, blob) } else { 0 }
+            };
             match self.sync.fetching.poll(now.instant, pages) {
                 Some(Step::Start(claim)) => self.start_fetch(now.instant, claim),
                 Some(Step::Stop(claim)) => self.stop_fetch(claim),
@@ -336,6 +344,9 @@ impl Endpoint {
             Pulled::Unasked => Err(Dropped::Unasked),
             Pulled::Progress => Ok(()),
             Pulled::Failed => {
+                if matches!(page.blob, Blob::Members(_)) {
+                    self.sync.fetching.lied(now.instant, sender);
+                }
                 self.pull_failed(now, sender, page.blob);
                 Ok(())
             }
@@ -356,12 +367,12 @@ impl Endpoint {
             Blob::Members(_) => {
                 let (authority, realm) = (self.credential.authority(), self.credential.realm());
                 let Ok(members) = MemberList::verify(bytes, authority, realm) else {
-                    self.sync.fetching.failed(now.instant, sender);
+                    self.sync.fetching.lied(now.instant, sender);
                     return Err(Dropped::Signature);
                 };
                 self.install_members(now, members);
                 // One that is no newer than what was held was claimed to be.
-                self.sync.fetching.failed(now.instant, sender);
+                self.sync.fetching.lied(now.instant, sender);
                 Ok(())
             }
         }

@@ -4,6 +4,7 @@
 mod account;
 mod hostile;
 mod limits;
+mod lists;
 mod named;
 mod presence;
 mod proof;

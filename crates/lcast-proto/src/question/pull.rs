@@ -119,6 +119,11 @@ impl Pulls {
         self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.got.len() - pull.missing) as u64)
     }
 
+    /// How many bytes it is going to be, as far as is known.
+    pub fn total(&self, from: SenderId, blob: Blob) -> Option<usize> {
+        self.pulls.get(&(blob, from)).and_then(|pull| pull.total)
+    }
+
     /// Whether this is being pulled from this process.
     pub fn contains(&self, from: SenderId, blob: Blob) -> bool {
         self.pulls.contains_key(&(blob, from))

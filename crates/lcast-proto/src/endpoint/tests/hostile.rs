@@ -10,7 +10,7 @@ use crate::wire::frame::{Announcement, BeaconFrame, Blob, GroupFrame, PageFrame,
 use crate::wire::frame::{Record, VerbCode, is_of_a_process};
 
 /// The claim of a node to hold this version of the member list.
-fn claim(bench: &Bench, index: usize, version: u64) -> Claim {
+pub(super) fn claim(bench: &Bench, index: usize, version: u64) -> Claim {
     let endpoint = &bench.nodes[index].endpoint;
     Claim { member: endpoint.certificate().id(), sender: endpoint.sender(), version }
 }
