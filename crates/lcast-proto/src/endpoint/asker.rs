@@ -401,7 +401,11 @@ impl Endpoint {
             return Err(Dropped::Unasked);
         }
         let id = certificate.id();
-        self.members_seen(now, Claim { member: id, sender, version: reply.members_version });
+        let version = reply.members_version;
+        self.members_seen(now, Claim { member: id, sender, version });
+        if let Some(question) = self.questions.get_mut(&request) {
+            question.asking.note_members_version(&id, version);
+        }
         let Some(reply) = self.hear_watched(now, sender, id, reply) else { return Ok(()) };
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };

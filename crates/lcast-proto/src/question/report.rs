@@ -201,6 +201,9 @@ pub struct Report {
     pub late: Vec<UnheardNode>,
     /// The nodes that said nothing, in order of name.
     pub missing: Vec<UnheardNode>,
+    /// The expected nodes that last said that they hold an older member list than the one in force
+    /// here, in order of name.
+    pub behind: Vec<String>,
     /// How many times the question was sent to all: by multicast, or its substitute on this path.
     pub rounds: u32,
     /// How many packets carried the question, repeats and unicast copies included. The copies that

@@ -104,3 +104,19 @@ fn a_liar_that_delivers_without_end_delays_the_true_list_by_a_moment() {
         }
     }
 }
+
+/// Who told the newest list to others sees who holds it.
+#[test]
+fn a_report_names_those_that_hold_an_older_list() {
+    let mut bench = bench(3);
+    let lists = newer(&bench, 1);
+    for node in [0, 3] {
+        bench.nodes[node].endpoint.install_members(bench.now, lists[0].clone());
+    }
+    let ping = || Ask { verb: Verb::Ping, ..get("app", Selector::default()) };
+    let (_, report) = bench.ask(0, ping());
+    assert_eq!((report.answered, report.behind), (3, vec!["n0".to_owned(), "n2".to_owned()]));
+    bench.run(Duration::from_secs(1), |_| false);
+    let (_, report) = bench.ask(0, ping());
+    assert_eq!((report.answered, report.behind), (3, Vec::new()));
+}
