@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
 
-use crate::name::{Name, Step};
+use crate::name::{Name, Step, is_template};
 use crate::time::{Instant, Now, Timestamp};
 use crate::value::{Type, Value};
 
@@ -20,7 +20,8 @@ pub struct Definition {
     pub template: String,
     /// The type of its values.
     pub value_type: Type,
-    /// The unit, as UCUM writes it; empty where there is none.
+    /// The unit, as UCUM writes it; empty where there is none, at most [`Definition::UNIT_MAX`]
+    /// bytes.
     pub unit: String,
     /// One line for people; at most [`Definition::DESCRIPTION_MAX`] bytes.
     pub description: String,
@@ -52,7 +53,8 @@ pub struct Constraint {
     pub min: Option<f64>,
     /// Largest number.
     pub max: Option<f64>,
-    /// The only texts accepted; empty for any.
+    /// The only texts accepted; empty for any. At most [`Constraint::CHOICES_MAX`], each of at most
+    /// [`Constraint::CHOICE_LENGTH_MAX`] bytes.
     pub choices: Vec<String>,
 }
 
@@ -160,6 +162,27 @@ pub enum TableError {
         /// The limit.
         max: usize,
     },
+    /// A definition whose template is no name with `[*]` in place of its keys.
+    #[error(
+        "'{0}' is no name of a variable: 2 to 8 segments joined by dots, like app.release, and \
+         [*] for a key"
+    )]
+    Template(String),
+    /// A unit that is too long.
+    #[error("'{name}': a unit has at most {max} bytes, not {found}", max = Definition::UNIT_MAX)]
+    Unit {
+        /// The variable.
+        name: String,
+        /// The length of its unit.
+        found: usize,
+    },
+    /// A setting with too many choices, or with one that is too long.
+    #[error(
+        "'{0}': a setting has at most {count} choices of at most {length} bytes",
+        count = Constraint::CHOICES_MAX,
+        length = Constraint::CHOICE_LENGTH_MAX
+    )]
+    Choices(String),
     /// A value of another type than the definition says.
     #[error("'{name}' holds {expected}, not {found}")]
     Type {
@@ -175,6 +198,8 @@ pub enum TableError {
 impl Definition {
     /// Longest description in bytes.
     pub const DESCRIPTION_MAX: usize = 200;
+    /// Longest unit in bytes.
+    pub const UNIT_MAX: usize = 64;
 
     /// A variable of this name, type and behaviour, without unit and description.
     pub fn new(template: &str, value_type: Type, kind: Kind) -> Self {
@@ -201,6 +226,26 @@ impl Definition {
     /// A variable that people and programs may set, within the constraint.
     pub fn setting(template: &str, value_type: Type, constraint: Constraint) -> Self {
         Self { setting: Some(constraint), ..Self::new(template, value_type, Kind::Setting) }
+    }
+
+    /// Whether it keeps the limits that others demand of it. [QST-40]
+    ///
+    /// # Errors
+    /// The first limit that it breaks.
+    pub fn check(&self) -> Result<(), TableError> {
+        let name = || self.template.clone();
+        if !is_template(&self.template) {
+            return Err(TableError::Template(name()));
+        }
+        if self.unit.len() > Self::UNIT_MAX {
+            return Err(TableError::Unit { name: name(), found: self.unit.len() });
+        }
+        let choices = self.setting.as_ref().map_or(&[][..], |it| &it.choices);
+        let long = choices.iter().any(|it| it.len() > Constraint::CHOICE_LENGTH_MAX);
+        if long || choices.len() > Constraint::CHOICES_MAX {
+            return Err(TableError::Choices(name()));
+        }
+        Ok(())
     }
 
     /// The same with a unit, as UCUM writes it.
@@ -256,8 +301,10 @@ impl Table {
     /// they are of another type than it has then.
     ///
     /// # Errors
-    /// When the template clashes with an existing one or the table is full.
+    /// When the definition breaks a limit, its template clashes with an existing one, or the table
+    /// is full.
     pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
+        definition.check()?;
         let template = &definition.template;
         match self.definitions.get(template) {
             Some(before) if before.value_type != definition.value_type => {
@@ -455,6 +502,11 @@ impl FromStr for Version {
 }
 
 impl Constraint {
+    /// Most choices.
+    pub const CHOICES_MAX: usize = 64;
+    /// Longest choice in bytes.
+    pub const CHOICE_LENGTH_MAX: usize = 255;
+
     /// Whether a value of the right type fits.
     ///
     /// # Errors

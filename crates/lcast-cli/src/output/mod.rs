@@ -152,7 +152,7 @@ pub(crate) mod tests {
             ReplyValue {
                 name: name.to_owned(),
                 value: value.clone(),
-                unit: unit.to_owned(),
+                unit: unit.into(),
                 time: "2026-11-22T10:00:00.123Z".parse().unwrap(),
                 age_ms: 80,
                 version: "3.7".parse().unwrap(),

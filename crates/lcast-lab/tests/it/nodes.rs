@@ -152,7 +152,7 @@ fn forget_reaches_every_node_right_after_other_commands() {
     let fleet = Fleet::new(4, 0, CONFIG);
     for name in ["web8", "web9"] {
         fleet.realm.issue(&Member::agent(name));
-        fleet.realm.admin("get host.name --timeout 20ms").run();
+        fleet.realm.ask("get host.name").check(3, &[("answered", 4), ("missing", 1)]);
         let text = fleet.realm.admin(&format!("forget {name} --json")).ok();
         let told: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&told["behind"], &told["told"]), (&Value::Array(Vec::new()), &told["nodes"]));

@@ -6,6 +6,7 @@
 //! module's.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::presence::State;
@@ -46,7 +47,7 @@ pub struct ReplyValue {
     /// Its value at the node, all values of a reply being from one snapshot.
     pub value: Value,
     /// The unit as UCUM writes it, from the node's schema; empty where there is none.
-    pub unit: String,
+    pub unit: Arc<str>,
     /// When the value was read, by the node's wall clock.
     pub time: Timestamp,
     /// How old the value was when the reply left, by the node's monotonic clock: free of skew.

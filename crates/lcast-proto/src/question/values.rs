@@ -3,6 +3,9 @@
 //! A sequence of CBOR items (RFC 8742), one per variable, so that a large reply is decoded item by
 //! item and never as one tree. Units are not among them: they come from the node's schema.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::name::Name;
 use crate::question::report::ReplyValue;
 use crate::time::{Instant, Timestamp};
@@ -55,7 +58,7 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
     Some(ReplyValue {
         name: name.to_string(),
         value: cbor::value_from_cbor(value).ok()?,
-        unit: String::new(),
+        unit: "".into(),
         time: Timestamp::from_millis(time.as_integer()?.try_into().ok()?),
         age_ms: age.as_integer()?.try_into().ok()?,
         version: Version {
@@ -66,12 +69,15 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
     })
 }
 
-/// Gives each value the unit that the schema says.
+/// Gives each value the unit that the schema says. It is the node's word: the values of a variable
+/// share it.
 pub fn add_units(values: &mut [ReplyValue], schema: &Schema) {
+    let mut units: BTreeMap<&str, Arc<str>> = BTreeMap::new();
     for value in values {
         let Ok(name) = value.name.parse::<Name>() else { continue };
-        if let Some(definition) = schema.definition(&name.template()) {
-            value.unit.clone_from(&definition.unit);
+        if let Some(Definition { template, unit, .. }) = schema.definition(&name.template()) {
+            let shared = units.entry(template).or_insert_with(|| unit.as_str().into());
+            value.unit = shared.clone();
         }
     }
 }
@@ -142,14 +148,15 @@ fn decode_definition(item: &Cbor) -> Option<Definition> {
         [constraint] => Some(decode_constraint(constraint)?),
         _ => return None,
     };
-    Some(Definition {
+    let definition = Definition {
         template: template.as_text()?.to_owned(),
         value_type: *Type::ALL.get(index(value_type)?)?,
         unit: unit.as_text()?.to_owned(),
         description,
         kind: *KINDS.get(index(kind)?)?,
         setting,
-    })
+    };
+    definition.check().is_ok().then_some(definition)
 }
 
 fn decode_constraint(item: &Cbor) -> Option<Constraint> {
@@ -175,6 +182,7 @@ fn decode_constraint(item: &Cbor) -> Option<Constraint> {
 mod tests {
     use super::*;
     use crate::value::Value;
+    use crate::variable::Table;
     use std::time::Duration;
 
     #[test]
@@ -195,7 +203,8 @@ mod tests {
         add_units(&mut values, &Schema::new(vec![definition()]));
         assert_eq!(values.len(), 2);
         let value = &values[1];
-        assert_eq!((value.name.as_str(), value.unit.as_str()), (r#"app.disk["/var"].usage"#, "By"));
+        assert_eq!((value.name.as_str(), &*value.unit), (r#"app.disk["/var"].usage"#, "By"));
+        assert!(Arc::ptr_eq(&value.unit, &values[0].unit), "however many values, one unit");
         assert_eq!((value.age_ms, value.version.to_string()), (80, "3.7".to_owned()));
         assert!(decode_values(&bytes[..bytes.len() - 1]).is_err());
     }
@@ -221,9 +230,43 @@ mod tests {
         let schema = Schema::new(vec![definition()]);
         let bytes = encode_schema(&schema);
         assert_eq!(decode_schema(&bytes).unwrap(), schema);
-        let mut long = definition();
-        long.description.push('d');
-        assert!(decode_schema(&encode_schema(&Schema::new(vec![long]))).is_err());
+        let choices = |count: usize, length: usize| {
+            let choices = vec!["c".repeat(length); count];
+            Some(Constraint { choices, ..Constraint::default() })
+        };
+        let (count, length) = (Constraint::CHOICES_MAX, Constraint::CHOICE_LENGTH_MAX);
+        let unit = |length: usize| "u".repeat(length);
+        let keyed = ["a1234567890[*]"; Name::SEGMENTS_MAX].join(".");
+        let good = [
+            Definition { unit: unit(Definition::UNIT_MAX), ..definition() },
+            Definition { setting: choices(count, length), ..definition() },
+            Definition { template: keyed.clone(), ..definition() },
+        ];
+        for definition in good {
+            let schema = Schema::new(vec![definition]);
+            assert_eq!(decode_schema(&encode_schema(&schema)).unwrap(), schema);
+        }
+        let template = |text: &str| Definition { template: text.to_owned(), ..definition() };
+        let bad = [
+            Definition { description: definition().description + "d", ..definition() },
+            Definition { unit: unit(Definition::UNIT_MAX + 1), ..definition() },
+            Definition { setting: choices(count + 1, 1), ..definition() },
+            Definition { setting: choices(1, length + 1), ..definition() },
+            template(&format!("{keyed}.a")),
+            template(&format!("app.{}", "a".repeat(33))),
+            template("app"),
+            template("app.disk[\"/var\"].usage"),
+            template("app.disk[*][*]"),
+            template("app.\u{202e}"),
+            template(""),
+        ];
+        for definition in bad {
+            let bytes = encode_schema(&Schema::new(vec![definition.clone()]));
+            assert!(decode_schema(&bytes).is_err(), "{definition:?}");
+            let mut table = Table::new(1);
+            let cut = definition.description.len() > Definition::DESCRIPTION_MAX;
+            assert!(table.define(definition).is_err() || cut);
+        }
         assert_ne!(schema_hash(&bytes), schema_hash(&bytes[1..]));
     }
 }
