@@ -137,6 +137,7 @@ pub(crate) mod tests {
             refused: names("refused", refused).into_iter().map(refused_node).collect(),
             late: names("late", late).into_iter().map(unheard).collect(),
             missing: names("missing", missing).into_iter().map(unheard).collect(),
+            behind: Vec::new(),
             rounds: 2,
             questions_sent: 2,
             elapsed: Duration::from_micros(41_700),
