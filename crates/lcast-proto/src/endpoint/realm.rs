@@ -14,7 +14,8 @@ use crate::keys::members::MemberList;
 use crate::keys::subject::Kind;
 use crate::presence::{Via, interval};
 use crate::question::QuestionId;
-use crate::question::pull::{self, Pulled};
+use crate::question::budget::Shares;
+use crate::question::pull::{self, Due, Pulled};
 use crate::question::values::SCHEMA_MAX;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -41,25 +42,34 @@ const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
 /// longer one is fetched too, but keeps no other waiting. [PRE-40]
 const GROWTH_MAX: (usize, usize) = (16, 256 * 1024);
 
-/// Packets of pages and rosters that this process sends on request in a second: a request of one
-/// packet draws up to 47. [QST-34]
-pub(super) const SERVED_PER_SECOND_MAX: u32 = 4000;
+/// Packets of pages and rosters that this process sends on request in [`SERVING_SPAN`]: a request of
+/// one packet draws up to 47. [QST-34]
+pub(super) const SERVED_MAX: u32 = 1500;
+/// Packets beyond that which are set aside for member lists: what holds them back holds back who is
+/// forgotten. [QST-34]
+pub(super) const LISTS_SERVED_MAX: u32 = 500;
+/// The time in which so many packets go: shorter than the patience of whoever pulls.
+const SERVING_SPAN: Duration = Duration::from_millis(500);
+/// Packets that each may have at the least, while any are left: the pages of a wish.
+const SERVED_LEAST: u32 = 16;
 
-/// How much was sent on request within this second.
-#[derive(Default)]
+/// How much was sent on request lately, and to whom.
 pub(super) struct Serving {
-    since: Instant,
-    packets: u32,
+    lists: Shares,
+    others: Shares,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        let shares = |max| Shares::new(max, SERVING_SPAN, SERVED_LEAST);
+        Self { lists: shares(LISTS_SERVED_MAX), others: shares(SERVED_MAX) }
+    }
 }
 
 impl Serving {
-    /// Whether one more packet may go.
-    pub(super) fn allows(&mut self, now: Instant) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            *self = Self { since: now, packets: 0 };
-        }
-        self.packets += 1;
-        self.packets <= SERVED_PER_SECOND_MAX
+    /// Whether one more packet may go to a member.
+    pub(super) fn allows(&mut self, now: Instant, member: NodeId, is_list: bool) -> bool {
+        (is_list && self.lists.takes(now, member)) || self.others.takes(now, member)
     }
 }
 
@@ -314,21 +324,33 @@ impl Endpoint {
                 newer.then(|| pull::pages(blob, wish, members.bytes()))
             }
         };
+        let is_list = matches!(wish.blob, Blob::Members(_));
         for page in pages.unwrap_or_else(|| vec![pull::no_page(wish.blob)]) {
-            if !self.serving.allows(now.instant) {
-                self.stats.count(Dropped::Flood);
+            if !self.may_serve(now.instant, sender, is_list) {
                 return;
             }
             self.send_pair(sender, &PairFrame::Page(page), false, None);
         }
     }
 
+    /// Whether one more packet may go to this process on its request.
+    fn may_serve(&mut self, now: Instant, sender: SenderId, is_list: bool) -> bool {
+        let member = self.peers.peer(&sender).map(|it| it.certificate.id());
+        let may = member.is_some_and(|member| self.serving.allows(now, member, is_list));
+        if !may {
+            self.stats.count(Dropped::Flood);
+        }
+        may
+    }
+
     /// Sends the wishes of pulls that are due, and gives up those in vain.
     pub(super) fn pump_pulls(&mut self, now: Now) {
-        while let Some((from, wish)) = self.pulls.poll(now.instant) {
-            match wish {
-                Ok(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
-                Err(blob) => self.pull_failed(now, from, blob),
+        while let Some((from, due)) = self.pulls.poll(now.instant) {
+            match due {
+                Due::Wish(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
+                Due::GaveUp(blob) => self.pull_failed(now, from, blob),
+                Due::Slow(Blob::Schema(hash)) => self.pull_schema_beside(now, hash),
+                Due::Slow(Blob::Members(_) | Blob::Reply(_)) => {}
             }
         }
     }
@@ -378,10 +400,11 @@ impl Endpoint {
         }
     }
 
-    /// Starts to pull a schema that is not known yet.
+    /// Starts to pull a schema that is not known yet: from one source, and from another when those
+    /// that were asked take long. Any member can give its pages one by one. [QST-33]
     pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
         let blob = Blob::Schema(hash);
-        if !self.pulls.is_pulling(blob) {
+        if self.pulls.is_slow(now, blob) {
             self.pulls.start(now, from, blob, None, SCHEMA_MAX);
         }
     }
@@ -400,8 +423,7 @@ impl Endpoint {
             packets.push(&[]);
         }
         for records in packets {
-            if !self.serving.allows(now.instant) {
-                self.stats.count(Dropped::Flood);
+            if !self.may_serve(now.instant, sender, false) {
                 return;
             }
             self.send_pair(sender, &PairFrame::Roster(records.to_vec()), false, None);
