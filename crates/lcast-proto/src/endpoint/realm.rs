@@ -42,8 +42,8 @@ const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
 /// longer one is fetched too, but keeps no other waiting. [PRE-40]
 const GROWTH_MAX: (usize, usize) = (16, 256 * 1024);
 
-/// Packets of pages and rosters that this process sends on request in [`SERVING_SPAN`]: a request of
-/// one packet draws up to 47. [QST-34]
+/// Packets of pages and rosters that this process sends on request in [`SERVING_SPAN`]: a request
+/// of one packet draws up to 47. [QST-34]
 pub(super) const SERVED_MAX: u32 = 1500;
 /// Packets beyond that which are set aside for member lists: what holds them back holds back who is
 /// forgotten. [QST-34]

@@ -2,8 +2,8 @@
 //!
 //! What a look at the values costs depends on what watchers ask for: patterns and predicates are
 //! theirs. So work is counted, and whoever has caused more of it than its share waits, and with it
-//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`. What is counted in packets is shared by
-//! [`Shares`]: [QST-28] [QST-34].
+//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`. What is counted in packets is shared
+//! by [`Shares`]: [QST-28] [QST-34].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
