@@ -162,7 +162,7 @@ fn variable(it: &ReplyValue) -> Json {
     let ReplyValue { name: _, value, unit, time, age_ms, version, revision: _ } = it;
     json!({
         "value": self::value(value),
-        "unit": unit,
+        "unit": &**unit,
         "time": timestamp(*time),
         "age_ms": age_ms,
         "version": version.to_string(),

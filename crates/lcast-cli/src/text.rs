@@ -32,8 +32,9 @@ pub(crate) fn escape_json(json: &str) -> String {
     for char in json.chars() {
         // Line ends stand between the lines of a document; within strings they are escaped.
         if char != '\n' && is_unsafe(char) {
-            // All characters in question are below U+10000: one escape each.
-            let _ = write!(text, "\\u{:04x}", u32::from(char));
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
         } else {
             text.push(char);
         }
@@ -47,7 +48,9 @@ fn is_unsafe(char: char) -> bool {
         '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
             | '\u{feff}'
     );
-    char.is_control() || reorders
+    // Tags print as nothing, and programs that read the text may see words in them.
+    let hides = matches!(char, '\u{e0000}'..='\u{e007f}');
+    char.is_control() || reorders || hides
 }
 
 #[cfg(test)]
@@ -61,6 +64,7 @@ mod tests {
             ("a\x1b[31mb\x07", "a[31mb", r"a\u001b[31mb\u0007"),
             ("a\u{9b}31mb\x7f", "a31mb", r"a\u009b31mb\u007f"),
             ("a\u{202e}b\u{2066}c\u{feff}", "abc", r"a\u202eb\u2066c\ufeff"),
+            ("a\u{e0041}b\u{e007f}\u{e0000}", "ab", r"a\udb40\udc41b\udb40\udc7f\udb40\udc00"),
         ] {
             assert_eq!(sanitise(text), printed);
             assert_eq!(escape_json(text), json);

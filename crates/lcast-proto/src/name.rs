@@ -109,6 +109,14 @@ impl Name {
     }
 }
 
+/// Whether the text is what [`Name::template`] makes of some name.
+pub fn is_template(text: &str) -> bool {
+    // Each key is as short as a key can be, and no name has more of them than segments.
+    text.len() <= Name::LENGTH_MAX + "[*]".len() * Name::SEGMENTS_MAX
+        && !text.contains('"')
+        && text.replace("[*]", "[\"*\"]").parse::<Name>().is_ok()
+}
+
 /// Whether the text is a well-formed segment (reserved words not considered).
 pub fn is_segment(text: &str) -> bool {
     let mut bytes = text.bytes();

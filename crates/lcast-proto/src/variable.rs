@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
 
-use crate::name::{Name, Step};
+use crate::name::{Name, Step, is_template};
 use crate::time::{Instant, Now, Timestamp};
 use crate::value::{Type, Value};
 
@@ -20,7 +20,8 @@ pub struct Definition {
     pub template: String,
     /// The type of its values.
     pub value_type: Type,
-    /// The unit, as UCUM writes it; empty where there is none.
+    /// The unit, as UCUM writes it; empty where there is none, at most [`Definition::UNIT_MAX`]
+    /// bytes.
     pub unit: String,
     /// One line for people; at most [`Definition::DESCRIPTION_MAX`] bytes.
     pub description: String,
@@ -52,7 +53,8 @@ pub struct Constraint {
     pub min: Option<f64>,
     /// Largest number.
     pub max: Option<f64>,
-    /// The only texts accepted; empty for any.
+    /// The only texts accepted; empty for any. At most [`Constraint::CHOICES_MAX`], each of at most
+    /// [`Constraint::CHOICE_LENGTH_MAX`] bytes.
     pub choices: Vec<String>,
 }
 
@@ -185,6 +187,27 @@ pub enum TableError {
         /// The limit.
         max: usize,
     },
+    /// A definition whose template is no name with `[*]` in place of its keys.
+    #[error(
+        "'{0}' is no name of a variable: 2 to 8 segments joined by dots, like app.release, and \
+         [*] for a key"
+    )]
+    Template(String),
+    /// A unit that is too long.
+    #[error("'{name}': a unit has at most {max} bytes, not {found}", max = Definition::UNIT_MAX)]
+    Unit {
+        /// The variable.
+        name: String,
+        /// The length of its unit.
+        found: usize,
+    },
+    /// A setting with too many choices, or with one that is too long.
+    #[error(
+        "'{0}': a setting has at most {count} choices of at most {length} bytes",
+        count = Constraint::CHOICES_MAX,
+        length = Constraint::CHOICE_LENGTH_MAX
+    )]
+    Choices(String),
     /// A value of another type than the definition says.
     #[error("'{name}' holds {expected}, not {found}")]
     Type {
@@ -200,6 +223,8 @@ pub enum TableError {
 impl Definition {
     /// Longest description in bytes.
     pub const DESCRIPTION_MAX: usize = 200;
+    /// Longest unit in bytes.
+    pub const UNIT_MAX: usize = 64;
 
     /// A variable of this name, type and behaviour, without unit and description.
     pub fn new(template: &str, value_type: Type, kind: Kind) -> Self {
@@ -226,6 +251,31 @@ impl Definition {
     /// A variable that people and programs may set, within the constraint.
     pub fn setting(template: &str, value_type: Type, constraint: Constraint) -> Self {
         Self { setting: Some(constraint), ..Self::new(template, value_type, Kind::Setting) }
+    }
+
+    /// Whether it keeps the limits that others demand of it. [QST-40]
+    ///
+    /// # Errors
+    /// The first limit that it breaks.
+    pub fn check(&self) -> Result<(), TableError> {
+        let name = || self.template.clone();
+        if !is_template(&self.template) {
+            return Err(TableError::Template(name()));
+        }
+        let found = self.description.len();
+        if found > Self::DESCRIPTION_MAX {
+            let max = Self::DESCRIPTION_MAX;
+            return Err(TableError::Description { name: name(), found, max });
+        }
+        if self.unit.len() > Self::UNIT_MAX {
+            return Err(TableError::Unit { name: name(), found: self.unit.len() });
+        }
+        let choices = self.setting.as_ref().map_or(&[][..], |it| &it.choices);
+        let long = choices.iter().any(|it| it.len() > Constraint::CHOICE_LENGTH_MAX);
+        if long || choices.len() > Constraint::CHOICES_MAX {
+            return Err(TableError::Choices(name()));
+        }
+        Ok(())
     }
 
     /// The same with a unit, as UCUM writes it.
@@ -306,9 +356,10 @@ impl Table {
     /// they are of another type than it has then.
     ///
     /// # Errors
-    /// When the template clashes with an existing one, the table is full, or others would not take
-    /// the schema with it.
+    /// When the definition breaks a limit, its template clashes with an existing one, the table is
+    /// full, or others would not take the schema with it.
     pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
+        definition.check()?;
         let template = &definition.template;
         let schema_bytes = self.check_size(&definition)?;
         match self.definitions.get(template) {
@@ -333,11 +384,6 @@ impl Table {
     /// with it otherwise, kept as a sum: nodes define variables all the time.
     fn check_size(&self, definition: &Definition) -> Result<usize, TableError> {
         let name = &definition.template;
-        let found = definition.description.len();
-        if found > Definition::DESCRIPTION_MAX {
-            let max = Definition::DESCRIPTION_MAX;
-            return Err(TableError::Description { name: name.clone(), found, max });
-        }
         let before = self.definitions.get(name).map_or(0, Definition::bytes_max);
         let found = self.schema_bytes - before + definition.bytes_max();
         if found > Schema::BYTES_MAX {
@@ -528,6 +574,11 @@ impl FromStr for Version {
 }
 
 impl Constraint {
+    /// Most choices.
+    pub const CHOICES_MAX: usize = 64;
+    /// Longest choice in bytes.
+    pub const CHOICE_LENGTH_MAX: usize = 255;
+
     /// Whether a value of the right type fits.
     ///
     /// # Errors

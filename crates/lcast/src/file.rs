@@ -306,7 +306,8 @@ pub(crate) mod tests {
     #[test]
     fn what_killed_processes_left_is_removed() {
         let folder = Folder::new("file");
-        let own = format!(".credential.{}.9.tmp", std::process::id());
+        // A number that no other test of this process comes to.
+        let own = format!(".credential.{}.99999999.tmp", std::process::id());
         let kept = [".credential.x.9.tmp", ".other.4194399.0.tmp", &own, "credential.1.2.tmp"];
         for name in kept.iter().chain(&[".credential.4194399.0.tmp", ".credential.4194399.1.tmp"]) {
             fs::write(folder.path().join(name), b"keys").unwrap();

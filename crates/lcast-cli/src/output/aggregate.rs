@@ -51,7 +51,7 @@ impl Aggregates {
                 };
                 let key = (group(&reply.node), it.name.clone());
                 let series = aggregates.series.entry(key).or_default();
-                series.unit.clone_from(&it.unit);
+                it.unit.as_ref().clone_into(&mut series.unit);
                 series.numbers.push(number);
             }
         }

@@ -145,6 +145,7 @@ pub(crate) mod tests {
             refused: names("refused", refused).into_iter().map(refused_node).collect(),
             late: names("late", late).into_iter().map(unheard).collect(),
             missing: names("missing", missing).into_iter().map(unheard).collect(),
+            behind: Vec::new(),
             rounds: 2,
             questions_sent: 2,
             elapsed: Duration::from_micros(41_700),
@@ -160,7 +161,7 @@ pub(crate) mod tests {
             ReplyValue {
                 name: name.to_owned(),
                 value: value.clone(),
-                unit: unit.to_owned(),
+                unit: unit.into(),
                 time: "2026-11-22T10:00:00.123Z".parse().unwrap(),
                 age_ms: 80,
                 version: "3.7".parse().unwrap(),

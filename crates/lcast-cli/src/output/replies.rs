@@ -18,7 +18,7 @@ pub(crate) fn values(replies: &[Reply], order: &[Pattern], terminal: bool) -> Ta
     let answers = answers(replies);
     let mut units: BTreeMap<&str, &str> = BTreeMap::new();
     for (_, values) in &answers {
-        units.extend(values.iter().map(|it| (it.name.as_str(), it.unit.as_str())));
+        units.extend(values.iter().map(|it| (it.name.as_str(), &*it.unit)));
     }
     if units.len() > COLUMNS_MAX {
         return tall(&answers, terminal);
@@ -68,7 +68,7 @@ fn tall(answers: &[(&str, &[ReplyValue])], terminal: bool) -> Table {
     for (node, values) in answers {
         for it in *values {
             let value = human::value(&it.value, &it.unit, terminal);
-            let unit = if terminal && it.unit == "By" { "" } else { &it.unit };
+            let unit = if terminal && &*it.unit == "By" { "" } else { &*it.unit };
             table.push(vec![(*node).to_owned(), it.name.clone(), value, unit.to_owned()]);
         }
     }

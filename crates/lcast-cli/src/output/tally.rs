@@ -31,7 +31,7 @@ pub(crate) fn tally(replies: &[Reply]) -> Vec<Count> {
             let key = (it.name.clone(), json::value(&it.value).to_string());
             let count = counts.entry(key).or_insert_with(|| Count {
                 variable: it.name.clone(),
-                unit: it.unit.clone(),
+                unit: it.unit.to_string(),
                 value: it.value.clone(),
                 nodes: Vec::new(),
             });

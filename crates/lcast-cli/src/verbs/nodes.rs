@@ -1,7 +1,7 @@
 //! `nodes` and `forget`: who is there.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
@@ -29,6 +29,12 @@ const DUPLICATE: &str = "DUPLICATE";
 const EXPIRED: &str = "EXPIRED";
 /// How long `nodes` asks the realm.
 const FRESH: Duration = Duration::from_millis(500);
+/// How long `forget` waits for the nodes to fetch the list, and how long more for each: they do not
+/// begin all at once. [PRE-8]
+const TELLING: Duration = Duration::from_secs(10);
+const TELLING_PER_AGENT: Duration = Duration::from_millis(2);
+/// How long it leaves them alone before it asks again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A sign of life from everybody, in at most this time.
 fn roll_call(time: Duration) -> Ask {
@@ -214,39 +220,93 @@ pub(crate) async fn forget(
     // The list is in force here; nodes take it from whoever has it, now or later.
     let mut chosen = everywhere.clone();
     chosen.common.realm = Some(folder.name().to_owned());
-    let (told, exit) = match tell(&chosen).await {
+    let told = match tell(&chosen).await {
         Ok(told) => told,
         Err(failure) => {
             output.note(&format!("could not tell the realm yet: {failure}"));
-            let interrupted = failure.exit == Exit::Interrupted;
-            (0, if interrupted { Exit::Incomplete } else { Exit::Success })
+            Told { interrupted: failure.exit == Exit::Interrupted, ..Told::default() }
         }
     };
+    let complete = told.behind.is_empty() && !told.interrupted;
+    let exit = if complete { Exit::Success } else { Exit::Incomplete };
     if output.format != Format::Text {
-        let forgotten = json!({ "forgotten": args.name, "changed": changed, "told": told });
+        let forgotten = json!({
+            "forgotten": args.name,
+            "changed": changed,
+            "told": told.hold,
+            "nodes": told.nodes,
+            "behind": told.behind,
+            "silent": told.silent,
+        });
         output.object("forgotten", forgotten)?;
         return Ok(exit);
     }
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
-    let told =
-        if told == 1 { "1 node was told".to_owned() } else { format!("{told} nodes were told") };
-    output.note(&format!("'{}' {verb}; {told}", args.name));
+    let Told { hold, nodes, .. } = told;
+    output.note(&format!(
+        "'{}' {verb}; {hold} of {nodes} nodes hold the list that says so",
+        args.name
+    ));
+    if !told.behind.is_empty() {
+        let names = sanitise(&told.behind.join(", "));
+        output.note(&format!("not yet: {names}; until they do, they obey '{}'", args.name));
+    }
+    if !told.silent.is_empty() {
+        let names = sanitise(&told.silent.join(", "));
+        output.note(&format!("not heard: {names}; who comes back takes it from the others"));
+    }
     Ok(exit)
 }
 
-/// Announces the newest member list: how many nodes heard of it, and whether there was time.
-async fn tell(everywhere: &Everywhere) -> Result<(u32, Exit), Failure> {
+/// Who holds the newest member list, as far as they say.
+#[derive(Debug, Default)]
+struct Told {
+    /// How many nodes are expected to hold it, and how many say that they do.
+    nodes: u32,
+    hold: u32,
+    /// Those that answered and hold an older one.
+    behind: Vec<String>,
+    /// Those that did not answer.
+    silent: Vec<String>,
+    interrupted: bool,
+}
+
+/// Announces the newest member list and serves it until all who answer hold it, or for a while:
+/// that a node heard of it is not that it has it.
+async fn tell(everywhere: &Everywhere) -> Result<Told, Failure> {
     let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
-    // Those that heard of a newer list now fetch its pages from this process.
-    let fetched = match asked.interrupted {
-        true => None,
-        false => signals.unless(session.linger(FRESH)).await,
-    };
+    let begun = Instant::now();
+    let mut told = Told::default();
+    let mut ask = roll_call(FRESH);
+    loop {
+        let again = ask.only.is_some();
+        let asked = question::ask(&session, &mut signals, ask, |_| Ok(())).await?;
+        told.interrupted = asked.interrupted;
+        let report = asked.report;
+        if !again {
+            told.nodes = report.expected;
+            told.silent = report.missing.iter().map(|it| it.node.clone()).collect();
+            told.behind.clone_from(&report.behind);
+        }
+        // Who is silent this time has not said that it holds it by now.
+        let unheard = |name: &String| report.missing.iter().any(|it| it.node == *name);
+        told.behind.retain(|name| report.behind.contains(name) || unheard(name));
+        let patience = TELLING + TELLING_PER_AGENT * told.nodes;
+        if told.behind.is_empty() || told.interrupted || begun.elapsed() > patience {
+            break;
+        }
+        // Meanwhile they fetch its pages from this process.
+        if signals.unless(session.linger(PAUSE)).await.is_none() {
+            told.interrupted = true;
+            break;
+        }
+        ask = Ask { only: Some(told.behind.clone()), ..roll_call(FRESH) };
+    }
     session.close().await;
-    let exit = if fetched.is_some() { Exit::Success } else { Exit::Incomplete };
-    Ok((asked.report.answered, exit))
+    let without = told.behind.len() + told.silent.len();
+    told.hold = told.nodes.saturating_sub(u32::try_from(without).unwrap_or(u32::MAX));
+    Ok(told)
 }
 
 #[cfg(test)]

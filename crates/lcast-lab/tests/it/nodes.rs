@@ -150,6 +150,19 @@ fn the_forgotten_is_expected_no_more_until_issued_again() {
     fleet.realm.ask("get host.name").check(3, &[("answered", 2), ("missing", 1)]);
 }
 
+/// [PRE-40]: `get` announces the list that `realm issue` made and is gone before anybody has it.
+#[test]
+fn forget_reaches_every_node_right_after_other_commands() {
+    let fleet = Fleet::new(4, 0, CONFIG);
+    for name in ["web8", "web9"] {
+        fleet.realm.issue(&Member::agent(name));
+        fleet.realm.ask("get host.name").check(3, &[("answered", 4), ("missing", 1)]);
+        let text = fleet.realm.admin(&format!("forget {name} --json")).ok();
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&told["behind"], &told["told"]), (&Value::Array(Vec::new()), &told["nodes"]));
+    }
+}
+
 #[test]
 fn many_credentials_come_from_one_file() {
     let fleet = Fleet::new(1, 2, CONFIG);

@@ -410,7 +410,11 @@ impl Endpoint {
             return Err(Dropped::Unasked);
         }
         let id = certificate.id();
-        self.members_seen(now, Claim { member: id, sender, version: reply.members_version });
+        let version = reply.members_version;
+        self.members_seen(now, Claim { member: id, sender, version });
+        if let Some(question) = self.questions.get_mut(&request) {
+            question.asking.note_members_version(&id, version);
+        }
         let Some(reply) = self.hear_watched(now, sender, id, reply) else { return Ok(()) };
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
@@ -446,6 +450,9 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         let request = reply.request;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };
+        if !is_answer_to(&question.asking.ask().verb, &reply.answer) {
+            return Err(Dropped::Unasked);
+        }
         let outcome = match reply.answer {
             Answer::Pending => {
                 question.asking.pending(now.instant, &id);
@@ -679,6 +686,7 @@ impl Endpoint {
             self.pull_failed(now, from, Blob::Schema(hash));
             return Err(Dropped::Frame);
         };
+        self.pulls.stop(|_, blob| *blob == Blob::Schema(hash));
         self.schemas.learn(hash, schema.clone());
         self.event(Event::SchemaLearned(hash, schema));
         self.release_held(now, hash);
@@ -725,22 +733,30 @@ impl Endpoint {
                 }
             }
             Blob::Schema(hash) => {
-                let mut next = None;
                 for question in self.questions.values_mut() {
                     if let Some(sources) = question.sources.get_mut(&hash) {
                         sources.retain(|source| *source != from);
-                        next = next.or(sources.first().copied());
                     }
                 }
-                match next {
-                    Some(next) => self.pull_schema(now.instant, next, hash),
-                    None => self.release_without(now, hash),
+                self.pull_schema_beside(now, hash);
+                if !self.pulls.is_pulling(blob) {
+                    self.release_without(now, hash);
                 }
             }
             Blob::Members(_) => {
                 self.sync.fetching.failed(now.instant, from);
                 self.sync_if_due(now);
             }
+        }
+    }
+
+    /// Pulls a schema from the next source that is not asked for it yet.
+    pub(super) fn pull_schema_beside(&mut self, now: Now, hash: [u8; 16]) {
+        let sources = self.questions.values().filter_map(|it| it.sources.get(&hash)).flatten();
+        let pulls = &self.pulls;
+        let next = sources.copied().find(|it| !pulls.contains(*it, Blob::Schema(hash)));
+        if let Some(next) = next {
+            self.pull_schema(now.instant, next, hash);
         }
     }
 
@@ -763,6 +779,17 @@ impl Endpoint {
 /// Whether an answer to this question shows that multicast gets through: it went by nothing else.
 fn went_by_multicast(links: &[Link], asking: &Asking) -> bool {
     links.iter().any(|link| link.multicast) && asking.went_by_multicast_alone()
+}
+
+/// Whether an answer of this kind may come to a question with this verb. [QST-45]
+fn is_answer_to(verb: &Verb, answer: &Answer) -> bool {
+    match answer {
+        Answer::Pending | Answer::Empty(_) | Answer::Error(..) | Answer::Refused(..) => true,
+        Answer::Announced(_) | Answer::Values(_) => matches!(verb, Verb::Get(_) | Verb::Watch(_)),
+        Answer::Here => matches!(verb, Verb::Schema | Verb::Ping),
+        Answer::Set(_) => matches!(verb, Verb::Set(_)),
+        Answer::Watched(..) | Answer::Stated(_) => matches!(verb, Verb::Watch(_)),
+    }
 }
 
 fn set_result(result: SetResultFrame) -> Option<SetResult> {

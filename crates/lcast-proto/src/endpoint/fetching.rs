@@ -1,11 +1,12 @@
 //! From whom a newer member list is fetched.
 //!
-//! Any member can claim to hold one. So claims are kept one of each member, a fetch that makes no
-//! headway does not keep the others waiting, and whoever claimed what it did not deliver is not
-//! believed for a while. [PRE-8] [PRE-40] Not here: pages, which are pulled by
+//! Any member can claim to hold one. So claims are kept one of each member, a fetch does not keep
+//! the others waiting, and whoever lied is not believed for a while. A process that is gone has not
+//! lied: commands announce a list and end within milliseconds. Its claim is tried again a few
+//! times, behind those of others. [PRE-8] [PRE-40] Not here: pages, which are pulled by
 //! [`Pulls`](crate::question::pull::Pulls); whether a list is true, which its signature says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::time::Instant;
@@ -15,33 +16,41 @@ use crate::wire::id::{NodeId, SenderId};
 pub(super) const CLAIMS_MAX: usize = 16;
 /// Fetches at once, each from another member.
 pub(super) const FETCHES_MAX: usize = 3;
-/// How long a fetch is left alone, if it makes headway, before another starts beside it.
+/// How long the first fetch is alone: a second starts beside it whatever it brings. Fetches are
+/// looked at so often.
+const ALONE: Duration = Duration::from_millis(100);
+/// How long fetches are left alone, if they make headway, before a third starts beside them.
 const TURN: Duration = Duration::from_secs(3);
-/// How often headway is looked at while others wait.
+/// The time over which headway is counted.
 const STEP: Duration = Duration::from_millis(200);
 /// Pages in a [`STEP`] that are headway.
 const HEADWAY: u64 = 10;
-/// How long a member is not believed after a claim that it did not make good.
-const MISTRUST: Duration = Duration::from_secs(15);
-/// Fetches in a row that nobody answered, after which this node is likely forgotten.
-pub(super) const UNANSWERED_MIN: u32 = 3;
-/// Members that are not believed at once; beyond that the first is forgiven.
-pub(super) const MISTRUSTED_MAX: usize = 64;
+/// How long a member is not believed after a lie, and comes last after a fetch in vain.
+const DOUBT: Duration = Duration::from_secs(15);
+/// Members that are doubted at once; beyond that the first is forgiven.
+pub(super) const DOUBTED_MAX: usize = 64;
+/// How often a claim is tried again after a fetch in vain.
+pub(super) const RETRIES_MAX: u32 = 3;
+/// How long until a claim is tried again; doubles with each time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Agents in a row that did not answer a fetch, after which this node is likely forgotten, where
+/// there are so many.
+pub(super) const UNANSWERED_MIN: usize = 2;
 
 /// Claims of newer member lists, and the fetches that came of them.
 #[derive(Default)]
 pub(super) struct Fetching {
-    /// Those that wait, in order of arrival.
-    claims: VecDeque<Claim>,
+    /// Those that wait: first those of members that are not doubted, each in order of arrival.
+    claims: VecDeque<Waiting>,
     /// When the first of them may start.
     begin: Instant,
     /// Under way, in order of their start.
     fetches: Vec<Fetch>,
     /// When to look whether they make headway.
     look: Instant,
-    mistrusted: VecDeque<(NodeId, Instant)>,
-    /// Fetches in a row that nobody answered.
-    unanswered: u32,
+    doubted: VecDeque<Doubt>,
+    /// Agents that did not answer a fetch, since a list was installed.
+    unanswered: BTreeSet<NodeId>,
 }
 
 /// A member's word that it holds a version of the list.
@@ -52,9 +61,27 @@ pub(super) struct Claim {
     pub(super) version: u64,
 }
 
+/// A claim, and how often it was tried.
+#[derive(Clone, Copy)]
+struct Waiting {
+    claim: Claim,
+    /// How often it was tried in vain, and until when it is left alone since.
+    retries: u32,
+    after: Instant,
+    doubted: bool,
+}
+
 struct Fetch {
     claim: Claim,
+    retries: u32,
     begun: Instant,
+}
+
+/// A member of which a fetch was in vain, or that lied.
+struct Doubt {
+    member: NodeId,
+    lied: bool,
+    until: Instant,
 }
 
 /// What to do next.
@@ -67,32 +94,48 @@ pub(super) enum Step {
 }
 
 impl Fetching {
-    /// Whether a newer list may be on its way.
+    /// Whether a newer list is on its way, as far as anybody says who is not doubted.
     pub(super) fn is_busy(&self) -> bool {
-        !self.claims.is_empty() || !self.fetches.is_empty()
+        let doubted = |claim: &Claim| self.doubted.iter().any(|it| it.member == claim.member);
+        let waiting = self.claims.iter().map(|it| &it.claim);
+        waiting.chain(self.fetches.iter().map(|it| &it.claim)).any(|claim| !doubted(claim))
     }
 
     /// Takes a claim; fetching begins at `begin`, or earlier where that was said before.
     pub(super) fn hear(&mut self, now: Instant, claim: Claim, begin: Instant) {
-        self.mistrusted.retain(|(_, until)| *until > now);
-        let mut running = self.fetches.iter();
-        if self.mistrusted.iter().any(|(member, _)| *member == claim.member)
-            || running.any(|it| it.claim.member == claim.member)
-        {
+        self.doubted.retain(|it| it.until > now);
+        let doubt = self.doubted.iter().find(|it| it.member == claim.member);
+        let runs = self.fetches.iter().any(|it| it.claim.sender == claim.sender);
+        if doubt.is_some_and(|it| it.lied) || runs {
             return;
         }
-        self.begin = if self.is_busy() { self.begin.min(begin) } else { begin };
-        if let Some(known) = self.claims.iter_mut().find(|it| it.member == claim.member) {
-            *known = claim;
-        } else if self.claims.len() < CLAIMS_MAX {
-            self.claims.push_back(claim);
+        let idle = self.fetches.is_empty() && self.claims.iter().all(|it| it.retries > 0);
+        self.begin = if idle { begin } else { self.begin.min(begin) };
+        if self.claims.iter().any(|it| it.claim == claim && it.retries == 0) {
+            return;
         }
+        // What a member says last counts: a process that speaks can be asked.
+        self.claims.retain(|it| it.claim.member != claim.member);
+        self.wait(Waiting { claim, retries: 0, after: now, doubted: doubt.is_some() });
+    }
+
+    /// Puts a claim in its place: whoever is doubted comes last, and is dropped first.
+    fn wait(&mut self, waiting: Waiting) {
+        if self.claims.len() >= CLAIMS_MAX {
+            if waiting.doubted || !self.claims.back().is_some_and(|it| it.doubted) {
+                return;
+            }
+            self.claims.pop_back();
+        }
+        let behind = |it: &Waiting| waiting.doubted || !it.doubted;
+        let place = self.claims.iter().take_while(|it| behind(it)).count();
+        self.claims.insert(place, waiting);
     }
 
     /// When [`Self::poll`] has something to say.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.claims.front()?;
-        Some(if self.fetches.is_empty() { self.begin } else { self.begin.max(self.look) })
+        let begin = self.begin.max(self.claims.iter().map(|it| it.after).min()?);
+        Some(if self.fetches.is_empty() { begin } else { begin.max(self.look) })
     }
 
     /// The next thing to do at `now`; `pages` says how many a fetch has brought.
@@ -100,13 +143,30 @@ impl Fetching {
         if self.due()? > now {
             return None;
         }
-        self.look = now + STEP;
+        self.look = now + ALONE;
         let at_rest = |fetch: &Fetch| {
             let time = now.since(fetch.begun);
             let expected = u64::try_from(time.as_micros() / STEP.as_micros()).unwrap_or(u64::MAX);
             time >= TURN || pages(&fetch.claim) < expected.saturating_mul(HEADWAY)
         };
-        if !self.fetches.iter().all(at_rest) {
+        let beside = |it: &Waiting| {
+            self.fetches.iter().position(|fetch| fetch.claim.member == it.claim.member)
+        };
+        let ready = |it: &Waiting| {
+            it.after <= now && beside(it).is_none_or(|at| at_rest(&self.fetches[at]))
+        };
+        let place = self.claims.iter().position(ready)?;
+        if let Some(at) = beside(&self.claims[place]) {
+            // Another process of the same member speaks: the one that is asked is likely gone.
+            self.look = now;
+            return Some(Step::Stop(self.fetches.remove(at).claim));
+        }
+        let full = match self.fetches.as_slice() {
+            [] => false,
+            [first] => first.begun + ALONE > now,
+            others => !others.iter().all(at_rest),
+        };
+        if full {
             return None;
         }
         if self.fetches.len() >= FETCHES_MAX {
@@ -117,44 +177,67 @@ impl Fetching {
             order.pop();
             let mut slow = order.into_iter().filter(|(_, begun, _)| now.since(*begun) >= TURN);
             let (_, _, claim) = slow.next()?;
-            self.look = now;
             self.failed(now, claim.sender);
             return Some(Step::Stop(claim));
         }
-        let claim = self.claims.pop_front()?;
-        self.fetches.push(Fetch { claim, begun: now });
+        let Waiting { claim, retries, .. } = self.claims.remove(place)?;
+        self.fetches.push(Fetch { claim, retries, begun: now });
         Some(Step::Start(claim))
     }
 
-    /// A fetch from this process was in vain, or brought a false list.
+    /// A fetch from this process was in vain: it is gone, or gave way. It is asked again later.
     pub(super) fn failed(&mut self, now: Instant, sender: SenderId) {
-        let Some(at) = self.fetches.iter().position(|it| it.claim.sender == sender) else { return };
-        let member = self.fetches.remove(at).claim.member;
-        self.look = now;
-        if self.mistrusted.len() >= MISTRUSTED_MAX {
-            self.mistrusted.pop_front();
+        let Some(Fetch { claim, retries, .. }) = self.end(now, sender) else { return };
+        self.doubt(now, claim.member, false);
+        let speaks = self.claims.iter().any(|it| it.claim.member == claim.member);
+        if retries < RETRIES_MAX && !speaks {
+            let after = now + RETRY_AFTER * (1 << retries);
+            self.wait(Waiting { claim, retries: retries + 1, after, doubted: true });
         }
-        self.mistrusted.push_back((member, now + MISTRUST));
     }
 
-    /// Of whom a fetch is under way that has brought nothing.
-    pub(super) fn silent(&self, pages: impl Fn(&Claim) -> u64) -> Vec<SenderId> {
+    /// This process has not what it said that it has.
+    pub(super) fn lied(&mut self, now: Instant, sender: SenderId) {
+        let Some(Fetch { claim, .. }) = self.end(now, sender) else { return };
+        self.doubt(now, claim.member, true);
+        self.claims.retain(|it| it.claim.member != claim.member);
+    }
+
+    fn end(&mut self, now: Instant, sender: SenderId) -> Option<Fetch> {
+        let at = self.fetches.iter().position(|it| it.claim.sender == sender)?;
+        self.look = now;
+        Some(self.fetches.remove(at))
+    }
+
+    fn doubt(&mut self, now: Instant, member: NodeId, lied: bool) {
+        self.doubted.retain(|it| it.member != member);
+        if self.doubted.len() >= DOUBTED_MAX {
+            self.doubted.pop_front();
+        }
+        self.doubted.push_back(Doubt { member, lied, until: now + DOUBT });
+    }
+
+    /// The claims of which a fetch is under way that has brought nothing.
+    pub(super) fn silent(&self, pages: impl Fn(&Claim) -> u64) -> Vec<Claim> {
         let claims = self.fetches.iter().map(|it| it.claim);
-        claims.filter(|claim| pages(claim) == 0).map(|claim| claim.sender).collect()
+        claims.filter(|claim| pages(claim) == 0).collect()
     }
 
-    /// A fetch drew no answer at all. Whether just so many did in a row that the others likely do
-    /// not hear this node, having a list that forgets it.
-    pub(super) fn unanswered(&mut self) -> bool {
-        self.unanswered = self.unanswered.saturating_add(1);
-        self.unanswered == UNANSWERED_MIN
+    /// A fetch from this agent, one of so many others, drew no answer at all. Whether with it just
+    /// so many did not answer that they likely do not hear this node, having a list that forgets
+    /// it. Clients come and go, and one agent may just have died.
+    pub(super) fn unanswered(&mut self, agent: NodeId, others: usize) -> bool {
+        let enough = UNANSWERED_MIN.min(others);
+        self.unanswered.len() < enough
+            && self.unanswered.insert(agent)
+            && self.unanswered.len() == enough
     }
 
     /// A list of this version is in force: what is not newer is wanted no more. The fetches to
     /// stop.
     pub(super) fn installed(&mut self, now: Instant, version: u64) -> Vec<Claim> {
-        self.unanswered = 0;
-        self.claims.retain(|it| it.version > version);
+        self.unanswered.clear();
+        self.claims.retain(|it| it.claim.version > version);
         let (over, fetches) = std::mem::take(&mut self.fetches)
             .into_iter()
             .partition(|it: &Fetch| it.claim.version <= version);
@@ -195,14 +278,17 @@ mod tests {
     #[test]
     fn fetches_in_a_row_that_draw_no_answer_are_told_once() {
         let mut fetching = Fetching::default();
-        for turn in 1..=2 * UNANSWERED_MIN {
-            assert_eq!(fetching.unanswered(), turn == UNANSWERED_MIN, "{turn}");
-        }
+        let agent = |number: u8| NodeId([number; 16]);
+        assert!(!fetching.unanswered(agent(1), 9));
+        assert!(!fetching.unanswered(agent(1), 9), "it may just have died");
+        assert!(fetching.unanswered(agent(2), 9));
+        assert!(!fetching.unanswered(agent(3), 9));
         fetching.installed(at(0), 5);
-        assert!(!fetching.unanswered());
+        assert!(fetching.unanswered(agent(1), 1), "there is no other");
+        assert!(!fetching.unanswered(agent(1), 1));
         hear(&mut fetching, at(0), claim(1, 6));
         fetching.poll(at(0), |_| 0);
-        assert_eq!(fetching.silent(|_| 0), [claim(1, 6).sender]);
+        assert_eq!(fetching.silent(|_| 0), [claim(1, 6)]);
         assert_eq!(fetching.silent(|_| 1), []);
     }
 
@@ -214,7 +300,6 @@ mod tests {
             hear(&mut fetching, at(0), claim(1, u64::MAX));
             assert_eq!(fetching.poll(at(0), |_| 0), Some(Step::Start(claim(1, u64::MAX))));
             hear(&mut fetching, at(1), claim(2, 5));
-            let turn = if headway { TURN } else { STEP };
             let mut now = at(0);
             let started = loop {
                 now = now.max(fetching.due().unwrap());
@@ -224,7 +309,7 @@ mod tests {
                     break step;
                 }
             };
-            assert_eq!((started, now), (Some(Step::Start(claim(2, 5))), at(0) + turn));
+            assert_eq!((started, now), (Some(Step::Start(claim(2, 5))), at(0) + ALONE));
             assert_eq!(fetching.installed(now, 5), [claim(2, 5)]);
             assert!(fetching.is_busy(), "who claims more goes on");
         }
@@ -232,22 +317,79 @@ mod tests {
 
     /// [PRE-40]
     #[test]
-    fn who_did_not_deliver_is_not_believed_for_a_while() {
+    fn who_lied_is_not_believed_for_a_while() {
         let mut fetching = Fetching::default();
         hear(&mut fetching, at(0), claim(1, 9));
         assert!(fetching.poll(at(0), |_| 0).is_some());
-        fetching.failed(at(10), claim(1, 9).sender);
+        fetching.lied(at(10), claim(1, 9).sender);
         for (millis, believed) in [(11, false), (15_009, false), (15_010, true)] {
             hear(&mut fetching, at(millis), claim(1, 9));
             assert_eq!(fetching.is_busy(), believed, "{millis}");
         }
         let mut fetching = Fetching::default();
-        for member in 0..=u8::try_from(MISTRUSTED_MAX).unwrap() {
+        for member in 0..=u8::try_from(DOUBTED_MAX).unwrap() {
             hear(&mut fetching, at(0), claim(member, 9));
             assert!(fetching.poll(at(0), |_| 0).is_some());
-            fetching.failed(at(0), claim(member, 9).sender);
+            fetching.lied(at(0), claim(member, 9).sender);
         }
-        assert_eq!(fetching.mistrusted.len(), MISTRUSTED_MAX);
+        assert_eq!(fetching.doubted.len(), DOUBTED_MAX);
+    }
+
+    /// [PRE-40]
+    #[test]
+    fn who_was_gone_is_asked_again_a_few_times_and_nobody_waits_for_it() {
+        let mut fetching = Fetching::default();
+        hear(&mut fetching, at(0), claim(1, 9));
+        let mut started = Vec::new();
+        let mut now = at(0);
+        while let Some(due) = fetching.due() {
+            now = now.max(due);
+            assert_eq!(fetching.poll(now, |_| 0), Some(Step::Start(claim(1, 9))));
+            started.push(now.since(at(0)).as_millis());
+            fetching.failed(now, claim(1, 9).sender);
+            assert!(!fetching.is_busy());
+        }
+        assert_eq!(started, [0, 1000, 3000, 7000], "{RETRIES_MAX} retries");
+    }
+
+    /// [PRE-40]
+    #[test]
+    fn another_process_of_the_member_takes_the_place_of_one_that_is_gone() {
+        let mut fetching = Fetching::default();
+        let next = Claim { sender: SenderId([77; 12]), version: 10, ..claim(1, 9) };
+        hear(&mut fetching, at(0), claim(1, 9));
+        assert!(fetching.poll(at(0), |_| 0).is_some());
+        hear(&mut fetching, at(5), next);
+        let mut steps = Vec::new();
+        let mut now = at(5);
+        while let Some(due) = fetching.due() {
+            now = now.max(due);
+            steps.extend(fetching.poll(now, |_| 0).map(|step| (now, step)));
+        }
+        let expected = [(at(0) + STEP, Step::Stop(claim(1, 9))), (at(0) + STEP, Step::Start(next))];
+        assert_eq!(steps, expected);
+        // While it brings pages, another of the same member changes nothing.
+        hear(&mut fetching, at(205), claim(1, 11));
+        for _ in 0..3 {
+            now = now.max(fetching.due().unwrap());
+            assert_eq!(fetching.poll(now, |_| 1000), None);
+        }
+    }
+
+    /// [PRE-40]
+    #[test]
+    fn who_is_doubted_comes_last_and_makes_room() {
+        let mut fetching = Fetching::default();
+        hear(&mut fetching, at(0), claim(100, 9));
+        assert!(fetching.poll(at(0), |_| 0).is_some());
+        fetching.failed(at(1), claim(100, 9).sender);
+        hear(&mut fetching, at(2), claim(100, 9));
+        for member in 0..=u8::try_from(CLAIMS_MAX).unwrap() {
+            hear(&mut fetching, at(2), claim(member, 9));
+        }
+        let waiting: Vec<u8> = fetching.claims.iter().map(|it| it.claim.member.0[0]).collect();
+        let expected: Vec<u8> = (0..u8::try_from(CLAIMS_MAX).unwrap()).collect();
+        assert_eq!(waiting, expected);
     }
 
     /// [PRE-40]
@@ -273,7 +415,7 @@ mod tests {
             assert_eq!((steps, now), (expected, at(0) + after));
         };
         check(&rising, 0, TURN);
-        // The first is furthest along; the second began a step later.
-        check(&falling, 1, STEP + TURN);
+        // The first is furthest along; the second began a little later.
+        check(&falling, 1, ALONE + TURN);
     }
 }

@@ -193,7 +193,7 @@ impl Endpoint {
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),
             repeats: Repeats::default(),
-            answering: Answering::new(now.instant),
+            answering: Answering::default(),
             pulls: Pulls::default(),
             serving: Serving::default(),
             held: Held::default(),

@@ -10,11 +10,12 @@ use super::proving::HeldWish;
 use super::sending::Copies;
 use crate::io::{Event, Link};
 use crate::keys::certificate::Certificate;
-use crate::keys::members::MemberList;
+use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
 use crate::presence::{Via, interval};
 use crate::question::QuestionId;
-use crate::question::pull::{self, Pulled};
+use crate::question::budget::Shares;
+use crate::question::pull::{self, Due, Pulled};
 use crate::question::values::SCHEMA_MAX;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -37,26 +38,38 @@ pub(super) const WISHES_MAX: usize = 256;
 /// How long the agents of a realm take, all together, to begin fetching a new member list; for
 /// each of them. [PRE-8]
 const SPREAD_PER_AGENT: Duration = Duration::from_millis(2);
+/// How much longer than the one in force a newer list is likely to be: so many times, and bytes. A
+/// longer one is fetched too, but keeps no other waiting. [PRE-40]
+const GROWTH_MAX: (usize, usize) = (16, 256 * 1024);
 
-/// Packets of pages and rosters that this process sends on request in a second: a request of one
-/// packet draws up to 47. [QST-34]
-pub(super) const SERVED_PER_SECOND_MAX: u32 = 4000;
+/// Packets of pages and rosters that this process sends on request in [`SERVING_SPAN`]: a request
+/// of one packet draws up to 47. [QST-34]
+pub(super) const SERVED_MAX: u32 = 1500;
+/// Packets beyond that which are set aside for member lists: what holds them back holds back who is
+/// forgotten. [QST-34]
+pub(super) const LISTS_SERVED_MAX: u32 = 500;
+/// The time in which so many packets go: shorter than the patience of whoever pulls.
+const SERVING_SPAN: Duration = Duration::from_millis(500);
+/// Packets that each may have at the least, while any are left: the pages of a wish.
+const SERVED_LEAST: u32 = 16;
 
-/// How much was sent on request within this second.
-#[derive(Default)]
+/// How much was sent on request lately, and to whom.
 pub(super) struct Serving {
-    since: Instant,
-    packets: u32,
+    lists: Shares,
+    others: Shares,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        let shares = |max| Shares::new(max, SERVING_SPAN, SERVED_LEAST);
+        Self { lists: shares(LISTS_SERVED_MAX), others: shares(SERVED_MAX) }
+    }
 }
 
 impl Serving {
-    /// Whether one more packet may go.
-    pub(super) fn allows(&mut self, now: Instant) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            *self = Self { since: now, packets: 0 };
-        }
-        self.packets += 1;
-        self.packets <= SERVED_PER_SECOND_MAX
+    /// Whether one more packet may go to a member.
+    pub(super) fn allows(&mut self, now: Instant, member: NodeId, is_list: bool) -> bool {
+        (is_list && self.lists.takes(now, member)) || self.others.takes(now, member)
     }
 }
 
@@ -229,9 +242,14 @@ impl Endpoint {
 
     /// Starts the fetch that is due, and asks helpers for the roster.
     pub(super) fn sync_if_due(&mut self, now: Now) {
+        let likely_max = self.roster.members().bytes().len() * GROWTH_MAX.0 + GROWTH_MAX.1;
         loop {
             let pulls = &self.pulls;
-            let pages = |it: &Claim| pulls.pages(it.sender, Blob::Members(it.version));
+            let pages = |it: &Claim| {
+                let blob = Blob::Members(it.version);
+                let likely = pulls.total(it.sender, blob).is_none_or(|total| total <= likely_max);
+                if likely { pulls.pages(it.sender, blob) } else { 0 }
+            };
             match self.sync.fetching.poll(now.instant, pages) {
                 Some(Step::Start(claim)) => self.start_fetch(now.instant, claim),
                 Some(Step::Stop(claim)) => self.stop_fetch(claim),
@@ -306,12 +324,34 @@ impl Endpoint {
                 newer.then(|| pull::pages(blob, wish, members.bytes()))
             }
         };
+        let is_list = matches!(wish.blob, Blob::Members(_));
         for page in pages.unwrap_or_else(|| vec![pull::no_page(wish.blob)]) {
-            if !self.serving.allows(now.instant) {
-                self.stats.count(Dropped::Flood);
+            if !self.may_serve(now.instant, sender, is_list) {
                 return;
             }
             self.send_pair(sender, &PairFrame::Page(page), false, None);
+        }
+    }
+
+    /// Whether one more packet may go to this process on its request.
+    fn may_serve(&mut self, now: Instant, sender: SenderId, is_list: bool) -> bool {
+        let member = self.peers.peer(&sender).map(|it| it.certificate.id());
+        let may = member.is_some_and(|member| self.serving.allows(now, member, is_list));
+        if !may {
+            self.stats.count(Dropped::Flood);
+        }
+        may
+    }
+
+    /// A member that says that it holds a newer list does not answer. [SEC-34]
+    fn note_unanswered(&mut self, member: NodeId) {
+        let is_agent = |it: &Member| it.subject.kind == Kind::Agent;
+        let own = usize::from(self.own.kind() == Kind::Agent);
+        let others = self.roster.agents().saturating_sub(own);
+        if self.roster.members().by_id(&member).is_some_and(is_agent)
+            && self.sync.fetching.unanswered(member, others)
+        {
+            self.event(Event::Unheard);
         }
     }
 
@@ -320,16 +360,18 @@ impl Endpoint {
         let pulls = &self.pulls;
         let pages = |it: &Claim| pulls.pages(it.sender, Blob::Members(it.version));
         let silent = self.sync.fetching.silent(pages);
-        while let Some((from, wish)) = self.pulls.poll(now.instant) {
-            match wish {
-                Ok(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
-                Err(blob) => {
-                    let is_list = matches!(blob, Blob::Members(_));
-                    if is_list && silent.contains(&from) && self.sync.fetching.unanswered() {
-                        self.event(Event::Unheard);
+        while let Some((from, due)) = self.pulls.poll(now.instant) {
+            match due {
+                Due::Wish(wish) => self.send_pair(from, &PairFrame::Pull(wish), false, None),
+                Due::GaveUp(blob) => {
+                    let claim = silent.iter().find(|it| it.sender == from);
+                    if let (Blob::Members(_), Some(claim)) = (blob, claim) {
+                        self.note_unanswered(claim.member);
                     }
                     self.pull_failed(now, from, blob);
                 }
+                Due::Slow(Blob::Schema(hash)) => self.pull_schema_beside(now, hash),
+                Due::Slow(Blob::Members(_) | Blob::Reply(_)) => {}
             }
         }
     }
@@ -345,6 +387,9 @@ impl Endpoint {
             Pulled::Unasked => Err(Dropped::Unasked),
             Pulled::Progress => Ok(()),
             Pulled::Failed => {
+                if matches!(page.blob, Blob::Members(_)) {
+                    self.sync.fetching.lied(now.instant, sender);
+                }
                 self.pull_failed(now, sender, page.blob);
                 Ok(())
             }
@@ -365,21 +410,22 @@ impl Endpoint {
             Blob::Members(_) => {
                 let (authority, realm) = (self.credential.authority(), self.credential.realm());
                 let Ok(members) = MemberList::verify(bytes, authority, realm) else {
-                    self.sync.fetching.failed(now.instant, sender);
+                    self.sync.fetching.lied(now.instant, sender);
                     return Err(Dropped::Signature);
                 };
                 self.install_members(now, members);
                 // One that is no newer than what was held was claimed to be.
-                self.sync.fetching.failed(now.instant, sender);
+                self.sync.fetching.lied(now.instant, sender);
                 Ok(())
             }
         }
     }
 
-    /// Starts to pull a schema that is not known yet.
+    /// Starts to pull a schema that is not known yet: from one source, and from another when those
+    /// that were asked take long. Any member can give its pages one by one. [QST-33]
     pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
         let blob = Blob::Schema(hash);
-        if !self.pulls.is_pulling(blob) {
+        if self.pulls.is_slow(now, blob) {
             self.pulls.start(now, from, blob, None, SCHEMA_MAX);
         }
     }
@@ -398,8 +444,7 @@ impl Endpoint {
             packets.push(&[]);
         }
         for records in packets {
-            if !self.serving.allows(now.instant) {
-                self.stats.count(Dropped::Flood);
+            if !self.may_serve(now.instant, sender, false) {
                 return;
             }
             self.send_pair(sender, &PairFrame::Roster(records.to_vec()), false, None);

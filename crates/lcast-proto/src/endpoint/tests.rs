@@ -4,6 +4,7 @@
 mod account;
 mod hostile;
 mod limits;
+mod lists;
 mod named;
 mod packets;
 mod powers;
@@ -327,7 +328,7 @@ fn one_packet_asks_everybody_and_everybody_answers() {
     assert_eq!(replies.len(), 10);
     let Outcome::Values(values) = &replies[3].outcome else { panic!("{replies:?}") };
     let value = &values[1];
-    assert_eq!((value.name.as_str(), value.unit.as_str()), ("app.load", "{thread}"));
+    assert_eq!((value.name.as_str(), &*value.unit), ("app.load", "{thread}"));
     assert_eq!(value.value, Value::Int(5));
     // A second question to peers that know each other costs the same.
     let (replies, report) = bench.ask(0, get("app.load", Selector::default()));

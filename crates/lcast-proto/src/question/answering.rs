@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
+use super::budget::Shares;
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
@@ -46,6 +47,8 @@ pub const SET_REMEMBERED_FOR_MAX: Duration = DEADLINE_MAX.saturating_add(KEPT_FO
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
 pub const REFUSALS_PER_SECOND: u32 = 20;
+/// Refusals sent a second to whoever is forgotten, or whose certificate has ended. [QST-28]
+pub const FORMER_REFUSALS_PER_SECOND: u32 = 5;
 
 /// The questions that a node has heard.
 #[derive(Debug)]
@@ -56,8 +59,8 @@ pub struct Answering {
     serial: u64,
     acts: VecDeque<Act>,
     kept_bytes: usize,
-    refusals_left: u32,
-    refusals_at: Instant,
+    refusals: Shares,
+    former_refusals: Shares,
     watched: Watched,
 }
 
@@ -110,6 +113,7 @@ pub struct Asked<'a> {
 /// Where the answer to a question goes.
 struct Back {
     to: SenderId,
+    member: NodeId,
     way: Way,
     request: u64,
     round: u16,
@@ -119,7 +123,8 @@ struct Back {
 impl Back {
     fn of(asked: &Asked<'_>) -> Self {
         let QuestionFrame { request, round, by_group, .. } = asked.frame;
-        Self { to: asked.sender, way: asked.way, request, round, by_group }
+        let member = asked.asker.id();
+        Self { to: asked.sender, member, way: asked.way, request, round, by_group }
     }
 }
 
@@ -177,21 +182,23 @@ impl std::fmt::Debug for Heard {
     }
 }
 
-impl Answering {
+impl Default for Answering {
     /// A node that has heard nothing.
-    pub fn new(now: Instant) -> Self {
+    fn default() -> Self {
         Self {
             heard: BTreeMap::new(),
             timers: BTreeSet::new(),
             serial: 0,
             acts: VecDeque::new(),
             kept_bytes: 0,
-            refusals_left: REFUSALS_PER_SECOND,
-            refusals_at: now,
+            refusals: Shares::new(REFUSALS_PER_SECOND, Duration::from_secs(1), 1),
+            former_refusals: Shares::new(FORMER_REFUSALS_PER_SECOND, Duration::from_secs(1), 1),
             watched: Watched::default(),
         }
     }
+}
 
+impl Answering {
     /// Leases of watchers.
     pub fn leases(&self) -> usize {
         self.watched.len()
@@ -450,20 +457,18 @@ impl Answering {
         self.acts.push_back(Act::Reply(reply));
     }
 
-    /// Answers that the node will not, unless it has said so often within this second. [QST-28]
+    /// Answers that the node will not, unless it has said so often within this second, to this
+    /// member or to all. [QST-28]
     fn refuse(&mut self, now: Now, asked: &Asked<'_>, reason: RefusalReason, message: &str) {
         self.refuse_as(now, &Back::of(asked), reason, message);
     }
 
     fn refuse_as(&mut self, now: Now, back: &Back, reason: RefusalReason, message: &str) {
-        if now.instant.since(self.refusals_at) >= Duration::from_secs(1) {
-            self.refusals_at = now.instant;
-            self.refusals_left = REFUSALS_PER_SECOND;
-        }
-        if self.refusals_left == 0 {
+        let former = matches!(reason, RefusalReason::Forgotten | RefusalReason::Expired);
+        let shares = if former { &mut self.former_refusals } else { &mut self.refusals };
+        if !shares.takes(now.instant, back.member) {
             return;
         }
-        self.refusals_left -= 1;
         let answer = Answer::Refused(reason.code(), message.to_owned());
         self.reply(back.to, back.way, back.request, answer, back.by_group);
         if back.round > 1

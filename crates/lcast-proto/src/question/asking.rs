@@ -99,6 +99,8 @@ struct Expected {
     /// Whether the question goes to it; else its answer is demanded and cannot come.
     asked: bool,
     progress: Progress,
+    /// The version of the member list that it last said to hold.
+    members_version: Option<u64>,
 }
 
 /// How far the account of a node is.
@@ -266,7 +268,8 @@ impl Asking {
             if let Some(id) = id {
                 self.index.insert(id, self.nodes.len());
             }
-            self.nodes.push(Expected { name, id, asked, progress: Progress::Silent });
+            let progress = Progress::Silent;
+            self.nodes.push(Expected { name, id, asked, progress, members_version: None });
         }
         self.open = self.nodes.iter().filter(|node| node.is_open()).count();
     }
@@ -354,6 +357,12 @@ impl Asking {
         node.progress = Progress::Ended(ended(outcome));
         self.last_answer = now;
         true
+    }
+
+    /// Notes which version of the member list a node says that it holds.
+    pub fn note_members_version(&mut self, id: &NodeId, version: u64) {
+        let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
+        node.members_version = Some(version);
     }
 
     /// Notes that replies are held back for a schema, or that they are not any more.
@@ -610,7 +619,11 @@ impl Asking {
         };
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.sort_by(|left, right| left.name.cmp(&right.name));
-        for Expected { name: node, id, progress, .. } in nodes {
+        let version = roster.members().version();
+        for Expected { name: node, id, progress, members_version, .. } in nodes {
+            if members_version.is_some_and(|told| told < version) {
+                report.behind.push(node.clone());
+            }
             let heard = id.as_ref().and_then(|id| roster.heard(id));
             let alive = id.as_ref().map(|id| roster.state(now.instant, id));
             let spoke = progress != Progress::Silent;

@@ -1,8 +1,9 @@
-//! How much a node works for those who watch it.
+//! How much a node works for whom.
 //!
 //! What a look at the values costs depends on what watchers ask for: patterns and predicates are
 //! theirs. So work is counted, and whoever has caused more of it than its share waits, and with it
-//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`.
+//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`. What is counted in packets is shared
+//! by [`Shares`]: [QST-28] [QST-34].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,6 +50,49 @@ impl Budget {
     }
 }
 
+/// What may be done in a span of time, shared among the members that want it: whoever is alone
+/// leaves a fifth to others, and many have equal parts.
+#[derive(Debug)]
+pub struct Shares {
+    span: Duration,
+    max: u32,
+    /// What each may have at the least while anything is left.
+    least: u32,
+    since: Instant,
+    left: u32,
+    /// What each had in this span.
+    had: BTreeMap<NodeId, u32>,
+    /// How many had something in the span before.
+    sharers: usize,
+}
+
+impl Shares {
+    /// So many in each such span.
+    pub fn new(max: u32, span: Duration, least: u32) -> Self {
+        let (since, had) = (Instant::from_micros(0), BTreeMap::new());
+        Self { span, max, least, since, left: max, had, sharers: 0 }
+    }
+
+    /// Whether one more may be done for a member.
+    pub fn takes(&mut self, now: Instant, member: NodeId) -> bool {
+        let time = now.since(self.since);
+        if time >= self.span {
+            self.sharers = if time < self.span * 2 { self.had.len() } else { 0 };
+            self.had.clear();
+            (self.since, self.left) = (now, self.max);
+        }
+        let had = *self.had.entry(member).or_default();
+        let sharers = u32::try_from(self.had.len().max(self.sharers)).unwrap_or(u32::MAX);
+        let share = (self.max / 5 * 4 / sharers.max(1)).max(self.least);
+        if self.left == 0 || had >= share {
+            return false;
+        }
+        self.left -= 1;
+        self.had.insert(member, had + 1);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +110,28 @@ mod tests {
         let later = now + Duration::from_secs(3);
         budget.spend(later, other, 1, 1);
         assert_eq!(budget.paid.len(), 1, "who is paid for is forgotten");
+    }
+
+    /// [QST-34]
+    #[test]
+    fn who_comes_later_finds_a_share_and_from_then_on_an_equal_one() {
+        let (greedy, other) = (NodeId([1; 16]), NodeId([2; 16]));
+        let span = Duration::from_millis(500);
+        let mut shares = Shares::new(1000, span, 16);
+        let mut now = Instant::from_micros(10_000_000);
+        for (theirs, others) in [(800, 200), (400, 400), (400, 400)] {
+            let takes = |member| (0..2000).filter(|_| shares.takes(now, member)).count();
+            assert_eq!([greedy, other].map(takes), [theirs, others]);
+            now = now + span;
+        }
+        // After a pause nobody shares.
+        let later = now + span * 3;
+        assert_eq!((0..2000).filter(|_| shares.takes(later, greedy)).count(), 800);
+        let mut shares = Shares::new(1000, span, 16);
+        for member in 0..=255 {
+            shares.takes(now, NodeId([member; 16]));
+        }
+        let had = (0..100).filter(|_| shares.takes(now, greedy)).count();
+        assert_eq!(had, 15, "at the least a wish");
     }
 }

@@ -22,6 +22,12 @@ const WINDOW: usize = 32;
 const PATIENCE: Duration = Duration::from_millis(25);
 /// Tries in vain, one after another, before a pull is given up. [QST-33]
 const TRIES_MAX: u32 = 8;
+/// Wishes of one pull beyond one for every [`PAGES_PER_WISH`] of its pages. [QST-33]
+const WISHES_MAX: u32 = 2 * TRIES_MAX;
+/// Pages that a wish, which asks for 16, brings on average at the least.
+const PAGES_PER_WISH: u32 = 2;
+/// How long the pull of a schema is alone, before another source is tried beside it. [QST-33]
+pub const ALONE: Duration = Duration::from_millis(100);
 
 /// All pulls of an endpoint.
 #[derive(Debug, Default)]
@@ -47,7 +53,22 @@ struct Pull {
     got: Vec<bool>,
     missing: usize,
     tries: u32,
+    /// Wishes sent in all.
+    wishes: u32,
     again: Instant,
+    /// When a source beside this one is wanted; `None` once that was said.
+    beside: Option<Instant>,
+}
+
+/// What is to be done about a pull.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send this wish.
+    Wish(PullFrame),
+    /// Nothing more: it was given up.
+    GaveUp(Blob),
+    /// Pull the same from another as well: it takes long.
+    Slow(Blob),
 }
 
 /// What a page did.
@@ -85,7 +106,9 @@ impl Pulls {
             got: Vec::new(),
             missing: 0,
             tries: 0,
+            wishes: 0,
             again: now,
+            beside: matches!(blob, Blob::Schema(_)).then_some(now + ALONE),
         };
         if let Some(total) = total
             && !pull.expect(total as usize)
@@ -114,9 +137,20 @@ impl Pulls {
         self.pulls.range((blob, FIRST)..=(blob, LAST)).next().is_some()
     }
 
+    /// Whether everybody from whom this is being pulled has had a while for it.
+    pub fn is_slow(&self, now: Instant, blob: Blob) -> bool {
+        let mut pulls = self.pulls.range((blob, FIRST)..=(blob, LAST));
+        pulls.all(|(_, pull)| pull.beside.is_none_or(|at| at <= now))
+    }
+
     /// How many pages a pull has brought.
     pub fn pages(&self, from: SenderId, blob: Blob) -> u64 {
         self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.got.len() - pull.missing) as u64)
+    }
+
+    /// How many bytes it is going to be, as far as is known.
+    pub fn total(&self, from: SenderId, blob: Blob) -> Option<usize> {
+        self.pulls.get(&(blob, from)).and_then(|pull| pull.total)
     }
 
     /// Whether this is being pulled from this process.
@@ -156,29 +190,40 @@ impl Pulls {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let next = self.waiting.front().filter(|_| self.active.len() < ACTIVE_MAX);
         let due = self.active.iter().chain(next).filter_map(|key| self.pulls.get(key));
-        due.map(|pull| pull.again).min()
+        due.map(|pull| pull.beside.map_or(pull.again, |at| at.min(pull.again))).min()
     }
 
-    /// The next wish to send, or the next pull that was given up.
-    pub fn poll(&mut self, now: Instant) -> Option<(SenderId, Result<PullFrame, Blob>)> {
+    /// What to do next, and about whose pages.
+    pub fn poll(&mut self, now: Instant) -> Option<(SenderId, Due)> {
         if self.active.len() < ACTIVE_MAX {
             self.active.extend(self.waiting.pop_front());
         }
-        let due = |key: &&Key| self.pulls.get(*key).is_some_and(|pull| pull.again <= now);
+        let is_due = |pull: &Pull| pull.again <= now || pull.beside.is_some_and(|at| at <= now);
+        let due = |key: &&Key| self.pulls.get(*key).is_some_and(is_due);
         let key = *self.active.iter().find(due)?;
         let pull = self.pulls.get_mut(&key)?;
-        if pull.tries >= TRIES_MAX {
+        if pull.beside.take_if(|at| *at <= now).is_some() {
+            return Some((key.1, Due::Slow(key.0)));
+        }
+        if pull.tries >= TRIES_MAX || pull.wishes >= pull.wishes_max() {
             self.remove(&key);
-            return Some((key.1, Err(key.0)));
+            return Some((key.1, Due::GaveUp(key.0)));
         }
         pull.tries += 1;
+        pull.wishes += 1;
         pull.again = now + PATIENCE * pull.tries;
         let (first, map) = pull.wish();
-        Some((key.1, Ok(PullFrame { blob: key.0, first, map })))
+        Some((key.1, Due::Wish(PullFrame { blob: key.0, first, map })))
     }
 }
 
 impl Pull {
+    /// How many wishes may be sent: whoever gives a page at a time never ends.
+    fn wishes_max(&self) -> u32 {
+        let pages = u32::try_from(self.got.len()).unwrap_or(u32::MAX);
+        WISHES_MAX.saturating_add(pages / PAGES_PER_WISH)
+    }
+
     /// Makes room for `total` bytes; whether that is within the limit.
     fn expect(&mut self, total: usize) -> bool {
         if total == 0 || total > self.size_max {
@@ -289,7 +334,7 @@ mod tests {
         while let Some(due) = pulls.poll_timeout() {
             now = now.max(due);
             while let Some((_, wish)) = pulls.poll(now) {
-                let Ok(wish) = wish else { return (None, sent) };
+                let Due::Wish(wish) = wish else { return (None, sent) };
                 for page in pages(BLOB, wish, &blob) {
                     sent += 1;
                     if lost(sent) {
@@ -318,6 +363,45 @@ mod tests {
     #[test]
     fn a_silent_peer_is_given_up() {
         assert_eq!(pull(5_000, |_| true).0, None);
+    }
+
+    /// [QST-33]
+    #[test]
+    fn a_peer_that_gives_a_page_at_a_time_is_given_up() {
+        let total = 1000;
+        let blob = bytes(total * PAGE_LEN);
+        for (per_wish, whole) in [(1, false), (3, true)] {
+            let (mut pulls, mut now) = (Pulls::default(), Instant::default());
+            assert!(pulls.start(now, FROM, BLOB, None, 1 << 20));
+            let mut complete = false;
+            while let Some(due) = pulls.poll_timeout() {
+                now = now.max(due);
+                let Some((_, Due::Wish(wish))) = pulls.poll(now) else { continue };
+                for page in pages(BLOB, wish, &blob).into_iter().take(per_wish) {
+                    let pulled = pulls.handle_page(now, FROM, &page);
+                    complete |= matches!(pulled, Pulled::Complete(_));
+                }
+            }
+            assert_eq!(complete, whole, "{per_wish}");
+        }
+    }
+
+    /// [QST-33]
+    #[test]
+    fn a_source_beside_the_first_is_wanted_for_a_schema_that_takes_long() {
+        let (mut pulls, start) = (Pulls::default(), Instant::default());
+        let blob = Blob::Schema([1; 16]);
+        assert!(pulls.start(start, FROM, blob, None, 1 << 20));
+        assert!(pulls.start(start, FROM, BLOB, None, 1 << 20));
+        let (mut now, mut slow) = (start, Vec::new());
+        while let Some(due) = pulls.poll_timeout() {
+            now = now.max(due);
+            if let Some((_, Due::Slow(blob))) = pulls.poll(now) {
+                slow.push((now.since(start), blob));
+            }
+            assert_eq!(pulls.is_slow(now, blob), now.since(start) >= ALONE);
+        }
+        assert_eq!(slow, [(ALONE, blob)]);
     }
 
     #[test]
@@ -388,8 +472,8 @@ mod tests {
         }
         assert!(pulls.start(now, FROM, Blob::Schema([1; 16]), None, 10));
         assert!(!pulls.start(now, FROM, request(PULLS_MAX), Some(10), 10));
-        let (_, wish) = pulls.poll(now).unwrap();
-        assert_eq!(wish.unwrap().blob, Blob::Schema([1; 16]));
+        let (_, Due::Wish(wish)) = pulls.poll(now).unwrap() else { panic!() };
+        assert_eq!(wish.blob, Blob::Schema([1; 16]));
         pulls.stop(|_, blob| matches!(blob, Blob::Reply(_)));
         assert_eq!((pulls.pulls.len(), pulls.waiting.len(), pulls.active.len()), (1, 0, 1));
     }

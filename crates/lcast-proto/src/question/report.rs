@@ -6,6 +6,7 @@
 //! module's.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::presence::State;
@@ -48,7 +49,7 @@ pub struct ReplyValue {
     /// Its value at the node, all values of a reply being from one snapshot.
     pub value: Value,
     /// The unit as UCUM writes it, from the node's schema; empty where there is none.
-    pub unit: String,
+    pub unit: Arc<str>,
     /// When the value was read, by the node's wall clock.
     pub time: Timestamp,
     /// How old the value was when the reply left, by the node's monotonic clock: free of skew.
@@ -201,6 +202,9 @@ pub struct Report {
     pub late: Vec<UnheardNode>,
     /// The nodes that said nothing, in order of name.
     pub missing: Vec<UnheardNode>,
+    /// The expected nodes that last said that they hold an older member list than the one in force
+    /// here, in order of name.
+    pub behind: Vec<String>,
     /// How many times the question was sent to all: by multicast, or its substitute on this path.
     pub rounds: u32,
     /// How many packets carried the question, repeats and unicast copies included. The copies that

@@ -3,6 +3,9 @@
 //! A sequence of CBOR items (RFC 8742), one per variable, so that a large reply is decoded item by
 //! item and never as one tree. Units are not among them: they come from the node's schema.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::name::Name;
 use crate::question::report::ReplyValue;
 use crate::time::{Instant, Timestamp};
@@ -55,7 +58,7 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
     Some(ReplyValue {
         name: name.to_string(),
         value: cbor::value_from_cbor(value).ok()?,
-        unit: String::new(),
+        unit: "".into(),
         time: Timestamp::from_millis(time.as_integer()?.try_into().ok()?),
         age_ms: age.as_integer()?.try_into().ok()?,
         version: Version {
@@ -66,12 +69,15 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
     })
 }
 
-/// Gives each value the unit that the schema says.
+/// Gives each value the unit that the schema says. It is the node's word: the values of a variable
+/// share it.
 pub fn add_units(values: &mut [ReplyValue], schema: &Schema) {
+    let mut units: BTreeMap<&str, Arc<str>> = BTreeMap::new();
     for value in values {
         let Ok(name) = value.name.parse::<Name>() else { continue };
-        if let Some(definition) = schema.definition(&name.template()) {
-            value.unit.clone_from(&definition.unit);
+        if let Some(Definition { template, unit, .. }) = schema.definition(&name.template()) {
+            let shared = units.entry(template).or_insert_with(|| unit.as_str().into());
+            value.unit = shared.clone();
         }
     }
 }
@@ -142,14 +148,15 @@ fn decode_definition(item: &Cbor) -> Option<Definition> {
         [constraint] => Some(decode_constraint(constraint)?),
         _ => return None,
     };
-    Some(Definition {
+    let definition = Definition {
         template: template.as_text()?.to_owned(),
         value_type: *Type::ALL.get(index(value_type)?)?,
         unit: unit.as_text()?.to_owned(),
         description,
         kind: *KINDS.get(index(kind)?)?,
         setting,
-    })
+    };
+    definition.check().is_ok().then_some(definition)
 }
 
 fn decode_constraint(item: &Cbor) -> Option<Constraint> {
@@ -196,7 +203,8 @@ mod tests {
         add_units(&mut values, &Schema::new(vec![definition()]));
         assert_eq!(values.len(), 2);
         let value = &values[1];
-        assert_eq!((value.name.as_str(), value.unit.as_str()), (r#"app.disk["/var"].usage"#, "By"));
+        assert_eq!((value.name.as_str(), &*value.unit), (r#"app.disk["/var"].usage"#, "By"));
+        assert!(Arc::ptr_eq(&value.unit, &values[0].unit), "however many values, one unit");
         assert_eq!((value.age_ms, value.version.to_string()), (80, "3.7".to_owned()));
         assert!(decode_values(&bytes[..bytes.len() - 1]).is_err());
     }
@@ -222,9 +230,41 @@ mod tests {
         let schema = Schema::new(vec![definition()]);
         let bytes = encode_schema(&schema);
         assert_eq!(decode_schema(&bytes).unwrap(), schema);
-        let mut long = definition();
-        long.description.push('d');
-        assert!(decode_schema(&encode_schema(&Schema::new(vec![long]))).is_err());
+        let choices = |count: usize, length: usize| {
+            let choices = vec!["c".repeat(length); count];
+            Some(Constraint { choices, ..Constraint::default() })
+        };
+        let (count, length) = (Constraint::CHOICES_MAX, Constraint::CHOICE_LENGTH_MAX);
+        let unit = |length: usize| "u".repeat(length);
+        let keyed = ["a1234567890[*]"; Name::SEGMENTS_MAX].join(".");
+        let good = [
+            Definition { unit: unit(Definition::UNIT_MAX), ..definition() },
+            Definition { setting: choices(count, length), ..definition() },
+            Definition { template: keyed.clone(), ..definition() },
+        ];
+        for definition in good {
+            let schema = Schema::new(vec![definition]);
+            assert_eq!(decode_schema(&encode_schema(&schema)).unwrap(), schema);
+        }
+        let template = |text: &str| Definition { template: text.to_owned(), ..definition() };
+        let bad = [
+            Definition { description: definition().description + "d", ..definition() },
+            Definition { unit: unit(Definition::UNIT_MAX + 1), ..definition() },
+            Definition { setting: choices(count + 1, 1), ..definition() },
+            Definition { setting: choices(1, length + 1), ..definition() },
+            template(&format!("{keyed}.a")),
+            template(&format!("app.{}", "a".repeat(33))),
+            template("app"),
+            template("app.disk[\"/var\"].usage"),
+            template("app.disk[*][*]"),
+            template("app.\u{202e}"),
+            template(""),
+        ];
+        for definition in bad {
+            let bytes = encode_schema(&Schema::new(vec![definition.clone()]));
+            assert!(decode_schema(&bytes).is_err(), "{definition:?}");
+            assert!(Table::new(1).define(definition).is_err());
+        }
         assert_ne!(schema_hash(&bytes), schema_hash(&bytes[1..]));
     }
 
@@ -268,26 +308,39 @@ mod tests {
         let taken = |table: &Table| decode_schema(&encode_schema(&table.schema())).unwrap();
         assert_eq!(taken(&table), table.schema());
 
-        let chosen = |length: usize| {
-            let choices = vec!["c".repeat(length)];
-            let range =
-                Constraint { length_max: Some(u32::MAX), min: Some(0.1), max: Some(0.1), choices };
-            Definition::setting("app.choice", Type::Text, range)
+        // Settings that take so many bytes: of all choices of one length, one is shorter.
+        let sized = |name: &str, bytes: usize| {
+            let of = |count: usize, length: usize| {
+                let mut choices = vec!["c".repeat(Constraint::CHOICE_LENGTH_MAX); count];
+                choices.push("c".repeat(length));
+                let (length_max, edge) = (Some(u32::MAX), Some(0.1));
+                let range = Constraint { length_max, min: edge, max: edge, choices };
+                Definition::setting(name, Type::Text, range)
+            };
+            let sizes = (0..Constraint::CHOICES_MAX)
+                .flat_map(|count| (0..Constraint::CHOICE_LENGTH_MAX).map(move |it| (count, it)));
+            let mut all = sizes.map(|(count, length)| of(count, length));
+            all.find(|it| it.bytes_max() == bytes).unwrap()
         };
-        let held = described(Definition::DESCRIPTION_MAX).bytes_max();
-        let rest = SCHEMA_MAX - held - (chosen(65_536).bytes_max() - 65_536);
-        let refused = table.define(chosen(rest + 1));
+        let mut rest = SCHEMA_MAX - described(Definition::DESCRIPTION_MAX).bytes_max();
+        while rest > 20_000 {
+            table.define(sized(&format!("app.c{rest}"), 10_000)).unwrap();
+            rest -= 10_000;
+        }
+        table.define(sized("app.half", rest / 2)).unwrap();
+        rest -= rest / 2;
+        let more = sized("app.choice", rest + 1);
         let full = TableError::Schema {
             name: "app.choice".to_owned(),
             found: SCHEMA_MAX + 1,
             max: SCHEMA_MAX,
         };
-        assert_eq!(refused, Err(full.clone()));
+        assert_eq!(table.define(more.clone()), Err(full.clone()));
         for _ in 0..2 {
-            table.define(chosen(rest)).unwrap();
+            table.define(sized("app.choice", rest)).unwrap();
             assert_eq!(encode_schema(&table.schema()).len(), SCHEMA_MAX);
             assert_eq!(taken(&table), table.schema());
-            assert_eq!(table.define(chosen(rest + 1)), Err(full.clone()));
+            assert_eq!(table.define(more.clone()), Err(full.clone()));
             assert!(table.undefine("app.choice"));
         }
     }

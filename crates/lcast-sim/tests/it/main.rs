@@ -62,6 +62,7 @@ scenarios! {
     large: "large", 1..3;
     set: "set", 1..6;
     race: "race", 1..5;
+    listed: "listed", 1..3;
     watch: "watch", 1..4;
     watch_20: "watch-20", 1..3;
     watch_several: "watch-several", 1..4;

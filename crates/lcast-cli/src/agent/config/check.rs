@@ -439,7 +439,7 @@ fn setting(raw: raw::Setting, file: &File<'_>) -> Checked<Setting> {
         length_max: raw.max_len.as_ref().map(|it| length(it, file)).transpose()?,
         min: raw.min.as_ref().map(|it| bound(it, "min", file)).transpose()?,
         max: raw.max.as_ref().map(|it| bound(it, "max", file)).transpose()?,
-        choices: raw.choices.as_ref().map(|it| it.get_ref().clone()).unwrap_or_default(),
+        choices: raw.choices.as_ref().map(|it| choices(it, file)).transpose()?.unwrap_or_default(),
     };
     if let (Some(min), Some(max), Some(raw)) = (constraint.min, constraint.max, &raw.min)
         && min > max
@@ -465,6 +465,16 @@ fn setting(raw: raw::Setting, file: &File<'_>) -> Checked<Setting> {
         setting: Some(constraint),
     };
     Ok(Setting { name, definition, default })
+}
+
+fn choices(raw: &Spanned<Vec<String>>, file: &File<'_>) -> Checked<Vec<String>> {
+    let (count, length) = (Constraint::CHOICES_MAX, Constraint::CHOICE_LENGTH_MAX);
+    let choices = raw.get_ref();
+    if choices.len() > count || choices.iter().any(|it| it.len() > length) {
+        let message = format!("choices are at most {count} texts of at most {length} bytes");
+        return Err(file.error(raw.span(), message));
+    }
+    Ok(choices.clone())
 }
 
 fn length(raw: &Spanned<i64>, file: &File<'_>) -> Checked<u32> {

@@ -195,11 +195,17 @@ fn names_keep_to_their_rules() {
 #[test]
 fn settings_keep_to_their_rules() {
     let setting = |rest: &str| format!("[[setting]]\nname = 'app.s'\n{rest}");
+    let many_choices = |count: usize, length: usize| {
+        let choices = vec![format!("'{}'", "c".repeat(length)); count];
+        format!("type = 'text'\nchoices = [{}]", choices.join(", "))
+    };
     for (text, place, parts) in [
         (setting(""), "1:1", &["missing field `type`"][..]),
         (setting("type = 'int'\nmax_len = 3"), "4:11", &["max_len", "text and bytes", "int"]),
         (setting("type = 'text'\nmin = 3"), "4:7", &["min", "int and float"]),
         (setting("type = 'int'\nchoices = ['a']"), "4:11", &["choices", "text"]),
+        (setting(&many_choices(65, 1)), "4:11", &["choices", "64"]),
+        (setting(&many_choices(1, 256)), "4:11", &["choices", "255 bytes"]),
         (setting("type = 'text'\nmax_len = 0"), "4:11", &["max_len = 0", "512", "one packet"]),
         (setting("type = 'text'\nmax_len = 513"), "4:11", &["513"]),
         (setting("type = 'int'\nmin = 'a'"), "4:7", &["no number"]),

@@ -5,7 +5,7 @@ use crate::keys::seal::PacketNumbers;
 use crate::question::asking::{Asking, Pace, Send};
 use crate::question::values::encode_value;
 use crate::variable::Entry;
-use crate::wire::frame::{Answer, ReplyFrame};
+use crate::wire::frame::{Answer, ReplyFrame, SetResultFrame};
 
 /// Lets a question go out and be heard, and no reply come back yet.
 fn send(bench: &mut Bench, ask: Ask) {
@@ -62,7 +62,7 @@ fn a_false_schema_costs_one_try() {
     assert_eq!(replies.len(), 3);
     for reply in replies {
         let Outcome::Values(values) = reply.outcome else { panic!("{}", reply.node) };
-        assert_eq!(values[0].unit, "{thread}");
+        assert_eq!(&*values[0].unit, "{thread}");
     }
     assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Frame), 1);
 }
@@ -76,7 +76,7 @@ fn a_schema_that_nobody_has_holds_nothing_up() {
     let (replies, report) = bench.ask(0, get("app.load", Selector::default()));
     assert!(report.elapsed < Duration::from_millis(100), "{report:?}");
     let Outcome::Values(values) = &replies[0].outcome else { panic!("{replies:?}") };
-    assert_eq!((values[0].value.clone(), values[0].unit.as_str()), (Value::Int(2), ""));
+    assert_eq!((values[0].value.clone(), &*values[0].unit), (Value::Int(2), ""));
 }
 
 #[test]
@@ -287,4 +287,48 @@ fn who_is_not_asked_stays_silent() {
     assert_eq!(report.missing.len(), 3, "{report:?}");
     let asker = Destination::Unicast(bench.nodes[0].address);
     assert!(bench.sent.iter().all(|(_, sent)| sent.to != asker), "nobody says anything to it");
+}
+
+/// [QST-45]
+#[test]
+fn an_answer_of_another_kind_than_was_asked_for_is_dropped() {
+    let mut random = Random::from_seed([4; 32]);
+    let result = SetResultFrame {
+        name: "app.greeting".to_owned(),
+        outcome: 0,
+        message: String::new(),
+        version: None,
+    };
+    let answers = [
+        ("values", Answer::Values(Vec::new())),
+        ("values", Answer::Announced(5_000)),
+        ("here", Answer::Here),
+        ("set", Answer::Set(vec![result])),
+    ];
+    let verbs = [
+        ("values", get("app.load", Selector::default())),
+        ("set", set("hello", None)),
+        ("here", Ask { verb: Verb::Ping, ..get("app", Selector::default()) }),
+    ];
+    for (wanted, ask) in &verbs {
+        for (kind, answer) in answers.iter().filter(|(kind, _)| kind != wanted) {
+            let mut bench = bench(1);
+            bench.parted = Some(Box::new(|from, to| (from, to) == (0, 2)));
+            bench.input(0, Input::Ask(QuestionId(random.next_u64()), Box::new(ask.clone())));
+            bench.settle();
+            let request = *bench.nodes[0].endpoint.questions.keys().next().unwrap();
+            let node = &bench.nodes[2].endpoint;
+            let (sender, certificate) = (node.sender(), node.certificate().clone());
+            let reply = ReplyFrame {
+                request,
+                answer: answer.clone(),
+                schema: None,
+                members_version: 1,
+                software: "".into(),
+            };
+            let now = bench.now;
+            let taken = bench.nodes[0].endpoint.handle_reply(now, sender, &certificate, reply);
+            assert_eq!(taken, Err(Dropped::Unasked), "{kind} to {wanted}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::wire::frame::{Announcement, BeaconFrame, Blob, GroupFrame, PageFrame,
 use crate::wire::frame::{Record, VerbCode, is_of_a_process};
 
 /// The claim of a node to hold this version of the member list.
-fn claim(bench: &Bench, index: usize, version: u64) -> Claim {
+pub(super) fn claim(bench: &Bench, index: usize, version: u64) -> Claim {
     let endpoint = &bench.nodes[index].endpoint;
     Claim { member: endpoint.certificate().id(), sender: endpoint.sender(), version }
 }
@@ -297,4 +297,36 @@ fn issuing_a_forgotten_name_again_does_not_bring_its_credential_back() {
     bench.settle();
     let (_, report) = bench.ask(4, set("mended", None));
     assert_eq!(report.answered, 2, "{report:?}");
+}
+
+/// [QST-33]: it answers first, and gives one page of the schema that all have for each wish.
+#[test]
+fn who_gives_a_schema_page_by_page_makes_nobody_late() {
+    for verb in [Verb::Schema, Verb::Get(vec!["app.load".parse().unwrap()])] {
+        let mut bench = bench(3);
+        for node in &mut bench.nodes[2..] {
+            let define = |table: &mut Table| {
+                (0..500).try_for_each(|index| {
+                    let definition = Definition::info(&format!("big.v{index}"), Type::Text);
+                    table.define(definition.description(&"d".repeat(100)))
+                })
+            };
+            node.endpoint.change(define).unwrap();
+        }
+        let said = std::cell::Cell::new(0_u32);
+        bench.parted = Some(Box::new(move |from, to| {
+            let lies = from == 2 && to == 0;
+            // Its reply and what proves addresses come through, and then one page of a wish.
+            let is_let_through = said.get() < 8 || said.get().is_multiple_of(16);
+            said.set(said.get() + u32::from(lies));
+            lies && !is_let_through
+        }));
+        let (replies, report) = bench.ask(0, Ask { verb, ..get("app.load", Selector::default()) });
+        assert_eq!(report.answered, 3, "{report:?}");
+        assert!(report.elapsed < Duration::from_millis(150), "{report:?}");
+        for reply in replies {
+            let Outcome::Values(values) = reply.outcome else { panic!("{:?}", reply.outcome) };
+            assert_eq!(&*values[0].unit, "{thread}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::endpoint::asker::STRANGERS_MAX;
+use crate::endpoint::realm;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
 use crate::question::asking::{Asking, Pace, Recipients, Send};
@@ -254,14 +255,21 @@ fn so_many_replies_of_members_that_are_not_known_are_kept() {
 
 /// [QST-34]
 #[test]
-fn what_is_sent_on_request_is_limited_a_second() {
-    let max = crate::endpoint::realm::SERVED_PER_SECOND_MAX;
-    let mut serving = crate::endpoint::realm::Serving::default();
-    let second = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
-    for seconds in [5_u64, 6] {
-        let allowed = (0..=max).filter(|_| serving.allows(second(seconds))).count();
-        assert_eq!(allowed, max as usize, "max + 1 were asked for");
-    }
+fn what_is_sent_on_request_is_limited_and_shared() {
+    let (max, lists) = (realm::SERVED_MAX, realm::LISTS_SERVED_MAX);
+    let mut serving = realm::Serving::default();
+    let (greedy, other) = (NodeId([1; 16]), NodeId([2; 16]));
+    let mut serves = |millis: u64, member, is_list| {
+        let now = Instant::from_micros(millis * 1000);
+        let tries = (0..=max + lists).filter(|_| serving.allows(now, member, is_list));
+        u32::try_from(tries.count()).unwrap()
+    };
+    assert_eq!(serves(5_000, greedy, false), max / 5 * 4);
+    assert_eq!(serves(5_499, greedy, true), lists / 5 * 4, "what is set aside for lists");
+    assert_eq!(serves(5_499, other, false), max / 5);
+    assert_eq!(serves(5_499, other, true), lists / 5);
+    assert_eq!(serves(5_500, greedy, false), max / 5 * 2);
+    assert_eq!(serves(5_500, other, false), max / 5 * 2);
 }
 
 /// [SEL-23]

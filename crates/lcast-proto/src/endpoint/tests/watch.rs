@@ -124,7 +124,7 @@ fn units_stand_with_changes() {
     bench.pass(SHORT);
     let said = bench.said(0);
     let [WatchEvent::Changed { values, .. }] = said.as_slice() else { panic!("{said:?}") };
-    assert_eq!(values[0].value.unit, "{thread}");
+    assert_eq!(&*values[0].value.unit, "{thread}");
 }
 
 /// [WAT-1]
@@ -137,7 +137,7 @@ fn units_stand_with_the_first_values_of_who_enters() {
     bench.pass(SHORT);
     let said = bench.said(0);
     let [WatchEvent::Entered { values, .. }] = said.as_slice() else { panic!("{said:?}") };
-    assert_eq!(values[0].unit, "{thread}");
+    assert_eq!(&*values[0].unit, "{thread}");
 }
 
 /// [WAT-5]

@@ -53,7 +53,7 @@ fn bench() -> Bench {
         asker: certificate(1),
         policy: Policy::default(),
         table,
-        answering: Answering::new(now.instant),
+        answering: Answering::default(),
     }
 }
 
@@ -165,13 +165,32 @@ fn more_unanswered_questions_than_fit_are_refused_and_not_without_limit() {
         let frame = bench.set(request, 1);
         assert_eq!(bench.hear(frame), [], "{request}");
     }
-    for request in 0..=u64::from(REFUSALS_PER_SECOND) {
+    // A fifth is left to others.
+    let share = u64::from(REFUSALS_PER_SECOND / 5 * 4);
+    for request in 0..=share {
         let frame = bench.set(5000 + request, 1);
         let refused = bench.hear(frame);
-        let expected = usize::from(request < u64::from(REFUSALS_PER_SECOND));
-        assert_eq!(refused.len(), expected, "{request}");
+        assert_eq!(refused.len(), usize::from(request < share), "{request}");
     }
     assert_eq!(bench.answering.len(), REMEMBERED_MAX);
+}
+
+/// [QST-28]
+#[test]
+fn who_is_forgotten_draws_few_refusals_and_none_of_the_others() {
+    let mut bench = bench();
+    let refused = |bench: &mut Bench, asker: &Certificate, forgotten: bool, request: u64| {
+        let frame = QuestionFrame { verb: VerbCode::Set, ..bench.set(request, 1) };
+        let node = Node { certificate: &bench.own, policy: &bench.policy, table: &bench.table };
+        let asked = Asked { sender: SenderId([1; 12]), asker, forgotten, way: Way::HERE, frame };
+        bench.answering.handle_question(bench.now, node, asked);
+        std::iter::from_fn(|| bench.answering.poll_act()).count()
+    };
+    let (former, without_role) = (bench.asker.clone(), bench.own.clone());
+    let share = (FORMER_REFUSALS_PER_SECOND / 5 * 4) as usize;
+    let drawn = (0..100).map(|it| refused(&mut bench, &former, true, it)).sum::<usize>();
+    assert_eq!(drawn, share);
+    assert_eq!(refused(&mut bench, &without_role, false, 1000), 1, "the honest one is told");
 }
 
 /// [QST-27]
