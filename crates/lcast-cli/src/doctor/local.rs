@@ -1,8 +1,8 @@
 //! What this host knows without sending anything, as an ordinary user sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use lcast_net::NetworkConfig;
@@ -36,13 +36,15 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
             interface,
         }
     };
+    let in_use = std::io::ErrorKind::AddrInUse;
+    let group_taken = tried.is_err_and(|it| it.kind() == in_use);
     HostFacts {
         root: rustix::process::geteuid().is_root(),
         ipv6: Path::new("/proc/sys/net/ipv6").exists(),
         all_disabled: setting("all", "disable_ipv6") == Some(1),
         interfaces: found.into_iter().map(facts).collect(),
-        group_taken: tried.is_err_and(|it| it.kind() == std::io::ErrorKind::AddrInUse),
-        holders: holders(realm.port),
+        group_taken,
+        holders: holders(realm.port, group_taken),
         receive_buffer: survey::receive_buffer(NetworkConfig::RECEIVE_BUFFER)
             .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
         firewall: firewall(),
@@ -85,47 +87,54 @@ pub(super) fn count(path: &str, name: &str) -> u64 {
     found.and_then(|(_, number)| number.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The sockets at a UDP port, with their processes where this user can see them.
-fn holders(port: u16) -> Vec<Holder> {
-    let sockets = procfs::net::udp6().unwrap_or_default();
-    let address = |it: &procfs::net::UdpNetEntry| match it.local_address {
-        SocketAddr::V6(local) if local.port() == port => Some(*local.ip()),
-        SocketAddr::V6(_) | SocketAddr::V4(_) => None,
-    };
-    let found: Vec<_> = sockets.iter().filter_map(|it| Some((address(it)?, it))).collect();
-    if found.is_empty() {
-        return Vec::new();
+/// The sockets at a UDP port, with the processes of those that may be at fault, where this user can
+/// see them: who takes what comes to all addresses, who lost datagrams, and any where nobody else
+/// can listen. Not of the others: to find the owner of a socket walks all of `/proc`, and on a host
+/// of hundreds of agents each of them would, in vain.
+fn holders(port: u16, group_taken: bool) -> Vec<Holder> {
+    let table = fs::read_to_string("/proc/net/udp6").unwrap_or_default();
+    let mut found = sockets(&table, port);
+    let suspect =
+        |it: &&(u64, Holder)| group_taken || it.1.address.is_unspecified() || it.1.drops > 0;
+    let processes = processes(found.iter().filter(suspect).map(|(inode, _)| *inode).collect());
+    for (inode, holder) in &mut found {
+        holder.process = processes.get(inode).cloned();
     }
-    let drops = drops(&fs::read_to_string("/proc/net/udp6").unwrap_or_default());
-    let processes = processes(&found.iter().map(|(_, it)| it.inode).collect::<Vec<_>>());
-    let holder = |(address, it): (Ipv6Addr, &procfs::net::UdpNetEntry)| Holder {
-        address,
-        process: processes.get(&it.inode).cloned(),
-        user: it.uid,
-        drops: drops.get(&it.inode).copied().unwrap_or(0),
-    };
-    found.into_iter().map(holder).collect()
+    found.into_iter().map(|(_, holder)| holder).collect()
 }
 
-/// The last column of `/proc/net/udp6` by inode.
-fn drops(table: &str) -> BTreeMap<u64, u64> {
+/// The sockets at a port, by inode, in a table like `/proc/net/udp6`: an address is 16 bytes in
+/// four words of this machine's order, and the last column counts what was dropped.
+fn sockets(table: &str, port: u16) -> Vec<(u64, Holder)> {
     let row = |line: &str| {
-        let mut columns = line.split_whitespace();
-        let inode = columns.nth(9)?.parse().ok()?;
-        Some((inode, columns.last()?.parse().ok()?))
+        let mut columns = line.split_ascii_whitespace().skip(1);
+        let (address, local_port) = columns.next()?.split_once(':')?;
+        if u16::from_str_radix(local_port, 16) != Ok(port) {
+            return None;
+        }
+        let word = |at: usize| u32::from_str_radix(address.get(at..at + 8)?, 16).ok();
+        let words = [word(0)?, word(8)?, word(16)?, word(24)?].map(u32::to_ne_bytes);
+        let address: [u8; 16] = words.concat().try_into().ok()?;
+        let user = columns.nth(5)?.parse().ok()?;
+        let inode = columns.nth(1)?.parse().ok()?;
+        let drops = columns.last()?.parse().ok()?;
+        Some((inode, Holder { address: address.into(), process: None, user, drops }))
     };
     table.lines().skip(1).filter_map(row).collect()
 }
 
 /// The processes that have these sockets open.
-fn processes(inodes: &[u64]) -> BTreeMap<u64, Process> {
+fn processes(mut inodes: BTreeSet<u64>) -> BTreeMap<u64, Process> {
     let mut found = BTreeMap::new();
     let all = procfs::process::all_processes().into_iter().flatten().flatten();
     for process in all {
+        if inodes.is_empty() {
+            break;
+        }
         let Ok(descriptors) = process.fd() else { continue };
         for descriptor in descriptors.flatten() {
             let procfs::process::FDTarget::Socket(inode) = descriptor.target else { continue };
-            if inodes.contains(&inode) && !found.contains_key(&inode) {
+            if inodes.remove(&inode) {
                 let program = process.stat().map(|it| it.comm).unwrap_or_default();
                 found.insert(inode, Process { pid: process.pid, program, unit: unit(process.pid) });
             }
@@ -174,12 +183,23 @@ mod tests {
         check("1:cpu:/x\n", None);
     }
 
+    #[cfg(target_endian = "little")]
     #[test]
-    fn drops_are_read_by_inode() {
-        let table = "  sl  local_address remote_address st tx_queue rx_queue tr tm->when retrnsmt \
-                     uid timeout inode ref pointer drops\n  7: 0000:5EB2 0000:0000 07 00000000:0 \
-                     00:00000000 00000000 0 0 4711 2 0000 12\n";
-        assert_eq!(drops(table), BTreeMap::from([(4711, 12)]));
-        assert_eq!(drops("x\ny\n"), BTreeMap::new());
+    fn sockets_of_a_port_are_read_with_what_they_dropped() {
+        let table = "\
+  sl  local_address                         remote_address                        st tx_queue \
+rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+ 6346: 00000000000000000000000001000000:5EB2 00000000000000000000000000000000:0000 07 \
+00000000:00000000 00:00000000 00000000  1000        0 5851010 2 00000000e96ace1d 12
+ 6347: 000080FE00000000FF010000FE010000:5EB3 00000000000000000000000000000000:0000 07 \
+00000000:00000000 00:00000000 00000000     0        0 5851011 2 00000000e96ace1d 0
+ 6348: cut
+";
+        let (address, process) = ("::1".parse().unwrap(), None);
+        let holder = Holder { address, process, user: 1000, drops: 12 };
+        assert_eq!(sockets(table, 24242), [(5_851_010, holder)]);
+        let link_local = sockets(table, 24243);
+        assert_eq!(link_local[0].1.address.to_string(), "fe80::1ff:0:1fe");
+        assert_eq!(sockets("x\ny\n", 24242), []);
     }
 }
