@@ -76,10 +76,18 @@ impl Pending {
         Ok(Self { temporary, destination: destination.to_owned(), durability, placed: false })
     }
 
-    /// A durable file that a process which died had planned.
-    pub fn left(temporary: &Path, destination: &Path) -> Self {
-        let (temporary, destination) = (temporary.to_owned(), destination.to_owned());
-        Self { temporary, destination, durability: Durability::Durable, placed: false }
+    /// A durable file that a process which died had planned. `None` where the temporary name is
+    /// not one that [`Self::planned`] gives a file of that destination: whoever says so means
+    /// another file.
+    pub fn left(temporary: &Path, destination: &Path) -> Option<Self> {
+        let (name, _) = parse_temporary(temporary.file_name()?.to_str()?)?;
+        let beside = folder_of(temporary) == folder_of(destination);
+        (beside && destination.file_name() == Some(name.as_ref())).then(|| Self {
+            temporary: temporary.to_owned(),
+            destination: destination.to_owned(),
+            durability: Durability::Durable,
+            placed: false,
+        })
     }
 
     /// Writes the planned file.

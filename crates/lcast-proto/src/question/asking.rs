@@ -31,6 +31,10 @@ pub const ROSTER_HELPERS_MAX: usize = 3;
 const GONE_ROUND: u16 = 5;
 /// Pauses after the window of round 1, 2, 3; the last goes on. [QST-13]
 const PAUSES_MS: [u64; 4] = [40, 60, 100, 150];
+/// How much later round 2 is for each node that is asked, and at most: a host with hundreds of
+/// agents answers for so long, and would be asked again on top of it. [QST-13]
+const TURN_OF_NODE: Duration = Duration::from_micros(200);
+const TURNS_MAX: Duration = Duration::from_millis(100);
 /// Without a new answer for so long, answers have stopped coming. [QST-13]
 const QUIET: Duration = Duration::from_millis(20);
 /// How much later a round is at most because answers still come. [QST-13]
@@ -515,7 +519,11 @@ impl Asking {
         });
         let sliced = slices > 1;
         let pause = PAUSES_MS[usize::from(self.round - 1).min(PAUSES_MS.len() - 1)];
-        let pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
+        let mut pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
+        if self.round == 1 {
+            let nodes = u32::try_from(expected).unwrap_or(u32::MAX);
+            pause += TURN_OF_NODE.saturating_mul(nodes).min(TURNS_MAX);
+        }
         self.next_round = now.instant + window + pause;
         let addressed = match &recipients {
             Some(Recipients::Named(named)) => named,

@@ -75,7 +75,7 @@ pub(super) fn recover(folder: &RealmFolder, version: u64) -> Result<Vec<Finished
         let (Some(temporary), Some(destination)) = (fields.next(), fields.next()) else {
             return Err(damaged());
         };
-        let file = Pending::left(as_path(temporary), as_path(destination));
+        let file = Pending::left(as_path(temporary), as_path(destination)).ok_or_else(damaged)?;
         if begun > version {
             // Nobody was told of it; dropped, the file goes.
             continue;

@@ -175,6 +175,26 @@ fn an_issue_killed_after_the_list_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_record_that_means_other_files_moves_and_removes_none() {
+    for (version, temporary, destination) in [
+        (999, "victim", "nowhere"),
+        (1, "victim", "nowhere"),
+        (999, ".nowhere.4194399.0.tmp", "elsewhere"),
+        (999, ".nowhere.4194399.0.tmp", "home/nowhere"),
+    ] {
+        let fixture = Fixture::new();
+        let place = |name: &str| fixture.folder.path().join(name).display().to_string();
+        fs::write(place(temporary), b"mine").unwrap();
+        let record = format!("{version}\0x\0{}\0{}", place(temporary), place(destination));
+        let journal = fixture.prod().path().join("issuing");
+        file::write(&journal, record.as_bytes(), Durability::Cached).unwrap();
+        fails(fixture.issue(&["web1"]), &["issuing'", "remove it"]);
+        assert_eq!(fs::read(place(temporary)).unwrap(), b"mine");
+        assert!(!Path::new(&place(destination)).exists());
+    }
+}
+
+#[test]
 fn what_stands_in_the_way_of_an_issued_credential_is_named() {
     let fixture = Fixture::new();
     killed(&fixture, &["web1"], true, 0);

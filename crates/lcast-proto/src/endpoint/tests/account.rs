@@ -164,7 +164,7 @@ fn no_round_is_added_while_answers_come() {
         }
     }
     // 40 ms after the first it would be due; 200 ms later it is sent all the same.
-    assert_eq!(rounds, [0, 240, 301, 402]);
+    assert_eq!(rounds, [0, 246, 307, 408]);
 }
 
 #[test]
