@@ -139,7 +139,12 @@ fn a_realm_that_was_passed_over_is_named_before_the_one_taken() {
 /// nothing but the uid.
 fn other_user(lab: &Lab, host: &Host, job: Job) -> Job {
     let home = host.path("other");
-    let line = format!("mkdir -p {home}/home {home}/runtime && chmod -R 700 {home}");
+    // Once: later an agent is at work in it.
+    let owner = if lab.has_many_users() { "2001:2001" } else { "0:0" };
+    let line = format!(
+        "test -d {home} || {{ mkdir -p {home}/home {home}/runtime && chmod -R 700 {home} && \
+         chown -R {owner} {home}; }}"
+    );
     host.command("sh").args(["-c", &line]).ok();
     let job = job
         .env("HOME", format!("{home}/home"))
@@ -149,7 +154,6 @@ fn other_user(lab: &Lab, host: &Host, job: Job) -> Job {
     if !lab.has_many_users() {
         return job;
     }
-    host.command("chown").args(["-R", "2001:2001", &home]).ok();
     job.wrapped(&["setpriv", "--reuid=2001", "--regid=2001", "--clear-groups", "--"])
 }
 
