@@ -233,12 +233,7 @@ impl Watching {
     /// present values at once or in pages. `None` where the node does not belong to the watch, or
     /// has too many values: then its lease is given back.
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
-        let Some(name) = self.picked.get(&id).cloned() else {
-            if self.unused.len() < ASKED_AT_ONCE_MAX {
-                self.unused.insert(id);
-            }
-            return None;
-        };
+        let name = self.picked.get(&id)?.clone();
         let too_much = |it: &WatchedNode| it.step == Step::TooMuch && it.sender == sender;
         if self.nodes.get(&id).is_some_and(too_much) {
             self.unused.insert(id);
