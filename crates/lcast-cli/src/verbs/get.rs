@@ -34,12 +34,9 @@ pub(crate) async fn run(
     let by_label = |node: &str, key: &str| labels.get(node)?.get(key).cloned();
     printer.finish(&asked.report, place::wall(), &by_label)?;
     let exit = question::judge(&asked, &args.ask.question, output);
-    question::tell_unasked(&session, &target, output).await;
-    question::explain(exit, &asked.report, &session, output).await;
     let sought =
         suggest::Sought { patterns: &patterns, target: &target, question: &args.ask.question };
-    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
-    session.close().await;
+    question::close(session, &mut signals, exit, &asked, sought, output).await;
     Ok(exit)
 }
 

@@ -106,11 +106,8 @@ pub(crate) async fn run(
         Exit::Interrupted if !trips.is_empty() => Exit::Incomplete,
         exit => exit,
     };
-    question::tell_unasked(&session, &target, output).await;
-    question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
-    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
-    session.close().await;
+    question::close(session, &mut signals, exit, &asked, sought, output).await;
     Ok(exit)
 }
 

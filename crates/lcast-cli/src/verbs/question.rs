@@ -8,6 +8,7 @@ use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::variable::Schema;
 
+use super::suggest::{self, Sought};
 use crate::args::target::Target;
 use crate::args::{Everywhere, QuestionArgs};
 use crate::backend::{Answer, Session};
@@ -115,6 +116,22 @@ async fn tell_forgotten(report: &Report, session: &Session, output: Output) {
             speaker.name
         ));
     }
+}
+
+/// Ends a command that asked for these: says who of the target is not expected, what an unlucky end
+/// may come from, and which names are likely meant.
+pub(crate) async fn close(
+    session: Session,
+    signals: &mut Signals,
+    exit: Exit,
+    asked: &Asked,
+    sought: Sought<'_>,
+    output: Output,
+) {
+    tell_unasked(&session, sought.target, output).await;
+    explain(exit, &asked.report, &session, output).await;
+    suggest::unknown_names(&session, signals, asked, sought, output).await;
+    session.close().await;
 }
 
 /// Tells what an unlucky end may come from, and what to do about it.

@@ -53,11 +53,8 @@ pub(crate) async fn run(
         output.note(&suggest::proposal(&pattern.to_string(), &known, whose));
     }
     let exit = question::judge(&asked, &args.ask.question, output);
-    question::tell_unasked(&session, &target, output).await;
-    question::explain(exit, &asked.report, &session, output).await;
     let sought = suggest::Sought { patterns: &[], target: &target, question: &args.ask.question };
-    suggest::unknown_names(&session, &mut signals, &asked, sought, output).await;
-    session.close().await;
+    question::close(session, &mut signals, exit, &asked, sought, output).await;
     Ok(exit)
 }
 

@@ -1,32 +1,29 @@
-//! The asker's side: joins questions with replies, pulls and schemas.
+//! The asker's side: joins questions with replies and pulls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::Claim;
+use super::schemas::HeldReply;
 use super::sending::{Copies, GROUP_ROOM};
 use crate::group;
 use crate::io::{Event, Link, Output};
 use crate::keys::certificate::Certificate;
-use crate::keys::policy::Policy;
 use crate::keys::subject::Kind;
 use crate::question::answering::Asked;
 use crate::question::asking::{Asking, Pace, Recipients, Round, Send, Word};
 use crate::question::evaluate::Node;
 use crate::question::report::{
-    EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, ReplyValue, Report,
-    SetOutcome, SetResult,
+    EmptyReason, ErrorCode, Failure, Outcome, Refusal, RefusalReason, Reply, Report, SetOutcome,
+    SetResult,
 };
-use crate::question::values::{
-    REPLY_MAX, add_units, decode_schema, decode_values, encode_schema, schema_hash,
-};
+use crate::question::values::{REPLY_MAX, decode_values};
 use crate::question::{Ask, AskError, DEADLINE_MAX, QuestionId, Verb, WatchRequest, Way};
 use crate::select::{Pattern, encoded_size};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
-use crate::variable::{Assigned, Schema, Table, Version};
+use crate::variable::{Assigned, Version};
 use crate::wire::cbor;
 use crate::wire::filter::Filter;
 use crate::wire::frame::{
@@ -41,19 +38,17 @@ pub(super) const STRANGERS_MAX: usize = 256;
 const FILTER_ROOM: usize = 60;
 /// Bytes of a filter on the wire beside its bits.
 const FILTER_OVERHEAD: usize = 20;
-/// Schemas remembered.
-const SCHEMAS_MAX: usize = 256;
-/// Processes remembered as sources of one schema.
-const SOURCES_MAX: usize = 8;
 
 /// A question of this process.
 pub(super) struct Question {
     pub(super) asking: Asking,
     frame: QuestionFrame,
-    held: Vec<HeldReply>,
+    /// Replies that wait for a schema.
+    pub(super) held: Vec<HeldReply>,
     pulling: BTreeMap<NodeId, Pulling>,
     strangers: BTreeMap<NodeId, (SenderId, Certificate, ReplyFrame)>,
-    sources: BTreeMap<[u8; 16], Vec<SenderId>>,
+    /// Processes that have a schema which replies wait for.
+    pub(super) sources: BTreeMap<[u8; 16], Vec<SenderId>>,
     in_reply_group: bool,
 }
 
@@ -64,76 +59,11 @@ impl Question {
     }
 }
 
-/// A reply that waits for the schema with its units.
-struct HeldReply {
-    node: String,
-    id: NodeId,
-    schema: [u8; 16],
-    values: Option<Vec<ReplyValue>>,
-    by_multicast: bool,
-}
-
-impl HeldReply {
-    /// The reply, with these values.
-    fn reply(self, values: Vec<ReplyValue>) -> Reply {
-        let Self { node, by_multicast, .. } = self;
-        Reply { node, outcome: Outcome::Values(values), by_multicast }
-    }
-}
-
 /// A reply whose values are being pulled: one of each node, whatever its processes announce.
 struct Pulling {
     from: SenderId,
     node: String,
     schema: Option<[u8; 16]>,
-}
-
-/// The schemas that this process knows, and its own.
-pub(super) struct Schemas {
-    known: BTreeMap<[u8; 16], Arc<Schema>>,
-    own: Option<([u8; 16], Arc<[u8]>)>,
-    own_is_of: u64,
-}
-
-impl Schemas {
-    pub(super) fn new(known: &[Arc<Schema>]) -> Self {
-        let by_hash = |schema: &Arc<Schema>| (schema_hash(&encode_schema(schema)), schema.clone());
-        let known = known.iter().take(SCHEMAS_MAX).map(by_hash).collect();
-        Self { known, own: None, own_is_of: 0 }
-    }
-
-    /// The hash and the bytes of this node's own schema: of what others may see. [QST-24]
-    pub(super) fn own(&mut self, table: &Table, policy: &Policy) -> ([u8; 16], Arc<[u8]>) {
-        if self.own_is_of != table.redefined() {
-            self.own = None;
-            self.own_is_of = table.redefined();
-        }
-        let own = self.own.get_or_insert_with(|| {
-            let shown = table.definitions().filter(|it| policy.allows_template(&it.template));
-            let bytes: Arc<[u8]> = encode_schema(&Schema::new(shown.cloned().collect())).into();
-            (schema_hash(&bytes), bytes)
-        });
-        (own.0, own.1.clone())
-    }
-
-    /// Serves these bytes as the own schema, in the name of the true one.
-    #[cfg(test)]
-    pub(super) fn lie(&mut self, table: &Table, bytes: &[u8]) {
-        let (hash, _) = self.own(table, &Policy::default());
-        self.own = Some((hash, bytes.into()));
-    }
-
-    /// The schema with this hash, if it is known.
-    pub(super) fn known(&self, hash: &[u8; 16]) -> Option<&Arc<Schema>> {
-        self.known.get(hash)
-    }
-
-    fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
-        if self.known.len() >= SCHEMAS_MAX {
-            self.known.pop_first();
-        }
-        self.known.insert(hash, schema);
-    }
 }
 
 impl Endpoint {
@@ -518,7 +448,14 @@ impl Endpoint {
     }
 
     /// Hands an outcome out and closes the account of the node, unless it is closed already.
-    fn deliver(&mut self, now: Now, request: u64, node: String, id: &NodeId, outcome: Outcome) {
+    pub(super) fn deliver(
+        &mut self,
+        now: Now,
+        request: u64,
+        node: String,
+        id: &NodeId,
+        outcome: Outcome,
+    ) {
         let Some(question) = self.questions.get_mut(&request) else { return };
         let counts = question.asking.answered(now.instant, id, &outcome);
         let values = match &outcome {
@@ -538,159 +475,6 @@ impl Endpoint {
         if let Some(values) = values {
             self.note_snapshot(now, request, *id, &values, counts);
         }
-    }
-
-    /// Values with their units, as soon as the schema is known.
-    fn deliver_values(
-        &mut self,
-        now: Now,
-        request: u64,
-        sender: SenderId,
-        (node, id): (String, NodeId),
-        schema: Option<[u8; 16]>,
-        mut values: Vec<ReplyValue>,
-    ) {
-        let Some(hash) = schema else {
-            self.deliver(now, request, node, &id, Outcome::Values(values));
-            return;
-        };
-        if let Some(known) = self.schemas.known.get(&hash) {
-            add_units(&mut values, known);
-            self.deliver(now, request, node, &id, Outcome::Values(values));
-            return;
-        }
-        self.await_schema(now, request, sender, (node, id), hash, Some(values));
-    }
-
-    /// Holds a reply back until its schema is there: with values for their units, without for a
-    /// question that wants the schema itself. [QST-41]
-    fn await_schema(
-        &mut self,
-        now: Now,
-        request: u64,
-        sender: SenderId,
-        (node, id): (String, NodeId),
-        schema: [u8; 16],
-        values: Option<Vec<ReplyValue>>,
-    ) {
-        let Some(question) = self.questions.get_mut(&request) else { return };
-        match &values {
-            Some(values) => {
-                let outcome = Outcome::Values(values.clone());
-                if !question.asking.answered(now.instant, &id, &outcome) {
-                    self.note_snapshot(now, request, id, values, false);
-                    return;
-                }
-            }
-            None => question.asking.pulling(now.instant, &id),
-        }
-        if question.held.iter().any(|held| held.id == id) {
-            return;
-        }
-        let by_multicast = went_by_multicast(&self.links, &question.asking);
-        question.held.push(HeldReply { node, id, schema, values, by_multicast });
-        question.asking.hold(question.held.len());
-        let sources = question.sources.entry(schema).or_default();
-        if sources.len() < SOURCES_MAX && !sources.contains(&sender) {
-            sources.push(sender);
-        }
-        if self.schemas.known.contains_key(&schema) {
-            self.release_held(now, schema);
-        } else {
-            self.pull_schema(now.instant, sender, schema);
-        }
-    }
-
-    /// Hands out the replies that waited for this schema.
-    fn release_held(&mut self, now: Now, hash: [u8; 16]) {
-        let Some(schema) = self.schemas.known.get(&hash).cloned() else { return };
-        let mut events = Vec::new();
-        for (request, question) in &mut self.questions {
-            let question_id = question.asking.id();
-            let (ready, waiting): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
-            question.held = waiting;
-            for mut held in ready {
-                match held.values.take() {
-                    Some(mut values) => {
-                        add_units(&mut values, &schema);
-                        let id = held.id;
-                        let event = Event::Reply(question_id, held.reply(values));
-                        events.push((*request, id, event));
-                    }
-                    None => {
-                        let outcome = Outcome::Values(Vec::new());
-                        question.asking.answered(now.instant, &held.id, &outcome);
-                        let event = Event::Schema(question_id, held.node, schema.clone());
-                        events.push((*request, held.id, event));
-                    }
-                }
-            }
-            question.asking.hold(question.held.len());
-        }
-        self.hand_out(now, events);
-    }
-
-    /// Hands out what was held back; a watch that begins goes on from there.
-    fn hand_out(&mut self, now: Now, events: Vec<(u64, NodeId, Event)>) {
-        for (request, id, event) in events {
-            let values = match &event {
-                Event::Reply(_, Reply { outcome: Outcome::Values(values), .. })
-                    if self.watches.contains_key(&request) =>
-                {
-                    Some(values.clone())
-                }
-                _ => None,
-            };
-            self.event(event);
-            if let Some(values) = values {
-                self.note_snapshot(now, request, id, &values, true);
-            }
-        }
-    }
-
-    /// Gives up on a schema that nobody has: values go without units, and nodes that were asked
-    /// for their schema are asked again.
-    fn release_without(&mut self, now: Now, hash: [u8; 16]) {
-        let mut events = Vec::new();
-        for (request, question) in &mut self.questions {
-            let question_id = question.asking.id();
-            let (given_up, waiting): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
-            question.held = waiting;
-            for mut held in given_up {
-                match held.values.take() {
-                    Some(values) => {
-                        let id = held.id;
-                        let event = Event::Reply(question_id, held.reply(values));
-                        events.push((*request, id, event));
-                    }
-                    None => question.asking.retry(&held.id),
-                }
-            }
-            question.asking.hold(question.held.len());
-        }
-        self.hand_out(now, events);
-    }
-
-    /// A schema has come in whole. What is no such schema is a lie: another node is asked. [QST-33]
-    pub(super) fn schema_pulled(
-        &mut self,
-        now: Now,
-        from: SenderId,
-        hash: [u8; 16],
-        bytes: &[u8],
-    ) -> Result<(), Dropped> {
-        let genuine = schema_hash(bytes) == hash;
-        let Some(schema) = decode_schema(bytes).ok().filter(|_| genuine).map(Arc::new) else {
-            self.pull_failed(now, from, Blob::Schema(hash));
-            return Err(Dropped::Frame);
-        };
-        self.pulls.stop(|_, blob| *blob == Blob::Schema(hash));
-        self.schemas.learn(hash, schema.clone());
-        self.event(Event::SchemaLearned(hash, schema));
-        self.release_held(now, hash);
-        Ok(())
     }
 
     /// The values of a large reply have come in whole.
@@ -740,23 +524,13 @@ impl Endpoint {
                 }
                 self.pull_schema_beside(now, hash);
                 if !self.pulls.is_pulling(blob) {
-                    self.release_without(now, hash);
+                    self.release_held(now, hash);
                 }
             }
             Blob::Members(_) => {
                 self.sync.fetching.failed(now.instant, from);
                 self.sync_if_due(now);
             }
-        }
-    }
-
-    /// Pulls a schema from the next source that is not asked for it yet.
-    pub(super) fn pull_schema_beside(&mut self, now: Now, hash: [u8; 16]) {
-        let sources = self.questions.values().filter_map(|it| it.sources.get(&hash)).flatten();
-        let pulls = &self.pulls;
-        let next = sources.copied().find(|it| !pulls.contains(*it, Blob::Schema(hash)));
-        if let Some(next) = next {
-            self.pull_schema(now.instant, next, hash);
         }
     }
 
@@ -777,7 +551,7 @@ impl Endpoint {
 }
 
 /// Whether an answer to this question shows that multicast gets through: it went by nothing else.
-fn went_by_multicast(links: &[Link], asking: &Asking) -> bool {
+pub(super) fn went_by_multicast(links: &[Link], asking: &Asking) -> bool {
     links.iter().any(|link| link.multicast) && asking.went_by_multicast_alone()
 }
 

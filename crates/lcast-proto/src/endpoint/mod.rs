@@ -7,11 +7,11 @@
 //! 3. Ask [`Endpoint::poll_timeout`] when to call [`Endpoint::handle_timeout`] next.
 //!
 //! Inside: `receiving` opens packets in the order of checks of `docs/spec/security.md`, with those
-//! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies,
-//! schemas and pulls, `watcher` does so for watches, `realm` keeps the member list and the roster
-//! in step with the others, with `fetching` to say from whom, `forgotten` remembers who speaks
-//! and is on it no more, `presence` notices who dies, `proving` sees to it that nobody is sent much
-//! where he may not be, and `newer` says who speaks a newer version.
+//! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies
+//! and pulls, `watcher` does so for watches, `schemas` gives values units, `realm` keeps the member
+//! list and the roster in step with the others, with `fetching` to say from whom, `forgotten`
+//! remembers who speaks and is on it no more, `presence` notices who dies, `proving` sees to it
+//! that nobody is sent much where he may not be, and `newer` says who speaks a newer version.
 
 mod asker;
 mod checking;
@@ -23,6 +23,7 @@ mod presence;
 mod proving;
 mod realm;
 mod receiving;
+mod schemas;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -32,13 +33,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
-use self::asker::{Question, Schemas};
+use self::asker::Question;
 use self::forgotten::Forgotten;
 pub use self::forgotten::ForgottenSpeaker;
 use self::newer::Newer;
 use self::peers::Peers;
 use self::proving::Held;
 use self::realm::{Serving, Sync};
+use self::schemas::Schemas;
 use self::watcher::{Repeats, Watch};
 use crate::config::Config;
 use crate::group;

@@ -16,7 +16,6 @@ use crate::presence::{Via, interval};
 use crate::question::QuestionId;
 use crate::question::budget::Shares;
 use crate::question::pull::{self, Due, Pulled};
-use crate::question::values::SCHEMA_MAX;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::wire::filter::Filter;
@@ -418,15 +417,6 @@ impl Endpoint {
                 self.sync.fetching.lied(now.instant, sender);
                 Ok(())
             }
-        }
-    }
-
-    /// Starts to pull a schema that is not known yet: from one source, and from another when those
-    /// that were asked take long. Any member can give its pages one by one. [QST-33]
-    pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
-        let blob = Blob::Schema(hash);
-        if self.pulls.is_slow(now, blob) {
-            self.pulls.start(now, from, blob, None, SCHEMA_MAX);
         }
     }
 

@@ -1,0 +1,244 @@
+//! Schemas, which give values their units: this node's own, those of others, and the replies that
+//! wait for one. [QST-40] [QST-41]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Endpoint;
+use super::asker::went_by_multicast;
+use crate::io::Event;
+use crate::keys::policy::Policy;
+use crate::question::report::{Outcome, Reply, ReplyValue};
+use crate::question::values::{SCHEMA_MAX, add_units, decode_schema, encode_schema, schema_hash};
+use crate::stats::Dropped;
+use crate::time::{Instant, Now};
+use crate::variable::{Schema, Table};
+use crate::wire::frame::Blob;
+use crate::wire::id::{NodeId, SenderId};
+
+/// Schemas remembered.
+const SCHEMAS_MAX: usize = 256;
+/// Processes remembered as sources of one schema.
+const SOURCES_MAX: usize = 8;
+
+/// A reply that waits for the schema with its units.
+pub(super) struct HeldReply {
+    pub(super) node: String,
+    pub(super) id: NodeId,
+    schema: [u8; 16],
+    pub(super) values: Option<Vec<ReplyValue>>,
+    by_multicast: bool,
+}
+
+impl HeldReply {
+    /// The reply, with these values.
+    pub(super) fn reply(self, values: Vec<ReplyValue>) -> Reply {
+        let Self { node, by_multicast, .. } = self;
+        Reply { node, outcome: Outcome::Values(values), by_multicast }
+    }
+}
+
+/// The schemas that this process knows, and its own.
+pub(super) struct Schemas {
+    known: BTreeMap<[u8; 16], Arc<Schema>>,
+    own: Option<([u8; 16], Arc<[u8]>)>,
+    own_is_of: u64,
+}
+
+impl Schemas {
+    pub(super) fn new(known: &[Arc<Schema>]) -> Self {
+        let by_hash = |schema: &Arc<Schema>| (schema_hash(&encode_schema(schema)), schema.clone());
+        let known = known.iter().take(SCHEMAS_MAX).map(by_hash).collect();
+        Self { known, own: None, own_is_of: 0 }
+    }
+
+    /// The hash and the bytes of this node's own schema: of what others may see. [QST-24]
+    pub(super) fn own(&mut self, table: &Table, policy: &Policy) -> ([u8; 16], Arc<[u8]>) {
+        if self.own_is_of != table.redefined() {
+            self.own = None;
+            self.own_is_of = table.redefined();
+        }
+        let own = self.own.get_or_insert_with(|| {
+            let shown = table.definitions().filter(|it| policy.allows_template(&it.template));
+            let bytes: Arc<[u8]> = encode_schema(&Schema::new(shown.cloned().collect())).into();
+            (schema_hash(&bytes), bytes)
+        });
+        (own.0, own.1.clone())
+    }
+
+    /// Serves these bytes as the own schema, in the name of the true one.
+    #[cfg(test)]
+    pub(super) fn lie(&mut self, table: &Table, bytes: &[u8]) {
+        let (hash, _) = self.own(table, &Policy::default());
+        self.own = Some((hash, bytes.into()));
+    }
+
+    /// The schema with this hash, if it is known.
+    pub(super) fn known(&self, hash: &[u8; 16]) -> Option<&Arc<Schema>> {
+        self.known.get(hash)
+    }
+
+    fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
+        if self.known.len() >= SCHEMAS_MAX {
+            self.known.pop_first();
+        }
+        self.known.insert(hash, schema);
+    }
+}
+
+impl Endpoint {
+    /// Values with their units, as soon as the schema is known.
+    pub(super) fn deliver_values(
+        &mut self,
+        now: Now,
+        request: u64,
+        sender: SenderId,
+        (node, id): (String, NodeId),
+        schema: Option<[u8; 16]>,
+        mut values: Vec<ReplyValue>,
+    ) {
+        let Some(hash) = schema else {
+            self.deliver(now, request, node, &id, Outcome::Values(values));
+            return;
+        };
+        if let Some(known) = self.schemas.known.get(&hash) {
+            add_units(&mut values, known);
+            self.deliver(now, request, node, &id, Outcome::Values(values));
+            return;
+        }
+        self.await_schema(now, request, sender, (node, id), hash, Some(values));
+    }
+
+    /// Holds a reply back until its schema is there: with values for their units, without for a
+    /// question that wants the schema itself. [QST-41]
+    pub(super) fn await_schema(
+        &mut self,
+        now: Now,
+        request: u64,
+        sender: SenderId,
+        (node, id): (String, NodeId),
+        schema: [u8; 16],
+        values: Option<Vec<ReplyValue>>,
+    ) {
+        let Some(question) = self.questions.get_mut(&request) else { return };
+        match &values {
+            Some(values) => {
+                let outcome = Outcome::Values(values.clone());
+                if !question.asking.answered(now.instant, &id, &outcome) {
+                    self.note_snapshot(now, request, id, values, false);
+                    return;
+                }
+            }
+            None => question.asking.pulling(now.instant, &id),
+        }
+        if question.held.iter().any(|held| held.id == id) {
+            return;
+        }
+        let by_multicast = went_by_multicast(&self.links, &question.asking);
+        question.held.push(HeldReply { node, id, schema, values, by_multicast });
+        question.asking.hold(question.held.len());
+        let sources = question.sources.entry(schema).or_default();
+        if sources.len() < SOURCES_MAX && !sources.contains(&sender) {
+            sources.push(sender);
+        }
+        if self.schemas.known.contains_key(&schema) {
+            self.release_held(now, schema);
+        } else {
+            self.pull_schema(now.instant, sender, schema);
+        }
+    }
+
+    /// Hands out the replies that waited for this schema: with units where it is known by now.
+    /// Where nobody has it values go without, and nodes that were asked for their schema are asked
+    /// again.
+    pub(super) fn release_held(&mut self, now: Now, hash: [u8; 16]) {
+        let schema = self.schemas.known.get(&hash).cloned();
+        let mut events = Vec::new();
+        for (request, question) in &mut self.questions {
+            let question_id = question.asking.id();
+            let (ready, waiting): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut question.held).into_iter().partition(|it| it.schema == hash);
+            question.held = waiting;
+            for mut held in ready {
+                let id = held.id;
+                let event = match (held.values.take(), &schema) {
+                    (Some(mut values), schema) => {
+                        if let Some(schema) = schema {
+                            add_units(&mut values, schema);
+                        }
+                        Event::Reply(question_id, held.reply(values))
+                    }
+                    (None, Some(schema)) => {
+                        let outcome = Outcome::Values(Vec::new());
+                        question.asking.answered(now.instant, &id, &outcome);
+                        Event::Schema(question_id, held.node, schema.clone())
+                    }
+                    (None, None) => {
+                        question.asking.retry(&id);
+                        continue;
+                    }
+                };
+                events.push((*request, id, event));
+            }
+            question.asking.hold(question.held.len());
+        }
+        self.hand_out(now, events);
+    }
+
+    /// Hands out what was held back; a watch that begins goes on from there.
+    fn hand_out(&mut self, now: Now, events: Vec<(u64, NodeId, Event)>) {
+        for (request, id, event) in events {
+            let values = match &event {
+                Event::Reply(_, Reply { outcome: Outcome::Values(values), .. })
+                    if self.watches.contains_key(&request) =>
+                {
+                    Some(values.clone())
+                }
+                _ => None,
+            };
+            self.event(event);
+            if let Some(values) = values {
+                self.note_snapshot(now, request, id, &values, true);
+            }
+        }
+    }
+
+    /// A schema has come in whole. What is no such schema is a lie: another node is asked. [QST-33]
+    pub(super) fn schema_pulled(
+        &mut self,
+        now: Now,
+        from: SenderId,
+        hash: [u8; 16],
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let genuine = schema_hash(bytes) == hash;
+        let Some(schema) = decode_schema(bytes).ok().filter(|_| genuine).map(Arc::new) else {
+            self.pull_failed(now, from, Blob::Schema(hash));
+            return Err(Dropped::Frame);
+        };
+        self.pulls.stop(|_, blob| *blob == Blob::Schema(hash));
+        self.schemas.learn(hash, schema.clone());
+        self.event(Event::SchemaLearned(hash, schema));
+        self.release_held(now, hash);
+        Ok(())
+    }
+
+    /// Starts to pull a schema that is not known yet: from one source, and from another when those
+    /// that were asked take long. Any member can give its pages one by one. [QST-33]
+    pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
+        let blob = Blob::Schema(hash);
+        if self.pulls.is_slow(now, blob) {
+            self.pulls.start(now, from, blob, None, SCHEMA_MAX);
+        }
+    }
+
+    /// Pulls a schema from the next source that is not asked for it yet.
+    pub(super) fn pull_schema_beside(&mut self, now: Now, hash: [u8; 16]) {
+        let sources = self.questions.values().filter_map(|it| it.sources.get(&hash)).flatten();
+        let pulls = &self.pulls;
+        let next = sources.copied().find(|it| !pulls.contains(*it, Blob::Schema(hash)));
+        if let Some(next) = next {
+            self.pull_schema(now.instant, next, hash);
+        }
+    }
+}
