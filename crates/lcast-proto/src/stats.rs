@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why a datagram was dropped. Each is counted; none is answered unless it says so.
+/// Why a datagram was dropped. Each is counted; none is answered but [`Self::Clock`] and
+/// [`Self::Costly`], which are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Dropped {
@@ -43,11 +44,13 @@ pub enum Dropped {
     Clock,
     /// A suspicion that does not count: old, by unicast, or by who has nothing to do with it.
     Suspicion,
+    /// A question of a member whose questions have cost more than its share of this node's time.
+    Costly,
 }
 
 impl Dropped {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Length,
         Self::Version,
         Self::Key,
@@ -66,6 +69,7 @@ impl Dropped {
         Self::Unasked,
         Self::Clock,
         Self::Suspicion,
+        Self::Costly,
     ];
 
     /// The word for it in `librecast.packet.dropped[KIND]`.
@@ -89,6 +93,7 @@ impl Dropped {
             Self::Unasked => "unasked",
             Self::Clock => "clock",
             Self::Suspicion => "suspicion",
+            Self::Costly => "costly",
         }
     }
 }

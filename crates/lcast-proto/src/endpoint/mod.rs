@@ -311,6 +311,7 @@ impl Endpoint {
             Act::Reply(reply) => self.send_reply(now, reply),
             Act::Tell(frame, to) => self.tell(now, frame, &to),
             Act::Challenge(to, way) => self.challenge(now, to, way),
+            Act::Drop(kind) => self.stats.count(kind),
         }
     }
 

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
-use super::budget::Shares;
+use super::budget::{Budget, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{DEADLINE_MAX, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::select::{Pattern, Selector, encoded_size_of};
+use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, VerbCode};
@@ -61,6 +62,8 @@ pub struct Answering {
     kept_bytes: usize,
     refusals: Shares,
     former_refusals: Shares,
+    /// What questions cost, for each who asks. [QST-46]
+    evaluations: Budget,
     watched: Watched,
 }
 
@@ -77,6 +80,8 @@ pub enum Act {
     Tell(ChangeFrame, Vec<(SenderId, Way)>),
     /// Have this watcher show that it receives there. [WAT-10]
     Challenge(SenderId, Way),
+    /// Count a question that was not evaluated. [QST-46]
+    Drop(Dropped),
 }
 
 /// An answer to be sent.
@@ -193,6 +198,7 @@ impl Default for Answering {
             kept_bytes: 0,
             refusals: Shares::new(REFUSALS_PER_SECOND, Duration::from_secs(1), 1),
             former_refusals: Shares::new(FORMER_REFUSALS_PER_SECOND, Duration::from_secs(1), 1),
+            evaluations: Budget::new(STEPS_PER_SECOND_MAX),
             watched: Watched::default(),
         }
     }
@@ -534,6 +540,9 @@ impl Answering {
             self.finish(key, now, node);
             return;
         }
+        if self.is_too_costly(key, now) {
+            return;
+        }
         self.serial += 1;
         let id = SampleId(self.serial);
         let Some(heard) = self.heard.get_mut(&key) else { return };
@@ -544,12 +553,35 @@ impl Answering {
         self.acts.push_back(Act::Sample(id, wanted));
     }
 
+    /// Whether the asker's questions have cost this node more than its share: then this one is
+    /// refused, and forgotten, so that it is looked at anew when it comes again. [QST-46]
+    fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
+        let Some(heard) = self.heard.get(&key) else { return false };
+        let &Heard { asker: member, way, by_group, round, .. } = heard;
+        if self.evaluations.ready_at(&member) <= now.instant {
+            return false;
+        }
+        self.forget(&key);
+        self.acts.push_back(Act::Drop(Dropped::Costly));
+        let back = Back { to: key.0, member, way, request: key.1, round, by_group };
+        let message = "this member's questions have cost more than its share of this node's time; \
+                       ask less often, or with a simpler predicate";
+        self.refuse_as(now, &back, RefusalReason::Busy, message);
+        true
+    }
+
+    /// Counts what the evaluation of a question took, for whoever asked it. [QST-46]
+    fn charge(&mut self, now: Instant, member: NodeId, steps: u64) {
+        let sharers = self.evaluations.sharers(now, &member);
+        self.evaluations.spend(now, member, steps, sharers);
+    }
+
     /// The shell has refreshed values.
     pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) {
         let waits =
             |heard: &Heard| matches!(&heard.step, Step::Sampling { id, .. } if *id == sampled);
         let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|key| !self.is_too_costly(*key, now)) {
             self.finish(key, now, node);
             self.schedule(key);
         }
@@ -581,10 +613,8 @@ impl Answering {
                 return;
             }
         };
-        let outcome = match task.mismatch(now, node) {
-            Some(answer) => Done::Answer(answer),
-            None => task.done(now, node, key),
-        };
+        let (outcome, steps) = task.outcome(now, node, key);
+        self.charge(now.instant, task.asker.id(), steps);
         let number = match &task.work {
             Work::Watch(watch) if outcome.can_change() => {
                 match self.subscribe(now, node, key, &task, watch) {

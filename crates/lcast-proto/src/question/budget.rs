@@ -2,8 +2,9 @@
 //!
 //! What a look at the values costs depends on what watchers ask for: patterns and predicates are
 //! theirs. So work is counted, and whoever has caused more of it than its share waits, and with it
-//! nobody else. The rule is [WAT-4] of `docs/spec/watch.md`. What is counted in packets is shared
-//! by [`Shares`]: [QST-28] [QST-34].
+//! nobody else: [WAT-4] of `docs/spec/watch.md`. The same holds of questions, whose asker does not
+//! wait but is refused: [QST-46]. What is counted in packets is shared by [`Shares`]: [QST-28]
+//! [QST-34].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,30 +24,62 @@ pub const WORK_OF_SAMPLE: u32 = 2_000;
 /// What a look counts as besides.
 pub const WORK_OF_LOOK: u32 = 50;
 
+/// Steps of evaluation that a node spends on questions in a second: a step takes some ten
+/// nanoseconds, so a fifth of one processor. [QST-46]
+pub const STEPS_PER_SECOND_MAX: u32 = 20_000_000;
+/// What comparing a name with a pattern, or telling a value, counts as, in steps.
+pub const STEPS_OF_NAME: u64 = 10;
+
+/// Members whose work is remembered; whoever is ahead least is forgotten for another.
+pub const MEMBERS_MAX: usize = 4_096;
+
 /// How far anybody may be ahead.
 const CREDIT: Duration = Duration::from_millis(100);
 
 /// What was done for each member, as the time in which its share allows for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Budget {
+    per_second: u32,
     /// Until when each is paid for.
     paid: BTreeMap<NodeId, Instant>,
 }
 
 impl Budget {
+    /// So much work in a second, of all together.
+    pub fn new(per_second: u32) -> Self {
+        Self { per_second, paid: BTreeMap::new() }
+    }
+
     /// Counts work for a member, one of so many who share.
     pub fn spend(&mut self, now: Instant, member: NodeId, work: u64, sharers: usize) {
         self.paid.retain(|_, until| *until > now);
         let work = u32::try_from(work).unwrap_or(u32::MAX);
         let sharers = u32::try_from(sharers).unwrap_or(u32::MAX).max(1);
-        let takes = Duration::from_secs(1).saturating_mul(work) / WORK_PER_SECOND_MAX;
+        let takes = Duration::from_secs(1).saturating_mul(work) / self.per_second;
         let from = self.paid.get(&member).copied().unwrap_or(now);
+        if self.paid.len() >= MEMBERS_MAX && !self.paid.contains_key(&member) {
+            let least = self.paid.iter().min_by_key(|(_, until)| **until).map(|(it, _)| *it);
+            least.and_then(|least| self.paid.remove(&least));
+        }
         self.paid.insert(member, from + takes.saturating_mul(sharers));
+    }
+
+    /// How many are ahead, this member among them: they share.
+    pub fn sharers(&self, now: Instant, member: &NodeId) -> usize {
+        let others = self.paid.iter().filter(|(it, until)| *it != member && **until > now);
+        others.count() + 1
     }
 
     /// When more may be done for a member.
     pub fn ready_at(&self, member: &NodeId) -> Instant {
         self.paid.get(member).map_or(Instant::from_micros(0), |until| *until - CREDIT)
+    }
+}
+
+impl Default for Budget {
+    /// That of watches. [WAT-4]
+    fn default() -> Self {
+        Self::new(WORK_PER_SECOND_MAX)
     }
 }
 
@@ -110,6 +143,21 @@ mod tests {
         let later = now + Duration::from_secs(3);
         budget.spend(later, other, 1, 1);
         assert_eq!(budget.paid.len(), 1, "who is paid for is forgotten");
+    }
+
+    #[test]
+    fn so_many_members_are_remembered_and_whoever_is_ahead_least_is_forgotten() {
+        let member = |number: usize| NodeId(u128::try_from(number).unwrap().to_be_bytes());
+        let now = Instant::from_micros(10_000_000);
+        let mut budget = Budget::default();
+        for number in 0..=MEMBERS_MAX {
+            let work = if number == 7 { 100 } else { 1_000 };
+            budget.spend(now, member(number), work, 1);
+            assert_eq!(budget.paid.len(), (number + 1).min(MEMBERS_MAX));
+        }
+        assert!(!budget.paid.contains_key(&member(7)), "it was ahead least");
+        assert_eq!(budget.sharers(now, &member(7)), MEMBERS_MAX + 1);
+        assert_eq!(budget.sharers(now + Duration::from_secs(1), &member(7)), 1);
     }
 
     /// [QST-34]

@@ -39,13 +39,8 @@ pub struct Node<'a> {
 }
 
 /// Whether the predicate holds on this table for this asker, who sees of the variables only those
-/// that it may read. [QST-23]
-pub fn judge(now: Now, node: Node<'_>, asker: &Certificate, predicate: &Predicate) -> Outcome {
-    judge_counted(now, node, asker, predicate).0
-}
-
-/// As [`judge`], with the steps that it took.
-pub fn judge_counted(
+/// that it may read; and the steps that it took. [QST-23]
+pub fn judge(
     now: Now,
     node: Node<'_>,
     asker: &Certificate,
@@ -67,17 +62,9 @@ pub fn judge_counted(
     })
 }
 
-/// The values that any of the patterns matches and that the asker may read, in order of name.
+/// The values that any of the patterns matches and that the asker may read, in order of name; and
+/// the number of names that were compared with a pattern.
 pub fn readable<'a>(
-    node: Node<'a>,
-    asker: &Certificate,
-    patterns: &'a [Pattern],
-) -> BTreeMap<&'a Name, &'a Entry> {
-    readable_counted(node, asker, patterns).0
-}
-
-/// As [`readable`], with the number of names that were compared with a pattern.
-pub fn readable_counted<'a>(
     node: Node<'a>,
     asker: &Certificate,
     patterns: &'a [Pattern],
@@ -93,25 +80,28 @@ pub fn readable_counted<'a>(
     (selected, compared)
 }
 
-/// The readable values as a reply carries them, or the answer when there are none or too many.
+/// The readable values as a reply carries them, or the answer when there are none or too many; and
+/// how many names were compared with a pattern, and how many values were told.
 pub(super) fn encoded(
     now: Now,
     node: Node<'_>,
     asker: &Certificate,
     patterns: &[Pattern],
-) -> Result<Vec<u8>, Answer> {
+) -> (Result<Vec<u8>, Answer>, u64) {
     let mut bytes = Vec::new();
-    for (name, entry) in readable(node, asker, patterns) {
+    let (values, mut work) = readable(node, asker, patterns);
+    for (name, entry) in values {
+        work += 1;
         encode_value(now.instant, name, entry, &mut bytes);
         if bytes.len() > REPLY_MAX {
             let message = format!("the values are over {REPLY_MAX} bytes; ask for less at once");
-            return Err(Answer::Error(ErrorCode::Limit.code(), message));
+            return (Err(Answer::Error(ErrorCode::Limit.code(), message)), work);
         }
     }
     if bytes.is_empty() {
-        return Err(Answer::Empty(EmptyReason::NoVariable.code()));
+        return (Err(Answer::Empty(EmptyReason::NoVariable.code())), work);
     }
-    Ok(bytes)
+    (Ok(bytes), work)
 }
 
 /// Whether a sender's wall clock is near enough to the own one for its packet to count. [PRE-10]

@@ -11,7 +11,7 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use super::budget::{Budget, WORK_OF_LOOK, WORK_OF_MESSAGE, WORK_OF_SAMPLE, WORK_OF_VALUE};
-use super::evaluate::{Node, judge_counted, readable_counted};
+use super::evaluate::{Node, judge, readable};
 use super::report::EmptyReason;
 use super::values::encode_value;
 use super::{SampleId, Wanted, Way};
@@ -525,7 +525,7 @@ impl Topic {
             self.told.values_mut().for_each(|told| *told = Told::default());
         }
         let entered = !std::mem::replace(&mut self.inside, true) || contradicted;
-        let (current, compared) = readable_counted(node, &self.asker, &self.patterns);
+        let (current, compared) = readable(node, &self.asker, &self.patterns);
         let mut batch = Batch::default();
         self.told.retain(|name, _| {
             let stays = current.contains_key(name);
@@ -548,7 +548,7 @@ impl Topic {
     /// Why this node is outside, if it is, and how much work it was to find out.
     fn judge(&self, now: Now, node: Node<'_>) -> (Option<EmptyReason>, u64) {
         let (outcome, steps) = match &self.selector.predicate {
-            Some(predicate) => judge_counted(now, node, &self.asker, predicate),
+            Some(predicate) => judge(now, node, &self.asker, predicate),
             None => (Match::Match, 0),
         };
         let reason = match outcome {
@@ -567,7 +567,7 @@ impl Topic {
         if outside.is_some() {
             return work;
         }
-        let (current, compared) = readable_counted(node, &self.asker, &self.patterns);
+        let (current, compared) = readable(node, &self.asker, &self.patterns);
         for name in current.into_keys() {
             self.told.entry(name.clone()).or_default();
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::super::budget::STEPS_OF_NAME;
 use super::super::evaluate::{self, Node};
 use super::super::report::{EmptyReason, ErrorCode};
 use super::super::{SetOrder, Wanted};
@@ -66,27 +67,42 @@ impl Task {
         Wanted { patterns, predicate: self.selector.predicate.clone() }
     }
 
+    /// What the question comes to, and the steps that it took to find out. [QST-46]
+    pub(super) fn outcome(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> (Done, u64) {
+        let (mismatch, steps) = self.mismatch(now, node);
+        if let Some(answer) = mismatch {
+            return (Done::Answer(answer), steps);
+        }
+        let (done, more) = self.done(now, node, key);
+        (done, steps.saturating_add(more))
+    }
+
     /// The answer of a node whose predicate is not true; `None` where it is.
-    pub(super) fn mismatch(&self, now: Now, node: Node<'_>) -> Option<Answer> {
-        let predicate = self.selector.predicate.as_ref()?;
-        match evaluate::judge(now, node, &self.asker, predicate) {
+    fn mismatch(&self, now: Now, node: Node<'_>) -> (Option<Answer>, u64) {
+        let Some(predicate) = &self.selector.predicate else { return (None, 0) };
+        let (outcome, steps) = evaluate::judge(now, node, &self.asker, predicate);
+        let answer = match outcome {
             Match::Match => None,
             Match::NoMatch => Some(Answer::Empty(EmptyReason::NoMatch.code())),
             Match::Undefined => Some(Answer::Empty(EmptyReason::Undefined.code())),
             Match::Error(message) => Some(Answer::Error(ErrorCode::Predicate.code(), message)),
-        }
+        };
+        (answer, u64::from(steps))
     }
 
     /// What is done where the predicate is true.
-    pub(super) fn done(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> Done {
-        let outcome = match &self.work {
-            Work::Here => return Done::Answer(Answer::Here),
+    fn done(&self, now: Now, node: Node<'_>, key: (SenderId, u64)) -> (Done, u64) {
+        match &self.work {
+            Work::Here => (Done::Answer(Answer::Here), 0),
             Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => {
-                evaluate::encoded(now, node, &self.asker, patterns).map(Done::Values)
+                let (values, names) = evaluate::encoded(now, node, &self.asker, patterns);
+                (values.map_or_else(Done::Answer, Done::Values), names * STEPS_OF_NAME)
             }
-            Work::Set(set) => evaluate::order(node, &self.asker, key, set).map(Done::Order),
-        };
-        outcome.unwrap_or_else(Done::Answer)
+            Work::Set(set) => {
+                let order = evaluate::order(node, &self.asker, key, set);
+                (order.map_or_else(Done::Answer, Done::Order), 0)
+            }
+        }
     }
 }
 

@@ -24,6 +24,8 @@ struct Bench {
     policy: Policy,
     table: Table,
     answering: Answering,
+    /// Questions that were not evaluated.
+    costly: usize,
 }
 
 fn bench() -> Bench {
@@ -54,6 +56,7 @@ fn bench() -> Bench {
         policy: Policy::default(),
         table,
         answering: Answering::default(),
+        costly: 0,
     }
 }
 
@@ -116,6 +119,10 @@ impl Bench {
             match act {
                 Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
                 Act::Set(..) | Act::Tell(..) | Act::Challenge(..) => {}
+                Act::Drop(kind) => {
+                    assert_eq!(kind, Dropped::Costly);
+                    self.costly += 1;
+                }
                 Act::Reply(reply) => answers.push(reply.answer),
             }
         }
@@ -427,4 +434,84 @@ fn who_is_told_to_wait_pushes_nobody_out() {
     let late = QuestionFrame { window, remaining: Duration::ZERO, ..bench.frame(5000) };
     assert_eq!(bench.hear(late), [Answer::Pending]);
     assert!(bench.answering.heard.keys().copied().eq(remembered));
+}
+
+impl Bench {
+    /// Gives the node a text of 64 KiB.
+    fn hold_a_text(&mut self) {
+        let (name, value) =
+            ("app.text".parse().unwrap(), Value::from("x".repeat(1 << 16).as_str()));
+        self.table.update(self.now, Update { name, value, time: None, version: None }).unwrap();
+    }
+
+    /// A question with a predicate, and the steps that this takes here.
+    fn judged(&self, request: u64, predicate: &str) -> (QuestionFrame, u64) {
+        let predicate: crate::select::Predicate = predicate.parse().unwrap();
+        let (_, steps) = evaluate::judge(self.now, self.node(), &self.asker, &predicate);
+        let selector = Selector { predicate: Some(predicate), ..Selector::default() };
+        (QuestionFrame { selector: selector.to_cbor(), ..self.frame(request) }, u64::from(steps))
+    }
+}
+
+/// What costs about as much as a predicate may.
+const COSTLY: &str = concat!(
+    r#"app.text.matches("[xy]+z") || app.text.matches("[xy]+w") || "#,
+    r#"app.text.matches("[xy]+v") || app.text.matches("[xy]+u")"#
+);
+
+/// [QST-46]
+#[test]
+fn whoever_asks_what_costs_most_is_refused_and_delays_nobody_for_long() {
+    let mut bench = bench();
+    bench.hold_a_text();
+    let (_, steps) = bench.judged(0, COSTLY);
+    assert!(steps > 50_000, "{steps} steps are not much");
+    let is_busy = |it: &Answer| matches!(it, Answer::Refused(code, _) if *code == 6);
+    let ask = |bench: &mut Bench, requests: std::ops::Range<u64>| {
+        let before = bench.costly;
+        let count = usize::try_from(requests.end - requests.start).unwrap();
+        let answers: Vec<Answer> =
+            requests.flat_map(|it| bench.hear(bench.judged(it, COSTLY).0)).collect();
+        let refused = answers.iter().filter(|it| is_busy(it)).count();
+        assert!(refused <= 16, "{refused} refusals");
+        let evaluated = answers.len() - refused;
+        assert_eq!(evaluated + bench.costly - before, count, "what is not answered is counted");
+        evaluated as u64 * steps
+    };
+    let at_once = u64::from(STEPS_PER_SECOND_MAX) / 10;
+    let spent = ask(&mut bench, 0..1_000);
+    assert!((at_once..=at_once + steps).contains(&spent), "{spent} of {at_once}");
+    // Another is answered meanwhile, and what costs nothing is answered to everybody.
+    let greedy = std::mem::replace(&mut bench.asker, bench.own.clone());
+    assert_eq!(bench.hear(bench.judged(5_000, "app.text != \"\"").0), [Answer::Here]);
+    bench.asker = greedy;
+    assert_eq!(bench.hear(bench.frame(5_001)), [Answer::Here]);
+    // A question that comes again when the member is ahead no more is evaluated.
+    bench.pass(Duration::from_secs(1));
+    let (frame, _) = bench.judged(999, COSTLY);
+    let answer = bench.hear(QuestionFrame { round: 2, ..frame });
+    assert!(matches!(answer.as_slice(), [Answer::Empty(_)]), "{answer:?}");
+    // And in a whole second there are as many steps as a second may have.
+    let spent: u64 = (0..20)
+        .map(|part| {
+            bench.pass(Duration::from_millis(50));
+            ask(&mut bench, 10_000 + part * 50..10_050 + part * 50)
+        })
+        .sum();
+    let whole = u64::from(STEPS_PER_SECOND_MAX);
+    assert!((whole * 9 / 10..=whole + at_once + steps).contains(&spent), "{spent} of {whole}");
+}
+
+/// [QST-46]
+#[test]
+fn who_asks_a_hundred_ordinary_questions_a_second_notices_nothing() {
+    let mut bench = bench();
+    bench.hold_a_text();
+    let predicate = r#"app.text.startsWith("x") && node.name.matches("^n[a-z]+$")"#;
+    for request in 0..1_000 {
+        let answers = bench.hear(bench.judged(request, predicate).0);
+        assert_eq!(answers, [Answer::Here], "{request}");
+        bench.pass(Duration::from_millis(10));
+    }
+    assert_eq!(bench.costly, 0);
 }
