@@ -13,6 +13,7 @@ mod exit;
 mod failure;
 mod json;
 mod output;
+mod owner;
 mod place;
 mod service;
 mod signals;

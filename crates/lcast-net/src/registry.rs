@@ -12,6 +12,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -25,8 +26,31 @@ pub struct RegistryConfig {
     /// that it can write and reads all, so that nodes of different users meet. A missing folder is
     /// made when its parent exists; below `/run` and `/tmp` open to every user, else private.
     pub folders: Vec<PathBuf>,
+    /// Where else a node registers, and looks, while a folder is not this user's own.
+    pub fallback: Option<Fallback>,
     /// What tells the realm from others. Not secret, and not trusted.
     pub realm_tag: u32,
+}
+
+/// A folder that serves while another does not. Whether it does is looked at again and again, so
+/// that nodes meet that were started before and after somebody took the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The folder that should serve.
+    pub instead_of: PathBuf,
+    /// The one that does, private to this user; made with its parents.
+    pub folder: PathBuf,
+}
+
+/// What keeps a folder from being this user's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It belongs to another user.
+    Owner(u32),
+    /// It is a link, or something else that is no folder.
+    NoFolder,
+    /// Everybody may remove what is in it: these are its permission bits.
+    Open(u32),
 }
 
 /// A node of this host and realm.
@@ -61,7 +85,13 @@ impl Registry {
     /// When there is no `/proc` to tell the network namespace.
     pub fn open(config: &RegistryConfig, own: Peer) -> io::Result<Self> {
         let namespace = network_namespace()?;
-        let folders = config.folders.iter().map(|path| Folder::new(path, &namespace)).collect();
+        let mut folders: Vec<Folder> =
+            config.folders.iter().map(|path| Folder::new(path, &namespace)).collect();
+        if let Some(fallback) = &config.fallback {
+            let mut folder = Folder::new(&fallback.folder, &namespace);
+            folder.instead_of = Some(fallback.instead_of.clone());
+            folders.push(folder);
+        }
         let mut registry = Self { folders, realm_tag: config.realm_tag, own, peers: Vec::new() };
         registry.register();
         Ok(registry)
@@ -121,6 +151,8 @@ impl Registry {
 /// One folder of the registry, for this network namespace.
 struct Folder {
     path: PathBuf,
+    /// It serves while this folder is not this user's own.
+    instead_of: Option<PathBuf>,
     namespace: String,
     open: Option<Open>,
     /// The change of the folder that `found` shows; none when it must be read again.
@@ -139,11 +171,17 @@ struct Open {
 impl Folder {
     fn new(path: &Path, namespace: &str) -> Self {
         let (path, namespace) = (path.to_owned(), namespace.to_owned());
-        Self { path, namespace, open: None, seen: None, found: Vec::new() }
+        Self { path, instead_of: None, namespace, open: None, seen: None, found: Vec::new() }
     }
 
     fn register(&mut self, name: Name) -> io::Result<()> {
         self.seen = None;
+        if let Some(other) = &self.instead_of {
+            if trouble(other).is_none() {
+                return Ok(());
+            }
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        }
         // Another node may remove the directory, when it is empty, between these steps.
         for _ in 0..REGISTER_TRIES_MAX {
             let open = match &mut self.open {
@@ -289,6 +327,21 @@ impl Drop for Folder {
             let _ = fs::unlinkat(&open.base, self.namespace.as_str(), AtFlags::REMOVEDIR);
         }
     }
+}
+
+/// What keeps a folder from being this user's own; none where it is, or could be made. Only where
+/// everybody may make folders does it matter to root whose it is.
+pub fn trouble(folder: &Path) -> Option<Trouble> {
+    let stat = fs::lstat(folder).ok()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Some(Trouble::NoFolder);
+    }
+    let user = rustix::process::geteuid();
+    if stat.st_uid != user.as_raw() && (!user.is_root() || folder.starts_with("/tmp")) {
+        return Some(Trouble::Owner(stat.st_uid));
+    }
+    let bits = stat.st_mode & 0o7777;
+    (bits & 0o1002 == 0o0002).then_some(Trouble::Open(bits))
 }
 
 /// Opens a directory without following a link, and makes it when it is missing.

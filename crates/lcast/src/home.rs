@@ -224,6 +224,11 @@ impl Home {
         folder.join(realm).join(node.as_str())
     }
 
+    /// Where nodes of this user meet when they cannot in a runtime folder. No realm has this name.
+    pub fn nodes_folder(&self) -> PathBuf {
+        self.state.join(".nodes")
+    }
+
     /// The folder of a realm of the user (without a home: of the system), whether it exists or not.
     pub fn folder(&self, name: &str) -> RealmFolder {
         if self.is_system() {

@@ -582,11 +582,14 @@ fn network_config(
     config.interfaces =
         if names.is_empty() { Selection::Automatic } else { Selection::Named(names) };
     if scope == lcast_net::Scope::Host {
-        let folders =
-            if registry.is_empty() { crate::runtime::registry_folders() } else { registry };
+        let (folders, fallback) = if registry.is_empty() {
+            (crate::runtime::registry_folders(), Some(crate::runtime::fallback()))
+        } else {
+            (registry, None)
+        };
         let [a, b, c, d, ..] = credential.realm().0;
-        config.registry =
-            Some(RegistryConfig { folders, realm_tag: u32::from_be_bytes([a, b, c, d]) });
+        let realm_tag = u32::from_be_bytes([a, b, c, d]);
+        config.registry = Some(RegistryConfig { folders, fallback, realm_tag });
     }
     config
 }

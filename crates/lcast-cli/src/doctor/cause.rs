@@ -44,6 +44,8 @@ causes! {
     BuffersSmall = "buffers-small",
     /// Datagrams were lost in full receive buffers.
     ReceiveOverflow = "receive-overflow",
+    /// The user's runtime folder is not the user's own.
+    RuntimeFolderForeign = "runtime-folder-foreign",
     /// The credential has expired.
     CredentialExpired = "credential-expired",
     /// The credential expires soon.
@@ -86,6 +88,7 @@ impl Cause {
             Self::NoMulticastRoute | Self::PortTaken => other.is_of_multicast(),
             Self::BuffersSmall
             | Self::ReceiveOverflow
+            | Self::RuntimeFolderForeign
             | Self::CredentialSoonExpired
             | Self::CredentialOtherRealm
             | Self::CredentialForgotten

@@ -9,6 +9,8 @@ use lcast_net::interfaces::{Interface, Selection};
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
+use super::runtime::RuntimeFacts;
+
 /// Everything that a diagnosis looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -68,6 +70,8 @@ pub(crate) struct HostFacts {
     pub(crate) receive_buffer: usize,
     /// What manages this host's firewall.
     pub(crate) firewall: Firewall,
+    /// The user's runtime folder, where it is not the user's own.
+    pub(crate) runtime: Option<RuntimeFacts>,
 }
 
 /// An interface.

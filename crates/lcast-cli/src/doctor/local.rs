@@ -10,6 +10,7 @@ use lcast_net::interfaces;
 use lcast_net::survey::{self, MulticastRoute};
 
 use super::facts::{Firewall, Holder, HostFacts, InterfaceFacts, Process, RealmFacts};
+use super::runtime::RuntimeFacts;
 
 /// The group that stands for all when the realm's own is not known.
 const ANY_GROUP: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x8000, 1);
@@ -48,6 +49,7 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
         receive_buffer: survey::receive_buffer(NetworkConfig::RECEIVE_BUFFER)
             .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
         firewall: firewall(),
+        runtime: RuntimeFacts::look(),
     }
 }
 

@@ -11,6 +11,15 @@ pub(super) fn as_root(root: bool, command: &str) -> String {
     steps.join(" && ")
 }
 
+/// A word as the shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "=._-/:".contains(char);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Sets a value of the kernel's.
 pub(super) fn sysctl(root: bool, name: &str, value: usize) -> String {
     as_root(root, &format!("sysctl -w {name}={value}"))

@@ -11,9 +11,11 @@ pub(crate) mod diagnose;
 pub(crate) mod facts;
 pub(crate) mod local;
 mod mend;
+pub(crate) mod runtime;
 pub(crate) mod subject;
 
 use self::cause::Cause;
+pub(crate) use self::mend::quoted;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,14 +20,16 @@ use lcast_proto::variable::{Table, Update};
 use crate::agent::Change;
 use crate::agent::background::{Background, Slow, Wants};
 use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
-use crate::agent::config::Config;
+use crate::agent::config::{Config, Source};
 use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
+use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::subject;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
+use crate::owner;
 use crate::place::{self, Place};
 use crate::service;
 use crate::signals::Signals;
@@ -54,6 +56,11 @@ pub(crate) async fn run(
     let place = place::resolve(everywhere, Purpose::Answer)?;
     let roots = Roots::default();
     let config = read_config(args.config.as_deref(), place.folder.as_ref(), &roots)?;
+    if let Some(folder) = &place.folder
+        && let Some(warning) = owner::warning("the realm's folder", folder.path())
+    {
+        tracing::warn!("{warning}");
+    }
     let name = place.credential.certificate().name().clone();
     let realm = place.credential.realm_name().to_owned();
     let certificate = place.credential.certificate().clone();
@@ -69,6 +76,11 @@ pub(crate) async fn run(
     node.open().await.map_err(Failure::internal)?;
     tracing::info!(%name, realm, pid = std::process::id(), "the agent answers");
     if scope == Scope::Host {
+        if let Some(runtime) = RuntimeFacts::look() {
+            let command = runtime.command(rustix::process::geteuid().is_root());
+            let what = runtime.what();
+            tracing::warn!("{what}; {command}, or set XDG_RUNTIME_DIR to a folder of yours");
+        }
         tracing::info!(
             "the realm '{realm}' is of this host alone, no other machine sees this agent; to have \
              it seen, join a realm that was made for several: 'librecast join FILE'"
@@ -206,7 +218,9 @@ fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<N
         .closed()
         .refresh(TICK, Box::new(refresh));
     if let Some(state) = state {
-        if let Some(warning) = open_to_others(&state) {
+        let foreign = owner::is_foreign(&state);
+        let foreign = foreign.then(|| owner::warning("the state folder", &state)).flatten();
+        if let Some(warning) = foreign.or_else(|| open_to_others(&state)) {
             tracing::warn!("{warning}");
         }
         builder = builder.state(state);
@@ -302,7 +316,31 @@ fn read_config(
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let passwd = std::fs::read_to_string(roots.etc.join("passwd")).unwrap_or_default();
-    Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)
+    let config = Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)?;
+    check_owner(&path, &config)?;
+    Ok(config)
+}
+
+/// Whoever can change the configuration can run commands as the agent's user: a warning, and where
+/// another user's has commands, a refusal.
+fn check_owner(path: &Path, config: &Config) -> Result<(), Failure> {
+    let warning = owner::warning("the configuration", path);
+    let runs = config.variables.iter().any(|it| matches!(it.source, Source::Command(_)));
+    match warning {
+        Some(warning) if runs && owner::is_foreign(path) => {
+            let message = "it has commands, and the agent runs none of another user's";
+            return Err(Failure::usage(format!("{warning}; {message}")));
+        }
+        Some(warning) => tracing::warn!("{warning}"),
+        None => {}
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    if let Some(warning) =
+        owner::warning("the configuration's folder", folder.unwrap_or(Path::new(".")))
+    {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// Tells on stderr what happens, by RUST_LOG; when quiet, what is wrong.

@@ -159,3 +159,48 @@ fn ended_or_running(mut process: lcast_lab::Process) -> String {
     }
     process.stderr()
 }
+
+/// Whoever can change the configuration runs commands as the agent's user.
+#[test]
+fn a_configuration_that_others_can_change_is_told_and_another_users_commands_are_not_run() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let credential = realm.issue(&Member::agent("web1"));
+    let start = "agent --exit-with-stdin --state state --config conf/agent.toml";
+    let start = || host.librecast(start).args(["--credential", &credential]);
+    host.shell("mkdir conf && cat >conf/agent.toml && chmod 666 conf/agent.toml && chmod 777 conf")
+        .input("[[variable]]\nname = 'app.x'\ncommand = ['true']\n")
+        .ok();
+    let output = start().run();
+    assert_eq!(output.code, 0, "{output}");
+    for part in [
+        "the configuration 'conf/agent.toml'",
+        "(mode 0666)",
+        "chmod go-w conf/agent.toml",
+        "the configuration's folder 'conf'",
+        "(mode 0777)",
+        "chmod go-w conf\n",
+    ] {
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+    }
+    host.shell("chmod go-w conf conf/agent.toml").ok();
+    let output = start().run();
+    assert!(output.code == 0 && !output.stderr.contains("chmod"), "{output}");
+    if !lab.has_many_users() {
+        return;
+    }
+    host.shell("chown 2001 conf/agent.toml").ok();
+    let output = start().run();
+    assert_eq!(output.code, 2, "{output}");
+    for part in ["'conf/agent.toml' belongs to user 2001", "chown 0 conf/agent.toml", "commands"] {
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+    }
+    // Without commands it only says what it likes.
+    host.shell("echo >conf/agent.toml && chown 2001 state").ok();
+    let output = start().run();
+    assert_eq!(output.code, 0, "{output}");
+    for part in ["'conf/agent.toml' belongs to user 2001", "the state folder 'state' belongs to"] {
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+    }
+}

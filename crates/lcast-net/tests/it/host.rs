@@ -208,7 +208,7 @@ fn registry(name: &str) -> RegistryConfig {
     let folder =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    RegistryConfig { folders: vec![folder], realm_tag: 7 }
+    RegistryConfig { folders: vec![folder], fallback: None, realm_tag: 7 }
 }
 
 fn config_with(folder: &RegistryConfig) -> NetworkConfig {

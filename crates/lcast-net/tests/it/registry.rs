@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use lcast_net::registry::{NAMES_MAX, PEERS_MAX, Peer, Registry, RegistryConfig};
+use lcast_net::registry::{
+    Fallback, NAMES_MAX, PEERS_MAX, Peer, Registry, RegistryConfig, Trouble, trouble,
+};
 use rustix::fs::FlockOperation;
 
 const TAG: u32 = 0xc0ffee;
@@ -17,7 +19,8 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn config(folders: &[&Path], realm_tag: u32) -> RegistryConfig {
-    RegistryConfig { folders: folders.iter().map(|path| path.to_path_buf()).collect(), realm_tag }
+    let folders = folders.iter().map(|path| path.to_path_buf()).collect();
+    RegistryConfig { folders, fallback: None, realm_tag }
 }
 
 fn peer(port: u16) -> Peer {
@@ -72,6 +75,46 @@ fn folders_are_read_together_and_a_node_is_found_once() {
     assert_eq!(ports(&mut one), [1, 4]);
     assert_eq!(ports(&mut two), [1, 4]);
     assert_eq!(ports(&mut again), [1, 2, 3]);
+}
+
+/// Whoever came before somebody took the folder, and whoever comes after, find each other.
+#[test]
+fn nodes_meet_elsewhere_while_their_folder_is_not_their_own() {
+    let (usual, state) = (folder("usual"), folder("state"));
+    let away = usual.with_extension("away");
+    let _ = fs::remove_dir_all(&away);
+    let fallback = Fallback { instead_of: usual.clone(), folder: state.join("deep/.run") };
+    let config = RegistryConfig { fallback: Some(fallback), ..config(&[&usual], TAG) };
+    let mut one = Registry::open(&config, peer(1)).unwrap();
+    assert!(!state.exists(), "it is made only when it is needed");
+    // The folder goes, as at a cleaning of /tmp, and somebody puts a link in its place.
+    fs::remove_dir_all(&usual).unwrap();
+    symlink(&away, &usual).unwrap();
+    assert_eq!(trouble(&usual), Some(Trouble::NoFolder));
+    let mut two = Registry::open(&config, peer(2)).unwrap();
+    assert!(two.is_registered());
+    assert_eq!((ports(&mut one), ports(&mut two)), (vec![2], vec![1]));
+    // It is mended: old and new meet there.
+    fs::remove_file(&usual).unwrap();
+    let mut three = Registry::open(&config, peer(3)).unwrap();
+    assert_eq!((ports(&mut one), ports(&mut two)), (vec![2, 3], vec![1, 3]));
+    assert_eq!(ports(&mut three), [1, 2]);
+}
+
+#[test]
+fn a_folder_that_is_not_ours_is_known_by_its_owner_and_its_bits() {
+    let folder = folder("trouble");
+    assert_eq!(trouble(&folder), None, "what is not there can be made");
+    fs::create_dir(&folder).unwrap();
+    for (bits, expected) in
+        [(0o700, None), (0o1777, None), (0o755, None), (0o777, Some(Trouble::Open(0o777)))]
+    {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(bits)).unwrap();
+        assert_eq!(trouble(&folder), expected, "{bits:o}");
+    }
+    if !rustix::process::geteuid().is_root() {
+        assert_eq!(trouble(Path::new("/etc")), Some(Trouble::Owner(0)));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, CredentialFacts, Facts, ForgottenFacts};
+use crate::doctor::mend::quoted;
 use crate::doctor::{Finding, Place, Severity};
 
 /// How long before its end a credential is worth a word.
@@ -58,15 +59,6 @@ fn issue(realm: &str, credential: &CredentialFacts) -> String {
         command += &format!(" --label {}", quoted(&format!("{key}={value}")));
     }
     command + &format!(" --out {name}.credential")
-}
-
-/// A word as the shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "=._-/:".contains(char);
-    if word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Nobody of the realm speaks, and others do at its port.

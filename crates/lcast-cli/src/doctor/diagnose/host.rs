@@ -22,6 +22,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if realm.scope == Scope::Host {
         findings.extend(loopback(host));
+        findings.extend(runtime(host));
     } else {
         for interface in meant(realm, host) {
             findings.extend(judge(facts, interface));
@@ -48,6 +49,13 @@ fn loopback(host: &HostFacts) -> Option<Finding> {
         return Some(no_ipv6(host, loopback));
     }
     (!loopback.interface.up).then(|| down(host, loopback))
+}
+
+/// A runtime folder that is not the user's own: nodes meet elsewhere.
+fn runtime(host: &HostFacts) -> Option<Finding> {
+    let runtime = host.runtime.as_ref()?;
+    let (what, command) = (runtime.what(), runtime.command(host.root));
+    Some(Finding::here(Cause::RuntimeFolderForeign, Severity::Warning, what, command))
 }
 
 /// The interfaces that the realm is meant to use, usable or not. Where it takes whatever is there,

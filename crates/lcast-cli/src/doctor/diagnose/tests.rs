@@ -1,11 +1,13 @@
 //! Judgements by themselves; the lab shows that the facts are what they are taken for.
 
 use lcast_net::interfaces::{Address, Interface, Selection};
+use lcast_net::registry::Trouble;
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
 use super::diagnose;
 use crate::doctor::facts::*;
+use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::{Finding, Place, Severity};
 
 fn card() -> InterfaceFacts {
@@ -74,6 +76,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             holders: Vec::new(),
             receive_buffer: 425_984,
             firewall: Firewall::Nft,
+            runtime: None,
         },
         credential: Some(credential(3650)),
         asked: Some(AskedFacts { agents: agents.to_vec(), tracked: true, ..AskedFacts::default() }),
@@ -101,6 +104,29 @@ fn only(facts: &Facts) -> Finding {
     let mut findings = diagnose(facts);
     assert_eq!(findings.len(), 1, "{findings:?}");
     findings.remove(0)
+}
+
+#[test]
+fn a_runtime_folder_of_others_matters_to_realms_of_one_host() {
+    let check = |trouble: Trouble, what: &str, command: &str| {
+        let mut facts = sound(&[]);
+        let owner = "user 'mallory' (1001)".to_owned();
+        let folder = "/tmp/librecast-1000".into();
+        let instead = "/state/.nodes".into();
+        facts.host.root = false;
+        facts.host.runtime = Some(RuntimeFacts { folder, trouble, owner, instead });
+        assert_eq!(ids(&facts), [""; 0]);
+        facts.realm.scope = Scope::Host;
+        let finding = only(&facts);
+        assert_eq!(finding.cause.id(), "runtime-folder-foreign");
+        assert_eq!((finding.severity, finding.command.as_str()), (Severity::Warning, command));
+        assert!(finding.what.contains("'/tmp/librecast-1000'"), "{}", finding.what);
+        assert!(finding.what.contains(what), "{}", finding.what);
+    };
+    let remove = "sudo rm -rf /tmp/librecast-1000";
+    check(Trouble::Owner(1001), "belongs to user 'mallory' (1001)", remove);
+    check(Trouble::NoFolder, "a link or file of user 'mallory'", remove);
+    check(Trouble::Open(0o777), "(mode 0777)", "chmod 700 /tmp/librecast-1000");
 }
 
 #[test]

@@ -141,6 +141,34 @@ fn the_realm_local_is_looked_at_and_never_asked() {
     assert_eq!(capture.datagrams(), []);
 }
 
+/// In `/tmp` anybody can be first to make something of that name.
+#[test]
+fn a_runtime_folder_that_is_not_the_users_own() {
+    let lab = Lab::new(1).attach(0, &[]).build();
+    let host = lab.host(0);
+    let (runtime, doctor) = (host.path("runtime"), host.librecast("doctor"));
+    content(&doctor);
+    for (taken, command) in [
+        (format!("rm -rf {runtime}/librecast && ln -s /nowhere {runtime}/librecast"), "rm -rf "),
+        (format!("mkdir -p {runtime}/librecast && chmod 777 {runtime}/librecast"), "chmod 700 "),
+    ] {
+        host.shell(&taken).ok();
+        let finding = diagnosed(&doctor, "runtime-folder-foreign");
+        assert_eq!(finding["severity"], "warning");
+        assert!(finding["what"].as_str().unwrap().contains("user 'root' (0)"), "{finding}");
+        assert!(finding["command"].as_str().unwrap().starts_with(command), "{finding}");
+        // Whoever came before it is mended and whoever comes after find each other all the same.
+        let mut agent = host.librecast("agent").start();
+        let answers = || host.librecast("get host.name").run().code == 0;
+        wait_until("the agent to answer elsewhere", DEADLINE, answers);
+        assert!(agent.stderr().contains("/.nodes' instead; "), "{}", agent.stderr());
+        mend(&host, &finding);
+        wait_until("the agent to answer in the mended folder", DEADLINE, answers);
+        agent.kill();
+        content(&doctor);
+    }
+}
+
 #[test]
 fn an_agents_credential_is_enough_to_look() {
     let lab = Lab::new(2).build();
