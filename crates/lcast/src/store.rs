@@ -203,11 +203,14 @@ impl Store {
         file::create_private_folder(folder)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(Self::FILE);
-        // SQLite would wait for ever for the other end of a pipe.
-        if let Err(source) = file::open(&path)
-            && source.kind() == io::ErrorKind::Other
-        {
-            return Err(StoreError::Folder { path, source });
+        // SQLite would wait for ever for the other end of a pipe, in place of its own files too.
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let path = folder.join(format!("{}{suffix}", Self::FILE));
+            if let Err(source) = file::open(&path)
+                && source.kind() == io::ErrorKind::Other
+            {
+                return Err(StoreError::Folder { path, source });
+            }
         }
         let wrap = |source| classify(&path, source);
         let connection = connect(&path).map_err(wrap)?;
@@ -599,6 +602,10 @@ pub struct StateLock {
     _file: File,
 }
 
+/// How long a lock is waited for, and how often it is looked at.
+const LOCK_WAIT: Duration = Duration::from_millis(200);
+const LOCK_STEP: Duration = Duration::from_millis(5);
+
 /// Why a state folder could not be locked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -629,26 +636,39 @@ impl StateLock {
     /// The file in the state folder.
     pub const FILE: &str = "lock";
 
-    /// Locks the state in this folder, made (0700) when absent.
+    /// Locks the state in this folder, made (0700) when absent. Waits a moment for the lock: a
+    /// process that was killed holds it until the kernel has torn it down.
     ///
     /// # Errors
     /// [`LockError`].
     pub fn acquire(folder: &Path) -> Result<Self, LockError> {
+        let begin = std::time::Instant::now();
+        Self::acquire_while(folder, || {
+            std::thread::sleep(LOCK_STEP);
+            begin.elapsed() < LOCK_WAIT
+        })
+    }
+
+    /// Locks the state, and looks again as long as `pause` says so when it is held.
+    fn acquire_while(folder: &Path, mut pause: impl FnMut() -> bool) -> Result<Self, LockError> {
         let path = folder.join(Self::FILE);
         let wrap = |source| LockError::File { path: path.clone(), source };
         file::create_private_folder(folder).map_err(wrap)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(file::SECRET_MODE);
         let mut file = options.open(&path).map_err(wrap)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let _ = file.take(20).read_to_string(&mut text);
-                let pid = text.trim().parse().ok();
-                return Err(LockError::Held { path: folder.to_owned(), pid });
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if pause() => {}
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    let _ = file.take(20).read_to_string(&mut text);
+                    let pid = text.trim().parse().ok();
+                    return Err(LockError::Held { path: folder.to_owned(), pid });
+                }
+                Err(TryLockError::Error(source)) => return Err(wrap(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(wrap(source)),
         }
         // The pid is for people; on a full disk the lock holds without it.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));

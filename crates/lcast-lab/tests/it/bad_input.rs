@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use lcast_lab::{Lab, Member, Realm, wait_until};
+use lcast_lab::{DEADLINE, Lab, Member, Realm, wait_until};
 
 use crate::fleet::{CONFIG, Fleet};
 
@@ -48,6 +48,33 @@ fn malformed_words_are_refused_before_anything_is_sent() {
         source == own.0 || source == own.1
     });
     assert_eq!(sent.count(), 0, "something was sent");
+}
+
+/// A shell passes a pipe by `<(...)`: it is read, up to a limit, and Ctrl-C ends the wait for it.
+#[test]
+fn names_come_from_pipes_and_what_has_no_end_is_given_up() {
+    let fleet = Fleet::new(2, 0, CONFIG);
+    let host = fleet.lab.host(0);
+    let ask = |source: &str| {
+        let job = fleet.realm.admin("get host.name --names");
+        job.args(["--nodes-from", source])
+    };
+    host.shell("mkfifo names silent && mkdir folder").ok();
+    let writer = host.shell("echo db2 >names").start();
+    let output = ask("names").run();
+    assert_eq!((output.code, output.stdout.as_str()), (0, "db2\n"), "{output}");
+    drop(writer);
+    let output = ask("/dev/stdin").input("web1\n").run();
+    assert_eq!((output.code, output.stdout.as_str()), (0, "web1\n"), "{output}");
+    for (source, part) in [("/dev/zero", "longer than 16 MiB"), ("folder", "folder")] {
+        let output = ask(source).run();
+        assert_eq!(output.code, 2, "{output}");
+        assert!(output.stderr.contains(&format!("'{source}'")), "{output}");
+        assert!(output.stderr.contains(part), "{output}");
+    }
+    let mut waiting = ask("silent").start();
+    waiting.signal(rustix::process::Signal::INT);
+    assert_eq!(waiting.wait(DEADLINE).code, 130);
 }
 
 #[test]

@@ -254,13 +254,37 @@ fn a_second_agent_is_kept_off_and_told_the_pid() {
     assert_eq!(names, BTreeSet::from(["state".to_owned()]));
 }
 
+/// A process that was killed holds its lock until the kernel is done with it.
 #[test]
-fn a_pipe_in_place_of_the_store_is_told_at_once() {
-    let folder = Folder::new("store");
-    let path = folder.path().join(Store::FILE);
-    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
-    let error = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("a pipe or device"), "{error}");
+fn the_lock_of_a_dying_process_is_waited_for() {
+    let folder = Folder::new("lock");
+    let mut dying = Some(StateLock::acquire(folder.path()).unwrap());
+    let mut looks = 0;
+    let lock = StateLock::acquire_while(folder.path(), || {
+        looks += 1;
+        if looks == 3 {
+            dying.take();
+        }
+        true
+    });
+    assert!(lock.is_ok() && looks == 3, "{looks}");
+    let error = StateLock::acquire_while(folder.path(), || false).unwrap_err();
+    assert!(matches!(error, LockError::Held { .. }), "{error}");
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_of_the_store_is_told_at_once() {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let folder = Folder::new("store");
+        let path = folder.path().join(format!("{}{suffix}", Store::FILE));
+        if !suffix.is_empty() {
+            drop(Store::open(folder.path()).unwrap());
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let error = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a pipe or device"), "{error}");
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
 }
 
 /// Makes a database by these statements, and gives what opening it says.
