@@ -1,8 +1,7 @@
 //! The system calls that no safe crate offers, and all unsafe code of this crate.
 //!
-//! For `recvmmsg` with control data, a few integer socket options and tokio's watching of a
-//! descriptor. Not for anything that
-//! `rustix` or `socket2` have.
+//! For `recvmmsg` with control data, a few integer socket options, tokio's watching of a descriptor
+//! and programs that die with their parent. Not for anything that `rustix` or `socket2` have.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -30,6 +29,22 @@ pub(crate) struct Received {
     pub(crate) interface: Option<u32>,
     /// The socket's count of datagrams lost to a full buffer so far, once there is one.
     pub(crate) overflow: Option<u32>,
+}
+
+/// Has a program killed when the thread that starts it ends, as with its process, however that
+/// ends.
+pub fn die_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let parent = rustix::process::getpid();
+    let bind = move || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        // It may have ended before.
+        let there = rustix::process::getppid() == Some(parent);
+        there.then_some(()).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+    };
+    // SAFETY: between fork and exec the closure makes two system calls and neither allocates nor
+    // locks; what it captures is a number.
+    unsafe { command.pre_exec(bind) };
 }
 
 /// Has the current tokio runtime watch a descriptor for input.

@@ -1,7 +1,8 @@
 //! Programs that the configuration names: started without a shell, bounded, and never left behind.
 //!
-//! [`run`] runs one program once. When they run is told in [`background`](super::background), what
-//! their output means in [`formats`](super::formats).
+//! [`run`] runs one program once. What left its process group is for `strays`. When programs run
+//! is told in [`background`](super::background), what their output means in
+//! [`formats`](super::formats).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,6 +20,7 @@ use super::builtin::Roots;
 use super::config::Command;
 use super::configured::Finished;
 use super::formats::Output;
+use super::strays::{self, Running};
 
 /// Why a program gave no output to read.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +78,14 @@ const REAP_WAIT: Duration = Duration::from_secs(1);
 pub async fn run(command: &Command, roots: &Roots) -> Result<Finished, RunError> {
     let mut child = start(command, &roots.etc)?;
     let mut group = Group::of(&child);
+    let running = Running::of(pid(&child));
     let outcome =
         timeout(command.timeout, attend(&mut child, &mut group, command.output_max)).await;
     group.kill();
     let ended = timeout(REAP_WAIT, child.wait()).await;
     group.forget();
+    drop(running);
+    strays::end().await;
     let (bytes, complaint) = outcome.map_err(|_| RunError::Timeout(command.timeout))??;
     let status = ended.map_err(|_| RunError::Timeout(command.timeout))??;
     let Some(code) = status.code() else {
@@ -104,6 +109,7 @@ fn start(command: &Command, etc: &Path) -> Result<Child, RunError> {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    lcast_net::die_with_parent(process.as_std_mut());
     if let Some(user) = &command.user
         && let Some((uid, gid)) = switch_to(user, etc)?
     {

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod configured;
 pub mod formats;
+pub(crate) mod strays;
 pub(crate) mod validity;
 
 use lcast_proto::name::Step;

@@ -21,6 +21,7 @@ use crate::agent::Change;
 use crate::agent::background::{Background, Slow, Wants};
 use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
 use crate::agent::config::{Config, Source};
+use crate::agent::strays;
 use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
@@ -66,6 +67,9 @@ pub(crate) async fn run(
     let certificate = place.credential.certificate().clone();
     let scope = place.credential.network().scope;
     let slow = slow(&place, &config, &roots);
+    if let Err(error) = strays::adopt() {
+        tracing::warn!(%error, "what commands leave in sessions of their own outlives them");
+    }
     let mut background = Background::start(&config.variables, slow, &roots);
     let node = start(place, &config, &roots, background.wants())?;
     apply(&node, std::mem::take(&mut background.initial)).await?;
@@ -93,6 +97,7 @@ pub(crate) async fn run(
     };
     service::notify("STOPPING=1");
     background.stop().await;
+    strays::end().await;
     node.leave().await;
     tracing::info!(%name, realm, "the agent has left");
     ended.map(|()| Exit::Success)

@@ -17,6 +17,7 @@ mod large;
 mod local;
 mod loss;
 mod nodes;
+mod programs;
 mod realms;
 mod scripts;
 mod secrecy;
