@@ -7,6 +7,7 @@ use lcast::{PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::presence::{State, Via};
+use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb};
 use lcast_proto::time::Timestamp;
 use serde_json::{Value as Json, json};
@@ -266,7 +267,7 @@ struct Told {
     hold: u32,
     /// Those that answered and hold an older one.
     behind: Vec<String>,
-    /// Those that did not answer.
+    /// Those that did not answer, or not in time.
     silent: Vec<String>,
     interrupted: bool,
 }
@@ -280,18 +281,10 @@ async fn tell(everywhere: &Everywhere) -> Result<Told, Failure> {
     let mut told = Told::default();
     let mut ask = roll_call(FRESH);
     loop {
-        let again = ask.only.is_some();
+        let first = ask.only.is_none();
         let asked = question::ask(&session, &mut signals, ask, |_| Ok(())).await?;
         told.interrupted = asked.interrupted;
-        let report = asked.report;
-        if !again {
-            told.nodes = report.expected;
-            told.silent = report.missing.iter().map(|it| it.node.clone()).collect();
-            told.behind.clone_from(&report.behind);
-        }
-        // Who is silent this time has not said that it holds it by now.
-        let unheard = |name: &String| report.missing.iter().any(|it| it.node == *name);
-        told.behind.retain(|name| report.behind.contains(name) || unheard(name));
+        told.take(&asked.report, first);
         let patience = TELLING + TELLING_PER_AGENT * told.nodes;
         if told.behind.is_empty() || told.interrupted || begun.elapsed() > patience {
             break;
@@ -304,15 +297,31 @@ async fn tell(everywhere: &Everywhere) -> Result<Told, Failure> {
         ask = Ask { only: Some(told.behind.clone()), ..roll_call(FRESH) };
     }
     session.close().await;
-    let without = told.behind.len() + told.silent.len();
-    told.hold = told.nodes.saturating_sub(u32::try_from(without).unwrap_or(u32::MAX));
     Ok(told)
+}
+
+impl Told {
+    /// Takes what a roll call says: the first of all, another of those that hold an older list.
+    fn take(&mut self, report: &Report, first: bool) {
+        // Who did not answer, or not in time, has not said that it holds the list.
+        let unheard = || report.missing.iter().chain(&report.late).map(|it| &it.node);
+        if first {
+            self.nodes = report.expected;
+            self.behind.clone_from(&report.behind);
+            self.silent = unheard().filter(|it| !report.behind.contains(it)).cloned().collect();
+        } else {
+            self.behind
+                .retain(|name| report.behind.contains(name) || unheard().any(|it| it == name));
+        }
+        let without = self.behind.len() + self.silent.len();
+        self.hold = self.nodes.saturating_sub(u32::try_from(without).unwrap_or(u32::MAX));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use lcast_proto::keys::NodeId;
-    use lcast_proto::question::report::Report;
+    use lcast_proto::question::report::UnheardNode;
 
     use super::*;
     use crate::output::printer::json_line;
@@ -373,6 +382,35 @@ mod tests {
             let asked = question::Asked { report, schemas: Vec::new(), interrupted };
             assert_eq!(judge(&asked), expected, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn only_who_said_so_holds_the_list() {
+        let unheard = |names: &[&str]| {
+            let node = |name: &&str| UnheardNode {
+                node: (*name).to_owned(),
+                last_heard: None,
+                state: State::Alive,
+                outcome_unknown: false,
+            };
+            names.iter().map(node).collect::<Vec<_>>()
+        };
+        let report = |behind: &[&str], late: &[&str], missing: &[&str]| Report {
+            expected: 6,
+            behind: behind.iter().map(|it| (*it).to_owned()).collect(),
+            late: unheard(late),
+            missing: unheard(missing),
+            ..Report::default()
+        };
+        let mut told = Told::default();
+        told.take(&report(&["a", "b", "c"], &["b", "d"], &["e"]), true);
+        assert_eq!((told.nodes, told.hold), (6, 1));
+        assert_eq!((told.behind.join(" "), told.silent.join(" ")), ("a b c".into(), "e d".into()));
+        // Of those that are behind one holds it by now; the others are too busy to say, or silent.
+        told.take(&report(&[], &["b"], &["c"]), false);
+        assert_eq!((told.hold, told.behind.join(" ")), (2, "b c".into()));
+        told.take(&report(&["c"], &[], &[]), false);
+        assert_eq!((told.hold, told.behind.join(" ")), (3, "c".into()));
     }
 
     #[test]
