@@ -23,6 +23,8 @@ const FILE: &str = "roster.cbor";
 const LENGTH_MAX: u64 = 16 * 1024 * 1024;
 /// Schemas kept.
 const SCHEMAS_MAX: usize = 64;
+/// Bytes of the schemas kept, together: with as much of the roster they fit the file.
+const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How much later a member was heard than the file says, to be news.
 const NEWER_BY: Duration = Duration::from_secs(5);
 /// How old the file may be before it is written again without news.
@@ -79,10 +81,12 @@ impl Memory {
 
     /// A schema was learned.
     pub(crate) fn learn(&mut self, schema: Arc<Schema>) {
-        if self.schemas.len() >= SCHEMAS_MAX {
-            self.schemas.remove(0);
-        }
         self.schemas.push(schema);
+        let length = |schema: &Arc<Schema>| encode_schema(schema).len();
+        let mut bytes: usize = self.schemas.iter().map(length).sum();
+        while self.schemas.len() > SCHEMAS_MAX || bytes > SCHEMAS_BYTES_MAX {
+            bytes -= length(&self.schemas.remove(0));
+        }
         self.news = true;
     }
 
@@ -124,6 +128,35 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::file::tests::Folder;
+
+    /// A file that is too long would count as empty from then on.
+    #[test]
+    fn schemas_are_kept_up_to_a_number_and_a_length() {
+        use lcast_proto::value::Type;
+        use lcast_proto::variable::{Definition, Kind};
+
+        let folder = Folder::new("memory");
+        let wall = Timestamp::from_millis(1_000_000_000);
+        let description = "x".repeat(Definition::DESCRIPTION_MAX);
+        let schema = |number: usize, variables: usize| {
+            let definition = |at: usize| {
+                let name = format!("app.n{number:03}.v{at:05}");
+                Definition::new(&name, Type::Int, Kind::Gauge).description(&description)
+            };
+            Arc::new(Schema::new((0..variables).map(definition).collect()))
+        };
+        for variables in [1, 4_000] {
+            let folder = folder.path().join(variables.to_string());
+            let length = encode_schema(&schema(0, variables)).len();
+            let kept = SCHEMAS_MAX.min(SCHEMAS_BYTES_MAX / length);
+            let mut memory = Memory::load(folder.clone(), wall);
+            (0..=kept).for_each(|number| memory.learn(schema(number, variables)));
+            memory.save(&[], wall);
+            let again = Memory::load(folder, wall);
+            assert_eq!((memory.schemas.len(), again.schemas.len()), (kept, kept), "{length}");
+            assert_eq!(again.schemas.first(), Some(&schema(1, variables)), "the oldest went");
+        }
+    }
 
     /// The next command of a user must not say that a node was heard long before it was.
     #[test]

@@ -1,7 +1,7 @@
 //! Schemas, which give values their units: this node's own, those of others, and the replies that
 //! wait for one. [QST-40] [QST-41]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Endpoint;
@@ -16,8 +16,10 @@ use crate::variable::{Schema, Table};
 use crate::wire::frame::Blob;
 use crate::wire::id::{NodeId, SenderId};
 
-/// Schemas remembered.
+/// Schemas remembered; the longest known is forgotten for another.
 const SCHEMAS_MAX: usize = 256;
+/// Bytes of remembered schemas together, as they travel: members decide how long theirs are.
+const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Processes remembered as sources of one schema.
 const SOURCES_MAX: usize = 8;
 
@@ -41,15 +43,23 @@ impl HeldReply {
 /// The schemas that this process knows, and its own.
 pub(super) struct Schemas {
     known: BTreeMap<[u8; 16], Arc<Schema>>,
+    /// The known ones, the longest known first, with their length.
+    order: VecDeque<([u8; 16], usize)>,
+    /// Their length together.
+    bytes: usize,
     own: Option<([u8; 16], Arc<[u8]>)>,
     own_is_of: u64,
 }
 
 impl Schemas {
     pub(super) fn new(known: &[Arc<Schema>]) -> Self {
-        let by_hash = |schema: &Arc<Schema>| (schema_hash(&encode_schema(schema)), schema.clone());
-        let known = known.iter().take(SCHEMAS_MAX).map(by_hash).collect();
-        Self { known, own: None, own_is_of: 0 }
+        let (order, own) = (VecDeque::new(), None);
+        let mut schemas = Self { known: BTreeMap::new(), order, bytes: 0, own, own_is_of: 0 };
+        for schema in known {
+            let bytes = encode_schema(schema);
+            schemas.learn(schema_hash(&bytes), bytes.len(), schema.clone());
+        }
+        schemas
     }
 
     /// The hash and the bytes of this node's own schema: of what others may see. [QST-24]
@@ -78,11 +88,18 @@ impl Schemas {
         self.known.get(hash)
     }
 
-    fn learn(&mut self, hash: [u8; 16], schema: Arc<Schema>) {
-        if self.known.len() >= SCHEMAS_MAX {
-            self.known.pop_first();
+    fn learn(&mut self, hash: [u8; 16], length: usize, schema: Arc<Schema>) {
+        if self.known.contains_key(&hash) {
+            return;
+        }
+        while self.known.len() >= SCHEMAS_MAX || self.bytes + length > SCHEMAS_BYTES_MAX {
+            let Some((oldest, length)) = self.order.pop_front() else { break };
+            self.known.remove(&oldest);
+            self.bytes -= length;
         }
         self.known.insert(hash, schema);
+        self.order.push_back((hash, length));
+        self.bytes += length;
     }
 }
 
@@ -217,7 +234,7 @@ impl Endpoint {
             return Err(Dropped::Frame);
         };
         self.pulls.stop(|_, blob| *blob == Blob::Schema(hash));
-        self.schemas.learn(hash, schema.clone());
+        self.schemas.learn(hash, bytes.len(), schema.clone());
         self.event(Event::SchemaLearned(hash, schema));
         self.release_held(now, hash);
         Ok(())
@@ -240,5 +257,32 @@ impl Endpoint {
         if let Some(next) = next {
             self.pull_schema(now.instant, next, hash);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemas_are_remembered_up_to_a_number_and_a_length() {
+        let empty = Arc::new(Schema::new(Vec::new()));
+        let check = |length: usize, max: usize| {
+            let mut schemas = Schemas::new(&[]);
+            let hash = |number: usize| u128::try_from(number).unwrap().to_be_bytes();
+            for number in 0..=max {
+                let known = number.min(max);
+                assert_eq!((schemas.known.len(), schemas.bytes), (known, known * length));
+                schemas.learn(hash(number), length, empty.clone());
+            }
+            assert_eq!((schemas.known.len(), schemas.order.len()), (max, max));
+            assert!(!schemas.known.contains_key(&hash(0)) && schemas.known(&hash(max)).is_some());
+            // What is known takes no room again.
+            schemas.learn(hash(max), length, empty.clone());
+            assert_eq!((schemas.known.len(), schemas.bytes), (max, max * length));
+        };
+        check(1, SCHEMAS_MAX);
+        check(SCHEMA_MAX, SCHEMAS_BYTES_MAX / SCHEMA_MAX);
+        check(SCHEMAS_BYTES_MAX, 1);
     }
 }
