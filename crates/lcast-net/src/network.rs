@@ -73,8 +73,6 @@ pub struct Wake {
     /// Interfaces, addresses or multicast routes changed: call [`Network::refresh`]. Changes come
     /// in bursts, so let a tenth of a second pass first.
     pub interfaces_changed: bool,
-    /// A socket whose send would have blocked has room again.
-    pub writable: bool,
 }
 
 /// Counts since the network was opened.
@@ -249,8 +247,8 @@ impl Network {
         }
     }
 
-    /// Waits until datagrams arrive, interfaces change or a full send buffer has room, and fills
-    /// `batch` with the datagrams that wait, at most one batch, fairly shared among the sockets.
+    /// Waits until datagrams arrive or interfaces change, and fills `batch` with the datagrams that
+    /// wait, at most one batch, fairly shared among the sockets.
     ///
     /// Safe to cancel: a datagram is taken from the kernel only when this returns.
     ///
@@ -492,7 +490,6 @@ impl Network {
                 });
                 continue;
             };
-            wake.writable |= self.table.has_room(*one);
             let share = (DATAGRAMS_MAX - used) / (ready.len() - position);
             used += self.take_from(token, used, share.max(1).min(DATAGRAMS_MAX - used), batch);
         }

@@ -17,11 +17,10 @@ pub(crate) struct Poller {
     epoll: AsyncFd<OwnedFd>,
 }
 
-/// What a descriptor is ready for.
+/// A descriptor with input, by its token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
     pub(crate) token: u64,
-    pub(crate) writable: bool,
 }
 
 impl Poller {
@@ -37,13 +36,6 @@ impl Poller {
     /// Watches a descriptor for input.
     pub(crate) fn add(&self, source: impl AsFd, token: u64) -> io::Result<()> {
         epoll::add(self.epoll.get_ref(), source, EventData::new_u64(token), EventFlags::IN)?;
-        Ok(())
-    }
-
-    /// Watches a descriptor for input, and for room to write when `writable`.
-    pub(crate) fn want(&self, source: impl AsFd, token: u64, writable: bool) -> io::Result<()> {
-        let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-        epoll::modify(self.epoll.get_ref(), source, EventData::new_u64(token), flags)?;
         Ok(())
     }
 
@@ -77,8 +69,8 @@ impl Poller {
             }
         };
         ready.extend(events.iter().map(|event| {
-            let Event { flags, data } = *event;
-            Ready { token: data.u64(), writable: flags.contains(EventFlags::OUT) }
+            let Event { data, .. } = *event;
+            Ready { token: data.u64() }
         }));
         Ok(events.len())
     }

@@ -40,8 +40,8 @@ impl SendOutcome {
         self.sent > 0 && self.failures.is_empty()
     }
 
-    /// Whether trying again makes sense once [`Wake::writable`](crate::Wake::writable) is seen.
-    pub fn would_block(&self) -> bool {
+    /// Whether a copy was not taken for want of room: the link works all the same.
+    pub(crate) fn would_block(&self) -> bool {
         self.failures.iter().any(|failure| matches!(failure.error, SendError::WouldBlock))
     }
 }

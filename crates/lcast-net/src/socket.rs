@@ -33,8 +33,6 @@ pub(crate) struct Bound {
     pub(crate) overflow: Overflow,
     /// The size of the receive buffer that was granted, in the kernel's counting.
     pub(crate) receive_buffer: usize,
-    /// Whether a send would have blocked and the poller watches for room.
-    wants_room: bool,
 }
 
 impl Bound {
@@ -85,7 +83,7 @@ impl Bound {
         sys::set_receive_overflow(socket.as_fd())?;
         let receive_buffer = raise_buffer(&socket, receive_buffer)?;
         let socket = socket.into();
-        Ok(Self { socket, role, overflow: Overflow::default(), receive_buffer, wants_room: false })
+        Ok(Self { socket, role, overflow: Overflow::default(), receive_buffer })
     }
 
     /// Joins the socket's group on a link.
@@ -194,22 +192,16 @@ impl SocketTable {
         self.sockets.values()
     }
 
-    /// Sends from a socket; when it would block, [`Self::has_room`] tells when to try again.
-    pub(crate) fn send(&mut self, token: Token, to: SocketAddrV6, bytes: &[u8]) -> io::Result<()> {
-        let Some(bound) = self.sockets.get_mut(&token) else {
+    /// Sends from a socket, without waiting for room.
+    pub(crate) fn send(&self, token: Token, to: SocketAddrV6, bytes: &[u8]) -> io::Result<()> {
+        let Some(bound) = self.sockets.get(&token) else {
             return Err(io::Error::from(io::ErrorKind::NotConnected));
         };
         loop {
             match bound.socket.send_to(bytes, to) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    if error.kind() == io::ErrorKind::WouldBlock && !bound.wants_room {
-                        self.poller.want(&bound.socket, token.0, true)?;
-                        bound.wants_room = true;
-                    }
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -222,17 +214,5 @@ impl SocketTable {
     /// The socket that is ready, or `None` for the watched descriptor.
     pub(crate) fn token_of(ready: Ready) -> Option<Token> {
         (ready.token != 0).then_some(Token(ready.token))
-    }
-
-    /// Whether a socket that would have blocked has room again.
-    pub(crate) fn has_room(&mut self, ready: Ready) -> bool {
-        let Some(bound) = self.sockets.get_mut(&Token(ready.token)) else { return false };
-        if !ready.writable || !bound.wants_room {
-            return false;
-        }
-        bound.wants_room = false;
-        // A socket that cannot be watched any more is closed by the next refresh.
-        let _ = self.poller.want(&bound.socket, ready.token, false);
-        true
     }
 }

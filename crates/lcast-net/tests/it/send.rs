@@ -1,6 +1,6 @@
 //! What can go wrong on the way out.
 
-use lcast_net::{Batch, Scope, SendError, SendOutcome, Target};
+use lcast_net::{Scope, SendError, SendOutcome, Target};
 
 use crate::world::{Host, config, ip, open, scenarios, tell, tool, wait_for};
 
@@ -46,7 +46,7 @@ scenarios! {
         });
     }
 
-    fn a_full_send_buffer_blocks_and_has_room_again() {
+    fn a_full_send_buffer_is_told_and_not_waited_for() {
         let far = Host::new();
         far.wire("eth0", 1);
         tool("tc", "qdisc add dev eth0 root tbf rate 20mbit burst 4kb limit 8mb");
@@ -61,11 +61,11 @@ scenarios! {
                 sent += 1;
                 assert!(sent < 10_000, "the send buffer never filled");
             };
-            assert!(outcome.would_block(), "{outcome:?}");
             assert_eq!(first_error(&outcome), "WouldBlock");
-            let mut batch = Batch::new();
-            while !node.recv(&mut batch).await.unwrap().writable {}
-            assert!(tell(&mut node, "ff12::1", &[0; 1152]).is_complete());
+            // What the kernel has taken leaves, and makes room.
+            while !tell(&mut node, "ff12::1", &[0; 1152]).is_complete() {
+                tokio::task::yield_now().await;
+            }
         });
     }
 }
