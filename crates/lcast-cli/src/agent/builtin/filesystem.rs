@@ -41,8 +41,12 @@ pub struct Filesystems {
     usage: fn(&Path) -> Option<Usage>,
     /// What threads are still to say, by mount point; local ones together under "".
     pending: BTreeMap<String, Receiver<Answer>>,
+    /// When those of other hosts were asked last, counted in askings.
+    asked: BTreeMap<String, u64>,
+    askings: u64,
     known: BTreeSet<String>,
     limited: Limited,
+    unread: Limited,
 }
 
 /// One line of the table of mounts.
@@ -155,8 +159,11 @@ impl Filesystems {
             exclude: options.filesystem_exclude.clone(),
             usage: options.usage,
             pending: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            askings: 0,
             known: BTreeSet::new(),
             limited: Limited::default(),
+            unread: Limited::default(),
         }
     }
 
@@ -182,7 +189,11 @@ impl Filesystems {
             output.put_at(MAP, &mount.point, "mode", mount.mode);
             present.insert(mount.point.clone());
         }
-        self.ask(&mounts);
+        let (shown, all) = self.ask(&mounts);
+        let map = "system.filesystem[*].usage";
+        let way_out = "so many of other hosts do not answer that none can be read; unmount them, \
+                       or leave them out, by [builtin] filesystem.exclude";
+        self.unread.tell(&Extent { map, shown, all, way_out }, output);
         for (point, usage) in self.collect() {
             if let Some(usage) = usage
                 && present.contains(&point)
@@ -220,19 +231,30 @@ impl Filesystems {
         shown
     }
 
-    /// Starts threads for the file systems of which no answer is awaited.
-    fn ask(&mut self, mounts: &[Mount]) {
-        let (remote, local): (Vec<&Mount>, Vec<&Mount>) =
+    /// Starts threads for the file systems of which no answer is awaited; those of other hosts take
+    /// turns, when there are many. How many of these can be read (none where dead ones take up all
+    /// threads and others wait), and how many there are.
+    fn ask(&mut self, mounts: &[Mount]) -> (usize, usize) {
+        let (mut remote, local): (Vec<&Mount>, Vec<&Mount>) =
             mounts.iter().partition(|mount| is_remote(mount));
         let points = |mounts: &[&Mount]| mounts.iter().map(|it| it.point.clone()).collect();
         if !local.is_empty() {
             self.start("", points(&local));
         }
+        self.asked.retain(|point, _| remote.iter().any(|it| it.point == *point));
+        remote.sort_by_key(|it| self.asked.get(&it.point).copied().unwrap_or_default());
+        let waiting =
+            |pending: &BTreeMap<String, _>| pending.keys().filter(|task| !task.is_empty()).count();
+        let stuck = waiting(&self.pending);
+        let all = remote.len();
         for mount in remote {
-            if self.pending.len() <= REMOTE_MAX {
+            if waiting(&self.pending) < REMOTE_MAX && !self.pending.contains_key(&mount.point) {
+                self.askings += 1;
+                self.asked.insert(mount.point.clone(), self.askings);
                 self.start(&mount.point, points(&[mount]));
             }
         }
+        (if stuck >= REMOTE_MAX && all > stuck { 0 } else { all }, all)
     }
 
     fn start(&mut self, task: &str, points: Vec<String>) {
@@ -383,5 +405,55 @@ mod tests {
             assert!(errors.iter().all(|(_, it)| it.contains("only 512 of 513")), "{errors:?}");
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// The values of a table of so many mounts of other hosts, of which some never answer, after so
+    /// many readings: how many have a size, and whether it is told that some are not read.
+    fn remote(dead: usize, alive: usize, readings: usize) -> (usize, bool) {
+        let name = format!("lcast-remote-{}-{dead}-{alive}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(folder.join("proc/self")).unwrap();
+        let line = |kind: &str, it: usize| {
+            format!("{it} 1 0:{it} / /mnt/{kind}/{it} rw - nfs4 host:/{it} rw\n")
+        };
+        let dead_ones = (1..=dead).map(|it| line("dead", it));
+        let table: String =
+            dead_ones.chain((1001..=1000 + alive).map(|it| line("x", it))).collect();
+        std::fs::write(folder.join("proc/self/mountinfo"), table).unwrap();
+        let usage = |path: &Path| {
+            while path.starts_with("/mnt/dead") {
+                std::thread::park();
+            }
+            Some(Usage { limit: 1, ..Usage::default() })
+        };
+        let mut filesystems = Filesystems::new(&Options { usage, ..Options::default() });
+        let (mut sizes, mut told) = (BTreeSet::new(), false);
+        for _ in 0..readings {
+            told = false;
+            for change in filesystems.read(&Roots::under(&folder)) {
+                let Change::Update(update) = change else { continue };
+                let name = update.name.to_string();
+                told |= name.starts_with("librecast.variable[\"system.filesystem[*].usage\"]");
+                if name.ends_with(".limit") {
+                    sizes.insert(name);
+                }
+            }
+            if sizes.len() == alive && !told {
+                break;
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+        (sizes.len(), told)
+    }
+
+    #[test]
+    fn every_file_system_of_another_host_has_its_turn() {
+        assert_eq!(remote(0, 3 * REMOTE_MAX + 1, 200), (3 * REMOTE_MAX + 1, false));
+        assert_eq!(remote(REMOTE_MAX - 1, 3, 200), (3, false), "one thread is left for three");
+    }
+
+    #[test]
+    fn dead_ones_that_keep_others_from_being_read_are_told() {
+        assert_eq!(remote(REMOTE_MAX, 3, 3), (0, true));
     }
 }
