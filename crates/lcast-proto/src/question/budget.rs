@@ -25,8 +25,8 @@ pub const WORK_OF_SAMPLE: u32 = 2_000;
 pub const WORK_OF_LOOK: u32 = 50;
 
 /// Steps of evaluation that a node spends on questions in a second: a step takes some ten
-/// nanoseconds, so a fifth of one processor. [QST-46]
-pub const STEPS_PER_SECOND_MAX: u32 = 20_000_000;
+/// nanoseconds, so a tenth of one processor. [QST-46]
+pub const STEPS_PER_SECOND_MAX: u32 = 10_000_000;
 /// What comparing a name with a pattern, or telling a value, counts as, in steps.
 pub const STEPS_OF_NAME: u64 = 10;
 
