@@ -4,6 +4,7 @@
 //! batch is emptied by the next receive.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::Duration;
 
 /// The longest datagram that is passed on; longer ones are counted and dropped.
 pub const DATAGRAM_LEN_MAX: usize = 1152;
@@ -33,6 +34,8 @@ pub struct Datagram<'a> {
     pub link: u32,
     /// How many datagrams this socket lost to a full buffer since the datagram before.
     pub overflow: u32,
+    /// How long it has waited to be taken, as far as the kernel tells: not of unicast.
+    pub waited: Duration,
 }
 
 /// Datagrams of one wake-up, at most [`DATAGRAMS_MAX`].
@@ -50,6 +53,7 @@ pub(crate) struct Entry {
     pub(crate) destination: Destination,
     pub(crate) link: u32,
     pub(crate) overflow: u32,
+    pub(crate) waited: Duration,
 }
 
 impl Batch {
@@ -79,6 +83,7 @@ impl Batch {
             destination: entry.destination,
             link: entry.link,
             overflow: entry.overflow,
+            waited: entry.waited,
         })
     }
 }

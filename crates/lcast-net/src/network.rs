@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
 
 use crate::batch::{Batch, DATAGRAMS_MAX, Destination, Entry};
 use crate::group::{GROUPS_MAX, Group, GroupOptions, JoinError};
@@ -18,6 +19,9 @@ use crate::scope::Scope;
 use crate::send::{SendError, SendFailure, SendOutcome, Target};
 use crate::socket::{Bound, Role, SocketTable, Token};
 use crate::sys::{self, Received};
+
+/// The longest that a datagram is believed to have waited; over that the wall clock was set.
+const WAITED_MAX: Duration = Duration::from_secs(1);
 
 /// How a network is opened.
 #[derive(Clone, Debug)]
@@ -197,6 +201,16 @@ impl Network {
     /// How far its packets go.
     pub fn scope(&self) -> Scope {
         self.config.scope
+    }
+
+    /// The own address of a link that a sender reaches: of the kind of its own, else the first.
+    pub fn local_towards(&self, link: u32, sender: &Ipv6Addr) -> Option<SocketAddrV6> {
+        let near = sender.is_unicast_link_local();
+        let link = self.links.get(&link)?;
+        let mut locals = link.locals(&self.table).map(|(local, _)| local);
+        let first = locals.next()?;
+        let mut all = std::iter::once(first).chain(locals);
+        Some(all.find(|it| it.ip().is_unicast_link_local() == near).unwrap_or(first))
     }
 
     /// The links in use, by index.
@@ -510,7 +524,7 @@ impl Network {
         let Batch { buffers, entries } = batch;
         let taken =
             sys::receive(socket.as_fd(), &mut buffers[first..first + count], |index, received| {
-                stats.overflow += u64::from(overflow.count(received.overflow));
+                stats.overflow += u64::from(overflow.count(received.told.overflow));
                 let (link, destination) = arrival(role, &received);
                 let source = received.source;
                 let inside = !host || source.ip().is_loopback() || own.contains(source.ip());
@@ -523,7 +537,9 @@ impl Network {
                     stats.received += 1;
                     let (buffer, len) = (first + index, received.len);
                     let overflow = overflow.take();
-                    entries.push(Entry { buffer, len, source, destination, link, overflow });
+                    let waited = received.told.arrived.map_or(Duration::ZERO, waited_since);
+                    let entry = Entry { buffer, len, source, destination, link, overflow, waited };
+                    entries.push(entry);
                 }
             });
         // Nothing waits any more, or the kernel reports a fault of the link, which the watch
@@ -532,12 +548,19 @@ impl Network {
     }
 }
 
+/// How long a datagram has waited that arrived at this time by the wall clock; nothing when that
+/// clock was set meanwhile.
+fn waited_since(arrived: SystemTime) -> Duration {
+    let waited = arrived.elapsed().unwrap_or_default();
+    if waited > WAITED_MAX { Duration::ZERO } else { waited }
+}
+
 /// The link that a datagram came by and what it was sent to.
 fn arrival(role: Role, received: &Received) -> (u32, Destination) {
     match role {
         Role::Unicast { link, local } => (link, Destination::Unicast(local)),
         Role::Group { group, link } => {
-            (received.interface.or(link).unwrap_or(0), Destination::Group(group))
+            (received.told.interface.or(link).unwrap_or(0), Destination::Group(group))
         }
     }
 }

@@ -76,6 +76,7 @@ impl Bound {
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddrV6::new(group, port, 0, link.unwrap_or(0)).into())?;
         sys::set_receive_packet_info(socket.as_fd())?;
+        sys::set_receive_time(socket.as_fd())?;
         Self::new(socket, Role::Group { group, link }, receive_buffer)
     }
 

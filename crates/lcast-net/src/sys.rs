@@ -9,12 +9,13 @@ use std::mem;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
+use std::time::{Duration, SystemTime};
 
 use libc::c_int;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::batch::{DATAGRAM_LEN_MAX, DATAGRAMS_MAX};
+use crate::batch::DATAGRAM_LEN_MAX;
 
 /// What the kernel said about one received datagram.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +26,19 @@ pub(crate) struct Received {
     pub(crate) truncated: bool,
     /// The sender.
     pub(crate) source: SocketAddrV6,
-    /// The interface it came in by, when the socket asks for it.
+    /// What only some sockets are told.
+    pub(crate) told: Told,
+}
+
+/// What the kernel tells of a datagram when the socket asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// The interface it came in by.
     pub(crate) interface: Option<u32>,
     /// The socket's count of datagrams lost to a full buffer so far, once there is one.
     pub(crate) overflow: Option<u32>,
+    /// When it arrived, by the wall clock.
+    pub(crate) arrived: Option<SystemTime>,
 }
 
 /// Has a program killed when the thread that starts it ends, as with its process, however that
@@ -60,6 +70,11 @@ pub(crate) fn set_receive_packet_info(socket: BorrowedFd<'_>) -> io::Result<()> 
     set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
 }
 
+/// Turns on the control message that tells when a datagram arrived.
+pub(crate) fn set_receive_time(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
 /// Turns on the control message that counts datagrams lost to a full buffer.
 pub(crate) fn set_receive_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
@@ -83,8 +98,13 @@ fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_LEN]);
 
-/// More than an overflow count (a header and 4 bytes) and a packet info (a header and 20).
-const CONTROL_LEN: usize = 96;
+/// More than an overflow count (a header and 4 bytes), a packet info (a header and 20) and a time
+/// (a header and 16).
+const CONTROL_LEN: usize = 128;
+
+/// Datagrams of one system call: mostly one has come, and to tell the kernel of many buffers costs
+/// more than to call again.
+const AT_ONCE: usize = 8;
 
 /// Receives what is queued, one datagram a buffer, without waiting; `found` is told each.
 ///
@@ -94,16 +114,40 @@ pub(crate) fn receive(
     buffers: &mut [[u8; DATAGRAM_LEN_MAX]],
     mut found: impl FnMut(usize, Received),
 ) -> io::Result<usize> {
-    let wanted = buffers.len().min(DATAGRAMS_MAX);
+    let mut taken = 0;
+    for some in buffers.chunks_mut(AT_ONCE) {
+        let wanted = some.len();
+        match receive_some(socket, some, |index, received| found(taken + index, received)) {
+            Ok(count) => {
+                taken += count;
+                if count < wanted {
+                    break;
+                }
+            }
+            Err(error) if taken == 0 => return Err(error),
+            // The next call meets it again.
+            Err(_) => break,
+        }
+    }
+    Ok(taken)
+}
+
+/// As [`receive`], by one system call, at most [`AT_ONCE`].
+fn receive_some(
+    socket: BorrowedFd<'_>,
+    buffers: &mut [[u8; DATAGRAM_LEN_MAX]],
+    mut found: impl FnMut(usize, Received),
+) -> io::Result<usize> {
+    let wanted = buffers.len().min(AT_ONCE);
     // SAFETY: these C structures hold integers and pointers; all zero is a valid value of each.
     let (mut names, mut vectors, mut messages) = unsafe {
         (
-            mem::zeroed::<[libc::sockaddr_in6; DATAGRAMS_MAX]>(),
-            mem::zeroed::<[libc::iovec; DATAGRAMS_MAX]>(),
-            mem::zeroed::<[libc::mmsghdr; DATAGRAMS_MAX]>(),
+            mem::zeroed::<[libc::sockaddr_in6; AT_ONCE]>(),
+            mem::zeroed::<[libc::iovec; AT_ONCE]>(),
+            mem::zeroed::<[libc::mmsghdr; AT_ONCE]>(),
         )
     };
-    let mut controls = [Control([0; CONTROL_LEN]); DATAGRAMS_MAX];
+    let mut controls = [Control([0; CONTROL_LEN]); AT_ONCE];
     for (index, buffer) in buffers.iter_mut().enumerate().take(wanted) {
         vectors[index].iov_base = buffer.as_mut_ptr().cast();
         vectors[index].iov_len = buffer.len();
@@ -131,13 +175,11 @@ pub(crate) fn receive(
     }
     let count = (count as usize).min(wanted);
     for (index, message) in messages.iter().enumerate().take(count) {
-        let (interface, overflow) = control_of(&message.msg_hdr);
         let received = Received {
             len: (message.msg_len as usize).min(DATAGRAM_LEN_MAX),
             truncated: message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
             source: address_of(&names[index]),
-            interface,
-            overflow,
+            told: told_of(&message.msg_hdr),
         };
         found(index, received);
     }
@@ -153,26 +195,34 @@ fn address_of(name: &libc::sockaddr_in6) -> SocketAddrV6 {
     )
 }
 
-/// Reads the ingress interface and the overflow count from a header that `recvmmsg` filled.
-fn control_of(header: &libc::msghdr) -> (Option<u32>, Option<u32>) {
-    let (mut interface, mut overflow) = (None, None);
+/// Reads the control messages of a header that `recvmmsg` filled.
+fn told_of(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: the kernel set msg_controllen to what it wrote at msg_control, which is still live
     // and aligned for cmsghdr.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !next.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a header that lies whole within
-        // the control data; the data of these two messages has the type the kernel documents for
+        // the control data; the data of these messages has the type the kernel documents for
         // them, and is read without assuming its alignment.
         unsafe {
             let (level, kind) = ((*next).cmsg_level, (*next).cmsg_type);
             if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_PKTINFO {
                 let info = libc::CMSG_DATA(next).cast::<libc::in6_pktinfo>().read_unaligned();
-                interface = Some(info.ipi6_ifindex as u32);
+                told.interface = Some(info.ipi6_ifindex as u32);
             } else if level == libc::SOL_SOCKET && kind == libc::SO_RXQ_OVFL {
-                overflow = Some(libc::CMSG_DATA(next).cast::<u32>().read_unaligned());
+                told.overflow = Some(libc::CMSG_DATA(next).cast::<u32>().read_unaligned());
+            } else if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
+                let time = libc::CMSG_DATA(next).cast::<libc::timespec>().read_unaligned();
+                told.arrived = time_of(&time);
             }
             next = libc::CMSG_NXTHDR(header, next);
         }
     }
-    (interface, overflow)
+    told
+}
+
+fn time_of(time: &libc::timespec) -> Option<SystemTime> {
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
 }

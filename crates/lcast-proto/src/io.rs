@@ -65,6 +65,8 @@ pub struct Datagram<'a> {
     pub local: SocketAddrV6,
     /// Whether it was sent to a multicast group.
     pub multicast: bool,
+    /// How long it has waited to be taken, as far as that is known.
+    pub waited: Duration,
     /// The payload.
     pub bytes: &'a [u8],
 }

@@ -508,20 +508,14 @@ impl Table {
     }
 
     /// The values of the variable at these steps and of all below it, in order of name.
-    pub fn below<'a>(
+    pub fn below<'a, S: AsRef<[Step]>>(
         &'a self,
-        steps: &[Step],
-    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> + use<'a> {
-        // The names with this beginning end where its last step, one byte longer, would stand.
-        let mut end = steps.to_vec();
-        let end = match end.last_mut() {
-            Some(Step::Segment(last) | Step::Key(last)) => {
-                last.push('\0');
-                Bound::Excluded(end.as_slice())
-            }
-            None => Bound::Unbounded,
-        };
-        self.entries.range::<[Step], _>((Bound::Included(steps), end))
+        steps: S,
+    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> + use<'a, S> {
+        let from = (Bound::Included(steps.as_ref()), Bound::Unbounded);
+        // Names with this beginning stand together.
+        let all = self.entries.range::<[Step], _>(from);
+        all.take_while(move |(name, _)| name.starts_with(steps.as_ref()))
     }
 
     /// Every value, in order of name.

@@ -418,25 +418,18 @@ impl Driver {
             self.overflow_seen = overflow;
             self.endpoint.handle_input(now, Input::Overrun(lost));
         }
-        let links = self.network.links();
         for datagram in batch.iter() {
             let (local, multicast) = match datagram.destination {
                 Arrival::Unicast(local) => (local, false),
                 Arrival::Group(_) => {
-                    let link = links.iter().find(|link| link.index == datagram.link);
-                    // One that the sender reaches: of the kind of its own.
-                    let near = datagram.source.ip().is_unicast_link_local();
-                    let local = |link: &LinkInfo| {
-                        let mut own = link.addresses.iter();
-                        let same = own.find(|it| it.ip().is_unicast_link_local() == near);
-                        same.or(link.addresses.first()).copied()
-                    };
-                    let Some(local) = link.and_then(local) else { continue };
+                    let sender = datagram.source.ip();
+                    let local = self.network.local_towards(datagram.link, sender);
+                    let Some(local) = local else { continue };
                     (local, true)
                 }
             };
-            let from = datagram.source;
-            let datagram = Datagram { from, local, multicast, bytes: datagram.bytes };
+            let lcast_net::Datagram { source: from, bytes, waited, .. } = datagram;
+            let datagram = Datagram { from, local, multicast, waited, bytes };
             self.endpoint.handle_input(now, Input::Datagram(datagram));
             self.drain();
         }

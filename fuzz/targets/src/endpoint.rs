@@ -75,7 +75,13 @@ fn agent() -> Endpoint {
 }
 
 fn hear(agent: &mut Endpoint, now: Now, bytes: &[u8], multicast: bool) {
-    let datagram = Datagram { from: address(9, 5000), local: address(1, 24242), multicast, bytes };
+    let datagram = Datagram {
+        from: address(9, 5000),
+        local: address(1, 24242),
+        multicast,
+        waited: Duration::ZERO,
+        bytes,
+    };
     agent.handle_input(now, Input::Datagram(datagram));
 }
 

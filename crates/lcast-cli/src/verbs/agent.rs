@@ -268,6 +268,8 @@ fn refresher(
     wants: Wants,
 ) -> impl FnMut(&mut Table, Now, &Facts, Option<&Wanted>) + Send {
     let mut defined = false;
+    // Monitoring asks the same again and again.
+    let mut last = (Wanted::default(), Families::NONE);
     move |table, now, facts, wanted| {
         if !defined {
             defined = true;
@@ -279,7 +281,11 @@ fn refresher(
                 apply_to(table, now, sampler.tick(now));
                 return;
             }
-            Some(wanted) => Families::of_wanted(wanted),
+            Some(wanted) if last.0 == *wanted => last.1,
+            Some(wanted) => {
+                last = (wanted.clone(), Families::of_wanted(wanted));
+                last.1
+            }
         };
         wants.tell(families);
         if families.contains(Family::Own) {
@@ -417,7 +423,7 @@ mod tests {
                 absent: Vec::new(),
                 forgotten: Vec::new(),
             };
-            let patterns = vec!["systemd.state".parse().unwrap()];
+            let patterns = ["systemd.state".parse().unwrap()].into();
             let wanted = Wanted { patterns, predicate: None };
             refresh(&mut Table::new(1), Now::default(), &facts, Some(&wanted));
             let read = tokio::time::timeout(Duration::from_secs(20), background.changes.recv());

@@ -1,5 +1,7 @@
 //! Receiving: batches, limits and losses.
 
+use std::time::Instant;
+
 use lcast_net::{
     Batch, DATAGRAM_LEN_MAX, DATAGRAMS_MAX, GROUPS_MAX, JoinError, NetworkConfig, Scope,
 };
@@ -86,6 +88,29 @@ scenarios! {
             }
             assert_eq!(heard + lost, count + 1);
             assert_eq!(node.stats().overflow, lost as u64);
+        });
+    }
+
+    fn how_long_a_datagram_has_waited_is_told() {
+        let far = Host::new();
+        far.wire("eth0", 1);
+        wait_for(async {
+            let mut node = open(config(Scope::Host), &[GROUP]);
+            let (begin, mut batch) = (Instant::now(), Batch::new());
+            // The kernel begins to note times a moment after it was asked to.
+            loop {
+                tell(&mut node, GROUP, b"first");
+                let sent = Instant::now();
+                (0..DATAGRAMS_MAX - 1).for_each(|_| drop(tell(&mut node, GROUP, b"later")));
+                let waited = sent.elapsed();
+                node.recv(&mut batch).await.unwrap();
+                assert_eq!(batch.len(), DATAGRAMS_MAX);
+                let told = batch.iter().next().unwrap().waited;
+                assert!(told <= begin.elapsed(), "{told:?}");
+                if told >= waited {
+                    break;
+                }
+            }
         });
     }
 

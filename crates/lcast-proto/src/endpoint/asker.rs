@@ -322,7 +322,14 @@ impl Endpoint {
             return;
         }
         let (own, way) = (self.own.clone(), Way::HERE);
-        let asked = Asked { sender: self.sender, asker: &own, forgotten: false, way, frame };
+        let asked = Asked {
+            sender: self.sender,
+            asker: &own,
+            forgotten: false,
+            way,
+            waited: Duration::ZERO,
+            frame,
+        };
         let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
         self.answering.handle_question(now, node, asked);
     }

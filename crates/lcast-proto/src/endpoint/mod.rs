@@ -63,7 +63,7 @@ use crate::random::Random;
 use crate::stats::Stats;
 use crate::time::{Instant, Now, Timestamp};
 use crate::variable::Table;
-use crate::wire::frame::{PairFrame, Record};
+use crate::wire::frame::{PairFrame, Record, clip};
 use crate::wire::id::{ChannelId, NodeId, SenderId};
 
 /// One process in one realm: everything the protocol knows, and nothing that does I/O.
@@ -149,6 +149,8 @@ impl Endpoint {
     ///
     /// The control group is joined by the first output.
     pub fn new(config: Config, credential: Arc<Credential>, seed: [u8; 32], now: Now) -> Self {
+        let software = clip(&config.software, Config::SOFTWARE_LENGTH_MAX).into();
+        let config = Config { software, ..config };
         let mut random = Random::from_seed(seed);
         let own = credential.certificate().clone();
         let sender = SenderId::of(&own.id(), random.bytes());

@@ -202,7 +202,7 @@ impl Endpoint {
             announcement: self.announcement(now),
             interval,
             leaving,
-            software: self.software(),
+            software: self.config.software.clone(),
         });
         self.send_group(&frame, Copies::default());
     }

@@ -39,6 +39,8 @@ pub(super) struct Origin {
     pub(super) certificate: Certificate,
     pub(super) way: Way,
     pub(super) via: Via,
+    /// How long its packet has waited here.
+    pub(super) waited: Duration,
     /// Where others who hear the same packet keep what it says of presence.
     pub(super) voice: Option<Arc<SharedVoice>>,
 }
@@ -211,6 +213,7 @@ impl Endpoint {
             certificate,
             way: Way { to: datagram.from, from: datagram.local },
             via: if datagram.multicast { Via::Multicast } else { Via::Unicast },
+            waited: datagram.waited,
             voice: None,
         }
     }
@@ -247,12 +250,12 @@ impl Endpoint {
         }
         let session = Some(announcement.session);
         let way = Some(origin.way);
-        let Origin { sender, certificate, way: back, .. } = &origin;
+        let Origin { sender, certificate, way: back, waited, .. } = &origin;
         self.peers.meet(now.instant, *sender, certificate, session, way);
         if self.own.kind() == Kind::Agent {
             let forgotten = self.is_forgotten(certificate);
-            let (sender, asker, way) = (*sender, certificate, *back);
-            let asked = Asked { sender, asker, forgotten, way, frame: question };
+            let (sender, asker, way, waited) = (*sender, certificate, *back, *waited);
+            let asked = Asked { sender, asker, forgotten, way, waited, frame: question };
             let node = Node { certificate: &self.own, policy: &self.policy, table: &self.table };
             self.answering.handle_question(now, node, asked);
         }
@@ -300,16 +303,19 @@ impl Endpoint {
     pub(super) fn heard(&self, now: Now, origin: &Origin) -> Heard {
         let known = self.roster.heard(&origin.certificate.id());
         let same = known.filter(|it| it.sender == Some(origin.sender));
+        // Until it says itself: every agent of the realm keeps the interval.
+        let said = same.map(|it| (it.interval, it.software));
+        let (interval, software) =
+            said.unwrap_or_else(|| (interval(self.roster.agents()), "".into()));
         Heard {
             at: now.instant,
             wall: now.wall,
             address: None,
             sender: Some(origin.sender),
             number: origin.number,
-            // Until it says itself: every agent of the realm keeps this one.
-            interval: same.map_or_else(|| interval(self.roster.agents()), |it| it.interval),
+            interval,
             left: false,
-            software: "".into(),
+            software,
             via: origin.via,
         }
     }

@@ -4,7 +4,6 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use super::Endpoint;
-use crate::config::Config;
 use crate::group;
 use crate::io::{Destination, Output, Transmit};
 use crate::keys::seal::{Pair, PairRole, PairSenders, TAG_LEN};
@@ -43,11 +42,6 @@ impl Endpoint {
             members_version: self.roster.members().version(),
             wall: now.wall,
         }
-    }
-
-    /// The version of the software, as far as frames have room for it.
-    pub(super) fn software(&self) -> Arc<str> {
-        clip(&self.config.software, Config::SOFTWARE_LENGTH_MAX).into()
     }
 
     /// Signs and seals a frame for everybody, and sends it: copies first, since they open the
@@ -128,7 +122,7 @@ impl Endpoint {
             answer: reply.answer,
             schema: with_schema.then(|| self.schemas.own(&self.table, &self.policy).0),
             members_version: self.roster.members().version(),
-            software: self.software(),
+            software: self.config.software.clone(),
         });
         if let Some(peer) = self.peers.peer_mut(&reply.to) {
             peer.used = now.instant;
@@ -247,6 +241,9 @@ impl Endpoint {
 /// The reply, short enough for a packet. What became of many settings loses its messages, then the
 /// versions; names and outcomes fit, since the question had room for more than those.
 fn fitting(mut reply: ReplyFrame) -> PairFrame {
+    if !matches!(reply.answer, Answer::Set(_)) {
+        return PairFrame::Reply(reply);
+    }
     for length_max in MESSAGE_LENGTHS {
         if let Answer::Set(results) = &mut reply.answer {
             for result in results {

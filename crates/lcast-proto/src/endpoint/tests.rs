@@ -219,8 +219,13 @@ impl Bench {
             if parted || (self.unicast_lost && !multicast) {
                 continue;
             }
-            let datagram =
-                Datagram { from: source, local: node.address, multicast, bytes: &transmit.bytes };
+            let datagram = Datagram {
+                from: source,
+                local: node.address,
+                multicast,
+                waited: Duration::ZERO,
+                bytes: &transmit.bytes,
+            };
             self.nodes[to].endpoint.handle_input(self.now, Input::Datagram(datagram));
         }
         self.sent.push((from, transmit));
@@ -550,7 +555,8 @@ fn replayed_and_re_sourced_questions_draw_nothing() {
     fresh.handle_input(bench.now, Input::Links(vec![link]));
     while fresh.poll_output().is_some() {}
     let hear = |endpoint: &mut Endpoint, from| {
-        let datagram = Datagram { from, local, multicast: true, bytes: &question };
+        let datagram =
+            Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes: &question };
         endpoint.handle_input(bench.now, Input::Datagram(datagram));
         let mut sent = 0;
         while let Some(output) = endpoint.poll_output() {
@@ -605,7 +611,8 @@ fn bytes_that_are_no_packets_are_counted_and_change_nothing() {
             let mut bytes = packet.to_vec();
             bytes[place] ^= 0x40;
             for bytes in [&bytes[..], &bytes[..place]] {
-                let datagram = Datagram { from, local: from, multicast: true, bytes };
+                let datagram =
+                    Datagram { from, local: from, multicast: true, waited: Duration::ZERO, bytes };
                 let node = &mut bench.nodes[2].endpoint;
                 let verified = node.stats().verified;
                 node.handle_input(bench.now, Input::Datagram(datagram));

@@ -1,6 +1,6 @@
 //! Presence: who of the realm is there.
 //!
-//! Agents announce themselves by beacons, at most ten a second in the whole realm, and each pings
+//! Agents announce themselves by beacons, four a second in a large realm, and each pings
 //! its two successors on a ring: who does not answer is suspected before all, has a second to
 //! refute that, and is gone. Any verified packet counts as heard. The [`Roster`] joins that with
 //! the member list. Not here: how packets are sealed (`keys`), and who is asked what (`question`).
@@ -34,13 +34,15 @@ pub const INTERVAL_MIN: Duration = Duration::from_secs(2);
 pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 /// The longest: a realm has at most 16,384 members. [PRE-2]
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
-/// Most beacons a second in a realm. [PRE-2]
-pub const BEACONS_PER_SECOND_MAX: u32 = 10;
+/// Beacons a second that the agents of a large realm share: everybody verifies each. [PRE-2]
+pub const BEACONS_PER_SECOND: u32 = 4;
+/// Beacons a second that somebody may ask for. [PRE-12]
+pub const WANTED_PER_SECOND: u32 = 10;
 
 /// How often an agent of a realm with so many agents announces itself. [PRE-2]
 pub fn interval(agents: usize) -> Duration {
     let agents = u32::try_from(agents).unwrap_or(u32::MAX);
-    let shared = Duration::from_secs(1) * agents / BEACONS_PER_SECOND_MAX;
+    let shared = Duration::from_secs(1) * agents / BEACONS_PER_SECOND;
     shared.clamp(INTERVAL_USUAL, INTERVAL_MAX)
 }
 
@@ -124,8 +126,8 @@ impl Beacons {
         if std::mem::replace(&mut self.wanted, true) {
             return;
         }
-        let spread = Duration::from_secs(1) * u32::try_from(agents).unwrap_or(u32::MAX)
-            / BEACONS_PER_SECOND_MAX;
+        let spread =
+            Duration::from_secs(1) * u32::try_from(agents).unwrap_or(u32::MAX) / WANTED_PER_SECOND;
         let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX).max(1);
         let at = now + Duration::from_micros(random.below(spread));
         let allowed = self.last.map_or(at, |last| at.max(last + INTERVAL_MIN));
@@ -144,9 +146,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_realm_hears_at_most_ten_beacons_a_second() {
-        for (agents, seconds) in [(0, 10), (1, 10), (100, 10), (101, 10), (200, 20), (10_000, 1000)]
-        {
+    fn the_realm_hears_four_beacons_a_second() {
+        for (agents, seconds) in [(0, 10), (1, 10), (40, 10), (43, 10), (200, 50), (7200, 1800)] {
             assert_eq!(interval(agents).as_secs(), seconds, "{agents} agents");
         }
         assert_eq!(interval(usize::MAX), INTERVAL_MAX);

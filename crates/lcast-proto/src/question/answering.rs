@@ -111,6 +111,8 @@ pub struct Asked<'a> {
     pub forgotten: bool,
     /// The way back to it.
     pub way: Way,
+    /// How long the question has waited to be taken: of its slot so much is over.
+    pub waited: Duration,
     /// The question.
     pub frame: QuestionFrame,
 }
@@ -262,7 +264,7 @@ impl Answering {
                 heard.by_group = frame.by_group;
                 let window = frame.window.min(WINDOW_MAX);
                 let slot = slot(&own.id(), frame.request, frame.round, window);
-                heard.repeat_at = Some(now.instant + slot);
+                heard.repeat_at = Some(now.instant + slot.saturating_sub(asked.waited));
                 self.schedule(key);
             }
             return;
@@ -320,12 +322,13 @@ impl Answering {
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
         let back = Back::of(&asked);
-        let Asked { sender, asker, way, frame, .. } = asked;
+        let Asked { sender, asker, way, waited, frame, .. } = asked;
         let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
+        let slot = slot.saturating_sub(waited);
         let due = now.instant + slot;
         let work = match frame.verb {
             VerbCode::Get | VerbCode::Watch => {
-                let patterns: Result<Vec<Pattern>, _> =
+                let patterns: Result<Arc<[Pattern]>, _> =
                     frame.patterns.iter().map(|text| text.parse()).collect();
                 let Some(patterns) = patterns.ok().filter(|it| it.len() <= PATTERNS_MAX) else {
                     let message = "a pattern breaks the rules, or there are over 64";

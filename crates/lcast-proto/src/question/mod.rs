@@ -19,6 +19,7 @@ pub mod watched;
 pub mod watching;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::name::Name;
@@ -177,10 +178,10 @@ impl Default for Deadline {
 }
 
 /// Which values a question is going to read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Patterns of the values to return.
-    pub patterns: Vec<Pattern>,
+    pub patterns: Arc<[Pattern]>,
     /// The predicate, which reads values too.
     pub predicate: Option<Predicate>,
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::SocketAddrV6;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::{Budget, WORK_OF_LOOK, WORK_OF_MESSAGE, WORK_OF_SAMPLE, WORK_OF_VALUE};
@@ -98,7 +99,7 @@ struct Topic {
     /// more. What may be read does not differ from member to member. [WAT-4]
     asker: Certificate,
     selector: Selector,
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
     terms: WatchTerms,
     /// The lease of the only watcher elsewhere, while nobody knows whether it receives there: then
     /// nothing is looked at. [WAT-10]
@@ -136,7 +137,7 @@ pub struct Subscription<'a> {
     /// Which nodes, and when they are inside.
     pub selector: &'a Selector,
     /// Which variables.
-    pub patterns: &'a [Pattern],
+    pub patterns: &'a Arc<[Pattern]>,
     /// In what way.
     pub terms: WatchTerms,
 }
@@ -466,7 +467,7 @@ impl Topic {
         let mut topic = Self {
             asker: wish.asker.clone(),
             selector: wish.selector.clone(),
-            patterns: wish.patterns.to_vec(),
+            patterns: wish.patterns.clone(),
             terms: WatchTerms { every, ..wish.terms },
             unproven: None,
             // Above all numbers of an earlier topic of this process with the same name. [WAT-3]

@@ -418,7 +418,7 @@ impl<'a> Evaluator<'a> {
             None => None,
         };
         self.meter.spend(Meter::LOOKUP)?;
-        let mut entries = table.below(&prefix).peekable();
+        let mut entries = table.below(prefix.clone()).peekable();
         let mut bound = Bound { value: Val::Null, prefix, group: Vec::new(), readable: 0 };
         let mut count = 0;
         while let Some((name, _)) = entries.peek() {

@@ -105,7 +105,7 @@ impl Pattern {
             Item::Deep => None,
         };
         let prefix: Vec<Step> = self.0.iter().map_while(literal).collect();
-        table.below(&prefix)
+        table.below(prefix)
     }
 
     /// The state that stands for "everything of the pattern was seen".

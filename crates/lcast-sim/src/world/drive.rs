@@ -115,7 +115,8 @@ impl World {
         self.note_packet(index, packet);
         let Sent { from, group, payload, .. } = &*packet.sent;
         let (from, local, multicast) = (*from, packet.local, group.is_some());
-        let datagram = Datagram { from, local, multicast, bytes: &payload.bytes };
+        let datagram =
+            Datagram { from, local, multicast, waited: Duration::ZERO, bytes: &payload.bytes };
         match &payload.opened {
             Some(opened) => self.feed(index, Input::Opened(datagram, opened)),
             None => self.feed(index, Input::Datagram(datagram)),

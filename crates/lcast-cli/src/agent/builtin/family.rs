@@ -79,7 +79,7 @@ impl Families {
     /// ```
     /// use lcast_cli::agent::builtin::{Families, Family};
     /// use lcast_proto::question::Wanted;
-    /// let patterns = vec!["system.cpu.load_1m".parse().unwrap()];
+    /// let patterns = ["system.cpu.load_1m".parse().unwrap()].into();
     /// let load = Families::of_wanted(&Wanted { patterns, predicate: None });
     /// assert!(load.contains(Family::Load) && !load.contains(Family::Memory));
     /// ```
@@ -111,7 +111,7 @@ mod tests {
             ("system.cpu.load_1m", &[Family::Load]),
             ("app.release", &[]),
         ] {
-            let wanted = Wanted { patterns: vec![pattern.parse().unwrap()], predicate: None };
+            let wanted = Wanted { patterns: [pattern.parse().unwrap()].into(), predicate: None };
             let families = Families::of_wanted(&wanted);
             for row in catalogue() {
                 let asked = expected.contains(&row.family);
@@ -124,7 +124,7 @@ mod tests {
     fn a_subtree_a_wildcard_and_a_predicate_read_what_they_touch() {
         let check = |pattern: &str, predicate: Option<&str>, expected: &[Family]| {
             let predicate = predicate.map(|it| Predicate::parse(it).unwrap());
-            let wanted = Wanted { patterns: vec![pattern.parse().unwrap()], predicate };
+            let wanted = Wanted { patterns: [pattern.parse().unwrap()].into(), predicate };
             let expected = expected.iter().fold(Families::NONE, |set, family| set.with(*family));
             assert_eq!(Families::of_wanted(&wanted), expected, "{pattern}");
         };

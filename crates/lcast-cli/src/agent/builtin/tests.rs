@@ -26,7 +26,7 @@ fn options() -> Options {
 }
 
 fn families(pattern: &str) -> Families {
-    Families::of_wanted(&Wanted { patterns: vec![pattern.parse().unwrap()], predicate: None })
+    Families::of_wanted(&Wanted { patterns: [pattern.parse().unwrap()].into(), predicate: None })
 }
 
 fn at(seconds: u64) -> Now {

@@ -244,7 +244,8 @@ fn predicate_and_values_are_read_at_one_instant() {
             }
         };
         let (from, local) = (bench.nodes[0].address, bench.nodes[2].address);
-        let datagram = Datagram { from, local, multicast: true, bytes: &question };
+        let datagram =
+            Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes: &question };
         bench.input(2, Input::Datagram(datagram));
         let mut wanted = None;
         while let Some(output) = bench.nodes[2].endpoint.poll_output() {

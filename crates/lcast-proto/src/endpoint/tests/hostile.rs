@@ -60,8 +60,13 @@ fn a_newer_version_is_told_of_once_an_address_and_once_a_minute() {
     let (guest, client) = (bench.nodes[1].address, bench.nodes[0].address);
     let mut check = |from: SocketAddrV6, first: u8, expected: Option<u8>| {
         let bytes = [[first].as_slice(), &[0; 60]].concat();
-        let datagram =
-            Datagram { from, local: bench.nodes[2].address, multicast: true, bytes: &bytes };
+        let datagram = Datagram {
+            from,
+            local: bench.nodes[2].address,
+            multicast: true,
+            waited: Duration::ZERO,
+            bytes: &bytes,
+        };
         let before = bench.nodes[2].endpoint.stats().dropped(Dropped::Version);
         bench.input(2, Input::Datagram(datagram));
         bench.settle();
@@ -183,7 +188,13 @@ fn flood(bench: &mut Bench, to: usize, packets: u32) {
         while let Some(output) = bench.nodes[1].endpoint.poll_output() {
             let Output::Transmit(transmit) = output else { continue };
             let (from, local) = (bench.nodes[1].address, bench.nodes[to].address);
-            let datagram = Datagram { from, local, multicast: true, bytes: &transmit.bytes };
+            let datagram = Datagram {
+                from,
+                local,
+                multicast: true,
+                waited: Duration::ZERO,
+                bytes: &transmit.bytes,
+            };
             bench.input(to, Input::Datagram(datagram));
         }
     }

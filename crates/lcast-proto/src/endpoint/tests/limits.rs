@@ -300,14 +300,14 @@ fn a_selector_and_patterns_of_more_than_fit_are_not_asked() {
 
 #[test]
 fn a_long_version_of_software_is_cut_between_characters() {
-    let mut bench = bench(1);
     let software = format!("{}\u{e9}{}", "v".repeat(31), "w".repeat(40));
-    bench.nodes[2].endpoint.config.software = software.as_str().into();
-    bench.ask(0, get("app.load", Selector::default()));
-    let id = bench.nodes[2].endpoint.certificate().id();
-    let heard = bench.nodes[0].endpoint.roster.heard(&id).unwrap();
-    assert_eq!(*heard.software, *"v".repeat(31));
-    assert_eq!(*bench.nodes[2].endpoint.software(), *"v".repeat(31));
+    let config = Config { software: software.as_str().into(), ..Config::default() };
+    let bench = bench(1);
+    let credential = bench.nodes[2].endpoint.credential.clone();
+    let endpoint = Endpoint::new(config, credential, [98; 32], bench.now);
+    assert_eq!(*endpoint.config.software, *"v".repeat(31));
+    let said = endpoint.nodes(bench.now).into_iter().find(|it| it.id == endpoint.own.id());
+    assert_eq!(*said.unwrap().software, *"v".repeat(31));
 }
 
 /// [QST-18]

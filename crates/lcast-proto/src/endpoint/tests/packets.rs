@@ -16,7 +16,10 @@ fn hear(bench: &mut Bench, to: usize, bytes: &[u8]) -> Option<Dropped> {
     };
     let before = counts(bench);
     let (from, local) = (bench.nodes[GUEST].address, bench.nodes[to].address);
-    bench.input(to, Input::Datagram(Datagram { from, local, multicast: true, bytes }));
+    bench.input(
+        to,
+        Input::Datagram(Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes }),
+    );
     bench.settle();
     let mut more = counts(bench).into_iter().zip(before).filter(|(now, then)| now.1 > then.1);
     let found = more.next().map(|((kind, _), _)| kind);

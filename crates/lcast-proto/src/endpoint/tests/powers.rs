@@ -7,7 +7,10 @@ use crate::wire::header::{Header, PacketKind};
 /// Gives a node this packet, as if from `from`.
 fn give(bench: &mut Bench, to: usize, from: SocketAddrV6, bytes: &[u8], multicast: bool) {
     let local = bench.nodes[to].address;
-    bench.input(to, Input::Datagram(Datagram { from, local, multicast, bytes }));
+    bench.input(
+        to,
+        Input::Datagram(Datagram { from, local, multicast, waited: Duration::ZERO, bytes }),
+    );
 }
 
 /// What a node would send, told or remember because of a packet.

@@ -121,7 +121,8 @@ fn an_old_suspicion_changes_nothing() {
             bench.pass(seconds(12));
         }
         let (from, local) = (bench.nodes[4].address, bench.nodes[5].address);
-        let datagram = Datagram { from, local, multicast: true, bytes: &captured };
+        let datagram =
+            Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes: &captured };
         bench.input(5, Input::Datagram(datagram));
         assert_ne!(bench.state(5, 3), State::Suspect, "{hears}");
         bench.restart(5, 78);
@@ -150,7 +151,8 @@ fn a_suspicion_by_unicast_or_of_a_client_does_not_count() {
         panic!("the suspicion was sent");
     };
     let (from, local) = (bench.nodes[4].address, bench.nodes[2].address);
-    let datagram = Datagram { from, local, multicast: false, bytes: &transmit.bytes };
+    let datagram =
+        Datagram { from, local, multicast: false, waited: Duration::ZERO, bytes: &transmit.bytes };
     bench.input(2, Input::Datagram(datagram));
     bench.accuse(0, 3);
     bench.settle();

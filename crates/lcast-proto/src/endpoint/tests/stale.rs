@@ -22,7 +22,7 @@ fn restarted(bench: &Bench, later: Duration) -> (Endpoint, Now) {
 /// Gives a process a packet of a node; how many packets it sends.
 fn hear(bench: &Bench, endpoint: &mut Endpoint, now: Now, of: usize, bytes: &[u8]) -> usize {
     let (from, local) = (bench.nodes[of].address, bench.nodes[2].address);
-    let datagram = Datagram { from, local, multicast: true, bytes };
+    let datagram = Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes };
     endpoint.handle_input(now, Input::Datagram(datagram));
     let mut sent = 0;
     while let Some(output) = endpoint.poll_output() {

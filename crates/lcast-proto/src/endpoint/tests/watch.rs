@@ -548,7 +548,8 @@ fn nobody_touches_the_lease_of_another() {
         frame.round = round;
         frame.watch.as_mut().unwrap().lease = lease;
         let frame = frame.clone();
-        let asked = Asked { sender, asker: &thief, forgotten: false, way, frame };
+        let asked =
+            Asked { sender, asker: &thief, forgotten: false, way, waited: Duration::ZERO, frame };
         let Endpoint { own, policy, table, answering, .. } = &mut bench.nodes[2].endpoint;
         let node = Node { certificate: own, policy, table };
         answering.handle_question(now, node, asked);

@@ -1,6 +1,7 @@
 //! What a question comes to at a node that it picks, once its slot has come: pure, of the values of
 //! one instant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::budget::STEPS_OF_NAME;
@@ -22,7 +23,7 @@ pub(super) struct Task {
 }
 
 pub(super) enum Work {
-    Get(Vec<Pattern>),
+    Get(Arc<[Pattern]>),
     Watch(Watch),
     Here,
     Set(SetFrame),
@@ -31,7 +32,7 @@ pub(super) enum Work {
 /// What a watcher wants.
 pub(super) struct Watch {
     pub(super) topic: TopicId,
-    pub(super) patterns: Vec<Pattern>,
+    pub(super) patterns: Arc<[Pattern]>,
     pub(super) terms: WatchTerms,
 }
 
@@ -62,7 +63,7 @@ impl Task {
     pub(super) fn wanted(&self) -> Wanted {
         let patterns = match &self.work {
             Work::Get(patterns) | Work::Watch(Watch { patterns, .. }) => patterns.clone(),
-            Work::Here | Work::Set(_) => Vec::new(),
+            Work::Here | Work::Set(_) => Arc::default(),
         };
         Wanted { patterns, predicate: self.selector.predicate.clone() }
     }

@@ -98,11 +98,16 @@ impl Bench {
 
     /// Hears a question and does what is due; the answers that leave.
     fn hear(&mut self, frame: QuestionFrame) -> Vec<Answer> {
+        self.hear_late(frame, Duration::ZERO)
+    }
+
+    /// As [`hear`](Self::hear), of a question that has waited to be taken.
+    fn hear_late(&mut self, frame: QuestionFrame, waited: Duration) -> Vec<Answer> {
         let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 0, 0);
         let way = Way { to: address, from: address };
         let (asker, own) = (self.asker.clone(), self.own.clone());
         let sender = SenderId([1; 12]);
-        let asked = Asked { sender, asker: &asker, forgotten: false, way, frame };
+        let asked = Asked { sender, asker: &asker, forgotten: false, way, waited, frame };
         let node = Node { certificate: &own, policy: &self.policy, table: &self.table };
         self.answering.handle_question(self.now, node, asked);
         self.pass(Duration::ZERO)
@@ -154,6 +159,21 @@ fn a_question_is_answered_in_its_slot_and_again_in_later_rounds() {
     assert!(bench.answering.is_empty() && bench.answering.poll_timeout(0).is_none());
 }
 
+/// [QST-22]
+#[test]
+fn what_a_question_has_waited_is_over_of_its_slot() {
+    let mut bench = bench();
+    let window = Duration::from_millis(100);
+    let frame = QuestionFrame { window, ..bench.frame(7) };
+    let (slot, little) = (slot(&bench.own.id(), 7, 1, window), Duration::from_micros(10));
+    assert!(slot > little);
+    assert_eq!(bench.hear_late(frame.clone(), little), []);
+    assert_eq!(bench.answering.poll_timeout(0), Some(bench.now.instant + (slot - little)));
+    assert_eq!(bench.hear_late(QuestionFrame { round: 2, ..frame.clone() }, window), []);
+    assert_eq!(bench.pass(slot - little), [Answer::Here]);
+    assert_eq!(bench.hear_late(QuestionFrame { round: 3, ..frame }, window), [Answer::Here]);
+}
+
 #[test]
 fn a_slow_write_is_announced_once() {
     let mut bench = bench();
@@ -189,7 +209,14 @@ fn who_is_forgotten_draws_few_refusals_and_none_of_the_others() {
     let refused = |bench: &mut Bench, asker: &Certificate, forgotten: bool, request: u64| {
         let frame = QuestionFrame { verb: VerbCode::Set, ..bench.set(request, 1) };
         let node = Node { certificate: &bench.own, policy: &bench.policy, table: &bench.table };
-        let asked = Asked { sender: SenderId([1; 12]), asker, forgotten, way: Way::HERE, frame };
+        let asked = Asked {
+            sender: SenderId([1; 12]),
+            asker,
+            forgotten,
+            way: Way::HERE,
+            waited: Duration::ZERO,
+            frame,
+        };
         bench.answering.handle_question(bench.now, node, asked);
         std::iter::from_fn(|| bench.answering.poll_act()).count()
     };

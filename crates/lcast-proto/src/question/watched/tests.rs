@@ -15,7 +15,7 @@ struct Bench {
     members: Vec<Certificate>,
     policy: Policy,
     table: Table,
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
     selector: Selector,
     watched: Watched,
 }
@@ -43,7 +43,7 @@ fn bench(members: usize, variable: Type) -> Bench {
         members: enrolled.credentials.iter().map(|it| it.certificate().clone()).collect(),
         policy: Policy::default(),
         table,
-        patterns: vec!["app.load".parse().unwrap()],
+        patterns: ["app.load".parse().unwrap()].into(),
         selector: Selector::default(),
         watched: Watched::default(),
     }
