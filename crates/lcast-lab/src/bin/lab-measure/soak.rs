@@ -29,8 +29,19 @@ pub(crate) fn run(span: Duration) -> ExitCode {
     let mut questions = Questions::default();
     questions.ask_until(&site.realm, start, WARM_UP.min(span));
     let before = site.sizes();
-    questions.ask_until(&site.realm, start, span);
-    let after = site.sizes();
+    let mut after = site.sizes();
+    // Minute by minute: what fills and then stays looks otherwise than what grows for ever.
+    while start.elapsed() < span {
+        let next = (start.elapsed() + Duration::from_secs(60)).min(span);
+        questions.ask_until(&site.realm, start, next);
+        after = site.sizes();
+        let own = before.iter().zip(&after).map(|((_, was), (_, is))| is.own - was.own);
+        println!(
+            "{:>6.0} s: the most grew by {:+.3} MB",
+            start.elapsed().as_secs_f64(),
+            worst(own)
+        );
+    }
 
     for ((name, before), (_, after)) in before.iter().zip(&after) {
         let line = |was: f64, is: f64| format!("{was:>7.3} MB, then {is:>7.3} ({:+.3})", is - was);
