@@ -1,10 +1,11 @@
-//! Chores of this workspace: `cargo xtask test | tidy | generate | ci`.
+//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | ci`.
 //!
 //! For: the checks that the compiler and clippy cannot make, generated files, and the order of
 //! CI. Not for: anything that a user of Librecast runs. Start reading at `tidy/mod.rs`, which
 //! lists every check with its rule.
 
 mod ci;
+mod fuzz;
 mod generate;
 mod lexer;
 mod repo;
@@ -23,6 +24,8 @@ usage: cargo xtask CHORE
   test [FILTER...]    build the binary and run every test, the network lab included
   tidy                check the rules of STYLE.md that no compiler checks
   generate [--check]  write the generated files, or say which ones are out of date
+  fuzz SECONDS [TARGET...]
+                      search for inputs that break a promise, so long for each target
   ci                  everything that must pass before a change lands
 ";
 
@@ -48,6 +51,7 @@ fn run() -> anyhow::Result<()> {
         ("tidy", []) => tidy::run(&repo),
         ("generate", []) => generate::run(&repo, false),
         ("generate", [flag]) if flag == "--check" => generate::run(&repo, true),
+        ("fuzz", [seconds, targets @ ..]) => fuzz::run(&repo, seconds, targets),
         ("ci", []) => ci::run(&repo),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");

@@ -15,6 +15,7 @@ use crate::wait::{DEADLINE, wait_until};
 pub struct LabBuilder {
     hosts: Vec<HostSpec>,
     snooping: bool,
+    acquainted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +49,17 @@ impl LabBuilder {
         self
     }
 
+    /// Lets hosts know each other's hardware addresses from the start and for ever (default: no).
+    ///
+    /// A kernel keeps at most 1,024 neighbours that it found out (`gc_thresh3`), of all namespaces
+    /// of the machine together: some fifty hosts, all of which speak to each other, use these up,
+    /// and then nobody can send. What it was told does not count.
+    #[must_use]
+    pub fn acquainted(mut self) -> Self {
+        self.acquainted = true;
+        self
+    }
+
     /// Gives a host one card on each of these segments, in place of one card on segment 0.
     #[must_use]
     pub fn attach(mut self, host: usize, segments: &[usize]) -> Self {
@@ -69,7 +81,7 @@ impl LabBuilder {
     /// # Errors
     /// When a program is not installed, or namespaces are not allowed.
     pub fn try_build(self) -> Result<Lab, LabError> {
-        let holder = Holder::build(&self.hosts, self.snooping)?;
+        let holder = Holder::build(&self.hosts, self.snooping, self.acquainted)?;
         let core = Core { holder, hosts: self.hosts, impairments: Mutex::default() };
         let lab = Lab { core: Arc::new(core) };
         if self.snooping {
@@ -98,7 +110,7 @@ impl Lab {
     #[must_use]
     pub fn new(hosts: usize) -> LabBuilder {
         let host = |index| HostSpec { name: format!("h{index}"), segments: vec![0] };
-        LabBuilder { hosts: (0..hosts).map(host).collect(), snooping: true }
+        LabBuilder { hosts: (0..hosts).map(host).collect(), snooping: true, acquainted: false }
     }
 
     /// One of its hosts.

@@ -110,13 +110,17 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    pub(crate) fn build(hosts: &[HostSpec], snooping: bool) -> Result<Self, LabError> {
+    pub(crate) fn build(
+        hosts: &[HostSpec],
+        snooping: bool,
+        acquainted: bool,
+    ) -> Result<Self, LabError> {
         let missing = tools_missing();
         if !missing.is_empty() {
             let list = missing.join(" ");
             return Err(LabError(format!("The lab needs: apt-get install {list}")));
         }
-        let script = script(hosts, snooping);
+        let script = script(hosts, snooping, acquainted);
         let first = Self::start(Mode::User, &script);
         let made = match first {
             Err(error) if rustix::process::geteuid().is_root() => {
@@ -277,7 +281,7 @@ const END: &str = "trap - EXIT\necho ok >&3\nexec sleep infinity";
 
 /// The script that pid 1 of the lab reads. Hosts are made side by side: each makes its own end of
 /// its cables and sends the other end to the switch.
-fn script(hosts: &[HostSpec], snooping: bool) -> String {
+fn script(hosts: &[HostSpec], snooping: bool, acquainted: bool) -> String {
     let segments = hosts.iter().flat_map(|host| &host.segments).max().map_or(0, |max| max + 1);
     let mut text = String::from(
         "set -e\n\
@@ -302,7 +306,8 @@ fn script(hosts: &[HostSpec], snooping: bool) -> String {
          switch=$!\nstep\n"
     );
     for (index, host) in hosts.iter().enumerate() {
-        text += &host_script(index, host, space);
+        let others = if acquainted { hosts } else { &[] };
+        text += &host_script(index, host, others, space);
     }
     text += &format!("for i in $(seq {}); do step; done\n", hosts.len());
     let mut ports = String::new();
@@ -347,11 +352,14 @@ fn bridge(segment: usize, snooping: bool) -> String {
     text
 }
 
-fn host_script(index: usize, host: &HostSpec, space: &str) -> String {
+fn hardware_address(host: usize, card: usize) -> String {
+    HostSpec::mac(host, card).map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn host_script(index: usize, host: &HostSpec, others: &[HostSpec], space: &str) -> String {
     let mut cables = String::from("link set lo up\n");
     for (card, segment) in host.segments.iter().enumerate() {
-        let mac = HostSpec::mac(index, card);
-        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        let mac = hardware_address(index, card);
         let (link_local, global) = HostSpec::addresses(index, *segment);
         cables += &format!(
             "link add eth{card} address {mac} gso_max_segs 1 type veth \
@@ -360,6 +368,14 @@ fn host_script(index: usize, host: &HostSpec, space: &str) -> String {
              addr add {link_local}/64 dev eth{card} nodad\n\
              addr add {global}/64 dev eth{card} nodad\n"
         );
+        for (other, theirs) in others.iter().enumerate().filter(|(other, _)| *other != index) {
+            let Some(at) = theirs.segments.iter().position(|it| it == segment) else { continue };
+            let (link_local, global) = HostSpec::addresses(other, *segment);
+            let mac = hardware_address(other, at);
+            for address in [link_local, global] {
+                cables += &format!("neigh add {address} lladdr {mac} dev eth{card}\n");
+            }
+        }
     }
     let name = &host.name;
     format!(

@@ -66,7 +66,7 @@ pub mod hostile;
 pub mod model;
 pub mod net;
 pub mod node;
-mod oracle;
+pub mod oracle;
 pub mod question;
 pub mod queue;
 pub mod random;

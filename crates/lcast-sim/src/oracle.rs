@@ -67,7 +67,7 @@ pub(crate) fn at_end(world: &World) -> Vec<String> {
 }
 
 /// What an endpoint keeps more of than it may, after its outputs were drained.
-pub(crate) fn grown(endpoint: &Endpoint) -> Option<String> {
+pub fn grown(endpoint: &Endpoint) -> Option<String> {
     let questions_max = Config::default().questions_max;
     let limits = [
         ("open questions", questions_max),
@@ -141,7 +141,9 @@ fn presence(world: &World, asked: &Asked, wrong: &mut Vec<String>) {
     for (index, node) in world.nodes().filter(|(_, node)| node.agent && !node.hostile) {
         let missing = report.missing.iter().any(|it| it.node == node.name);
         let late = report.late.iter().any(|it| it.node == node.name);
-        let same_list = node.members_version == asker.members_version;
+        // Who is forgotten while he is asked is heard no more.
+        let known = world.realm.agents(asker.members_version).any(|it| it.name == node.name);
+        let same_list = known && node.members_version == asker.members_version;
         if missing && asked.spoke.contains(&index) && same_list {
             wrong.push(format!("{} is missing although its answer arrived in time", node.name));
         }
@@ -176,12 +178,17 @@ fn packets(world: &World, asked: &Asked, report: &Report, wrong: &mut Vec<String
     if report.questions_sent != sent {
         wrong.push(format!("{} questions are reported, {sent} were sent", report.questions_sent));
     }
+    // What a node sends to the asker may be for any question of his that is open meanwhile.
+    let open =
+        |it: &&Asked| it.asker == asked.asker && it.at + it.question.deadline.extended >= asked.at;
+    let beside: Vec<&Asked> = world.questions().values().filter(open).collect();
     for (index, count) in &asked.answers {
-        let heard = asked.heard.get(index).map_or(0, BTreeSet::len);
+        let rounds = beside.iter().map(|it| it.heard.get(index).map_or(0, BTreeSet::len));
+        let heard: usize = rounds.sum();
         let pulls = asked.pulls.get(index).copied().unwrap_or(0);
         // One reply a round, with the certificate in a packet of its own where it finds no room;
         // a notice that the answer takes longer, a wish for a newer list, and pages for pulls.
-        let most = 2 * u32::try_from(heard).unwrap_or(0) + 2 + pulls * PAGES_MAX;
+        let most = u32::try_from(2 * (heard + beside.len())).unwrap_or(0) + pulls * PAGES_MAX;
         let node = world.node(*index);
         // Who asks at the same time also sends what askers send.
         // So does whoever tells it of changes.

@@ -17,6 +17,8 @@ pub mod whole;
 
 use std::fmt;
 
+pub use self::soak::settle;
+
 use lcast_proto::question::report::{Outcome, Reply};
 
 use crate::world::World;

@@ -8,6 +8,7 @@ use lcast_proto::config::Config;
 use lcast_proto::endpoint::Endpoint;
 use lcast_proto::group;
 use lcast_proto::io::{Datagram, Input, Link, Output};
+use lcast_proto::keys::seal::{Pair, PairSenders};
 use lcast_proto::keys::sign::SignatureContext;
 use lcast_proto::keys::{Credential, GroupKeys, PacketNumbers};
 use lcast_proto::time::Now;
@@ -61,7 +62,7 @@ fn packets(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     .take(8)
 }
 
-fn address(last: u16, port: u16) -> SocketAddrV6 {
+pub(crate) fn address(last: u16, port: u16) -> SocketAddrV6 {
     SocketAddrV6::new(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last), port, 0, 0)
 }
 
@@ -136,15 +137,48 @@ impl Member {
             sender: self.sender,
             number,
         };
-        let certificate = self.credential.certificate().bytes();
         let mut packet = vec![0; HEADER_LEN];
-        packet.extend_from_slice(&u16::try_from(certificate.len()).ok()?.to_be_bytes());
-        packet.extend_from_slice(certificate);
+        self.push_certificate(&mut packet);
         packet.extend_from_slice(frame);
         let realm = self.credential.realm();
         let context = SignatureContext { realm, header: &header, channel: &self.channel };
         context.sign(self.credential.signing_key(), &mut packet).ok()?;
         self.keys.seal(&header, &self.channel, &mut packet).ok()?;
         Some(packet)
+    }
+
+    /// An INTRO packet to a process with this session key, around a frame; none where it does not
+    /// fit.
+    pub(crate) fn introduction(
+        &mut self,
+        process: SenderId,
+        session: &[u8; 32],
+        frame: &[u8],
+    ) -> Option<Vec<u8>> {
+        let number = self.numbers.next().ok()?;
+        let header = Header {
+            kind: PacketKind::Intro,
+            announcer_is_sender: false,
+            key_id: self.keys.key_id(),
+            sender: self.sender,
+            number,
+        };
+        let senders = PairSenders { announcer: process, node: self.sender };
+        let key = self.credential.agreement_key();
+        let mut pair = Pair::node(self.credential.realm(), key, session, senders).ok()?;
+        let mut inner = frame.to_vec();
+        pair.seal_inner(&header, &self.channel, &mut inner).ok()?;
+        let mut packet = vec![0; HEADER_LEN];
+        self.push_certificate(&mut packet);
+        packet.extend_from_slice(&inner);
+        self.keys.seal(&header, &self.channel, &mut packet).ok()?;
+        (packet.len() <= PACKET_MAX).then_some(packet)
+    }
+
+    fn push_certificate(&self, packet: &mut Vec<u8>) {
+        let certificate = self.credential.certificate().bytes();
+        let length = u16::try_from(certificate.len()).expect("a certificate is short");
+        packet.extend_from_slice(&length.to_be_bytes());
+        packet.extend_from_slice(certificate);
     }
 }

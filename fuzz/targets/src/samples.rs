@@ -44,6 +44,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             inputs.push(framed(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()));
             inputs
         }
+        "endpoint_sequence" => lives(),
+        "world_sequence" => stories(),
         "credential" => {
             let mut files = vec![realm().authority_file.clone()];
             files.extend(realm().credentials.iter().map(|credential| credential.encode().to_vec()));
@@ -51,6 +53,51 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Lives of an endpoint: members say everything that there is to say, with time between; and it
+/// asks, and is answered.
+fn lives() -> Vec<Vec<u8>> {
+    let said = |what: u8, frames: Vec<Vec<u8>>, who: u8| {
+        let mut input = vec![who];
+        for frame in frames {
+            input.push(what);
+            input.extend(framed(&[&frame]));
+            input.extend([14, 0x82]);
+        }
+        input
+    };
+    // Asks, lets time pass, and is answered: by values, in pages, that it is watched.
+    let answer = [&[4, 0, 13][..], &framed(&[&values()])].concat();
+    let get = [&[0, 7, 5][..], &[14, 0x30], &answer, &[14, 0x98]].concat();
+    let large = [0, 7, 5, 14, 0x30, 4, 0, 0x32, 14, 0x30, 4, 0, 11, 0, 4, 0, 3, 1, 2, 3, 14, 0x98];
+    let watch = [&[1, 7, 3, 4, 0x80, 0x17][..], &framed(&[&values()]), &[14, 0x98]].concat();
+    // Shell, links, repetitions and damage.
+    let odd = [1, 7, 2, 10, 1, 11, 1, 11, 0, 12, 9, 6, 0, 0, 6, 0, 0x21, 13, 0, 13, 1, 9, 1, 13, 3];
+    vec![
+        said(0, group_frames(), 1),
+        said(0x80, group_frames(), 0),
+        said(2, pair_frames(), 0),
+        said(2, pair_frames(), 1),
+        get,
+        large.to_vec(),
+        watch,
+        odd.to_vec(),
+    ]
+}
+
+/// Stories of a small realm, four bytes a step: see `world`.
+fn stories() -> Vec<Vec<u8>> {
+    let story = |head: [u8; 2], steps: &[[u8; 4]]| [&head[..], steps.as_flattened()].concat();
+    vec![
+        story([0, 1], &[[0, 2, 4, 0xf0], [0, 0, 0x24, 0xf0], [0, 1, 1, 0xf0]]),
+        story([3, 2], &[[13, 0, 0x31, 0], [7, 5, 0, 0xf0], [0, 5, 0x24, 0xe0], [0, 5, 2, 0xff]]),
+        story([2, 3], &[[0, 4, 4, 0x20], [16, 1, 0, 0x80], [17, 1, 0, 0xf0], [19, 2, 0, 0xf0]]),
+        story([7, 4], &[[8, 4, 2, 0xf0], [25, 1, 7, 0xf0], [26, 1, 0, 0xf0], [9, 0, 1, 0xf0]]),
+        story([3, 5], &[[24, 1, 0, 0xf0], [0, 5, 4, 0xf0], [15, 0x20, 0, 0xe0], [14, 0, 0, 0]]),
+        story([26, 6], &[[0, 4, 0x20, 0x40], [20, 1, 0, 0xa0], [21, 1, 0, 0xf0], [6, 4, 3, 0xf0]]),
+        story([33, 7], &[[22, 2, 0x83, 0], [12, 0x22, 0x62, 0], [23, 1, 0, 0], [0, 3, 4, 0xf0]]),
+    ]
 }
 
 /// Packets as the endpoint targets take them: each after two bytes of length.

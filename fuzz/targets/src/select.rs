@@ -75,30 +75,33 @@ fn evaluate(predicate: &Predicate) {
     assert_eq!(first, format!("{:?}", predicate.evaluate(&scope)), "not the same twice");
 }
 
-/// A small table with every type.
+/// A small table with every type, made once.
 pub(crate) fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut table = Table::new(1);
-        let values = [
-            ("app.flag", Value::Bool(true)),
-            ("app.count", Value::Int(i64::MAX)),
-            ("app.ratio", Value::Float(0.25)),
-            ("app.text", Value::from("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")),
-            ("app.secret", Value::from("hidden")),
-            ("app.since", Value::Timestamp(NOW.wall)),
-            ("app.list", Value::List(vec![Value::Int(1), Value::from("x")])),
-        ];
-        for (name, value) in values {
-            define(&mut table, name, &value);
-            update(&mut table, name, value);
-        }
-        define(&mut table, "app.disk[*].usage", &Value::Int(0));
-        for key in 0..50 {
-            update(&mut table, &format!("app.disk[\"d{key}\"].usage"), Value::Int(key));
-        }
-        table
-    })
+    TABLE.get_or_init(make_table)
+}
+
+/// A table like it.
+pub(crate) fn make_table() -> Table {
+    let mut table = Table::new(1);
+    let values = [
+        ("app.flag", Value::Bool(true)),
+        ("app.count", Value::Int(i64::MAX)),
+        ("app.ratio", Value::Float(0.25)),
+        ("app.text", Value::from("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")),
+        ("app.secret", Value::from("hidden")),
+        ("app.since", Value::Timestamp(NOW.wall)),
+        ("app.list", Value::List(vec![Value::Int(1), Value::from("x")])),
+    ];
+    for (name, value) in values {
+        define(&mut table, name, &value);
+        update(&mut table, name, value);
+    }
+    define(&mut table, "app.disk[*].usage", &Value::Int(0));
+    for key in 0..50 {
+        update(&mut table, &format!("app.disk[\"d{key}\"].usage"), Value::Int(key));
+    }
+    table
 }
 
 fn define(table: &mut Table, template: &str, value: &Value) {

@@ -8,14 +8,24 @@
 //!
 //! `lab-helper hold PORT` holds a UDP port for itself alone, says `held`, and waits to be ended.
 //!
+//! `lab-helper granting FILE PROGRAM...` runs a program as under a kernel whose `net.core.rmem_max`
+//! is what the file says: when that is no more than Linux's default, wishes for larger receive
+//! buffers change nothing. (The kernel's own limit is one for the whole machine.)
+//!
 //! `lab-helper probe` makes a laboratory of one host, or says why that cannot be done here.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, poll};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare,
+    SeccompCondition, SeccompFilter, SeccompRule,
+};
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
 fn main() -> Result<()> {
@@ -24,11 +34,15 @@ fn main() -> Result<()> {
         ["sniff", card] => sniff(card),
         ["inject", card] => inject(card),
         ["hold", port] => hold(port.parse().context("a port")?),
+        ["granting", file, program, ref words @ ..] => granting(file, program, words),
         ["probe"] => {
             lcast_lab::Lab::new(1).try_build()?;
             Ok(())
         }
-        _ => bail!("usage: lab-helper sniff CARD | inject CARD | hold PORT | probe"),
+        _ => bail!(
+            "usage: lab-helper sniff CARD | inject CARD | hold PORT | granting FILE PROGRAM... | \
+                 probe"
+        ),
     }
 }
 
@@ -37,6 +51,29 @@ fn hold(port: u16) -> Result<()> {
     println!("held");
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// A filter of system calls takes every wish for a larger buffer for granted, and does nothing.
+fn granting(file: &str, program: &str, words: &[&str]) -> Result<()> {
+    const DEFAULT: u64 = 212_992;
+    let text = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
+    if text.trim().parse::<u64>().context("a number of bytes")? <= DEFAULT {
+        let is = |argument, value: i32| {
+            SeccompCondition::new(argument, Width::Dword, Compare::Eq, u64::from(value as u32))
+        };
+        let wish = |option| SeccompRule::new(vec![is(1, libc::SOL_SOCKET)?, is(2, option)?]);
+        let wishes = vec![wish(libc::SO_RCVBUF)?, wish(libc::SO_RCVBUFFORCE)?];
+        let filter = SeccompFilter::new(
+            [(libc::SYS_setsockopt, wishes)].into(),
+            SeccompAction::Allow,
+            SeccompAction::Errno(0),
+            std::env::consts::ARCH.try_into()?,
+        )?;
+        let filter: BpfProgram = filter.try_into()?;
+        seccompiler::apply_filter(&filter)?;
+    }
+    // It returns only when the program cannot be run.
+    Err(Command::new(program).args(words).exec()).with_context(|| program.to_owned())
 }
 
 fn card_index(card: &str) -> Result<u32> {

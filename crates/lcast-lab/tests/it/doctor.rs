@@ -4,6 +4,7 @@
 use lcast_lab::{DEADLINE, Host, Job, Lab, Realm, wait_until};
 use serde_json::Value;
 
+mod buffers;
 mod fleet;
 mod host;
 

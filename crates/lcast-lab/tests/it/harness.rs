@@ -17,6 +17,21 @@ fn twenty_hosts_are_quick() {
 }
 
 #[test]
+fn acquainted_hosts_find_no_neighbour_out() {
+    let lab = Lab::new(3).acquainted().build();
+    let show = ["-6", "neigh", "show", "nud", "permanent"];
+    let known = lab.host(1).command("ip").args(show).ok();
+    for other in [0, 2] {
+        let (link_local, global) = lab.host(other).addresses(0);
+        let mac = lab.host(other).mac(0).map(|byte| format!("{byte:02x}")).join(":");
+        for address in [link_local, global] {
+            assert!(known.contains(&format!("{address} dev eth0 lladdr {mac}")), "{known}");
+        }
+    }
+    assert_eq!(known.lines().count(), 4, "{known}");
+}
+
+#[test]
 fn hosts_have_networks_of_their_own() {
     let lab = Lab::new(2).attach(1, &[0, 1, 2]).build();
     let cards = lab.host(1).command("ls").arg("/sys/class/net").ok();

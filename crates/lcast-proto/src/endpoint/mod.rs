@@ -254,6 +254,9 @@ impl Endpoint {
     /// Does what is due at `now`. Drain [`Self::poll_output`] afterwards.
     pub fn handle_timeout(&mut self, now: Now) {
         self.notice_stop(now);
+        for idle in self.peers.forget_idle(now.instant) {
+            self.pairs.remove(&idle);
+        }
         self.beacon_if_due(now);
         self.presence_if_due(now);
         self.sync_if_due(now);

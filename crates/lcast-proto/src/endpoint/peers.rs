@@ -1,17 +1,29 @@
 //! The processes that this one speaks with by unicast.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::proving::Proofs;
 use crate::keys::certificate::Certificate;
+use crate::keys::subject::Kind;
 use crate::question::Way;
 use crate::time::Instant;
 use crate::wire::id::SenderId;
+
+/// After how long a client's process that says nothing is forgotten: four leases of a watch.
+/// [SEC-46]
+const IDLE_MAX: Duration = Duration::from_secs(120);
+/// After how long a process is introduced to again, which may have forgotten this one. [SEC-46]
+const ACQUAINTED_MAX: Duration = Duration::from_secs(60);
+/// How often idle processes are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Processes whose certificate was verified, and the way to them; the longest unused is forgotten.
 #[derive(Default)]
 pub(super) struct Peers {
     peers: BTreeMap<SenderId, Peer>,
+    /// When idle ones were looked for last.
+    looked: Option<Instant>,
 }
 
 /// Another process.
@@ -78,6 +90,27 @@ impl Peers {
         let proofs = Proofs::default();
         let peer = Peer { certificate, session, way, proofs, introduced: false, used: now };
         self.peers.insert(sender, peer);
+    }
+
+    /// Forgets the processes of clients that have said nothing for long, now and then; those.
+    /// Agents stay: they are as many as the realm has, and may say nothing for half an hour.
+    pub(super) fn forget_idle(&mut self, now: Instant) -> Vec<SenderId> {
+        if self.looked.is_some_and(|at| now.since(at) < LOOK_EVERY) {
+            return Vec::new();
+        }
+        self.looked = Some(now);
+        let mut forgotten = Vec::new();
+        self.peers.retain(|sender, peer| {
+            let idle = now.since(peer.used);
+            peer.introduced &= idle < ACQUAINTED_MAX;
+            let is_client = peer.certificate.kind() == Kind::Client && peer.way.is_some();
+            let keep = !is_client || idle < IDLE_MAX;
+            if !keep {
+                forgotten.push(*sender);
+            }
+            keep
+        });
+        forgotten
     }
 
     /// Forgets the sixteenth of the processes that was not used for longest.

@@ -1,6 +1,6 @@
 //! Whether watches tell the truth: judged event by event, and once changes have stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lcast_proto::question::report::{EmptyReason, Outcome, Reply, ReplyValue};
 use lcast_proto::question::watching::{ChangedValue, WatchEvent};
@@ -10,6 +10,7 @@ use lcast_proto::variable::Table;
 use crate::model::{Kept, Model};
 use crate::node::Node;
 use crate::question::{Question, QuestionNumber, Wish};
+use crate::realm::Person;
 use crate::watch::{Seen, View};
 use crate::world::World;
 
@@ -55,13 +56,18 @@ pub(crate) fn at_event(
 }
 
 /// What is wrong with what a watch has told, once nothing has changed for a while: every node that
-/// it picks and that runs is in it exactly where the predicate holds, with what it holds.
+/// it picks, that runs and that is not forgotten is in it exactly where the predicate holds, with
+/// what it holds.
 pub(crate) fn settled(world: &World, number: QuestionNumber) -> Vec<String> {
     let asked = world.asked(number);
+    let version = world.node(asked.asker).members_version;
+    let picks = |it: &&Person| asked.question.picks(it);
+    let picked: BTreeSet<&str> =
+        world.realm.agents(version).filter(picks).map(|it| it.name.as_str()).collect();
     let mut wrong = Vec::new();
     for (_, node) in world.nodes().filter(|(_, node)| node.agent && !node.hostile) {
-        let picked = world.realm.person(&node.name).is_some_and(|it| asked.question.picks(it));
-        let table = node.endpoint().filter(|_| picked && node.is_up()).map(|it| it.table());
+        let expected = picked.contains(node.name.as_str()) && node.is_up();
+        let table = node.endpoint().filter(|_| expected).map(|it| it.table());
         let table = table.filter(|table| holds(table, asked.question.predicate.as_deref()));
         let name = &node.name;
         match (table, asked.view.nodes.get(name)) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lcast_proto::keys::MemberList;
 use lcast_proto::value::Value;
 
 use crate::fault::Conditions;
@@ -52,8 +53,9 @@ pub(super) fn soak(seed: u64) -> World {
     world
 }
 
-/// Everything is made well again; then everybody must answer.
-fn settle(world: &mut World) {
+/// Everything is made well again; then every running agent that is not forgotten must answer, and
+/// every watch must have told all that there is.
+pub fn settle(world: &mut World) {
     let all: Vec<NodeIndex> = world.nodes().map(|(index, _)| index).collect();
     world.change(Change::Heal);
     world.change(Change::Everywhere(Conditions::lan()));
@@ -68,9 +70,15 @@ fn settle(world: &mut World) {
         world.change(Change::Skew(index, 0));
         world.change(Change::Start(index));
     }
-    world.run(CALM);
     let asker = world.client();
-    let running = world.agents().into_iter().filter(|it| !world.node(*it).hostile).count();
+    let newest = world.realm.newest().map_or(0, MemberList::version);
+    if world.node(asker).members_version < newest {
+        world.change(Change::Members(asker, newest));
+    }
+    world.run(CALM);
+    let members: Vec<NodeIndex> =
+        world.realm.agents(newest).filter_map(|it| world.find(&it.name)).collect();
+    let running = members.iter().filter(|it| !world.node(**it).hostile).count();
     let number = world.ask(asker, Question::get("app.number app.load"));
     let answered = world.asked(number).report.as_ref().map_or(0, |(_, report)| report.answered);
     let right = answered as usize == running;
@@ -81,6 +89,9 @@ fn settle(world: &mut World) {
 /// Counters rest; then every watch must have told what there is.
 fn settle_watches(world: &mut World) {
     let watches = watches(world);
+    if watches.is_empty() {
+        return;
+    }
     world.stop_ticks();
     world.run(REPAIRED);
     watches.into_iter().for_each(|(_, number)| world.insist_settled(number));

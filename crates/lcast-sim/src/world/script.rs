@@ -161,6 +161,8 @@ impl World {
         self.insist(known, || "the tap does not know the sender id of a process".to_owned());
         let node = self.node_mut(index);
         if let Some(list) = list.filter(|it| it.version() > node.credential.members().version()) {
+            // A process begins with the list of its credential, and is given the one that was kept.
+            node.members_version = node.credential.members().version();
             self.feed(index, Input::Members(list));
         }
         let node = self.node_mut(index);

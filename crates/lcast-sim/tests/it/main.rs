@@ -143,3 +143,65 @@ fn the_same_seed_does_the_same_and_another_does_not() {
         assert_ne!(first.trace, other.trace, "{name}");
     }
 }
+
+/// An input of the fuzzer: the oracle missed an agent in a watch that the watcher knew to be
+/// forgotten.
+#[test]
+fn a_watch_need_not_tell_of_the_forgotten() {
+    let mut world = World::new(5, &Setup { agents: 3, ..Setup::default() });
+    world.run(Duration::from_secs(3));
+    let asker = world.client();
+    let version = world.realm.forget("a0003");
+    world.change(Change::Members(asker, version));
+    let number = world.ask(asker, Question::watch("app.number"));
+    world.run(Duration::from_secs(30));
+    world.insist_settled(number);
+    assert_eq!(world.violations(), [""; 0]);
+}
+
+/// An input of the fuzzer: the oracle took the answers to other questions of an asker for answers
+/// to one.
+#[test]
+fn an_asker_may_ask_much_at_once() {
+    let mut world = World::new(7, &Setup { agents: 3, ..Setup::default() });
+    world.run(Duration::from_secs(3));
+    let asker = world.node_named("a0001");
+    for _ in 0..13 {
+        world.put(asker, Question::ping());
+    }
+    world.run(Duration::from_secs(5));
+    world.conclude();
+    assert_eq!(world.violations(), [""; 0]);
+}
+
+/// An input of the fuzzer: the oracle took the kept member list of a process that starts again for
+/// one that it came by twice.
+#[test]
+fn a_process_that_starts_again_is_given_the_list_that_was_kept() {
+    let mut world = World::new(6, &Setup { agents: 3, ..Setup::default() });
+    world.run(Duration::from_secs(3));
+    let client = world.client();
+    let version = world.realm.forget("a0003");
+    world.change(Change::Members(client, version));
+    world.change(Change::Crash(client));
+    world.change(Change::Start(client));
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.node(client).members_version, version);
+    assert_eq!(world.violations(), [""; 0]);
+}
+
+/// An input of the fuzzer: the oracle wanted to hear of one who was forgotten while he was asked.
+#[test]
+fn who_is_forgotten_while_he_is_asked_may_be_missing() {
+    let mut world = World::new(5, &Setup { agents: 5, ..Setup::default() });
+    world.run(Duration::from_secs(3));
+    let (asker, lost) = (world.client(), world.node_named("a0003"));
+    let number = world.put(asker, Question::ping());
+    let version = world.realm.forget("a0003");
+    for node in [asker, lost] {
+        world.change(Change::Members(node, version));
+    }
+    world.finish(number);
+    assert_eq!(world.asked(number).report().missing.len(), 1);
+    assert_eq!(world.violations(), [""; 0]);
+}

@@ -350,3 +350,46 @@ fn who_may_not_set_learns_of_no_name() {
     let expected = format!("{:?}", said[0]);
     assert!(said.iter().all(|it| format!("{it:?}") == expected), "{said:?}");
 }
+
+/// [SEC-46]: every command is a process of its own, and a script gives one a second for years.
+#[test]
+fn processes_that_are_gone_are_forgotten() {
+    let mut bench = bench(2);
+    let mut most = [0; 2];
+    for seed in 10..=250 {
+        bench.restart(0, seed);
+        let (_, report) = bench.ask(0, get("app", Selector::default()));
+        assert_eq!(report.answered, 2);
+        bench.pass(Duration::from_secs(1));
+        let [_, _, peers, pairs, ..] = bench.nodes[2].endpoint.sizes();
+        most = [most[0].max(peers), most[1].max(pairs)];
+    }
+    // Those of two minutes and of a look's time, itself, and the other agent.
+    assert!(most.iter().all(|it| *it <= 140), "{most:?} peers and pairs");
+    bench.pass(Duration::from_secs(140));
+    let [_, _, peers, pairs, ..] = bench.nodes[2].endpoint.sizes();
+    assert!(peers <= 2 && pairs <= 2, "{peers} peers and {pairs} pairs of two agents");
+}
+
+/// [SEC-46]: a client that goes on is forgotten as well while it says nothing.
+#[test]
+fn who_was_forgotten_is_known_again_when_it_speaks() {
+    let mut bench = bench(2);
+    bench.fill();
+    let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
+    for asks in [true, false, false, true] {
+        if asks {
+            let (replies, report) = bench.ask(0, get("**", Selector::default()));
+            assert_eq!((report.answered, replies.len(), report.rounds), (2, 2, 1));
+        }
+        // It hears of a newer list, and introduces itself to the agent that it fetches it from.
+        let list = authority.sign_members(bench.nodes[2].endpoint.members().edit()).unwrap();
+        let version = list.version();
+        let now = bench.now;
+        bench.nodes[2].endpoint.install_members(now, list);
+        bench.pass(Duration::from_secs(12));
+        assert_eq!(bench.nodes[0].endpoint.members().version(), version);
+        bench.pass(Duration::from_secs(600));
+    }
+    assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Stranger), 0);
+}

@@ -33,7 +33,7 @@ impl Bench {
         self.events.iter().filter_map(told).collect()
     }
 
-    fn restart(&mut self, index: usize, seed: u8) {
+    pub(super) fn restart(&mut self, index: usize, seed: u8) {
         let credential = self.nodes[index].endpoint.credential.clone();
         let mut endpoint = Endpoint::new(Config::default(), credential, [seed; 32], self.now);
         let link = Link { index: 2, addresses: vec![self.nodes[index].address], multicast: true };

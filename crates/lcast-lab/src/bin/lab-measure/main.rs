@@ -1,10 +1,22 @@
 //! Measures the figures that the README and the book promise, with the real binary.
 //!
-//! `cargo run --release -p lcast-lab --bin lab-measure [-- quick|idle]` prints one line a figure:
-//! what, the value, the goal, and whether it is reached. `LIBRECAST_BIN` names another binary. With
-//! the word `quick` it idles 10 s instead of 60 and asks 10 lossy questions instead of 50; with the
-//! word `idle` it only idles. Run it on a machine that is otherwise quiet. What a warm question
-//! costs inside one process is the bench's.
+//! `cargo run --release -p lcast-lab --bin lab-measure [-- WHAT]` prints one line a figure: what,
+//! the value, the goal, and whether it is reached; it ends by itself, with an error when a goal is
+//! missed. `LIBRECAST_BIN` names another binary. Run it on a machine that is otherwise quiet. WHAT:
+//!
+//! - nothing: size, a cold question, idling, twenty agents through loss; about two minutes;
+//! - `quick`: the same, idling 10 s instead of 60, 10 lossy questions instead of 50;
+//! - `idle`: only idling;
+//! - `hundred [MINUTES]`: 200 questions to a hundred agents through loss, so many minutes (10) in
+//!   which nobody may be falsely gone, and some deaths;
+//! - `soak [MINUTES]`: the growth of memory after the first of so many minutes (60).
+//!
+//! What a warm question costs inside one process is the bench's.
+
+mod hundred;
+mod proc;
+mod soak;
+mod table;
 
 use std::fs;
 use std::process::ExitCode;
@@ -13,50 +25,45 @@ use std::time::{Duration, Instant};
 
 use lcast_lab::{Agent, Answer, Lab, Loss, Member, Realm};
 
+use proc::{cpu_seconds, resident_bytes};
+use table::{Table, median, worst};
+
 const CONFIG: &str =
     "[[setting]]\nname = \"app.greeting\"\ntype = \"text\"\nmax_len = 64\ndefault = \"\"\n";
 
 fn main() -> ExitCode {
-    let quick = std::env::args().any(|word| word == "quick");
-    let mut table = Table::default();
-    if std::env::args().any(|word| word == "idle") {
-        idle(&mut table, Duration::from_secs(60));
-        return table.end();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => usual(60, 50),
+        ["quick"] => usual(10, 10),
+        ["idle"] => {
+            let mut table = Table::default();
+            idle(&mut table, Duration::from_secs(60));
+            table.end()
+        }
+        ["hundred"] => hundred::run(minutes("10")),
+        ["hundred", count] => hundred::run(minutes(count)),
+        ["soak"] => soak::run(minutes("60")),
+        ["soak", count] => soak::run(minutes(count)),
+        _ => panic!("usage: lab-measure [quick | idle | hundred [MINUTES] | soak [MINUTES]]"),
     }
+}
+
+fn minutes(count: &str) -> Duration {
+    let count = count.parse::<u64>();
+    let count = count.unwrap_or_else(|error| panic!("a whole number of minutes: {error}"));
+    Duration::from_secs(count * 60)
+}
+
+fn usual(idle_seconds: u64, questions: usize) -> ExitCode {
+    let mut table = Table::default();
     binary(&mut table);
     cold(&mut table, "own hosts", 10, |lab, index| lab.host(1 + index));
     cold(&mut table, "one host", 10, |lab, _| lab.host(0));
-    idle(&mut table, Duration::from_secs(if quick { 10 } else { 60 }));
-    lossy(&mut table, if quick { 10 } else { 50 });
+    idle(&mut table, Duration::from_secs(idle_seconds));
+    lossy(&mut table, questions);
     table.end()
-}
-
-#[derive(Default)]
-struct Table {
-    over: usize,
-}
-
-impl Table {
-    /// Prints a figure that should not exceed its goal.
-    fn line(&mut self, what: &str, value: f64, goal: f64, unit: &str) {
-        let verdict = if value <= goal { "ok" } else { "OVER" };
-        self.over += usize::from(value > goal);
-        println!("{what:<52} {value:>9.2} {unit:<4} goal {goal:>7.2}  {verdict}");
-    }
-
-    fn note(&self, what: &str, value: f64, unit: &str) {
-        println!("{what:<52} {value:>9.2} {unit:<4}");
-    }
-
-    fn end(&self) -> ExitCode {
-        println!("{} figures over their goal", self.over);
-        if self.over == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn binary(table: &mut Table) {
@@ -127,23 +134,6 @@ fn idle(table: &mut Table, span: Duration) {
     table.line("idle agent, resident", median(resident), 15.0, "MB");
 }
 
-/// Time on a core, summed over threads.
-fn cpu_seconds(pid: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let nanoseconds = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanoseconds.sum::<f64>() / 1e9
-}
-
-fn resident_bytes(pid: u32) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kib.unwrap_or(f64::NAN) * 1024.0
-}
-
 /// Twenty agents at twenty per cent loss.
 fn lossy(table: &mut Table, questions: usize) {
     const AGENTS: usize = 20;
@@ -159,11 +149,10 @@ fn lossy(table: &mut Table, questions: usize) {
         incomplete += u32::from(answer.count("answered") != AGENTS as u64);
         missing += answer.count("missing");
     }
-    let worst = took.iter().copied().fold(0.0, f64::max);
     let what = format!("{questions} questions, 20 agents, 20 % loss");
     table.line(&format!("{what}: incomplete"), f64::from(incomplete), 0.0, "");
     table.line(&format!("{what}: falsely missing"), missing as f64, 0.0, "");
-    table.line(&format!("{what}: slowest"), worst, 3000.0, "ms");
+    table.line(&format!("{what}: slowest"), worst(took.iter().copied()), 3000.0, "ms");
     table.note(&format!("{what}: median"), median(took), "ms");
     table.note(&format!("{what}: rounds, median"), median(rounds), "");
 }
