@@ -229,7 +229,7 @@ impl Life {
 
     fn hear(&mut self, packet: Vec<u8>, multicast: bool) {
         let (from, local) = (address(9, 5000), address(1, 24242));
-        let datagram = Datagram { from, local, multicast, bytes: &packet };
+        let datagram = Datagram { from, local, multicast, waited: Duration::ZERO, bytes: &packet };
         self.input(Input::Datagram(datagram));
         self.heard.push_front((packet, multicast));
         self.heard.truncate(HEARD_MAX);
