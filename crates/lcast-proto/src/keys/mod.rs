@@ -20,6 +20,7 @@ pub mod sign;
 pub mod subject;
 
 mod lru;
+mod senders;
 
 pub use crate::wire::id::{ChannelId, NodeId, RealmId, SenderId};
 pub use authority::{Authority, EnrollError, Enrolled};
