@@ -130,8 +130,7 @@ impl Endpoint {
 
     /// Keeps an agent at hand that this one may have to ping: it has announced its key.
     pub(super) fn is_near(&self, id: &NodeId) -> bool {
-        let own = self.own.id();
-        self.ring.is_some() && self.roster.successors(&own).take(NEAR).any(|it| it == *id)
+        self.ring.is_some() && self.roster.follows(&self.own.id(), id, NEAR)
     }
 
     /// Takes the claim that a process does not answer. [PRE-22] [PRE-24]

@@ -4,6 +4,7 @@
 //! rate, signature or inside, freshness, validity of the certificate, permission; windows, peers
 //! and the roster change only after the signature. [SEC-40] [SEC-41] [SEC-71]
 
+use std::borrow::Cow;
 use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,8 +127,8 @@ impl Endpoint {
         let certificate = self.check_certificate(now.instant, source, certificate, opened)?;
         self.check_sender(&certificate, header)?;
         let frame = match opened {
-            Some(opened) => opened.frame().cloned(),
-            None => GroupFrame::decode(frame).ok(),
+            Some(opened) => opened.frame().map(Cow::Borrowed),
+            None => GroupFrame::decode(frame).ok().map(Cow::Owned),
         };
         let frame = frame.ok_or(Dropped::Frame)?;
         if self.is_for_others(&frame) {
@@ -143,17 +144,19 @@ impl Endpoint {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
-        match frame {
+        match &*frame {
             // It is refused, so that the asker hears of its clock. [QST-21]
-            GroupFrame::Question(question) => self.hear_question(now, origin, *question, timely),
+            GroupFrame::Question(question) => {
+                self.hear_question(now, origin, (**question).clone(), timely)
+            }
             GroupFrame::Beacon(_) | GroupFrame::Suspect(_) if !timely => Err(Dropped::Clock),
-            GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
+            GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, beacon),
             GroupFrame::Change(change) => {
                 self.check_membership(now, &origin.certificate)?;
                 self.note_untimed(now, &origin);
-                self.hear_change(now, origin.sender, &origin.certificate, &change)
+                self.hear_change(now, origin.sender, &origin.certificate, change)
             }
-            GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, &suspect),
+            GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, suspect),
         }
     }
 

@@ -354,6 +354,14 @@ impl Roster {
         around.filter_map(|position| self.id_at(position)).filter(move |id| *id != of)
     }
 
+    /// Whether a member is among so many agents held alive that follow a node on the ring first.
+    pub fn follows(&self, of: &NodeId, id: &NodeId, count: usize) -> bool {
+        let (start, place) = (self.members.position(of), self.members.position(id));
+        let is_own = |position: &u32| *position == start && self.id_at(start) == Some(*of);
+        let mut around = self.living.around(start).filter(|it| !is_own(it)).take(count);
+        around.any(|it| it == place && self.id_at(it) == Some(*id))
+    }
+
     fn id_at(&self, position: u32) -> Option<NodeId> {
         let rank = self.members.rank_at(position)?;
         self.members.at_rank(rank).map(|member| member.id)
