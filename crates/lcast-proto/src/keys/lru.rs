@@ -33,11 +33,6 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         Self { capacity, places, slots, newest: NONE, oldest: NONE }
     }
 
-    /// The value of a key, not counted as a use.
-    pub(super) fn peek(&self, key: &K) -> Option<&V> {
-        self.places.get(key).map(|place| &self.slots[*place as usize].value)
-    }
-
     /// The value unused for longest, and its key.
     pub(super) fn oldest(&self) -> Option<(&K, &V)> {
         self.slots.get(self.oldest as usize).map(|slot| (&slot.key, &slot.value))
@@ -133,7 +128,8 @@ mod tests {
         assert_eq!(map.insert(3, 30), Some(1));
         assert_eq!(map.insert(2, 21), None);
         assert_eq!(map.insert(4, 40), Some(0));
-        assert_eq!((map.peek(&2), map.peek(&0), map.len()), (Some(&21), None, 3));
+        assert_eq!(map.get(&0), None);
+        assert_eq!(map.len(), 3);
         assert_eq!(map.oldest(), Some((&3, &30)));
         assert_eq!(map.remove(&2), Some(21));
         assert_eq!(map.len(), 2);

@@ -19,8 +19,8 @@ pub mod seal;
 pub mod sign;
 pub mod subject;
 
+mod by_member;
 mod lru;
-mod senders;
 
 pub use crate::wire::id::{ChannelId, NodeId, RealmId, SenderId};
 pub use authority::{Authority, EnrollError, Enrolled};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::circle::Living;
-use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess};
+use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess, Voice};
 use super::signs::{Sign, Signs};
 use super::{INTERVAL_MAX, INTERVAL_MIN, silence_max};
 use crate::keys::members::{Member, MemberList};
@@ -190,6 +190,11 @@ impl Roster {
     /// What is known of the presence of a member.
     pub fn heard(&self, id: &NodeId) -> Option<Heard> {
         self.entry(id).map(Entry::heard)
+    }
+
+    /// The same without when it was heard: for who looks at every packet.
+    pub fn voice(&self, id: &NodeId) -> Option<&Voice> {
+        self.entry(id).map(Entry::voice)
     }
 
     /// The members of which no process was heard here.

@@ -88,6 +88,8 @@ const QUESTION_MAX: (Duration, f64) = (Duration::from_millis(1_500), 1.25);
 const QUESTION_LOSS_MAX: f64 = 0.01;
 /// How many nodes first speak in a second of the beginning.
 const LINKED_PER_SECOND: u32 = 200;
+/// How many of them until that is told.
+const TOLD_EVERY: usize = 1_000;
 /// Agents started again in a minute: one of so many.
 const RESTARTED_PER_MINUTE: u32 = 100;
 /// How long one is down at most.
@@ -126,7 +128,7 @@ pub(super) fn whole_300(seed: u64) -> World {
 
 /// Carries a plan out, and tells what comes next; the world at its end, and what was measured.
 pub fn run(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> (World, Account) {
-    let mut run = Run::begin(seed, plan);
+    let mut run = Run::begin(seed, plan, tell);
     let part = |percent: u32| plan.time * percent / 100;
     tell(&run.world, "all have heard each other and rest");
     run.rest(part(5).max(Duration::from_secs(5)));
@@ -154,7 +156,7 @@ pub fn run(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> (World, Accoun
 
 impl Run {
     /// A realm in which everybody has heard everybody once, before anything is lost.
-    fn begin(seed: u64, plan: Plan) -> Self {
+    fn begin(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> Self {
         let setup = Setup {
             agents: plan.nodes,
             clients: 2,
@@ -180,7 +182,12 @@ impl Run {
             let heard = Change::From(agent, Conditions::default());
             world.after(at + Duration::from_millis(900), heard);
         }
-        world.run(gap * plan.nodes + Duration::from_secs(5));
+        for linked in (0..plan.nodes).step_by(TOLD_EVERY) {
+            tell(&world, &format!("{linked} of {} have spoken", plan.nodes));
+            let next = (plan.nodes - linked).min(TOLD_EVERY as u32);
+            world.run(gap * next);
+        }
+        world.run(Duration::from_secs(5));
         world.link_at_start();
         world.change(Change::Heal);
         world.change(Change::Everywhere(Conditions::lan().with_loss(plan.loss)));

@@ -1,4 +1,4 @@
-//! A bounded map by member and sender that forgets what was not used for longest.
+//! A bounded map by member, or by member and sender, that forgets what was not used for longest.
 //!
 //! What [`Lru`](super::lru::Lru) is for few keys or such as anybody can choose. A member's id is a
 //! hash of its keys and says itself where to look, so a use touches four places in memory where a
@@ -6,14 +6,30 @@
 
 use crate::wire::id::{NodeId, SenderId};
 
-/// A member and one of its processes.
-pub(super) type Key = (NodeId, SenderId);
+/// A member, or something of one.
+pub(super) trait OfMember: Copy + Eq {
+    /// Whose it is.
+    fn member(&self) -> &NodeId;
+}
 
-/// At most `capacity` values by member and sender.
-pub(super) struct Senders<V> {
+impl OfMember for NodeId {
+    fn member(&self) -> &NodeId {
+        self
+    }
+}
+
+/// A member and one of its processes.
+impl OfMember for (NodeId, SenderId) {
+    fn member(&self) -> &NodeId {
+        &self.0
+    }
+}
+
+/// At most `capacity` values by key.
+pub(super) struct Members<K, V> {
     capacity: usize,
     tick: u64,
-    slots: Vec<Slot<V>>,
+    slots: Vec<Slot<K, V>>,
     /// Which slot a key has: from the place that its member says on, to the next free one. At least
     /// twice as many as there are slots.
     index: Vec<Cell>,
@@ -23,8 +39,8 @@ pub(super) struct Senders<V> {
 }
 
 /// As large as a cache line, with a replay window for its value.
-struct Slot<V> {
-    key: Key,
+struct Slot<K, V> {
+    key: K,
     older: u16,
     newer: u16,
     /// When it was used last: for comparing.
@@ -46,7 +62,7 @@ const FREE: Cell = Cell { slot: NONE, mark: 0 };
 /// Cells at first.
 const CELLS_MIN: usize = 16;
 
-impl<V> Senders<V> {
+impl<K: OfMember, V> Members<K, V> {
     /// Most values that such a map can hold.
     pub(super) const CAPACITY_MAX: usize = 1 << 14;
 
@@ -58,12 +74,17 @@ impl<V> Senders<V> {
     }
 
     /// The value of a key, not counted as a use.
-    pub(super) fn peek(&self, key: &Key) -> Option<&V> {
+    pub(super) fn peek(&self, key: &K) -> Option<&V> {
         self.cell_of(key).map(|cell| &self.slots[usize::from(self.index[cell].slot)].value)
     }
 
+    /// The value unused for longest, and its key.
+    pub(super) fn oldest(&self) -> Option<(&K, &V)> {
+        self.slots.get(usize::from(self.oldest)).map(|slot| (&slot.key, &slot.value))
+    }
+
     /// The value of a key, which becomes the one used last.
-    pub(super) fn get(&mut self, key: &Key) -> Option<&mut V> {
+    pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
         let slot = self.index[self.cell_of(key)?].slot;
         if slot != self.newest {
             self.unlink(slot);
@@ -73,7 +94,7 @@ impl<V> Senders<V> {
     }
 
     /// Adds or replaces a value; the one unused for longest makes room for it.
-    pub(super) fn insert(&mut self, key: Key, value: V) {
+    pub(super) fn insert(&mut self, key: K, value: V) {
         self.remove(&key);
         let slot = Slot { key, older: NONE, newer: NONE, tick: 0, value };
         let place = if self.slots.len() < self.capacity {
@@ -95,7 +116,7 @@ impl<V> Senders<V> {
     }
 
     /// Removes a value.
-    pub(super) fn remove(&mut self, key: &Key) -> Option<V> {
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let cell = self.cell_of(key)?;
         let place = self.index[cell].slot;
         self.vacate(cell);
@@ -113,8 +134,8 @@ impl<V> Senders<V> {
     }
 
     /// How many values a member has, and the key among them unused for longest.
-    pub(super) fn oldest_of(&self, member: &NodeId) -> (usize, Option<Key>) {
-        let of_member = |cell: &usize| self.slot_at(*cell).key.0 == *member;
+    pub(super) fn oldest_of(&self, member: &NodeId) -> (usize, Option<K>) {
+        let of_member = |cell: &usize| self.slot_at(*cell).key.member() == member;
         let slots = self.cells(mark(member)).filter(of_member).map(|cell| self.slot_at(cell));
         let oldest = slots.clone().min_by_key(|slot| slot.tick);
         (slots.count(), oldest.map(|slot| slot.key))
@@ -133,12 +154,12 @@ impl<V> Senders<V> {
         cells.filter(move |cell| self.index[*cell].mark == mark)
     }
 
-    fn slot_at(&self, cell: usize) -> &Slot<V> {
+    fn slot_at(&self, cell: usize) -> &Slot<K, V> {
         &self.slots[usize::from(self.index[cell].slot)]
     }
 
-    fn cell_of(&self, key: &Key) -> Option<usize> {
-        self.cells(mark(&key.0)).find(|cell| self.slot_at(*cell).key == *key)
+    fn cell_of(&self, key: &K) -> Option<usize> {
+        self.cells(mark(key.member())).find(|cell| self.slot_at(*cell).key == *key)
     }
 
     /// The cell at which a mark belongs.
@@ -148,7 +169,7 @@ impl<V> Senders<V> {
 
     /// Puts a slot into the index.
     fn enter(&mut self, slot: u16) {
-        let mark = mark(&self.slots[usize::from(slot)].key.0);
+        let mark = mark(self.slots[usize::from(slot)].key.member());
         let (mut at, mask) = (self.home(mark), self.index.len() - 1);
         while self.index[at].slot != NONE {
             at = (at + 1) & mask;
@@ -208,7 +229,7 @@ impl<V> Senders<V> {
     }
 }
 
-/// Where a slot stands: there are at most [`Senders::CAPACITY_MAX`].
+/// Where a slot stands: there are at most [`Members::CAPACITY_MAX`].
 fn place(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(NONE)
 }
@@ -225,9 +246,11 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
+    type Key = (NodeId, SenderId);
+
     #[test]
     fn a_slot_with_a_window_fits_a_cache_line() {
-        assert_eq!(size_of::<Slot<[u64; 3]>>(), 64);
+        assert_eq!(size_of::<Slot<Key, [u64; 3]>>(), 64);
     }
 
     /// Against a plain list in order of use; few members, whose senders stand in each other's way.
@@ -235,7 +258,7 @@ mod tests {
     fn it_does_what_a_list_would_do() {
         let mut random = Random::from_seed([4; 32]);
         for (capacity, members) in [(1, 3), (7, 3), (60, 20)] {
-            let mut senders = Senders::new(capacity);
+            let mut senders = Members::new(capacity);
             let mut list: Vec<(Key, u32)> = Vec::new();
             for step in 0..10_000 {
                 let member = NodeId([random.below(members) as u8; 16]);
@@ -258,6 +281,8 @@ mod tests {
                 }
                 let own = list.iter().map(|it| it.0).filter(|it| it.0 == member);
                 let expected = (own.clone().count(), own.clone().next());
+                let oldest = list.first().map(|(key, value)| (key, value));
+                assert_eq!(senders.oldest(), oldest);
                 assert_eq!((senders.oldest_of(&member), senders.len()), (expected, list.len()));
             }
         }
@@ -265,8 +290,8 @@ mod tests {
 
     #[test]
     fn it_is_full_at_its_capacity() {
-        let most = Senders::<u32>::CAPACITY_MAX;
-        let mut senders = Senders::new(usize::MAX);
+        let most = Members::<Key, u32>::CAPACITY_MAX;
+        let mut senders = Members::new(usize::MAX);
         let key = |number: usize| (NodeId((number as u128).to_be_bytes()), SenderId([1; 12]));
         for number in 0..=most {
             senders.insert(key(number), number);
