@@ -27,6 +27,8 @@ pub struct Config {
 }
 
 impl Config {
+    /// [`Config::questions_max`] unless told otherwise.
+    pub const QUESTIONS_MAX: usize = 64;
     /// Longest [`Config::software`] in bytes; what is longer is cut.
     pub const SOFTWARE_LENGTH_MAX: usize = SOFTWARE_MAX;
 }
@@ -38,7 +40,7 @@ impl Default for Config {
             software: env!("CARGO_PKG_VERSION").into(),
             narrowing: Narrowing::default(),
             reply_rate: 50_000,
-            questions_max: 64,
+            questions_max: Self::QUESTIONS_MAX,
             roster: Vec::new(),
             schemas: Vec::new(),
         }

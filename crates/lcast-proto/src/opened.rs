@@ -38,9 +38,11 @@ pub struct Opened {
     /// None: not signed by the authority.
     certificate: Option<Certificate>,
     is_signed: bool,
+    /// Whether the sender id is one of who signed it.
+    owns_sender: bool,
     /// None: no frame.
     frame: Option<GroupFrame>,
-    voice: Arc<SharedVoice>,
+    voice: SharedVoice,
 }
 
 impl Opener {
@@ -73,8 +75,9 @@ impl Opener {
             plaintext: None,
             certificate: None,
             is_signed: false,
+            owns_sender: false,
             frame: None,
-            voice: Arc::default(),
+            voice: SharedVoice::default(),
         };
         let mut packet = bytes.to_vec();
         if let Ok(plaintext) = self.keys.open(&header, &self.channel, &mut packet) {
@@ -91,6 +94,7 @@ impl Opener {
         let Ok(certificate) = self.certificates.verify(certificate) else { return };
         let context = SignatureContext { realm: &self.realm, header, channel: &self.channel };
         let verdict = context.verify(certificate.signing_key(), body, signature);
+        opened.owns_sender = header.sender.belongs_to(&certificate.id());
         (opened.is_signed, opened.certificate) = (verdict.is_ok(), Some(certificate));
     }
 }
@@ -98,7 +102,7 @@ impl Opener {
 impl Opened {
     /// Whether it was found in these bytes, for this realm.
     pub fn is_of(&self, bytes: &[u8], realm: &RealmId) -> bool {
-        *self.bytes == *bytes && self.realm == *realm
+        (std::ptr::eq(&*self.bytes, bytes) || *self.bytes == *bytes) && self.realm == *realm
     }
 
     /// The plaintext, where it was sealed under the realm's key.
@@ -116,13 +120,18 @@ impl Opened {
         self.is_signed
     }
 
+    /// Whether its sender id belongs to the member that the certificate names. [SEC-41]
+    pub fn owns_sender(&self) -> bool {
+        self.owns_sender
+    }
+
     /// What it says, if that is a frame.
     pub fn frame(&self) -> Option<&GroupFrame> {
         self.frame.as_ref()
     }
 
     /// Where those who hear it keep what they all hear alike.
-    pub fn voice(&self) -> &Arc<SharedVoice> {
+    pub fn voice(&self) -> &SharedVoice {
         &self.voice
     }
 }

@@ -132,6 +132,11 @@ impl Faults {
         self.joined(from, to) && self.stages(from, to).iter().flatten().all(sound)
     }
 
+    /// Whether nothing that leaves a node arrives anywhere else.
+    pub fn is_mute(&self, node: NodeIndex) -> bool {
+        self.from.get(&node).is_some_and(|it| it.loss >= 1.0)
+    }
+
     /// Whether both are on one island.
     pub fn joined(&self, from: NodeIndex, to: NodeIndex) -> bool {
         self.islands.get(&from) == self.islands.get(&to)
@@ -140,7 +145,7 @@ impl Faults {
     /// Decides what becomes of one packet.
     pub fn fate(&mut self, from: NodeIndex, to: NodeIndex, random: &mut Random) -> Fate {
         let mut fate = Fate::default();
-        if !self.joined(from, to) {
+        if self.is_mute(from) || !self.joined(from, to) {
             return fate;
         }
         let mut delay = Duration::ZERO;

@@ -15,7 +15,8 @@ usage: lcast-sim list
        lcast-sim replay --scenario NAME --seed N [--trace]
        lcast-sim soak --seeds A..B [--scenario NAME]
        lcast-sim scale [--nodes N] [--loss PERCENT] [--seed N]
-       lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N] [--trace]
+       lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N] [--threads N]
+                       [--trace]
 --trace prints every packet and event to standard error.";
 
 fn main() -> ExitCode {
@@ -133,6 +134,8 @@ fn scale(options: &[String]) -> Result<bool, String> {
     Ok(world.violations().is_empty())
 }
 
+/// Most threads that handle a packet to everybody.
+const THREADS_MAX: usize = 64;
 /// Most memory that a simulated realm may take, in MiB.
 const RESIDENT_MAX_MIB: u64 = 16 * 1024;
 
@@ -145,6 +148,9 @@ fn realm(options: &[String]) -> Result<bool, String> {
     let nodes = u32::try_from(nodes).map_err(|_| "too many nodes".to_owned())?;
     let percent = u32::try_from(loss).map_err(|_| "too much loss".to_owned())?;
     let time = Duration::from_secs(60 * minutes);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = number(options, "--threads")?.and_then(|it| usize::try_from(it).ok());
+    let threads = threads.unwrap_or(cores).clamp(1, THREADS_MAX);
     if !(10..=16_000).contains(&nodes) || time.is_zero() {
         return Err("a realm has 10 to 16000 nodes here, and works for a minute or more".to_owned());
     }
@@ -152,7 +158,7 @@ fn realm(options: &[String]) -> Result<bool, String> {
         lcast_sim::trace::speak();
     }
     let begin = Instant::now();
-    let plan = Plan { nodes, time, loss: f64::from(percent) / 100.0 };
+    let plan = Plan { nodes, time, loss: f64::from(percent) / 100.0, threads };
     let tell = |world: &World, what: &str| {
         let (virtual_time, wall) = (world.now().as_secs_f64(), begin.elapsed().as_secs_f64());
         eprintln!("{wall:>8.0} s: at {virtual_time:.0} s of virtual time, {what}");

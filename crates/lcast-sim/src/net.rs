@@ -9,7 +9,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lcast_proto::io::{Destination, Link};
+use lcast_proto::io::{Datagram, Destination, Input, Link};
 use lcast_proto::opened::Opened;
 
 use crate::fault::{ESTABLISHED, Faults, Firewall};
@@ -82,7 +82,8 @@ pub struct Traffic {
     pub multicast: u64,
     /// Packets sent to one address.
     pub unicast: u64,
-    /// Packets (to each receiver) lost by chance or partition.
+    /// Packets (to each receiver) lost by chance or partition. What a mute node sends to a group is
+    /// not counted.
     pub lost: u64,
     /// Packets that a firewall dropped.
     pub filtered: u64,
@@ -128,6 +129,20 @@ fn halves(node: NodeIndex) -> [u16; 2] {
     let number = node.0 + 1;
     let part = |it: u32| u16::try_from(it & 0xffff).unwrap_or(0);
     [part(number >> 16), part(number)]
+}
+
+impl Packet {
+    /// What an endpoint is fed.
+    pub(crate) fn input(&self) -> Input<'_> {
+        let Sent { from, group, payload, .. } = &*self.sent;
+        let (from, local, multicast) = (*from, self.local, group.is_some());
+        let datagram =
+            Datagram { from, local, multicast, waited: Duration::ZERO, bytes: &payload.bytes };
+        match &payload.opened {
+            Some(opened) => Input::Opened(datagram, opened),
+            None => Input::Datagram(datagram),
+        }
+    }
 }
 
 impl Payload {
@@ -212,6 +227,11 @@ impl Network {
         self.firewalls.insert(node, firewall);
     }
 
+    /// Whether no firewall stands before a node.
+    pub fn is_open(&self, node: NodeIndex) -> bool {
+        self.firewalls.get(&node).copied().unwrap_or_default() == Firewall::Open
+    }
+
     /// Who has this address.
     pub fn owner(&self, address: &SocketAddrV6) -> Option<NodeIndex> {
         self.owners.get(address.ip()).map(|(node, _)| *node)
@@ -219,9 +239,8 @@ impl Network {
 
     /// Whether nothing stands between these two: packets arrive, both ways are open.
     pub fn is_sound(&self, from: NodeIndex, to: NodeIndex) -> bool {
-        let open = |node| self.firewalls.get(&node).copied().unwrap_or_default() == Firewall::Open;
         let shared = self.attached(from).any(|it| self.segments[&it].contains(&to));
-        shared && open(from) && open(to) && self.faults.is_sound(from, to)
+        shared && self.is_open(from) && self.is_open(to) && self.faults.is_sound(from, to)
     }
 
     /// Whether a unicast packet from this address would be let in.
@@ -292,6 +311,7 @@ impl Network {
         payload: &Payload,
         random: &mut Random,
     ) -> Vec<Delivery> {
+        let mute = self.faults.is_mute(sender);
         // Lent out for as long as the packet is put on its ways.
         let segments = std::mem::take(&mut self.segments);
         let members = self.groups.get_mut(&group).map(std::mem::take).unwrap_or_default();
@@ -303,9 +323,15 @@ impl Network {
             let sent = Arc::new(Sent { sender, from, group, payload });
             let others = self.promiscuous.iter().filter(|it| !members.contains(it));
             let others: Vec<NodeIndex> = others.filter(|it| nodes.contains(it)).copied().collect();
-            for to in members.intersection(nodes).chain(&others) {
-                let packet = Packet { sent: sent.clone(), local: unique_local(*to, *segment) };
-                self.carry(*to, packet, random, &mut deliveries);
+            let mut carry = |to: NodeIndex| {
+                let packet = Packet { sent: sent.clone(), local: unique_local(to, *segment) };
+                self.carry(to, packet, random, &mut deliveries);
+            };
+            if !mute {
+                members.intersection(nodes).chain(&others).copied().for_each(carry);
+            } else if members.contains(&sender) {
+                // What nobody else hears costs nothing, however many there are.
+                carry(sender);
             }
         }
         self.segments = segments;

@@ -35,7 +35,8 @@ pub struct Node {
     pub hostile: bool,
     /// The version of the member list in force there.
     pub members_version: u64,
-    pub(crate) endpoint: Option<Endpoint>,
+    /// In a box: it is lent to other threads.
+    pub(crate) endpoint: Option<Box<Endpoint>>,
     pub(crate) asker: Option<Asker>,
     pub(crate) incarnation: u64,
     pub(crate) paused: bool,
@@ -85,7 +86,7 @@ impl Node {
 
     /// Its endpoint, when its process runs.
     pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.endpoint.as_ref()
+        self.endpoint.as_deref()
     }
 
     /// Both of its clocks at a moment of the world.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lcast_proto::config::Config;
-use lcast_proto::endpoint::Endpoint;
+use lcast_proto::endpoint::{Endpoint, Sizes};
 use lcast_proto::keys::PairCache;
 use lcast_proto::question::answering;
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
@@ -68,19 +68,20 @@ pub(crate) fn at_end(world: &World) -> Vec<String> {
 
 /// What an endpoint keeps more of than it may, after its outputs were drained.
 pub fn grown(endpoint: &Endpoint) -> Option<String> {
-    let questions_max = Config::default().questions_max;
+    let Sizes { questions, heard_questions, peers, pairs, kept_bytes, outputs, leases, repeats } =
+        endpoint.sizes();
     let limits = [
-        ("open questions", questions_max),
-        ("heard questions", answering::REMEMBERED_MAX),
-        ("peers", PairCache::CAPACITY_MAX),
-        ("pairs", PairCache::CAPACITY_MAX),
-        ("bytes to be pulled", answering::KEPT_BYTES_MAX),
-        ("outputs", 0),
-        ("leases", LEASES_MAX),
-        ("packets to be sent again", REPEATS_MAX),
+        ("open questions", questions, Config::QUESTIONS_MAX),
+        ("heard questions", heard_questions, answering::REMEMBERED_MAX),
+        ("peers", peers, PairCache::CAPACITY_MAX),
+        ("pairs", pairs, PairCache::CAPACITY_MAX),
+        ("bytes to be pulled", kept_bytes, answering::KEPT_BYTES_MAX),
+        ("outputs", outputs, 0),
+        ("leases", leases, LEASES_MAX),
+        ("packets to be sent again", repeats, REPEATS_MAX),
     ];
-    let too_many = limits.iter().zip(endpoint.sizes()).find(|((_, max), size)| size > max);
-    too_many.map(|((what, max), size)| format!("{size} {what}, at most {max}"))
+    let too_many = limits.iter().find(|(_, size, max)| size > max);
+    too_many.map(|(what, size, max)| format!("{size} {what}, at most {max}"))
 }
 
 /// Every expected node is in exactly one class, nobody else in any, and the counts add up.

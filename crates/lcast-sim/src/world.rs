@@ -1,10 +1,11 @@
 //! The world: virtual time, nodes, a network between them, and a script of what goes wrong.
 //!
 //! Start at [`World`]; [`script`] lists what can be made to happen. Endpoints are driven in
-//! `drive`, and judged by the crate's oracles.
+//! `drive`, many at once in `together`, and judged by the crate's oracles.
 
 mod drive;
 pub mod script;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
@@ -13,13 +14,14 @@ use std::time::Duration;
 
 use lcast_proto::config::Config;
 use lcast_proto::endpoint::Endpoint;
-use lcast_proto::io::{Datagram, Destination, Event, Input, Output, Transmit};
+use lcast_proto::io::{Destination, Event, Input, Output, Transmit};
 use lcast_proto::keys::Credential;
 use lcast_proto::name::Name;
 use lcast_proto::opened::Opener;
 use lcast_proto::question::report::{Outcome, Reply, Report, SetResult};
 use lcast_proto::question::watching::WatchEvent;
 use lcast_proto::question::{QuestionId, SampleId, SetId, SetOrder};
+use lcast_proto::time::{Instant, Now};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Update};
 use lcast_proto::wire::frame::GroupFrame;
@@ -40,6 +42,7 @@ use crate::tap::{Asker, Mark, Tap};
 use crate::trace::Trace;
 use crate::watch::View;
 use script::Change;
+use together::{Handled, Wants};
 
 /// A simulated realm in a simulated network.
 pub struct World {
@@ -52,6 +55,9 @@ pub struct World {
     queue: Queue<Happening>,
     /// Nothing later than this may happen.
     until: Time,
+    /// Nobody looks at the world, or changes it, before this.
+    unwatched_until: Time,
+    threads: usize,
     nodes: Vec<Node>,
     /// The first node of each name.
     names: BTreeMap<String, NodeIndex>,
@@ -119,6 +125,8 @@ pub struct Setup {
     /// Whether what a packet to everybody is worth is found out once and remembered, rather than
     /// by every node that hears it. But for the bounds on certificates, no node can tell.
     pub opens_once: bool,
+    /// How many threads handle packets to everybody. The same happens with any number.
+    pub threads: usize,
 }
 
 /// Things to come.
@@ -136,8 +144,12 @@ enum Happening {
 
 /// A packet on its way to many.
 struct Flight {
-    /// When each one gets it, the first first.
+    /// Those that have handled it ahead of time, the first first.
+    handled: std::vec::IntoIter<Handled>,
+    /// When each of the others gets it, the first first.
     landings: std::vec::IntoIter<(Time, NodeIndex, Packet)>,
+    /// How many of them get it one by one.
+    singly: usize,
 }
 
 /// The segment that every node is on unless a scenario says otherwise.
@@ -153,7 +165,7 @@ const GREETING: &str = "app.greeting";
 /// More wake-ups than this of one endpoint at one moment: it spins.
 const WAKES_MAX: u32 = 1_000;
 /// More outputs than this of one endpoint at one moment: it is unbounded.
-const OUTPUTS_MAX: u32 = 20_000;
+const OUTPUTS_MAX: usize = 20_000;
 
 impl Default for Setup {
     /// Ten agents and a client on a quiet local network; agents start within a second.
@@ -170,6 +182,7 @@ impl Default for Setup {
             spread: Duration::from_secs(1),
             linked: true,
             opens_once: true,
+            threads: 1,
         }
     }
 }
@@ -205,6 +218,8 @@ impl World {
             now: Time::ZERO,
             queue: Queue::default(),
             until: Time::ZERO,
+            unwatched_until: Time::ZERO,
+            threads: setup.threads,
             nodes: Vec::new(),
             names: BTreeMap::new(),
             questions: BTreeMap::new(),
@@ -380,7 +395,7 @@ impl World {
     /// Lets time pass.
     pub fn run(&mut self, duration: Duration) {
         let until = self.now + duration;
-        self.until = until;
+        (self.until, self.unwatched_until) = (until, until);
         while self.queue.next_at().is_some_and(|at| at <= until) {
             self.step();
         }
@@ -410,7 +425,7 @@ impl World {
     pub fn finish(&mut self, number: QuestionNumber) {
         let asked = &self.questions[&number];
         let until = asked.at + asked.question.deadline.extended + Duration::from_secs(1);
-        self.until = until;
+        (self.until, self.unwatched_until) = (until, Time::ZERO);
         while !self.questions[&number].is_over() && self.now < until {
             let up = self.node(self.questions[&number].asker).is_up();
             if self.queue.is_empty() || !up {

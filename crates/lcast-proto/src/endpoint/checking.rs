@@ -1,5 +1,6 @@
 //! The checks of a packet that cost a signature, and who pays for them. [SEC-43] [SEC-44]
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::Endpoint;
@@ -9,6 +10,7 @@ use crate::keys::limit::Source;
 use crate::keys::seal::PairRole;
 use crate::keys::sign::SignatureContext;
 use crate::opened::Opened;
+use crate::presence::Voice;
 use crate::stats::Dropped;
 use crate::time::Instant;
 use crate::wire::header::Header;
@@ -17,16 +19,16 @@ use crate::wire::id::NodeId;
 impl Endpoint {
     /// The certificate in these bytes. One that holds is remembered, so it costs nobody anything:
     /// a cold question to a whole realm brings thousands. One that does not could name anybody.
-    pub(super) fn check_certificate(
+    pub(super) fn check_certificate<'a>(
         &mut self,
         now: Instant,
         source: Ipv6Addr,
         bytes: &[u8],
-        opened: Option<&Opened>,
-    ) -> Result<Certificate, Dropped> {
+        opened: Option<&'a Opened>,
+    ) -> Result<Cow<'a, Certificate>, Dropped> {
         let known = match opened {
-            Some(opened) => opened.certificate().cloned(),
-            None => self.certificates.known(bytes),
+            Some(opened) => opened.certificate().map(Cow::Borrowed),
+            None => self.certificates.known(bytes).map(Cow::Owned),
         };
         if let Some(known) = known {
             return Ok(known);
@@ -45,7 +47,7 @@ impl Endpoint {
         if full || verified.is_err() {
             self.verifications.failed(now, source);
         }
-        verified
+        verified.map(Cow::Owned)
     }
 
     /// Whether the member signed this body.
@@ -113,7 +115,7 @@ impl Endpoint {
 
     /// Whether this member was heard at this address.
     fn is_at(&self, member: &NodeId, source: Ipv6Addr) -> bool {
-        let address = self.roster.heard(member).and_then(|heard| heard.address);
+        let address = self.roster.voice(member).and_then(Voice::address);
         address.is_some_and(|it| *it.ip() == source)
     }
 }

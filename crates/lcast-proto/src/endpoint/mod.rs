@@ -113,6 +113,27 @@ pub struct Endpoint {
     stats: Stats,
 }
 
+/// How much a process keeps of what grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Questions of its own that are open.
+    pub questions: usize,
+    /// Questions of others that are remembered.
+    pub heard_questions: usize,
+    /// Processes that it speaks with by unicast.
+    pub peers: usize,
+    /// Pairwise keys.
+    pub pairs: usize,
+    /// Bytes kept to be pulled.
+    pub kept_bytes: usize,
+    /// Outputs that wait for the shell.
+    pub outputs: usize,
+    /// Leases of watchers.
+    pub leases: usize,
+    /// Packets to be sent again.
+    pub repeats: usize,
+}
+
 /// A member as the roster shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeView {
@@ -354,20 +375,18 @@ impl Endpoint {
         &self.stats
     }
 
-    /// Sizes of what grows: questions open, questions heard, peers, pairs, bytes kept for pulling,
-    /// outputs waiting, leases of watchers, packets to be sent again. For tests that watch the
-    /// limits.
-    pub fn sizes(&self) -> [usize; 8] {
-        [
-            self.questions.len(),
-            self.answering.len(),
-            self.peers.len(),
-            self.pairs.len(),
-            self.answering.kept_bytes(),
-            self.outputs.len(),
-            self.answering.leases(),
-            self.repeats.len(),
-        ]
+    /// Sizes of what grows, for tests that watch the limits.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            questions: self.questions.len(),
+            heard_questions: self.answering.len(),
+            peers: self.peers.len(),
+            pairs: self.pairs.len(),
+            kept_bytes: self.answering.kept_bytes(),
+            outputs: self.outputs.len(),
+            leases: self.answering.leases(),
+            repeats: self.repeats.len(),
+        }
     }
 
     /// How a member is reached: its last packet may be a mere reply by unicast. [PRE-11]

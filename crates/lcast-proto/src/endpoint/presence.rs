@@ -94,13 +94,13 @@ impl Endpoint {
     }
 
     /// Notes that a node was heard. [PRE-4]
-    pub(super) fn note(&mut self, origin: &Origin, heard: Heard) {
+    pub(super) fn note(&mut self, origin: &Origin<'_>, heard: Heard) {
         let id = origin.certificate.id();
         if id == self.own.id() {
             self.hear_twin(&heard);
             return;
         }
-        self.roster.note(id, heard, origin.voice.as_deref());
+        self.roster.note(id, heard, origin.voice);
         if let Some(ring) = &mut self.ring {
             ring.heard(&id, origin.sender);
         }
@@ -130,15 +130,14 @@ impl Endpoint {
 
     /// Keeps an agent at hand that this one may have to ping: it has announced its key.
     pub(super) fn is_near(&self, id: &NodeId) -> bool {
-        let own = self.own.id();
-        self.ring.is_some() && self.roster.successors(&own).take(NEAR).any(|it| it == *id)
+        self.ring.is_some() && self.roster.follows(&self.own.id(), id, NEAR)
     }
 
     /// Takes the claim that a process does not answer. [PRE-22] [PRE-24]
     pub(super) fn hear_suspicion(
         &mut self,
         now: Now,
-        origin: &Origin,
+        origin: &Origin<'_>,
         frame: &SuspectFrame,
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
@@ -174,10 +173,10 @@ impl Endpoint {
 
     /// Whether a suspicion is no replay: among the newest words of a process that was heard before,
     /// or, of one that was not, stamped about now. [PRE-24]
-    fn is_fresh(&self, wall: Timestamp, origin: &Origin, told: Timestamp) -> bool {
-        let known = self.roster.heard(&origin.certificate.id());
-        match known.filter(|it| it.sender == Some(origin.sender)) {
-            Some(known) => origin.number.saturating_add(OVERTAKEN_MAX) > known.number,
+    fn is_fresh(&self, wall: Timestamp, origin: &Origin<'_>, told: Timestamp) -> bool {
+        let known = self.roster.voice(&origin.certificate.id());
+        match known.filter(|it| it.sender() == Some(origin.sender)) {
+            Some(known) => origin.number.saturating_add(OVERTAKEN_MAX) > known.number(),
             None => {
                 told <= wall.saturating_add(UNHEARD_SKEW)
                     && wall <= told.saturating_add(UNHEARD_SKEW)

@@ -4,8 +4,8 @@
 //! rate, signature or inside, freshness, validity of the certificate, permission; windows, peers
 //! and the roster change only after the signature. [SEC-40] [SEC-41] [SEC-71]
 
+use std::borrow::Cow;
 use std::net::SocketAddrV6;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Endpoint;
@@ -16,7 +16,7 @@ use crate::keys::seal::{PairRole, TAG_LEN};
 use crate::keys::sign::SignatureContext;
 use crate::keys::subject::Kind;
 use crate::opened::Opened;
-use crate::presence::{Heard, INTERVAL_MIN, SharedVoice, Via, interval};
+use crate::presence::{Heard, INTERVAL_MIN, SharedVoice, Via, Voice, interval};
 use crate::question::Way;
 use crate::question::answering::Asked;
 use crate::question::evaluate::{Node, is_timely};
@@ -33,16 +33,16 @@ use crate::wire::id::SenderId;
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A packet whose origin is verified.
-pub(super) struct Origin {
+pub(super) struct Origin<'a> {
     pub(super) sender: SenderId,
     pub(super) number: u64,
-    pub(super) certificate: Certificate,
+    pub(super) certificate: Cow<'a, Certificate>,
     pub(super) way: Way,
     pub(super) via: Via,
     /// How long its packet has waited here.
     pub(super) waited: Duration,
     /// Where others who hear the same packet keep what it says of presence.
-    pub(super) voice: Option<Arc<SharedVoice>>,
+    pub(super) voice: Option<&'a SharedVoice>,
 }
 
 impl Endpoint {
@@ -126,10 +126,10 @@ impl Endpoint {
         let (certificate, frame) = split_certificate(body).ok_or(Dropped::Frame)?;
         let source = *datagram.from.ip();
         let certificate = self.check_certificate(now.instant, source, certificate, opened)?;
-        self.check_sender(&certificate, header)?;
+        self.check_sender(&certificate, header, opened)?;
         let frame = match opened {
-            Some(opened) => opened.frame().cloned(),
-            None => GroupFrame::decode(frame).ok(),
+            Some(opened) => opened.frame().map(Cow::Borrowed),
+            None => GroupFrame::decode(frame).ok().map(Cow::Owned),
         };
         let frame = frame.ok_or(Dropped::Frame)?;
         if self.is_for_others(&frame) {
@@ -138,24 +138,26 @@ impl Endpoint {
         let signed = (body, signature);
         self.check_signature(now.instant, source, (header, &certificate), signed, opened)?;
         self.commit(&certificate, header)?;
-        let voice = opened.map(|it| it.voice().clone());
+        let voice = opened.map(Opened::voice);
         let origin = Origin { voice, ..self.origin(datagram, header, certificate) };
         let told = frame.announcement().map(|it| it.wall);
         if let Some(told) = told {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
-        match frame {
+        match &*frame {
             // It is refused, so that the asker hears of its clock. [QST-21]
-            GroupFrame::Question(question) => self.hear_question(now, origin, *question, timely),
+            GroupFrame::Question(question) => {
+                self.hear_question(now, origin, (**question).clone(), timely)
+            }
             GroupFrame::Beacon(_) | GroupFrame::Suspect(_) if !timely => Err(Dropped::Clock),
-            GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, &beacon),
+            GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, beacon),
             GroupFrame::Change(change) => {
                 self.check_membership(now, &origin.certificate)?;
                 self.note_untimed(now, &origin);
-                self.hear_change(now, origin.sender, &origin.certificate, &change)
+                self.hear_change(now, origin.sender, &origin.certificate, change)
             }
-            GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, &suspect),
+            GroupFrame::Suspect(suspect) => self.hear_suspicion(now, &origin, suspect),
         }
     }
 
@@ -169,15 +171,15 @@ impl Endpoint {
 
     /// Notes that a process was heard by a packet that does not say when it was sent: one that
     /// somebody kept makes nobody alive. [PRE-4]
-    fn note_untimed(&mut self, now: Now, origin: &Origin) {
-        let known = self.roster.heard(&origin.certificate.id());
-        let Some(known) = known.filter(|it| it.sender == Some(origin.sender)) else { return };
-        let heard = Heard { address: known.address, ..self.heard(now, origin) };
+    fn note_untimed(&mut self, now: Now, origin: &Origin<'_>) {
+        let known = self.roster.voice(&origin.certificate.id());
+        let Some(known) = known.filter(|it| it.sender() == Some(origin.sender)) else { return };
+        let heard = Heard { address: known.address(), ..self.heard(now, origin) };
         self.note(origin, heard);
     }
 
     /// Notes what a packet to everybody tells about the network. [PRE-11]
-    fn note_sign(&mut self, now: Now, origin: &Origin, told: Timestamp) {
+    fn note_sign(&mut self, now: Now, origin: &Origin<'_>, told: Timestamp) {
         let id = origin.certificate.id();
         if origin.via == Via::Multicast {
             self.roster.note_sign(now, &id, told);
@@ -186,11 +188,17 @@ impl Endpoint {
 
     /// Whether this member may send under this sender id and number; moves nothing. Under the id of
     /// another it could replace that one's session key or way, or take its place. [SEC-41] [SEC-72]
-    fn check_sender(&self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
+    fn check_sender(
+        &self,
+        certificate: &Certificate,
+        header: &Header,
+        opened: Option<&Opened>,
+    ) -> Result<(), Dropped> {
         let member = certificate.id();
         let holder = self.peers.peer(&header.sender);
         let taken = holder.is_some_and(|peer| peer.certificate.id() != member);
-        if taken || !header.sender.belongs_to(&member) {
+        let owns = opened.map_or_else(|| header.sender.belongs_to(&member), Opened::owns_sender);
+        if taken || !owns {
             return Err(Dropped::Taken);
         }
         let outcome = self.windows.check(member, header.sender, header.number);
@@ -206,7 +214,12 @@ impl Endpoint {
         Ok(())
     }
 
-    fn origin(&self, datagram: &Datagram<'_>, header: &Header, certificate: Certificate) -> Origin {
+    fn origin<'a>(
+        &self,
+        datagram: &Datagram<'_>,
+        header: &Header,
+        certificate: Cow<'a, Certificate>,
+    ) -> Origin<'a> {
         Origin {
             sender: header.sender,
             number: header.number,
@@ -226,7 +239,7 @@ impl Endpoint {
     fn hear_question(
         &mut self,
         now: Now,
-        origin: Origin,
+        origin: Origin<'_>,
         question: QuestionFrame,
         timely: bool,
     ) -> Result<(), Dropped> {
@@ -265,7 +278,7 @@ impl Endpoint {
     fn hear_beacon(
         &mut self,
         now: Now,
-        origin: &Origin,
+        origin: &Origin<'_>,
         beacon: &BeaconFrame,
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
@@ -300,11 +313,11 @@ impl Endpoint {
     }
 
     /// What a packet of this origin says about presence, before its content adds to it.
-    pub(super) fn heard(&self, now: Now, origin: &Origin) -> Heard {
-        let known = self.roster.heard(&origin.certificate.id());
-        let same = known.filter(|it| it.sender == Some(origin.sender));
+    pub(super) fn heard(&self, now: Now, origin: &Origin<'_>) -> Heard {
+        let known = self.roster.voice(&origin.certificate.id());
+        let same = known.filter(|it| it.sender() == Some(origin.sender));
         // Until it says itself: every agent of the realm keeps the interval.
-        let said = same.map(|it| (it.interval, it.software));
+        let said = same.map(|it| (it.interval(), it.software().clone()));
         let (interval, software) =
             said.unwrap_or_else(|| (interval(self.roster.agents()), "".into()));
         Heard {
@@ -350,15 +363,15 @@ impl Endpoint {
         let (certificate, inner) = plaintext[2..].split_at_mut(length);
         let source = *datagram.from.ip();
         let certificate = self.check_certificate(now.instant, source, certificate, None)?;
-        self.check_sender(&certificate, header)?;
+        self.check_sender(&certificate, header, None)?;
         let frame = self.open_intro(now.instant, source, (header, &certificate), inner)?;
         self.commit(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         // Nobody signed the source address: it serves only while no announced one is known.
-        let heard = self.roster.heard(&origin.certificate.id());
-        let heard = heard.filter(|it| it.sender == Some(header.sender));
-        let announced = heard.and_then(|it| it.address).unwrap_or(origin.way.to);
+        let heard = self.roster.voice(&origin.certificate.id());
+        let heard = heard.filter(|it| it.sender() == Some(header.sender));
+        let announced = heard.and_then(Voice::address).unwrap_or(origin.way.to);
         let lost = self.peers.peer(&header.sender).is_none_or(|peer| peer.way.is_none());
         let way = lost.then_some(Way { to: announced, ..origin.way });
         self.peers.meet(now.instant, header.sender, &origin.certificate, None, way);
@@ -380,17 +393,17 @@ impl Endpoint {
             return Err(Dropped::Stranger);
         };
         peer.used = now.instant;
-        let certificate = peer.certificate.clone();
-        self.check_sender(&certificate, header)?;
+        let certificate = Cow::Owned(peer.certificate.clone());
+        self.check_sender(&certificate, header, None)?;
         self.commit(&certificate, header)?;
         self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         self.hear_frame(now, &origin, frame)
     }
 
-    fn hear_frame(&mut self, now: Now, origin: &Origin, frame: &[u8]) -> Result<(), Dropped> {
+    fn hear_frame(&mut self, now: Now, origin: &Origin<'_>, frame: &[u8]) -> Result<(), Dropped> {
         let frame = PairFrame::decode(frame).map_err(|_| Dropped::Frame)?;
-        let known = self.roster.heard(&origin.certificate.id()).and_then(|it| it.address);
+        let known = self.roster.voice(&origin.certificate.id()).and_then(Voice::address);
         let unicast = Some(origin.way.to).filter(|_| origin.via == Via::Unicast);
         let mut heard = Heard { address: known.or(unicast), ..self.heard(now, origin) };
         if let PairFrame::Reply(reply) = &frame {

@@ -4,12 +4,10 @@
 //! that a use touches few places in memory: a large realm keeps thousands of them.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 /// At most `capacity` values by key.
 pub(super) struct Lru<K, V> {
     capacity: usize,
-    tick: u64,
     places: BTreeMap<K, u32>,
     slots: Vec<Slot<K, V>>,
     /// The slots used last and longest ago.
@@ -20,8 +18,6 @@ pub(super) struct Lru<K, V> {
 struct Slot<K, V> {
     key: K,
     value: V,
-    /// When it was used last: for comparing.
-    tick: u64,
     older: u32,
     newer: u32,
 }
@@ -34,12 +30,7 @@ impl<K: Ord + Clone, V> Lru<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
         let (places, slots) = (BTreeMap::new(), Vec::new());
         let capacity = capacity.clamp(1, NONE as usize - 1);
-        Self { capacity, tick: 0, places, slots, newest: NONE, oldest: NONE }
-    }
-
-    /// The value of a key, not counted as a use.
-    pub(super) fn peek(&self, key: &K) -> Option<&V> {
-        self.places.get(key).map(|place| &self.slots[*place as usize].value)
+        Self { capacity, places, slots, newest: NONE, oldest: NONE }
     }
 
     /// The value unused for longest, and its key.
@@ -69,7 +60,7 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         }
         let place = self.slots.len() as u32;
         self.places.insert(key.clone(), place);
-        self.slots.push(Slot { key, value, tick: 0, older: NONE, newer: NONE });
+        self.slots.push(Slot { key, value, older: NONE, newer: NONE });
         self.link(place);
         evicted
     }
@@ -91,13 +82,6 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         Some(removed.value)
     }
 
-    /// How many values the keys of a range have, and the key among them unused for longest.
-    pub(super) fn oldest_within(&self, range: RangeInclusive<K>) -> (usize, Option<K>) {
-        let slots = self.places.range(range).map(|(_, place)| &self.slots[*place as usize]);
-        let oldest = slots.clone().min_by_key(|slot| slot.tick);
-        (slots.count(), oldest.map(|slot| slot.key.clone()))
-    }
-
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
@@ -105,8 +89,6 @@ impl<K: Ord + Clone, V> Lru<K, V> {
 
     /// Makes a slot that is in no order the one used last.
     fn link(&mut self, place: u32) {
-        self.tick += 1;
-        self.slots[place as usize].tick = self.tick;
         self.join(self.newest, place);
         self.join(place, NONE);
     }
@@ -146,9 +128,8 @@ mod tests {
         assert_eq!(map.insert(3, 30), Some(1));
         assert_eq!(map.insert(2, 21), None);
         assert_eq!(map.insert(4, 40), Some(0));
-        assert_eq!((map.peek(&2), map.peek(&0), map.len()), (Some(&21), None, 3));
-        assert_eq!(map.oldest_within(3..=4), (2, Some(3)));
-        assert_eq!(map.oldest_within(5..=9), (0, None));
+        assert_eq!(map.get(&0), None);
+        assert_eq!(map.len(), 3);
         assert_eq!(map.oldest(), Some((&3, &30)));
         assert_eq!(map.remove(&2), Some(21));
         assert_eq!(map.len(), 2);
@@ -183,9 +164,8 @@ mod tests {
                     assert_eq!(map.remove(&key), found, "{step}");
                 }
             }
-            let low = list.iter().find(|(it, _)| *it < 6).map(|it| it.0);
-            assert_eq!(map.oldest().map(|it| *it.0), list.first().map(|it| it.0), "{step}");
-            assert_eq!((map.oldest_within(0..=5).1, map.len()), (low, list.len()), "{step}");
+            let oldest = list.first().map(|it| it.0);
+            assert_eq!((map.oldest().map(|it| *it.0), map.len()), (oldest, list.len()), "{step}");
         }
     }
 }

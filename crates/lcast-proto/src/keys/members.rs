@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::certificate::Certificate;
@@ -37,6 +38,7 @@ struct Parts {
     members: Vec<Member>,
     /// Ids and places in `members`, in order of id.
     by_id: Vec<(NodeId, u32)>,
+    shelves: Shelves,
     circle: Circle,
     /// In order of id.
     replaced: Vec<Replaced>,
@@ -48,6 +50,15 @@ struct Parts {
 struct Replaced {
     id: NodeId,
     not_after: Timestamp,
+}
+
+/// Where ids that begin with the same bits stand among all, in order of id. Ids are hashes: it is
+/// one or two.
+struct Shelves {
+    /// How many bits.
+    bits: u32,
+    /// For each number of so many bits where ids begin that have it or a higher one, and the end.
+    starts: Vec<u32>,
 }
 
 /// Where the members of a realm stand in a circle, at the first 8 bytes of BLAKE3 of realm id ||
@@ -152,7 +163,8 @@ impl MemberList {
             members.iter().map(|member| member.id).zip(0..count).collect();
         by_id.sort_unstable();
         let circle = Circle::new(realm, by_id.iter().map(|(id, _)| id));
-        Self(Arc::new(Parts { version, members, by_id, circle, replaced, bytes }))
+        let shelves = Shelves::new(&by_id);
+        Self(Arc::new(Parts { version, members, by_id, shelves, circle, replaced, bytes }))
     }
 
     /// Its version; every change makes a higher one.
@@ -182,8 +194,9 @@ impl MemberList {
 
     /// The rank of the member with these keys: its place in order of id, from zero.
     pub(crate) fn rank(&self, id: &NodeId) -> Option<u32> {
-        let rank = self.0.by_id.binary_search_by_key(id, |(id, _)| *id).ok()?;
-        u32::try_from(rank).ok()
+        let shelf = self.0.shelves.of(id);
+        let found = self.0.by_id[shelf.clone()].binary_search_by_key(id, |(id, _)| *id).ok()?;
+        u32::try_from(shelf.start + found).ok()
     }
 
     /// The member of a rank.
@@ -318,6 +331,26 @@ impl MemberEdit {
         bytes[8..8 + SIGNATURE_LEN].copy_from_slice(&signature);
         Ok(MemberList::from_parts(realm, self.version, members, replaced, bytes))
     }
+}
+
+impl Shelves {
+    fn new(by_id: &[(NodeId, u32)]) -> Self {
+        let bits = by_id.len().next_power_of_two().trailing_zeros().max(1);
+        let start = |number| by_id.partition_point(|(id, _)| first_bits(id, bits) < number);
+        let start = |number| u32::try_from(start(number)).expect("limited to MEMBERS_MAX");
+        Self { bits, starts: (0..=1 << bits).map(start).collect() }
+    }
+
+    /// Where an id stands, if anywhere.
+    fn of(&self, id: &NodeId) -> Range<usize> {
+        let number = first_bits(id, self.bits) as usize;
+        self.starts[number] as usize..self.starts[number + 1] as usize
+    }
+}
+
+fn first_bits(id: &NodeId, bits: u32) -> u32 {
+    let [a, b, c, d, ..] = id.0;
+    u32::from_be_bytes([a, b, c, d]) >> (u32::BITS - bits)
 }
 
 impl Circle {

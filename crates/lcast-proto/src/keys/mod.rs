@@ -19,6 +19,7 @@ pub mod seal;
 pub mod sign;
 pub mod subject;
 
+mod by_member;
 mod lru;
 
 pub use crate::wire::id::{ChannelId, NodeId, RealmId, SenderId};

@@ -5,12 +5,12 @@
 //! window belongs to a member and a sender id together, since any member can sign under any sender
 //! id: [SEC-41]. Not a memory of questions: request ids are the endpoint's.
 
-use super::lru::Lru;
+use super::by_member::Members;
 use crate::wire::id::{NodeId, SenderId};
 
 /// The replay windows of all senders; the longest idle is forgotten.
 pub struct ReplayWindows {
-    windows: Lru<(NodeId, SenderId), Window>,
+    windows: Members<(NodeId, SenderId), Window>,
 }
 
 /// Why a packet number is not taken.
@@ -59,7 +59,7 @@ impl ReplayWindows {
 
     /// No windows, for at most `senders`.
     pub fn with_capacity(senders: usize) -> Self {
-        Self { windows: Lru::new(senders.min(Self::SENDERS_MAX)) }
+        Self { windows: Members::new(senders.min(Self::SENDERS_MAX)) }
     }
 
     /// Whether the number would be taken. Changes nothing.
@@ -92,8 +92,7 @@ impl ReplayWindows {
             window.take(number);
             return Ok(());
         }
-        let own = (member, SenderId([0; 12]))..=(member, SenderId([0xff; 12]));
-        if let (Self::SENDERS_OF_MEMBER_MAX.., Some(idle)) = self.windows.oldest_within(own) {
+        if let (Self::SENDERS_OF_MEMBER_MAX.., Some(idle)) = self.windows.oldest_of(&member) {
             self.windows.remove(&idle);
         }
         self.windows.insert(key, Window::new(number));

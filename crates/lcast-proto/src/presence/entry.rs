@@ -131,6 +131,11 @@ impl Entry {
         }
     }
 
+    /// The same without when it was heard.
+    pub(super) fn voice(&self) -> &Voice {
+        &self.voice
+    }
+
     /// Its process, when it was heard here.
     pub(super) fn process(&self) -> Option<SenderId> {
         self.voice.sender
@@ -378,6 +383,31 @@ impl Rare {
 }
 
 impl Voice {
+    /// Where it is reached by unicast, when it said so or was heard from there.
+    pub fn address(&self) -> Option<SocketAddrV6> {
+        self.address
+    }
+
+    /// The process, when it was heard here.
+    pub fn sender(&self) -> Option<SenderId> {
+        self.sender
+    }
+
+    /// The highest number of a packet of it.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How often it announces itself.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The version of its software; empty when it has not said.
+    pub fn software(&self) -> &Arc<str> {
+        &self.software
+    }
+
     fn of(heard: Heard) -> Self {
         let Heard { at: _, wall: _, address, sender, number, interval, left, software, via: _ } =
             heard;

@@ -113,11 +113,12 @@ impl Beacons {
     }
 
     /// Makes the next beacon due as soon as beacons may follow each other, and two more after it:
-    /// the links changed, or the process was stopped. [PRE-2]
+    /// the links changed, or the process was stopped. Before the first beacon that is the start,
+    /// which is announced three times anyway. [PRE-2]
     pub fn hurry(&mut self, now: Instant) {
         let allowed = self.last.map_or(now, |last| now.max(last + INTERVAL_MIN));
         self.next = self.next.min(allowed);
-        self.repeats = 2;
+        self.repeats = if self.last.is_some() { 2 } else { 0 };
     }
 
     /// Somebody wants to hear this agent: the next beacon is due within the agents' share of ten a
@@ -211,6 +212,8 @@ mod tests {
         let mut random = Random::from_seed([1; 32]);
         let start = Instant::from_micros(1_000_000);
         let mut beacons = Beacons::new(start);
+        // The links come to be known.
+        beacons.hurry(start);
         let mut times = Vec::new();
         for _ in 0..5 {
             let now = beacons.due();

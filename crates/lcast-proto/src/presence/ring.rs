@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Roster;
+use super::{Roster, Voice};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::id::{NodeId, SenderId};
@@ -198,7 +198,7 @@ impl Ring {
         let mut acts = Vec::new();
         for repeat in self.repeats.iter_mut().filter(|it| it.at <= now) {
             let same =
-                roster.heard(&repeat.node).is_some_and(|it| it.sender == Some(repeat.process));
+                roster.voice(&repeat.node).is_some_and(|it| it.sender() == Some(repeat.process));
             if same {
                 let (node, process) = (repeat.node, repeat.process);
                 acts.push(RingAct::Suspect { node, process, first: false });
@@ -224,7 +224,7 @@ impl Ring {
             if sound >= SUCCESSORS {
                 break;
             }
-            let process = roster.heard(&node).and_then(|it| it.sender);
+            let process = roster.voice(&node).and_then(Voice::sender);
             let Some(process) = process.filter(may_ping) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
             let target = known.cloned().unwrap_or(Target {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::circle::Living;
-use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess};
+use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess, Voice};
 use super::signs::{Sign, Signs};
 use super::{INTERVAL_MAX, INTERVAL_MIN, silence_max};
 use crate::keys::members::{Member, MemberList};
@@ -192,6 +192,11 @@ impl Roster {
         self.entry(id).map(Entry::heard)
     }
 
+    /// The same without when it was heard: for who looks at every packet.
+    pub fn voice(&self, id: &NodeId) -> Option<&Voice> {
+        self.entry(id).map(Entry::voice)
+    }
+
     /// The members of which no process was heard here.
     pub fn unheard(&self) -> impl Iterator<Item = &Member> {
         let unheard = |slot: &Slot| slot.entry.as_ref().is_none_or(|it| it.process().is_none());
@@ -352,6 +357,14 @@ impl Roster {
         let of = *of;
         let around = self.living.around(self.members.position(&of));
         around.filter_map(|position| self.id_at(position)).filter(move |id| *id != of)
+    }
+
+    /// Whether a member is among so many agents held alive that follow a node on the ring first.
+    pub fn follows(&self, of: &NodeId, id: &NodeId, count: usize) -> bool {
+        let (start, place) = (self.members.position(of), self.members.position(id));
+        let is_own = |position: &u32| *position == start && self.id_at(start) == Some(*of);
+        let mut around = self.living.around(start).filter(|it| !is_own(it)).take(count);
+        around.any(|it| it == place && self.id_at(it) == Some(*id))
     }
 
     fn id_at(&self, position: u32) -> Option<NodeId> {

@@ -16,7 +16,7 @@ use super::{Ask, QuestionId, Verb, Ways};
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::members::Member;
 use crate::keys::subject::Kind;
-use crate::presence::{Heard, Roster, State, Via};
+use crate::presence::{Heard, Roster, State, Via, Voice};
 use crate::time::{Instant, Now, Timestamp};
 use crate::wire::filter::Filter;
 use crate::wire::id::{NodeId, SenderId};
@@ -592,7 +592,7 @@ impl Asking {
         if self.round < copied_from {
             return (Vec::new(), false);
         }
-        let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
+        let address = |id: &NodeId| roster.voice(id).and_then(Voice::address);
         let unknown = silent.iter().any(|id| address(id).is_none());
         // Each address once: what others tell of nodes must not make this one flood a host.
         let known: BTreeSet<SocketAddrV6> = silent.iter().filter_map(address).collect();

@@ -16,7 +16,7 @@ use super::asking::is_expected_agent;
 use super::report::{EmptyReason, ReplyValue};
 use super::watched::LEASE_MAX;
 use super::{Ask, QuestionId, Verb};
-use crate::presence::{Roster, State, Via};
+use crate::presence::{Roster, State, Via, Voice};
 use crate::time::{Instant, Now};
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::TopicId;
@@ -564,7 +564,7 @@ impl Watching {
         {
             nodes.push(id);
         }
-        let address = |id: &NodeId| roster.heard(id).and_then(|heard| heard.address);
+        let address = |id: &NodeId| roster.voice(id).and_then(Voice::address);
         let copies: BTreeSet<SocketAddrV6> = nodes.iter().filter_map(address).collect();
         let copies = copies.into_iter().collect();
         (!nodes.is_empty()).then_some(WatchSend::End { nodes, copies })
@@ -584,7 +584,7 @@ impl Watching {
             want.at = now + pause.min(PAUSE_MAX);
             want.tries = want.tries.saturating_add(1);
             nodes.push(*id);
-            match roster.heard(id).and_then(|heard| heard.address) {
+            match roster.voice(id).and_then(Voice::address) {
                 // It hears whatever it sends.
                 _ if *id == self.own.0 => {}
                 Some(address) => drop(copies.insert(address)),

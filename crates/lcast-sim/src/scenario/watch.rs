@@ -46,7 +46,7 @@ fn publish(world: &mut World, node: &str, name: &str, value: impl Into<Value>) {
 }
 
 fn leases(world: &World) -> usize {
-    world.nodes().filter_map(|(_, node)| node.endpoint()).map(|it| it.sizes()[6]).sum()
+    world.nodes().filter_map(|(_, node)| node.endpoint()).map(|it| it.sizes().leases).sum()
 }
 
 /// Changes are told at once, each by three packets; presence and renewals cost little.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use lcast_proto::keys::NodeId;
 use lcast_proto::presence::State;
 use lcast_proto::value::Value;
 
@@ -28,6 +29,8 @@ pub struct Plan {
     pub time: Duration,
     /// The share of packets lost, to each receiver.
     pub loss: f64,
+    /// How many threads handle packets to everybody.
+    pub threads: usize,
 }
 
 /// What was measured.
@@ -85,6 +88,8 @@ const QUESTION_MAX: (Duration, f64) = (Duration::from_millis(1_500), 1.25);
 const QUESTION_LOSS_MAX: f64 = 0.01;
 /// How many nodes first speak in a second of the beginning.
 const LINKED_PER_SECOND: u32 = 200;
+/// How many of them until that is told.
+const TOLD_EVERY: usize = 1_000;
 /// Agents started again in a minute: one of so many.
 const RESTARTED_PER_MINUTE: u32 = 100;
 /// How long one is down at most.
@@ -117,12 +122,13 @@ struct Run {
 pub(super) fn whole_300(seed: u64) -> World {
     let losses = [0.0, 0.01, 0.05, 0.2];
     let loss = losses[Random::new(seed, "loss").index(losses.len())];
-    run(seed, Plan { nodes: 300, time: Duration::from_secs(60), loss }, &|_, _| {}).0
+    let plan = Plan { nodes: 300, time: Duration::from_secs(60), loss, threads: 1 };
+    run(seed, plan, &|_, _| {}).0
 }
 
 /// Carries a plan out, and tells what comes next; the world at its end, and what was measured.
 pub fn run(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> (World, Account) {
-    let mut run = Run::begin(seed, plan);
+    let mut run = Run::begin(seed, plan, tell);
     let part = |percent: u32| plan.time * percent / 100;
     tell(&run.world, "all have heard each other and rest");
     run.rest(part(5).max(Duration::from_secs(5)));
@@ -150,13 +156,14 @@ pub fn run(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> (World, Accoun
 
 impl Run {
     /// A realm in which everybody has heard everybody once, before anything is lost.
-    fn begin(seed: u64, plan: Plan) -> Self {
+    fn begin(seed: u64, plan: Plan, tell: &dyn Fn(&World, &str)) -> Self {
         let setup = Setup {
             agents: plan.nodes,
             clients: 2,
             liars: 1,
             spread: Duration::ZERO,
             linked: false,
+            threads: plan.threads,
             ..Setup::default()
         };
         let mut world = World::new(seed, &setup);
@@ -175,7 +182,12 @@ impl Run {
             let heard = Change::From(agent, Conditions::default());
             world.after(at + Duration::from_millis(900), heard);
         }
-        world.run(gap * plan.nodes + Duration::from_secs(5));
+        for linked in (0..plan.nodes).step_by(TOLD_EVERY) {
+            tell(&world, &format!("{linked} of {} have spoken", plan.nodes));
+            let next = (plan.nodes - linked).min(TOLD_EVERY as u32);
+            world.run(gap * next);
+        }
+        world.run(Duration::from_secs(5));
         world.link_at_start();
         world.change(Change::Heal);
         world.change(Change::Everywhere(Conditions::lan().with_loss(plan.loss)));
@@ -187,14 +199,16 @@ impl Run {
     }
 
     fn insist_all_heard(&mut self) {
-        let unheard: usize = self
-            .honest()
+        let honest = self.honest();
+        let id = |index: &NodeIndex| self.world.node(*index).credential.certificate().id();
+        let ids: Vec<NodeId> = honest.iter().map(id).collect();
+        let unheard: usize = honest
             .into_iter()
             .filter_map(|index| {
-                let (node, at) = (self.world.node(index), self.world.now());
-                let nodes = node.endpoint()?.nodes(node.now(at));
-                let alive = nodes.iter().filter(|it| it.state == State::Alive).count();
-                Some((self.plan.nodes as usize).saturating_sub(alive))
+                let node = self.world.node(index);
+                let (endpoint, now) = (node.endpoint()?, node.now(self.world.now()));
+                let others = ids.iter().filter(|id| **id != endpoint.certificate().id());
+                Some(others.filter(|id| endpoint.state(now, id) != State::Alive).count())
             })
             .sum();
         self.world.insist(unheard == 0, || format!("{unheard} pairs have not heard each other"));

@@ -74,10 +74,17 @@ impl World {
 
     /// A packet reaches those that it is on its way to, until something else comes before.
     pub(super) fn land(&mut self, order: Order, mut flight: Box<Flight>) {
-        while let Some((_, to, packet)) = flight.landings.next() {
-            self.arrive(to, packet);
-            let Some((at, ..)) = flight.landings.as_slice().first() else { return };
-            let at = *at;
+        loop {
+            if flight.handled.as_slice().is_empty() && flight.singly == 0 {
+                self.handle_ahead(&mut flight);
+            }
+            if let Some(handled) = flight.handled.next() {
+                self.take_in(handled);
+            } else if let Some((_, to, packet)) = flight.landings.next() {
+                flight.singly = flight.singly.saturating_sub(1);
+                self.arrive(to, packet);
+            }
+            let Some(at) = flight.next_at() else { return };
             if at > self.until || self.queue.next_at().is_some_and(|next| next <= at) {
                 self.queue.push_again(at, order, Happening::Land(flight));
                 return;
@@ -113,18 +120,11 @@ impl World {
             self.feed(index, Input::Overrun(overrun));
         }
         self.note_packet(index, packet);
-        let Sent { from, group, payload, .. } = &*packet.sent;
-        let (from, local, multicast) = (*from, packet.local, group.is_some());
-        let datagram =
-            Datagram { from, local, multicast, waited: Duration::ZERO, bytes: &payload.bytes };
-        match &payload.opened {
-            Some(opened) => self.feed(index, Input::Opened(datagram, opened)),
-            None => self.feed(index, Input::Datagram(datagram)),
-        }
+        self.feed(index, packet.input());
     }
 
     /// Takes down a packet that an endpoint is about to handle.
-    fn note_packet(&mut self, to: NodeIndex, packet: &Packet) {
+    pub(super) fn note_packet(&mut self, to: NodeIndex, packet: &Packet) {
         let Sent { sender, group, payload, .. } = &*packet.sent;
         let mut entry = [0; 24];
         entry[..4].copy_from_slice(&to.0.to_le_bytes());
@@ -236,11 +236,15 @@ impl World {
 
     /// Carries out everything that an endpoint wants, then sets its alarm.
     fn drain(&mut self, index: NodeIndex) {
-        let mut outputs = 0;
-        while let Some(output) =
-            self.node_mut(index).endpoint.as_mut().and_then(Endpoint::poll_output)
-        {
-            outputs += 1;
+        let wants = self.node_mut(index).endpoint.as_mut().map(|it| Wants::of(it));
+        self.carry_out(index, wants.unwrap_or_default());
+    }
+
+    /// Carries out what an endpoint wants.
+    pub(super) fn carry_out(&mut self, index: NodeIndex, wants: Wants) {
+        let Wants { outputs, grown, due } = wants;
+        let count = outputs.len();
+        for output in outputs {
             match output {
                 Output::Transmit(transmit) => self.transmit(index, &transmit),
                 Output::Join(group) => self.network.join(index, group),
@@ -248,18 +252,17 @@ impl World {
                 Output::Event(event) => self.on_event(index, event),
             }
         }
-        if outputs > OUTPUTS_MAX {
+        if count > OUTPUTS_MAX {
             let name = self.node(index).name.clone();
-            self.violate(format!("{name} put out {outputs} things at once"));
+            self.violate(format!("{name} put out {count} things at once"));
         }
-        if let Some(what) = self.node(index).endpoint.as_ref().and_then(oracle::grown) {
+        if let Some(what) = grown {
             let name = self.node(index).name.clone();
             self.violate(format!("{name} keeps {what}"));
         }
         let now = self.now;
         let node = self.node_mut(index);
-        let deadline = node.endpoint.as_ref().and_then(Endpoint::poll_timeout);
-        let at = deadline.map(|instant| node.moment(instant).max(now));
+        let at = due.map(|instant| node.moment(instant).max(now));
         if at != node.wake_at {
             node.wake_at = at;
             if let Some(at) = at {
@@ -317,7 +320,8 @@ impl World {
             deliveries.into_iter().map(|it| (now + it.after, it.to, it.packet)).collect();
         landings.sort_by_key(|(at, ..)| *at);
         let first = landings[0].0;
-        let flight = Flight { landings: landings.into_iter() };
+        let (handled, landings) = (Vec::new().into_iter(), landings.into_iter());
+        let flight = Flight { handled, landings, singly: 0 };
         self.queue.push(first, Happening::Land(Box::new(flight)));
     }
 

@@ -154,7 +154,8 @@ impl World {
         let seed = node.random.seed();
         let now = node.now(at);
         let config = Config { incarnation: start, ..Config::default() };
-        node.endpoint = Some(Endpoint::new(config, node.credential.clone(), seed, now));
+        let endpoint = Endpoint::new(config, node.credential.clone(), seed, now);
+        node.endpoint = Some(Box::new(endpoint));
         let asker = Asker::new(&node.credential.certificate().id(), seed);
         let known = node.endpoint.as_ref().is_some_and(|it| it.sender() == asker.sender);
         node.asker = Some(asker);

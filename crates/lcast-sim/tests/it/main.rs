@@ -119,6 +119,30 @@ fn no_node_can_tell_whether_packets_are_opened_once() {
     }
 }
 
+/// A packet to everybody is handled by many at once where there are threads for it; nothing else
+/// happens than one by one, whatever goes wrong meanwhile.
+#[test]
+fn the_same_happens_on_any_number_of_threads() {
+    let conditions = Conditions { corrupt: 0.01, duplicate: 0.01, ..Conditions::lan() };
+    let run = |threads| {
+        let conditions = conditions.with_loss(0.02);
+        let setup = Setup { agents: 200, liars: 1, conditions, threads, ..Setup::default() };
+        let mut world = World::new(5, &setup);
+        world.run(Duration::from_secs(3));
+        let asker = world.client();
+        world.put(asker, Question::get("app.load"));
+        for number in (1..200).step_by(20) {
+            let victim = world.node_named(&format!("a{number:04}"));
+            world.after(Duration::from_millis(10 * number), Change::Crash(victim));
+            world.after(Duration::from_millis(10 * number + 2_000), Change::Start(victim));
+        }
+        world.run(Duration::from_secs(5));
+        assert_eq!(world.violations(), [""; 0]);
+        (world.trace().hash(), world.trace().entries())
+    };
+    assert_eq!(run(3), run(1));
+}
+
 /// Seed 656 of the soak: an oracle took a damaged answer for one.
 #[test]
 fn an_answer_that_comes_damaged_is_none() {

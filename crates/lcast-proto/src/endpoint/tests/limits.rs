@@ -361,13 +361,13 @@ fn processes_that_are_gone_are_forgotten() {
         let (_, report) = bench.ask(0, get("app", Selector::default()));
         assert_eq!(report.answered, 2);
         bench.pass(Duration::from_secs(1));
-        let [_, _, peers, pairs, ..] = bench.nodes[2].endpoint.sizes();
+        let Sizes { peers, pairs, .. } = bench.nodes[2].endpoint.sizes();
         most = [most[0].max(peers), most[1].max(pairs)];
     }
     // Those of two minutes and of a look's time, itself, and the other agent.
     assert!(most.iter().all(|it| *it <= 140), "{most:?} peers and pairs");
     bench.pass(Duration::from_secs(140));
-    let [_, _, peers, pairs, ..] = bench.nodes[2].endpoint.sizes();
+    let Sizes { peers, pairs, .. } = bench.nodes[2].endpoint.sizes();
     assert!(peers <= 2 && pairs <= 2, "{peers} peers and {pairs} pairs of two agents");
 }
 

@@ -106,8 +106,8 @@ fn who_is_not_verified_is_remembered_by_no_key() {
     let mut bench = bench(1);
     bench.ask(0, get("app.load", Selector::default()));
     let sizes = |bench: &Bench, at: usize| {
-        let [_, _, peers, pairs, ..] = bench.nodes[at].endpoint.sizes();
-        (peers, pairs)
+        let sizes = bench.nodes[at].endpoint.sizes();
+        (sizes.peers, sizes.pairs)
     };
     // To the announcer, an introduction whose inside was sealed by nobody.
     let guest = &mut bench.nodes[GUEST].endpoint;

@@ -14,15 +14,14 @@ fn give(bench: &mut Bench, to: usize, from: SocketAddrV6, bytes: &[u8], multicas
 }
 
 /// What a node would send, told or remember because of a packet.
-fn traces(bench: &mut Bench, node: usize) -> (usize, u64, [usize; 8]) {
+fn traces(bench: &mut Bench, node: usize) -> (usize, u64, Sizes) {
     let endpoint = &mut bench.nodes[node].endpoint;
     let mut outputs = 0;
     while endpoint.poll_output().is_some() {
         outputs += 1;
     }
-    let mut sizes = endpoint.sizes();
     // Pair keys follow from certificates that are known; there is room for those of all peers.
-    sizes[3] = 0;
+    let sizes = Sizes { pairs: 0, ..endpoint.sizes() };
     (outputs, endpoint.stats().verified, sizes)
 }
 

@@ -44,6 +44,10 @@ fn the_ring_is_the_same_for_all() {
         let rest: Vec<NodeId> = roster.successors(id).collect();
         let expected: Vec<NodeId> = (1..12).map(|step| ring[(at + step) % 12]).collect();
         assert_eq!(rest, expected, "from {at}");
+        for other in &ring {
+            let follows = rest[..5].contains(other);
+            assert_eq!(roster.follows(id, other, 5), follows, "from {at}");
+        }
     }
 }
 

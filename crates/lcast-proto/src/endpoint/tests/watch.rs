@@ -332,7 +332,7 @@ fn an_interval_tells_again_and_a_delta_keeps_quiet() {
 #[test]
 fn leases_end_by_word_or_by_silence() {
     let mut bench = bench(1);
-    let leases = |bench: &Bench| bench.nodes[2].endpoint.sizes()[6];
+    let leases = |bench: &Bench| bench.nodes[2].endpoint.sizes().leases;
     let (id, _) = bench.begin(0, watch("app.load", Selector::default()));
     assert_eq!(leases(&bench), 1);
     bench.pass(Duration::from_secs(100));
@@ -733,7 +733,7 @@ fn who_has_too_many_values_gives_no_lease_any_more() {
         let before = bench.sent.len();
         bench.publish(2, "app.load", Value::Int(i64::try_from(before).unwrap()));
         bench.pass(LONG / 2);
-        assert_eq!(bench.nodes[2].endpoint.sizes()[6], 0, "leases");
+        assert_eq!(bench.nodes[2].endpoint.sizes().leases, 0, "leases");
     }
 }
 
