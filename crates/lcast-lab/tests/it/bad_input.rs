@@ -72,7 +72,8 @@ fn names_come_from_pipes_and_what_has_no_end_is_given_up() {
         assert!(output.stderr.contains(&format!("'{source}'")), "{output}");
         assert!(output.stderr.contains(part), "{output}");
     }
-    let mut waiting = ask("silent").start();
+    // Tests that run in the background of a shell have inherited that SIGINT is ignored.
+    let mut waiting = ask("silent").wrapped(&["env", "--default-signal=INT"]).start();
     waiting.signal(rustix::process::Signal::INT);
     assert_eq!(waiting.wait(DEADLINE).code, 130);
 }
