@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use lcast_lab::{DEADLINE, Lab, Member, Realm, wait_for, wait_until};
+use lcast_lab::{DEADLINE, Lab, Member, Realm, wait_until};
 
 use crate::fleet::{CONFIG, Fleet};
 
@@ -72,15 +72,10 @@ fn names_come_from_pipes_and_what_has_no_end_is_given_up() {
         assert!(output.stderr.contains(&format!("'{source}'")), "{output}");
         assert!(output.stderr.contains(part), "{output}");
     }
-    // Tests that run in the background of a shell have inherited that SIGINT is ignored.
-    let mut waiting = ask("silent").wrapped(&["env", "--default-signal=INT"]).start();
-    let words = format!("/proc/{}/cmdline", waiting.pid());
-    wait_for("the command in place of env", DEADLINE, || {
-        let words = std::fs::read_to_string(&words).unwrap_or_default();
-        words.starts_with("librecast").then_some(())
-    });
-    waiting.signal(rustix::process::Signal::INT);
-    assert_eq!(waiting.wait(DEADLINE).code, 130);
+    let mut waiting = ask("silent").start();
+    // SIGINT may be ignored: the shell that runs the tests in its background has it so.
+    waiting.signal(rustix::process::Signal::TERM);
+    assert_eq!(waiting.wait(DEADLINE).code, 143);
 }
 
 #[test]
