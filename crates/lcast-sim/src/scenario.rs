@@ -16,6 +16,7 @@ mod watch;
 pub mod whole;
 
 use std::fmt;
+use std::process::Command;
 
 pub use self::soak::settle;
 
@@ -114,9 +115,21 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }
 
-/// The line that replays a run.
+/// The line that replays a run, with the commit that is checked out, where git knows it: at another
+/// one the same seed may do something else.
 pub fn replay_line(name: &str, seed: u64) -> String {
-    format!("cargo run --release -p lcast-sim -- replay --scenario {name} --seed {seed}")
+    let line =
+        format!("cargo run --release -p lcast-sim -- replay --scenario {name} --seed {seed}");
+    match commit() {
+        Some(commit) => format!("{line}  # seen at {commit}"),
+        None => line,
+    }
+}
+
+fn commit() -> Option<String> {
+    let git = Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
+    let name = String::from_utf8(git.stdout).ok()?.trim().to_owned();
+    (git.status.success() && !name.is_empty()).then_some(name)
 }
 
 /// Runs a scenario with a seed and judges it. A panic on the way also prints the replay line.

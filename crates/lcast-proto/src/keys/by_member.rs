@@ -4,6 +4,7 @@
 //! hash of its keys and says itself where to look, so a use touches four places in memory where a
 //! tree of thousands touches a dozen; in a large realm each packet is such a use.
 
+use super::blocks::Blocks;
 use crate::wire::id::{NodeId, SenderId};
 
 /// A member, or something of one.
@@ -29,7 +30,7 @@ impl OfMember for (NodeId, SenderId) {
 pub(super) struct Members<K, V> {
     capacity: usize,
     tick: u64,
-    slots: Vec<Slot<K, V>>,
+    slots: Blocks<Slot<K, V>>,
     /// Which slot a key has: from the place that its member says on, to the next free one. At least
     /// twice as many as there are slots.
     index: Vec<Cell>,
@@ -69,18 +70,18 @@ impl<K: OfMember, V> Members<K, V> {
     /// An empty map for at least one value.
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, Self::CAPACITY_MAX);
-        let (slots, index) = (Vec::new(), vec![FREE; CELLS_MIN]);
+        let (slots, index) = (Blocks::new(), vec![FREE; CELLS_MIN]);
         Self { capacity, tick: 0, slots, index, newest: NONE, oldest: NONE }
     }
 
     /// The value of a key, not counted as a use.
     pub(super) fn peek(&self, key: &K) -> Option<&V> {
-        self.cell_of(key).map(|cell| &self.slots[usize::from(self.index[cell].slot)].value)
+        self.cell_of(key).map(|cell| &self.slots[self.index[cell].slot].value)
     }
 
     /// The value unused for longest, and its key.
     pub(super) fn oldest(&self) -> Option<(&K, &V)> {
-        self.slots.get(usize::from(self.oldest)).map(|slot| (&slot.key, &slot.value))
+        self.slots.at(usize::from(self.oldest)).map(|slot| (&slot.key, &slot.value))
     }
 
     /// The value of a key, which becomes the one used last.
@@ -90,7 +91,7 @@ impl<K: OfMember, V> Members<K, V> {
             self.unlink(slot);
             self.link(slot);
         }
-        Some(&mut self.slots[usize::from(slot)].value)
+        Some(&mut self.slots[slot].value)
     }
 
     /// Adds or replaces a value; the one unused for longest makes room for it.
@@ -105,10 +106,10 @@ impl<K: OfMember, V> Members<K, V> {
         } else {
             // The new one takes the very place of the old one.
             let place = self.oldest;
-            let known = self.cell_of(&self.slots[usize::from(place)].key);
+            let known = self.cell_of(&self.slots[place].key);
             known.into_iter().for_each(|cell| self.vacate(cell));
             self.unlink(place);
-            self.slots[usize::from(place)] = slot;
+            self.slots[place] = slot;
             place
         };
         self.enter(place);
@@ -118,19 +119,19 @@ impl<K: OfMember, V> Members<K, V> {
     /// Removes a value.
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let cell = self.cell_of(key)?;
-        let place = self.index[cell].slot;
+        let free = self.index[cell].slot;
         self.vacate(cell);
-        self.unlink(place);
+        self.unlink(free);
         // The last slot moves to the place that becomes free.
-        let last = self.cell_of(&self.slots[self.slots.len() - 1].key);
-        let removed = self.slots.swap_remove(usize::from(place));
-        if let (Some(moved), Some(cell)) = (self.slots.get(usize::from(place)), last) {
+        let last = self.cell_of(&self.slots[place(self.slots.len() - 1)].key);
+        let removed = self.slots.swap_remove(usize::from(free));
+        if let (Some(moved), Some(cell)) = (self.slots.at(usize::from(free)), last) {
             let (older, newer) = (moved.older, moved.newer);
-            self.index[cell].slot = place;
-            self.join(older, place);
-            self.join(place, newer);
+            self.index[cell].slot = free;
+            self.join(older, free);
+            self.join(free, newer);
         }
-        Some(removed.value)
+        removed.map(|slot| slot.value)
     }
 
     /// How many values a member has, and the key among them unused for longest.
@@ -155,7 +156,7 @@ impl<K: OfMember, V> Members<K, V> {
     }
 
     fn slot_at(&self, cell: usize) -> &Slot<K, V> {
-        &self.slots[usize::from(self.index[cell].slot)]
+        &self.slots[self.index[cell].slot]
     }
 
     fn cell_of(&self, key: &K) -> Option<usize> {
@@ -169,7 +170,7 @@ impl<K: OfMember, V> Members<K, V> {
 
     /// Puts a slot into the index.
     fn enter(&mut self, slot: u16) {
-        let mark = mark(self.slots[usize::from(slot)].key.member());
+        let mark = mark(self.slots[slot].key.member());
         let (mut at, mask) = (self.home(mark), self.index.len() - 1);
         while self.index[at].slot != NONE {
             at = (at + 1) & mask;
@@ -205,24 +206,24 @@ impl<K: OfMember, V> Members<K, V> {
     /// Makes a slot that is in no order the one used last.
     fn link(&mut self, slot: u16) {
         self.tick += 1;
-        self.slots[usize::from(slot)].tick = self.tick;
+        self.slots[slot].tick = self.tick;
         self.join(self.newest, slot);
         self.join(slot, NONE);
     }
 
     /// Takes a slot out of the order.
     fn unlink(&mut self, slot: u16) {
-        let Slot { older, newer, .. } = self.slots[usize::from(slot)];
+        let Slot { older, newer, .. } = self.slots[slot];
         self.join(older, newer);
     }
 
     /// Makes two slots neighbours in the order; one that is none makes the other an end.
     fn join(&mut self, older: u16, newer: u16) {
-        match self.slots.get_mut(usize::from(older)) {
+        match self.slots.at_mut(usize::from(older)) {
             Some(slot) => slot.newer = newer,
             None => self.oldest = newer,
         }
-        match self.slots.get_mut(usize::from(newer)) {
+        match self.slots.at_mut(usize::from(newer)) {
             Some(slot) => slot.older = older,
             None => self.newest = older,
         }

@@ -19,6 +19,7 @@ pub mod seal;
 pub mod sign;
 pub mod subject;
 
+mod blocks;
 mod by_member;
 mod lru;
 

@@ -27,7 +27,10 @@ impl Filter {
     pub const CAPACITY: usize = Self::BYTES_MAX * 8 / Self::BITS_PER_NODE;
     /// Bits spent on each node for a tenth of false positives.
     const BITS_PER_NODE: usize = 5;
-    /// Hash functions, the best number for that many bits.
+    /// Bits spent on each node where there is room: less than one in five hundred is false. In a
+    /// realm of ten thousand a tenth is a thousand answers, in each round that waits for a few.
+    const BITS_PER_NODE_MAX: usize = 24;
+    /// Hash functions, the best number for few bits.
     const HASHES: usize = 3;
 
     /// How many nodes a filter of at most so many bytes holds.
@@ -47,7 +50,8 @@ impl Filter {
         let slices = u16::try_from(nodes.len().div_ceil(capacity).max(1)).unwrap_or(u16::MAX);
         let mut filter = Self { salt, slice: turn % slices, slices, bits: Vec::new() };
         let in_slice: Vec<&NodeId> = nodes.filter(|node| filter.is_in_slice(node)).collect();
-        let bytes = (in_slice.len() * Self::BITS_PER_NODE).div_ceil(8).clamp(1, Self::BYTES_MAX);
+        let bytes_max = bytes_max.clamp(1, Self::BYTES_MAX);
+        let bytes = (in_slice.len() * Self::BITS_PER_NODE_MAX).div_ceil(8).clamp(1, bytes_max);
         let mut bits = vec![0; bytes];
         for node in in_slice {
             for place in filter.places(node, bytes) {
@@ -138,6 +142,29 @@ mod tests {
         let filter = Filter::new(wanted.iter(), 99, 0, Filter::BYTES_MAX);
         let wrong = others.iter().filter(|node| filter.contains(node)).count();
         assert!(wrong < 1_200, "{wrong} of {}", others.len());
+    }
+
+    /// [QST-12]
+    #[test]
+    fn a_few_wanted_of_many_draw_hardly_an_answer_of_others() {
+        let all = nodes(10_050);
+        for count in [1, 10, 50] {
+            let (wanted, others) = all.split_at(count);
+            let filter = Filter::new(wanted.iter(), 99, 0, Filter::BYTES_MAX);
+            let wrong = others.iter().filter(|node| filter.contains(node)).count();
+            assert!(wrong < 40, "{wrong} of {} beside {count}", others.len());
+            assert_eq!(filter.bits.len(), 3 * count);
+        }
+    }
+
+    #[test]
+    fn no_filter_is_longer_than_there_is_room() {
+        let wanted = nodes(1_000);
+        for room in [1, 10, 99, Filter::BYTES_MAX] {
+            let filter = |turn| Filter::new(wanted.iter(), 3, turn, room);
+            let mut filters = (0..filter(0).slices).map(filter);
+            assert!(filters.all(|it| it.bits.len() <= room), "{room}");
+        }
     }
 
     #[test]
