@@ -21,7 +21,7 @@ use crate::agent::Change;
 use crate::agent::background::{Background, Slow, Wants};
 use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
 use crate::agent::config::{Config, Source};
-use crate::agent::strays;
+use crate::agent::strays::{self, Adopted};
 use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
@@ -67,9 +67,7 @@ pub(crate) async fn run(
     let certificate = place.credential.certificate().clone();
     let scope = place.credential.network().scope;
     let slow = slow(&place, &config, &roots);
-    if let Err(error) = strays::adopt() {
-        tracing::warn!(%error, "what commands leave in sessions of their own outlives them");
-    }
+    adopt_strays();
     let mut background = Background::start(&config.variables, slow, &roots);
     let node = start(place, &config, &roots, background.wants())?;
     apply(&node, std::mem::take(&mut background.initial)).await?;
@@ -101,6 +99,18 @@ pub(crate) async fn run(
     node.leave().await;
     tracing::info!(%name, realm, "the agent has left");
     ended.map(|()| Exit::Success)
+}
+
+fn adopt_strays() {
+    const OUTLIVES: &str = "what commands leave in sessions of their own outlives them";
+    match strays::adopt() {
+        Ok(Adopted::Alone) => {}
+        Ok(Adopted::Shared) => {
+            let reason = "this is process 1, or had children before";
+            tracing::info!(reason, "{OUTLIVES}");
+        }
+        Err(error) => tracing::warn!(%error, "{OUTLIVES}"),
+    }
 }
 
 /// Applies what is read in the background until a signal, or the parent, ends the agent. That its
