@@ -24,15 +24,18 @@ pub(crate) fn user(uid: u32) -> String {
 }
 
 /// Whether something of this owner is neither root's nor of the user that this process runs as.
-pub(crate) fn is_foreign(path: &Path) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    fs::metadata(path).is_ok_and(|it| is_other(it.uid(), own))
+pub(crate) fn is_foreign(metadata: &fs::Metadata) -> bool {
+    is_other(metadata.uid(), rustix::process::geteuid().as_raw())
 }
 
 /// What to say of what an agent relies on, when others than root and this user can change it: what
 /// it is, whose, and the command that mends it.
 pub(crate) fn warning(what: &str, path: &Path) -> Option<String> {
-    let metadata = fs::metadata(path).ok()?;
+    warning_of(what, path, &fs::metadata(path).ok()?)
+}
+
+/// As [`warning`], of a file that was opened, whatever is at its path since.
+pub(crate) fn warning_of(what: &str, path: &Path, metadata: &fs::Metadata) -> Option<String> {
     judge(what, path, (metadata.uid(), metadata.mode()), rustix::process::geteuid().as_raw())
 }
 
@@ -88,7 +91,27 @@ mod tests {
     #[test]
     fn what_is_there_is_looked_at() {
         assert_eq!(warning("", Path::new("/proc/nonexistent")), None);
-        assert!(!is_foreign(Path::new("/proc/self")) && !is_foreign(Path::new("/nonexistent")));
+        assert!(!is_foreign(&fs::metadata("/proc/self").unwrap()));
         assert!(user(0).contains("'root'"));
+    }
+
+    #[test]
+    fn a_file_is_judged_as_it_was_opened_whatever_is_at_its_path_since() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let name = format!("lcast-owner-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let (path, other) = (folder.join("agent.toml"), folder.join("other"));
+        for (file, mode) in [(&path, 0o666), (&other, 0o600)] {
+            fs::write(file, "").unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let (_, metadata) = lcast::file::read_with_metadata(&path, 10).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(warning("", &path), None);
+        let found = warning_of("", &path, &metadata).unwrap();
+        assert!(found.contains("can be changed by others (mode 0666)"), "{found}");
+        fs::remove_dir_all(folder).unwrap();
     }
 }

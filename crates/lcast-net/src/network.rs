@@ -20,7 +20,9 @@ use crate::send::{SendError, SendFailure, SendOutcome, Target};
 use crate::socket::{Bound, Role, SocketTable, Token};
 use crate::sys::{self, Received};
 
-/// The longest that a datagram is believed to have waited; over that the wall clock was set.
+/// The longest that a datagram is believed to have waited. What seems to have waited for longer may
+/// have, on a busy host or one that was suspended, or the wall clock was set: that cannot be told
+/// apart, and such a datagram counts as if it had just come.
 const WAITED_MAX: Duration = Duration::from_secs(1);
 
 /// How a network is opened.

@@ -125,7 +125,8 @@ pub(crate) fn receive(
                 }
             }
             Err(error) if taken == 0 => return Err(error),
-            // The next call meets it again.
+            // The kernel tells an error of the socket once, so nobody hears of this one: what came
+            // before it counts more. What lasts is met by the next call again.
             Err(_) => break,
         }
     }
@@ -203,18 +204,17 @@ fn told_of(header: &libc::msghdr) -> Told {
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !next.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a header that lies whole within
-        // the control data; the data of these messages has the type the kernel documents for
-        // them, and is read without assuming its alignment.
+        // the control data, as do the data of which it tells the length; these messages have the
+        // types that the kernel documents for them, of integers.
         unsafe {
             let (level, kind) = ((*next).cmsg_level, (*next).cmsg_type);
             if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_PKTINFO {
-                let info = libc::CMSG_DATA(next).cast::<libc::in6_pktinfo>().read_unaligned();
-                told.interface = Some(info.ipi6_ifindex as u32);
+                let info = data_of::<libc::in6_pktinfo>(next);
+                told.interface = info.map(|it| it.ipi6_ifindex);
             } else if level == libc::SOL_SOCKET && kind == libc::SO_RXQ_OVFL {
-                told.overflow = Some(libc::CMSG_DATA(next).cast::<u32>().read_unaligned());
+                told.overflow = data_of::<u32>(next);
             } else if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
-                let time = libc::CMSG_DATA(next).cast::<libc::timespec>().read_unaligned();
-                told.arrived = time_of(&time);
+                told.arrived = data_of::<libc::timespec>(next).as_ref().and_then(time_of);
             }
             next = libc::CMSG_NXTHDR(header, next);
         }
@@ -222,7 +222,53 @@ fn told_of(header: &libc::msghdr) -> Told {
     told
 }
 
+/// What a control message says; nothing where it is shorter than that, by whatever kernel.
+///
+/// # Safety
+/// The header and as many bytes as it says must be readable, and all bits valid as a `T`.
+unsafe fn data_of<T: Copy>(message: *const libc::cmsghdr) -> Option<T> {
+    // SAFETY: the caller warrants the header, and CMSG_LEN and CMSG_DATA only compute. The data are
+    // read when they are as long as a `T`, without assuming its alignment.
+    unsafe {
+        let length = libc::CMSG_LEN(mem::size_of::<T>() as libc::c_uint);
+        ((*message).cmsg_len >= length as _)
+            .then(|| libc::CMSG_DATA(message).cast::<T>().read_unaligned())
+    }
+}
+
 fn time_of(time: &libc::timespec) -> Option<SystemTime> {
     let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
     SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one control message with so many bytes of zeros tells.
+    fn told(level: c_int, kind: c_int, length: u32) -> Told {
+        let mut control = Control([0; CONTROL_LEN]);
+        // SAFETY: integers and pointers, of which all zero is a valid value; the control data are
+        // aligned for a header, have room for one, and live as long as the pointers to them.
+        unsafe {
+            let first = control.0.as_mut_ptr().cast::<libc::cmsghdr>();
+            (*first).cmsg_len = libc::CMSG_LEN(length) as _;
+            ((*first).cmsg_level, (*first).cmsg_type) = (level, kind);
+            let mut header = mem::zeroed::<libc::msghdr>();
+            header.msg_control = first.cast();
+            header.msg_controllen = libc::CMSG_SPACE(length) as _;
+            told_of(&header)
+        }
+    }
+
+    #[test]
+    fn what_is_shorter_than_its_kind_says_nothing() {
+        let info = |length| told(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, length).interface;
+        assert_eq!((info(20), info(19)), (Some(0), None));
+        let overflow = |length| told(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, length).overflow;
+        assert_eq!((overflow(4), overflow(3), overflow(0)), (Some(0), None, None));
+        let length = mem::size_of::<libc::timespec>() as u32;
+        let time = |length| told(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, length).arrived;
+        assert!(time(length).is_some() && time(length - 1).is_none());
+    }
 }

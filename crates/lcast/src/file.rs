@@ -230,17 +230,29 @@ pub fn open(path: &Path) -> Result<File, io::Error> {
 /// # Errors
 /// [`io::ErrorKind::FileTooLarge`], or what the file system says.
 pub fn read_at_most(path: &Path, length_max: u64) -> Result<Vec<u8>, io::Error> {
+    read_with_metadata(path, length_max).map(|(bytes, _)| bytes)
+}
+
+/// As [`read_at_most`], with whose the file is that was read, whatever has taken its place since.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`], or what the file system says.
+pub fn read_with_metadata(
+    path: &Path,
+    length_max: u64,
+) -> Result<(Vec<u8>, fs::Metadata), io::Error> {
     use io::Read;
     let file = open(path)?;
+    let metadata = file.metadata()?;
     // One read instead of many small ones; the length may be wrong, so it is only a hint.
-    let hint = file.metadata().map_or(0, |it| it.len().min(length_max)).saturating_add(1);
+    let hint = metadata.len().min(length_max).saturating_add(1);
     let mut bytes = Vec::with_capacity(usize::try_from(hint).unwrap_or_default());
     file.take(length_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > length_max {
         let message = format!("longer than the {length_max} bytes it may have");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    Ok(bytes)
+    Ok((bytes, metadata))
 }
 
 fn fill(mut file: File, bytes: &[u8], durability: Durability) -> Result<(), io::Error> {

@@ -38,8 +38,15 @@ pub(crate) struct Memory {
     /// When it was read: the ages of the records are as of then.
     loaded_at: Timestamp,
     records: Vec<Record>,
-    schemas: Vec<Arc<Schema>>,
+    schemas: Vec<Kept>,
     news: bool,
+}
+
+/// A schema, and its length in the file: to find that out takes as long as to write it.
+#[derive(Clone, Debug)]
+struct Kept {
+    length: usize,
+    schema: Arc<Schema>,
 }
 
 impl Memory {
@@ -68,24 +75,29 @@ impl Memory {
         let records = fields.array(2).ok()?;
         self.records = records.iter().filter_map(decode_record).map(older).collect();
         let schemas = fields.array(3).ok()?;
-        let schema = |item: &Cbor| decode_schema(item.as_bytes()?).ok().map(Arc::new);
+        let schema = |item: &Cbor| {
+            let bytes = item.as_bytes()?;
+            let schema = Arc::new(decode_schema(bytes).ok()?);
+            Some(Kept { length: bytes.len(), schema })
+        };
         self.schemas = schemas.iter().filter_map(schema).take(SCHEMAS_MAX).collect();
         self.saved_at = saved_at;
         Some(())
     }
 
     /// What is remembered.
-    pub(crate) fn content(&self) -> (&[Record], &[Arc<Schema>]) {
-        (&self.records, &self.schemas)
+    pub(crate) fn content(&self) -> (Vec<Record>, Vec<Arc<Schema>>) {
+        let schemas = self.schemas.iter().map(|it| Arc::clone(&it.schema));
+        (self.records.clone(), schemas.collect())
     }
 
     /// A schema was learned.
     pub(crate) fn learn(&mut self, schema: Arc<Schema>) {
-        self.schemas.push(schema);
-        let length = |schema: &Arc<Schema>| encode_schema(schema).len();
-        let mut bytes: usize = self.schemas.iter().map(length).sum();
+        let length = encode_schema(&schema).len();
+        self.schemas.push(Kept { length, schema });
+        let mut bytes: usize = self.schemas.iter().map(|it| it.length).sum();
         while self.schemas.len() > SCHEMAS_MAX || bytes > SCHEMAS_BYTES_MAX {
-            bytes -= length(&self.schemas.remove(0));
+            bytes -= self.schemas.remove(0).length;
         }
         self.news = true;
     }
@@ -109,7 +121,7 @@ impl Memory {
         if fresh && same && !self.news {
             return;
         }
-        let schemas = self.schemas.iter().map(|schema| Cbor::Bytes(encode_schema(schema)));
+        let schemas = self.schemas.iter().map(|it| Cbor::Bytes(encode_schema(&it.schema)));
         let content = MapBuilder::new()
             .field(1, wall.as_millis())
             .field(2, Cbor::Array(records.iter().map(encode_record).collect()))
@@ -152,9 +164,14 @@ mod tests {
             let mut memory = Memory::load(folder.clone(), wall);
             (0..=kept).for_each(|number| memory.learn(schema(number, variables)));
             memory.save(&[], wall);
-            let again = Memory::load(folder, wall);
+            let mut again = Memory::load(folder, wall);
             assert_eq!((memory.schemas.len(), again.schemas.len()), (kept, kept), "{length}");
-            assert_eq!(again.schemas.first(), Some(&schema(1, variables)), "the oldest went");
+            let first = |memory: &Memory| memory.content().1.first().cloned();
+            assert_eq!(first(&again), Some(schema(1, variables)), "the oldest went");
+            // What the file brought counts as what was learned.
+            again.learn(schema(kept + 1, variables));
+            assert_eq!(again.schemas.len(), kept);
+            assert_eq!(first(&again), Some(schema(2, variables)));
         }
     }
 

@@ -16,8 +16,7 @@ use lcast_proto::question::{SetRequest, Verb, Wanted, WatchRequest};
 use lcast_proto::select::{Pattern, PatternError};
 use lcast_proto::stats::Stats;
 use lcast_proto::time::{Now, Timestamp};
-use lcast_proto::variable::{Definition, Schema, Table, TableError, Update};
-use lcast_proto::wire::frame::Record;
+use lcast_proto::variable::{Definition, Table, TableError, Update};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -511,9 +510,7 @@ impl Builder {
             config.software = software.as_str().into();
         }
         if let Some(memory) = &memory {
-            let (records, schemas): (&[Record], &[Arc<Schema>]) = memory.content();
-            config.roster = records.to_vec();
-            config.schemas = schemas.to_vec();
+            (config.roster, config.schemas) = memory.content();
         }
         let seed = crate::entropy::random().bytes();
         let endpoint = Endpoint::new(config, Arc::new(self.credential), seed, started);

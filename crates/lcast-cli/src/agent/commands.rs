@@ -84,6 +84,9 @@ pub async fn run(command: &Command, roots: &Roots) -> Result<Finished, RunError>
     group.kill();
     let ended = timeout(REAP_WAIT, child.wait()).await;
     group.forget();
+    // One that outlived the wait is killed by its id when it is dropped: before it counts as a
+    // stray, which may be reaped, and its id be another's.
+    drop(child);
     drop(running);
     strays::end().await;
     let (bytes, complaint) = outcome.map_err(|_| RunError::Timeout(command.timeout))??;

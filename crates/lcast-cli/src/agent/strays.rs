@@ -3,13 +3,17 @@
 //!
 //! Whose it was cannot be told from a process that lost its parent. So it goes when every program
 //! has ended that ran when it was first seen, which their timeouts bound. Nothing is done before
-//! [`adopt`], which only the agent calls: it has no other children. Where the kernel has no lists
-//! of children (CONFIG_PROC_CHILDREN) nothing is found.
+//! [`adopt`], which only the agent calls.
+//!
+//! Nor can it be told from what others left, who started something beside the agent in the same
+//! process (`sidecar & exec librecast agent`) or in the same container, of which the agent is
+//! process 1. There nothing is killed: what has ended is reaped.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::num::NonZeroI32;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +32,18 @@ struct Children {
     last: u64,
     /// The programs that run, by number.
     running: BTreeMap<u64, Pid>,
-    /// The others, with the last program that may have left them. The kernel bounds them.
-    strays: BTreeMap<NonZeroI32, u64>,
+    /// The others. The kernel bounds them.
+    strays: BTreeMap<NonZeroI32, Stray>,
+    /// Whether children may be of others than programs: those are reaped and never killed.
+    shared: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stray {
+    /// The last program that may have left it.
+    left_by: u64,
+    /// It was killed and did not go: it may hang in the kernel, and nobody waits for it again.
+    hangs: bool,
 }
 
 /// Being a reaper of orphans is a property of the process, and so is this.
@@ -38,24 +52,45 @@ static CHILDREN: Mutex<Option<Children>> = Mutex::new(None);
 /// How often killed strays are looked after, a millisecond apart: each may leave others.
 const LOOKS_MAX: usize = 100;
 
+/// The threads of this process.
+const TASKS: &str = "/proc/self/task";
+
+/// Whether children of this process are programs and what they left, or may be of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adopted {
+    /// What programs leave is killed.
+    Alone,
+    /// This is process 1, or had children before: what programs leave is reaped at most.
+    Shared,
+}
+
 /// Makes what programs leave children of this process, from here on.
 ///
 /// # Errors
-/// What the system says: Linux before 3.4, or a sandbox.
-pub(crate) fn adopt() -> io::Result<()> {
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    children().get_or_insert_default();
-    Ok(())
+/// What the system says: a kernel that does not list children (CONFIG_PROC_CHILDREN), Linux before
+/// 3.4, or a sandbox.
+pub(crate) fn adopt() -> io::Result<Adopted> {
+    // Without lists nobody would reap what is adopted.
+    let present = present(Path::new(TASKS))?;
+    let shared = rustix::process::getpid() == Pid::INIT || !present.is_empty();
+    if !shared {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    }
+    children().get_or_insert_default().shared = shared;
+    Ok(if shared { Adopted::Shared } else { Adopted::Alone })
 }
 
 /// Kills what programs left that have ended, and waits a moment until it is gone.
 pub(crate) async fn end() {
     for _ in 0..LOOKS_MAX {
-        let left = children().as_mut().is_some_and(|it| it.sweep(&present()));
-        if !left {
+        let present = present(Path::new(TASKS)).unwrap_or_default();
+        if !children().as_mut().is_some_and(|it| it.sweep(&present, kill)) {
             return;
         }
         sleep(Duration::from_millis(1)).await;
+    }
+    if let Some(it) = children().as_mut() {
+        it.give_up();
     }
 }
 
@@ -84,9 +119,10 @@ impl Children {
         self.last
     }
 
-    /// Reaps and kills strays among the children that there are; whether any was killed. A child's
-    /// id is not given to another process before it is reaped, which only this does.
-    fn sweep(&mut self, present: &[Pid]) -> bool {
+    /// Reaps and kills strays among the children that there are; whether any was killed that may
+    /// go soon. A child's id is not given to another process before it is reaped, which only this
+    /// does.
+    fn sweep(&mut self, present: &[Pid], kill: fn(Pid) -> Result<(), Errno>) -> bool {
         self.strays.retain(|id, _| present.iter().any(|pid| pid.as_raw_nonzero() == *id));
         let oldest = self.running.keys().next().copied().unwrap_or(u64::MAX);
         let mut killed = false;
@@ -94,15 +130,28 @@ impl Children {
             if self.running.values().any(|it| *it == pid) {
                 continue;
             }
-            let left_by = *self.strays.entry(pid.as_raw_nonzero()).or_insert(self.last);
+            let stray = Stray { left_by: self.last, hangs: false };
+            let stray = *self.strays.entry(pid.as_raw_nonzero()).or_insert(stray);
             if !matches!(rustix::process::waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
                 self.strays.remove(&pid.as_raw_nonzero());
-            } else if left_by < oldest {
-                killed |= rustix::process::kill_process(pid, Signal::KILL) != Err(Errno::PERM);
+            } else if stray.left_by < oldest && !self.shared {
+                killed |= kill(pid) != Err(Errno::PERM) && !stray.hangs;
             }
         }
         killed
     }
+
+    /// Waits no more for what was killed and is still there.
+    fn give_up(&mut self) {
+        let oldest = self.running.keys().next().copied().unwrap_or(u64::MAX);
+        for stray in self.strays.values_mut() {
+            stray.hangs |= stray.left_by < oldest;
+        }
+    }
+}
+
+fn kill(pid: Pid) -> Result<(), Errno> {
+    rustix::process::kill_process(pid, Signal::KILL)
 }
 
 fn children() -> MutexGuard<'static, Option<Children>> {
@@ -110,12 +159,23 @@ fn children() -> MutexGuard<'static, Option<Children>> {
 }
 
 /// The children of this process: each of its threads has a list.
-fn present() -> Vec<Pid> {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists = threads.flatten().map(|it| fs::read_to_string(it.path().join("children")));
-    let lists: Vec<String> = lists.flatten().collect();
+///
+/// # Errors
+/// When no thread's can be read.
+fn present(tasks: &Path) -> io::Result<Vec<Pid>> {
+    let (mut lists, mut refused) = (Vec::new(), None);
+    for thread in fs::read_dir(tasks)?.flatten() {
+        // One that has ended meanwhile has none.
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => lists.push(list),
+            Err(error) => refused = Some(error),
+        }
+    }
+    if let Some(error) = refused.filter(|_| lists.is_empty()) {
+        return Err(error);
+    }
     let pids = lists.iter().flat_map(|list| list.split_ascii_whitespace());
-    pids.filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    Ok(pids.filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect())
 }
 
 #[cfg(test)]
@@ -133,7 +193,7 @@ mod tests {
     /// Sweeps until nothing is killed any more.
     fn sweep(children: &mut Children, present: &[Pid]) -> bool {
         let mut killed = false;
-        while children.sweep(present) {
+        while children.sweep(present, kill) {
             killed = true;
             std::thread::yield_now();
         }
@@ -163,5 +223,86 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    fn end_of((mut child, _): (Child, Pid)) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// A sidecar in an entrypoint, or whatever else is in a container of which this is process 1.
+    #[test]
+    fn where_others_have_children_too_nothing_is_killed_but_reaped() {
+        let mut children = Children { shared: true, ..Children::default() };
+        let (program, mut sidecar) = (sleeper(), sleeper());
+        let number = children.start(program.1);
+        children.running.remove(&number);
+        assert!(!sweep(&mut children, &[sidecar.1]), "it was killed");
+        assert_eq!(sidecar.0.try_wait().unwrap(), None, "it was killed");
+        kill(sidecar.1).unwrap();
+        while children.strays.contains_key(&sidecar.1.as_raw_nonzero()) {
+            assert!(!sweep(&mut children, &[sidecar.1]));
+            std::thread::yield_now();
+        }
+        let reaped = rustix::process::waitpid(Some(sidecar.1), WaitOptions::NOHANG);
+        assert_eq!(reaped.map(drop), Err(Errno::CHILD));
+        end_of(program);
+    }
+
+    /// Being adopted is a property of the process: this test runs itself again in two of their own.
+    #[test]
+    fn children_that_were_there_before_make_it_shared() {
+        const ALONE: &str = "LCAST_STRAYS_ALONE";
+        match std::env::var(ALONE).as_deref() {
+            Ok("beside") => {
+                let before = sleeper();
+                assert_eq!(adopt().unwrap(), Adopted::Shared);
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(end());
+                let (mut child, pid) = before;
+                assert_eq!(child.try_wait().unwrap(), None, "{pid:?} was killed");
+                end_of((child, pid));
+            }
+            Ok(_) => assert_eq!(adopt().unwrap(), Adopted::Alone),
+            Err(_) => {
+                let name = "agent::strays::tests::children_that_were_there_before_make_it_shared";
+                for which in ["alone", "beside"] {
+                    let mut again = Command::new(std::env::current_exe().unwrap());
+                    let output = again.args(["--exact", name]).env(ALONE, which).output().unwrap();
+                    assert!(output.status.success(), "{which}: {output:?}");
+                    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_is_awaited_once() {
+        let mut children = Children::default();
+        let (hanging, other) = (sleeper(), sleeper());
+        // As one in uninterruptible sleep takes it.
+        let in_vain = |_| Ok(());
+        assert!(children.sweep(&[hanging.1], in_vain));
+        children.give_up();
+        assert!(!children.sweep(&[hanging.1], in_vain));
+        assert!(children.sweep(&[hanging.1, other.1], in_vain), "another one may go");
+        end_of(hanging);
+        end_of(other);
+    }
+
+    #[test]
+    fn a_kernel_without_lists_of_children_is_told_apart_from_no_children() {
+        let name = format!("lcast-strays-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        for thread in ["7", "8"] {
+            fs::create_dir_all(folder.join(thread)).unwrap();
+        }
+        assert_eq!(present(&folder).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(folder.join("7/children"), "").unwrap();
+        assert_eq!(present(&folder).unwrap(), []);
+        fs::write(folder.join("7/children"), "12 13 ").unwrap();
+        let pids: Vec<i32> = present(&folder).unwrap().iter().map(|it| it.as_raw_pid()).collect();
+        assert_eq!(pids, [12, 13]);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

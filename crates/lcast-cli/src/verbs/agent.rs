@@ -3,6 +3,7 @@
 //! Puts together what the other modules know: the credential and the configuration, the values
 //! that the host and the configuration give, the settings, and the node that answers for them.
 
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::agent::Change;
 use crate::agent::background::{Background, Slow, Wants};
 use crate::agent::builtin::{self, Families, Family, Filesystems, OwnFacts, Roots, Sampler, TICK};
 use crate::agent::config::{Config, Source};
-use crate::agent::strays;
+use crate::agent::strays::{self, Adopted};
 use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
@@ -67,9 +68,7 @@ pub(crate) async fn run(
     let certificate = place.credential.certificate().clone();
     let scope = place.credential.network().scope;
     let slow = slow(&place, &config, &roots);
-    if let Err(error) = strays::adopt() {
-        tracing::warn!(%error, "what commands leave in sessions of their own outlives them");
-    }
+    adopt_strays();
     let mut background = Background::start(&config.variables, slow, &roots);
     let node = start(place, &config, &roots, background.wants())?;
     apply(&node, std::mem::take(&mut background.initial)).await?;
@@ -101,6 +100,18 @@ pub(crate) async fn run(
     node.leave().await;
     tracing::info!(%name, realm, "the agent has left");
     ended.map(|()| Exit::Success)
+}
+
+fn adopt_strays() {
+    const OUTLIVES: &str = "what commands leave in sessions of their own outlives them";
+    match strays::adopt() {
+        Ok(Adopted::Alone) => {}
+        Ok(Adopted::Shared) => {
+            let reason = "this is process 1, or had children before";
+            tracing::info!(reason, "{OUTLIVES}");
+        }
+        Err(error) => tracing::warn!(%error, "{OUTLIVES}"),
+    }
 }
 
 /// Applies what is read in the background until a signal, or the parent, ends the agent. That its
@@ -223,7 +234,7 @@ fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<N
         .closed()
         .refresh(TICK, Box::new(refresh));
     if let Some(state) = state {
-        let foreign = owner::is_foreign(&state);
+        let foreign = std::fs::metadata(&state).is_ok_and(|it| owner::is_foreign(&it));
         let foreign = foreign.then(|| owner::warning("the state folder", &state)).flatten();
         if let Some(warning) = foreign.or_else(|| open_to_others(&state)) {
             tracing::warn!("{warning}");
@@ -322,23 +333,23 @@ fn read_config(
     let Some(path) = named.map(Path::to_owned).or(beside) else {
         return Ok(Config::default());
     };
-    let bytes = lcast::file::read_at_most(&path, CONFIG_LENGTH_MAX)
+    let (bytes, metadata) = lcast::file::read_with_metadata(&path, CONFIG_LENGTH_MAX)
         .map_err(|error| Failure::usage(lcast::file::failure(&path, &error)))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
     let passwd = std::fs::read_to_string(roots.etc.join("passwd")).unwrap_or_default();
     let config = Config::parse_for(&text, &path, &passwd).map_err(Failure::usage)?;
-    check_owner(&path, &config)?;
+    check_owner(&path, &metadata, &config)?;
     Ok(config)
 }
 
 /// Whoever can change the configuration can run commands as the agent's user: a warning, and where
 /// another user's has commands, a refusal.
-fn check_owner(path: &Path, config: &Config) -> Result<(), Failure> {
-    let warning = owner::warning("the configuration", path);
+fn check_owner(path: &Path, metadata: &Metadata, config: &Config) -> Result<(), Failure> {
+    let warning = owner::warning_of("the configuration", path, metadata);
     let runs = config.variables.iter().any(|it| matches!(it.source, Source::Command(_)));
     match warning {
-        Some(warning) if runs && owner::is_foreign(path) => {
+        Some(warning) if runs && owner::is_foreign(metadata) => {
             let message = "it has commands, and the agent runs none of another user's";
             return Err(Failure::usage(format!("{warning}; {message}")));
         }

@@ -192,7 +192,7 @@ impl Filesystems {
         let (shown, all) = self.ask(&mounts);
         let map = "system.filesystem[*].usage";
         let way_out = "so many of other hosts do not answer that none can be read; unmount them, \
-                       or leave them out, by [builtin] filesystem.exclude";
+                       or leave them out, by [builtin] filesystem.exclude, and restart the agent";
         self.unread.tell(&Extent { map, shown, all, way_out }, output);
         for (point, usage) in self.collect() {
             if let Some(usage) = usage
@@ -245,7 +245,9 @@ impl Filesystems {
         remote.sort_by_key(|it| self.asked.get(&it.point).copied().unwrap_or_default());
         let waiting =
             |pending: &BTreeMap<String, _>| pending.keys().filter(|task| !task.is_empty()).count();
-        let stuck = waiting(&self.pending);
+        // Those that hang may have left the table meanwhile, by a lazy unmount.
+        let full = waiting(&self.pending) >= REMOTE_MAX;
+        let hidden = full && remote.iter().any(|it| !self.pending.contains_key(&it.point));
         let all = remote.len();
         for mount in remote {
             if waiting(&self.pending) < REMOTE_MAX && !self.pending.contains_key(&mount.point) {
@@ -254,7 +256,7 @@ impl Filesystems {
                 self.start(&mount.point, points(&[mount]));
             }
         }
-        (if stuck >= REMOTE_MAX && all > stuck { 0 } else { all }, all)
+        (if hidden { 0 } else { all }, all)
     }
 
     fn start(&mut self, task: &str, points: Vec<String>) {
@@ -412,38 +414,50 @@ mod tests {
     fn remote(dead: usize, alive: usize, readings: usize) -> (usize, bool) {
         let name = format!("lcast-remote-{}-{dead}-{alive}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(folder.join("proc/self")).unwrap();
-        let line = |kind: &str, it: usize| {
-            format!("{it} 1 0:{it} / /mnt/{kind}/{it} rw - nfs4 host:/{it} rw\n")
-        };
-        let dead_ones = (1..=dead).map(|it| line("dead", it));
-        let table: String =
-            dead_ones.chain((1001..=1000 + alive).map(|it| line("x", it))).collect();
-        std::fs::write(folder.join("proc/self/mountinfo"), table).unwrap();
-        let usage = |path: &Path| {
-            while path.starts_with("/mnt/dead") {
-                std::thread::park();
-            }
-            Some(Usage { limit: 1, ..Usage::default() })
-        };
+        write_table(&folder, dead, alive);
         let mut filesystems = Filesystems::new(&Options { usage, ..Options::default() });
         let (mut sizes, mut told) = (BTreeSet::new(), false);
         for _ in 0..readings {
-            told = false;
-            for change in filesystems.read(&Roots::under(&folder)) {
-                let Change::Update(update) = change else { continue };
-                let name = update.name.to_string();
-                told |= name.starts_with("librecast.variable[\"system.filesystem[*].usage\"]");
-                if name.ends_with(".limit") {
-                    sizes.insert(name);
-                }
-            }
+            told = read(&mut filesystems, &folder, &mut sizes);
             if sizes.len() == alive && !told {
                 break;
             }
         }
         std::fs::remove_dir_all(folder).unwrap();
         (sizes.len(), told)
+    }
+
+    /// A table of so many mounts of other hosts that never answer, and that do.
+    fn write_table(folder: &Path, dead: usize, alive: usize) {
+        let line = |kind: &str, it: usize| {
+            format!("{it} 1 0:{it} / /mnt/{kind}/{it} rw - nfs4 host:/{it} rw\n")
+        };
+        let dead = (1..=dead).map(|it| line("dead", it));
+        let table: String = dead.chain((1001..=1000 + alive).map(|it| line("x", it))).collect();
+        std::fs::create_dir_all(folder.join("proc/self")).unwrap();
+        std::fs::write(folder.join("proc/self/mountinfo"), table).unwrap();
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the type of what asks the kernel")]
+    fn usage(path: &Path) -> Option<Usage> {
+        while path.starts_with("/mnt/dead") {
+            std::thread::park();
+        }
+        Some(Usage { limit: 1, ..Usage::default() })
+    }
+
+    /// Reads once: whether it is told that some are not read. Adds the names of sizes.
+    fn read(filesystems: &mut Filesystems, folder: &Path, sizes: &mut BTreeSet<String>) -> bool {
+        let mut told = false;
+        for change in filesystems.read(&Roots::under(folder)) {
+            let Change::Update(update) = change else { continue };
+            let name = update.name.to_string();
+            told |= name.starts_with("librecast.variable[\"system.filesystem[*].usage\"]");
+            if name.ends_with(".limit") {
+                sizes.insert(name);
+            }
+        }
+        told
     }
 
     #[test]
@@ -455,5 +469,19 @@ mod tests {
     #[test]
     fn dead_ones_that_keep_others_from_being_read_are_told() {
         assert_eq!(remote(REMOTE_MAX, 3, 3), (0, true));
+    }
+
+    /// A lazy unmount takes a dead one off the table, and not the thread out of the kernel.
+    #[test]
+    fn dead_ones_that_were_detached_are_told_as_well() {
+        let folder = std::env::temp_dir().join(format!("lcast-detached-{}", std::process::id()));
+        let mut filesystems = Filesystems::new(&Options { usage, ..Options::default() });
+        let mut sizes = BTreeSet::new();
+        write_table(&folder, REMOTE_MAX, 0);
+        assert!(!read(&mut filesystems, &folder, &mut sizes), "no other is hidden");
+        write_table(&folder, 0, 3);
+        assert!(read(&mut filesystems, &folder, &mut sizes));
+        assert!(sizes.is_empty(), "{sizes:?}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

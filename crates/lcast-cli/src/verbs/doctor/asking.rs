@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use lcast::Node;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::credential::Credential;
-use lcast_proto::presence::{INTERVAL_MIN, Via};
+use lcast_proto::presence::{INTERVAL_MIN, Via, interval};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
@@ -35,13 +35,10 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// How long beacons are waited for: an interval, with its jitter, and some.
 const LISTEN: Duration =
     INTERVAL_MIN.saturating_add(Duration::from_millis(200)).saturating_add(PATIENCE);
-/// How long agents are listened to that nothing reaches, so that nobody can ask them to announce
-/// themselves: the usual interval, with its jitter, and some.
-const LISTEN_TO_SILENT: Duration = Duration::from_millis(11_500);
 /// How often those that spoke and are not heard are made to announce themselves while others are
 /// heard: beacons get lost.
 const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
-/// Agents of a realm in which each can announce itself again within [`LISTEN_TO_SILENT`].
+/// Agents of a realm in which each can announce itself again within [`listen_to_silent`].
 const AGENTS_MADE_HEARD_MAX: usize = 50;
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -205,7 +202,7 @@ async fn hear(
         nodes.iter().for_each(|it| note(it, agents));
         let mute = mute(agents);
         let long = agents.values().any(AgentFacts::is_silent) || !mute.is_empty();
-        let time = if long { LISTEN_TO_SILENT } else { LISTEN };
+        let time = if long { listen_to_silent(agents.len()) } else { LISTEN };
         let more = agents.values().any(|it| !it.heard);
         if begun.elapsed() >= time || !more {
             return Ok(long && agents.len() <= AGENTS_MADE_HEARD_MAX);
@@ -216,6 +213,14 @@ async fn hear(
         }
         signals.unless(session.linger(LOOK)).await.ok_or_else(question::interrupted)?;
     }
+}
+
+/// How long agents are listened to that nothing reaches, so that nobody can ask them to announce
+/// themselves: the interval of their realm, with its jitter of a tenth [PRE-2], and some. In a
+/// realm of more than [`AGENTS_MADE_HEARD_MAX`], as long as in one of these.
+fn listen_to_silent(agents: usize) -> Duration {
+    let interval = interval(agents.min(AGENTS_MADE_HEARD_MAX));
+    interval + interval / 10 + Duration::from_millis(500)
 }
 
 /// Those that multicast reaches and that are not heard by multicast, though others are.
@@ -238,4 +243,31 @@ fn is_joined(group: Ipv6Addr) -> bool {
     let text = fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
     let wanted: String = group.octets().iter().map(|byte| format!("{byte:02x}")).collect();
     text.lines().any(|line| line.split_whitespace().nth(2) == Some(wanted.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::presence::Beacons;
+    use lcast_proto::random::Random;
+    use lcast_proto::time;
+
+    use super::*;
+
+    /// Who is sound is heard though nothing reaches it. [PRE-2]
+    #[test]
+    fn silent_agents_are_listened_to_for_a_whole_interval_of_their_realm() {
+        let mut random = Random::from_seed([7; 32]);
+        for agents in [1, 40, 41, 50] {
+            let mut beacons = Beacons::new(time::Instant::from_micros(0));
+            for _ in 0..1000 {
+                let now = beacons.due();
+                beacons.sent(now, interval(agents), &mut random);
+                let pause = beacons.due().since(now);
+                assert!(pause < listen_to_silent(agents), "{agents}: {pause:?}");
+            }
+        }
+        assert_eq!(listen_to_silent(40), Duration::from_millis(11_500));
+        assert_eq!(listen_to_silent(50), Duration::from_millis(14_250));
+        assert_eq!(listen_to_silent(51), listen_to_silent(50));
+    }
 }
