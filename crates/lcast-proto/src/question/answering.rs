@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod refused;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +14,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::refused::Refused;
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
 use super::budget::{Budget, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
@@ -57,6 +59,8 @@ pub struct Answering {
     heard: BTreeMap<(SenderId, u64), Heard>,
     /// When something is due for which question: one entry for each.
     timers: BTreeSet<(Instant, (SenderId, u64))>,
+    /// Writes that were refused, and are not carried out when they come again. [QST-26]
+    refused: Refused,
     serial: u64,
     acts: VecDeque<Act>,
     kept_bytes: usize,
@@ -125,13 +129,17 @@ struct Back {
     request: u64,
     round: u16,
     by_group: bool,
+    /// Until when the refusal of a write is remembered.
+    set_until: Option<Instant>,
 }
 
 impl Back {
-    fn of(asked: &Asked<'_>) -> Self {
-        let QuestionFrame { request, round, by_group, .. } = asked.frame;
+    fn of(now: Instant, asked: &Asked<'_>) -> Self {
+        let QuestionFrame { request, round, by_group, remaining, verb, .. } = asked.frame;
         let member = asked.asker.id();
-        Self { to: asked.sender, member, way: asked.way, request, round, by_group }
+        let until = now + remaining.saturating_add(KEPT_FOR).min(SET_REMEMBERED_FOR_MAX);
+        let set_until = (verb == VerbCode::Set).then_some(until);
+        Self { to: asked.sender, member, way: asked.way, request, round, by_group, set_until }
     }
 }
 
@@ -152,6 +160,14 @@ impl Heard {
     /// Whether it was answered by a large reply that is kept no longer: it is evaluated anew.
     fn is_lost(&self) -> bool {
         matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
+    }
+
+    /// Whether it is a write that waits to be evaluated.
+    fn is_set(&self) -> bool {
+        let (Step::Waiting { task, .. } | Step::Sampling { task, .. }) = &self.step else {
+            return false;
+        };
+        matches!(task.work, Work::Set(_))
     }
 
     /// When something is due.
@@ -195,6 +211,7 @@ impl Default for Answering {
         Self {
             heard: BTreeMap::new(),
             timers: BTreeSet::new(),
+            refused: Refused::default(),
             serial: 0,
             acts: VecDeque::new(),
             kept_bytes: 0,
@@ -269,6 +286,11 @@ impl Answering {
             }
             return;
         }
+        let refused = self.refused.answer(now.instant, &key, &asked.asker.id());
+        if let Some(Answer::Refused(code, message)) = refused.cloned() {
+            self.refuse(now, &asked, RefusalReason::from_code(code), &message);
+            return;
+        }
         let Ok(selector) = Selector::from_cbor(&frame.selector) else {
             self.refuse(now, &asked, RefusalReason::Selector, "the selector breaks the rules");
             return;
@@ -321,7 +343,7 @@ impl Answering {
 
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
-        let back = Back::of(&asked);
+        let back = Back::of(now.instant, &asked);
         let Asked { sender, asker, way, waited, frame, .. } = asked;
         let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
         let slot = slot.saturating_sub(waited);
@@ -467,9 +489,9 @@ impl Answering {
     }
 
     /// Answers that the node will not, unless it has said so often within this second, to this
-    /// member or to all. [QST-28]
+    /// member or to all [QST-28]. What it said of a write it says again [QST-26].
     fn refuse(&mut self, now: Now, asked: &Asked<'_>, reason: RefusalReason, message: &str) {
-        self.refuse_as(now, &Back::of(asked), reason, message);
+        self.refuse_as(now, &Back::of(now.instant, asked), reason, message);
     }
 
     fn refuse_as(&mut self, now: Now, back: &Back, reason: RefusalReason, message: &str) {
@@ -479,6 +501,10 @@ impl Answering {
             return;
         }
         let answer = Answer::Refused(reason.code(), message.to_owned());
+        if let Some(until) = back.set_until {
+            let key = (back.to, back.request);
+            self.refused.remember(now.instant, key, back.member, (answer.clone(), until));
+        }
         self.reply(back.to, back.way, back.request, answer, back.by_group);
         if back.round > 1
             && let Some(Act::Reply(reply)) = self.acts.back_mut()
@@ -557,16 +583,17 @@ impl Answering {
     }
 
     /// Whether the asker's questions have cost this node more than its share: then this one is
-    /// refused, and forgotten, so that it is looked at anew when it comes again. [QST-46]
+    /// refused, and forgotten; what only reads is looked at anew when it comes again. [QST-46]
     fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
         let Some(heard) = self.heard.get(&key) else { return false };
-        let &Heard { asker: member, way, by_group, round, .. } = heard;
+        let &Heard { asker: member, way, by_group, round, forget_at, .. } = heard;
+        let set_until = heard.is_set().then_some(forget_at);
         if self.evaluations.ready_at(&member) <= now.instant {
             return false;
         }
         self.forget(&key);
         self.acts.push_back(Act::Drop(Dropped::Costly));
-        let back = Back { to: key.0, member, way, request: key.1, round, by_group };
+        let back = Back { to: key.0, member, way, request: key.1, round, by_group, set_until };
         let message = "this member's questions have cost more than its share of this node's time; \
                        ask less often, or with a simpler predicate";
         self.refuse_as(now, &back, RefusalReason::Busy, message);

@@ -26,6 +26,8 @@ struct Bench {
     answering: Answering,
     /// Questions that were not evaluated.
     costly: usize,
+    /// Writes that were ordered.
+    sets: usize,
 }
 
 fn bench() -> Bench {
@@ -57,6 +59,7 @@ fn bench() -> Bench {
         table,
         answering: Answering::default(),
         costly: 0,
+        sets: 0,
     }
 }
 
@@ -123,7 +126,8 @@ impl Bench {
         while let Some(act) = self.answering.poll_act() {
             match act {
                 Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
-                Act::Set(..) | Act::Tell(..) | Act::Challenge(..) => {}
+                Act::Set(..) => self.sets += 1,
+                Act::Tell(..) | Act::Challenge(..) => {}
                 Act::Drop(kind) => {
                     assert_eq!(kind, Dropped::Costly);
                     self.costly += 1;
@@ -527,6 +531,45 @@ fn whoever_asks_what_costs_most_is_refused_and_delays_nobody_for_long() {
         .sum();
     let whole = u64::from(STEPS_PER_SECOND_MAX);
     assert!((whole * 9 / 10..=whole + at_once + steps).contains(&spent), "{spent} of {whole}");
+}
+
+/// A write that was reported refused is not carried out in a later round. [QST-26] [QST-46]
+#[test]
+fn a_write_that_was_refused_as_costly_stays_refused() {
+    let mut bench = bench();
+    bench.hold_a_text();
+    let (judged, _) = bench.judged(0, "app.text != \"\"");
+    let write = |bench: &Bench, request, round| QuestionFrame {
+        selector: judged.selector.clone(),
+        round,
+        ..bench.set(request, 1)
+    };
+    (0..20).for_each(|it| drop(bench.hear(bench.judged(it, COSTLY).0)));
+    let is_refused = |it: &[Answer]| matches!(it, [Answer::Refused(6, _)]);
+    let first = bench.hear(write(&bench, 5_000, 1));
+    assert!(is_refused(&first), "{first:?}");
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.hear(write(&bench, 5_000, 2)), first);
+    assert_eq!(bench.sets, 0);
+    assert_eq!(bench.hear(write(&bench, 5_001, 1)), []);
+    assert_eq!(bench.sets, 1, "another is carried out");
+}
+
+/// [QST-26] [QST-27]
+#[test]
+fn a_write_that_was_refused_for_want_of_room_stays_refused() {
+    let mut bench = bench();
+    for request in 0..REMEMBERED_MAX as u64 {
+        let short = QuestionFrame { remaining: Duration::ZERO, ..bench.set(request, 1) };
+        assert_eq!(bench.hear(short), [], "{request}");
+    }
+    let first = bench.hear(bench.set(5_000, 1));
+    assert!(matches!(first[..], [Answer::Refused(6, _)]), "{first:?}");
+    bench.pass(KEPT_FOR);
+    assert!(bench.answering.is_empty());
+    let sets = bench.sets;
+    assert_eq!(bench.hear(QuestionFrame { round: 2, ..bench.set(5_000, 1) }), first);
+    assert_eq!(bench.sets, sets);
 }
 
 /// [QST-46]
