@@ -389,13 +389,15 @@ impl Endpoint {
         let channel = self.channel;
         let pair = self.pair(&header.sender, role).ok_or(Dropped::Stranger)?;
         let frame = pair.open(header, &channel, packet).map_err(|_| Dropped::Seal)?;
-        let Some(peer) = self.peers.peer_mut(&header.sender) else {
+        let Some(peer) = self.peers.peer(&header.sender) else {
             return Err(Dropped::Stranger);
         };
-        peer.used = now.instant;
         let certificate = Cow::Owned(peer.certificate.clone());
         self.check_sender(&certificate, header, None)?;
         self.commit(&certificate, header)?;
+        if let Some(peer) = self.peers.peer_mut(&header.sender) {
+            peer.used = now.instant;
+        }
         self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         self.hear_frame(now, &origin, frame)

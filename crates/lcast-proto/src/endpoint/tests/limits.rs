@@ -11,6 +11,7 @@ use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Answer, ReplyFrame};
+use crate::wire::header::{Header, PacketKind};
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -369,6 +370,27 @@ fn processes_that_are_gone_are_forgotten() {
     bench.pass(Duration::from_secs(140));
     let Sizes { peers, pairs, .. } = bench.nodes[2].endpoint.sizes();
     assert!(peers <= 2 && pairs <= 2, "{peers} peers and {pairs} pairs of two agents");
+}
+
+/// [SEC-41] [SEC-71]: who repeats a packet does not keep alive what its sender has forgotten.
+#[test]
+fn a_repeated_packet_makes_nobody_an_acquaintance() {
+    let mut bench = bench(1);
+    for _ in 0..2 {
+        bench.ask(0, get("app.load", Selector::default()));
+    }
+    let is_pair = |(from, sent): &(usize, Transmit)| {
+        *from == 2 && Header::parse(&sent.bytes).unwrap().kind == PacketKind::Pair
+    };
+    let (_, reply) = bench.sent.iter().rfind(|it| is_pair(it)).cloned().unwrap();
+    let agent = bench.nodes[2].endpoint.sender();
+    let used = |bench: &Bench| bench.nodes[0].endpoint.peers.peer(&agent).unwrap().used;
+    let before = used(&bench);
+    bench.advance(Duration::from_secs(50));
+    let dropped = bench.nodes[0].endpoint.stats().dropped(Dropped::Replay);
+    bench.deliver(2, reply);
+    assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Replay), dropped + 1);
+    assert_eq!(used(&bench), before);
 }
 
 /// [SEC-46]: a client that goes on is forgotten as well while it says nothing.
