@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use self::refused::Refused;
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
-use super::budget::{Budget, STEPS_PER_SECOND_MAX, Shares};
+use super::budget::{Budget, STEPS_OF_REGEX, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{DEADLINE_MAX, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
-use crate::select::{Pattern, Selector, encoded_size_of};
+use crate::select::{Pattern, Predicate, Selector, TreeError, encoded_size_of};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
@@ -52,6 +52,12 @@ pub const INLINE_MAX: usize = 1000;
 pub const REFUSALS_PER_SECOND: u32 = 20;
 /// Refusals sent a second to whoever is forgotten, or whose certificate has ended. [QST-28]
 pub const FORMER_REFUSALS_PER_SECOND: u32 = 5;
+
+/// Why a question is refused that cannot be decoded.
+const BAD_SELECTOR: &str = "the selector breaks the rules";
+/// Why a question is refused whose asker is ahead of its share. [QST-46]
+const COSTLY: &str = "this member's questions have cost more than its share of this node's time; \
+                      ask less often, or with a simpler predicate";
 
 /// The questions that a node has heard.
 #[derive(Debug)]
@@ -291,8 +297,8 @@ impl Answering {
             self.refuse(now, &asked, RefusalReason::from_code(code), &message);
             return;
         }
-        let Ok(selector) = Selector::from_cbor(&frame.selector) else {
-            self.refuse(now, &asked, RefusalReason::Selector, "the selector breaks the rules");
+        let Ok((mut selector, predicate)) = Selector::without_predicate(&frame.selector) else {
+            self.refuse(now, &asked, RefusalReason::Selector, BAD_SELECTOR);
             return;
         };
         if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
@@ -309,7 +315,32 @@ impl Answering {
             self.refuse(now, &asked, reason, &message);
             return;
         }
+        if let Some(predicate) = predicate {
+            selector.predicate = self.decode(now, &asked, predicate);
+            if selector.predicate.is_none() {
+                return;
+            }
+        }
         self.accept(now, own.id(), asked, selector);
+    }
+
+    /// Decodes a predicate on the account of its asker, whose automata take most of the time;
+    /// `None` when the question was refused. [QST-46]
+    fn decode(&mut self, now: Now, asked: &Asked<'_>, predicate: &Cbor) -> Option<Predicate> {
+        let member = asked.asker.id();
+        if self.evaluations.ready_at(&member) > now.instant {
+            self.acts.push_back(Act::Drop(Dropped::Costly));
+            self.refuse(now, asked, RefusalReason::Busy, COSTLY);
+            return None;
+        }
+        let predicate = Predicate::from_cbor(predicate).ok();
+        // Of one that breaks the rules, one more may have been made than is allowed.
+        let regexes = predicate.as_ref().map_or(TreeError::REGEXES_MAX + 1, Predicate::regexes);
+        self.charge(now.instant, member, regexes as u64 * STEPS_OF_REGEX);
+        if predicate.is_none() {
+            self.refuse(now, asked, RefusalReason::Selector, BAD_SELECTOR);
+        }
+        predicate
     }
 
     /// Extends or ends the lease of a watcher; whether that was all it wanted. Who asks for the
@@ -594,9 +625,7 @@ impl Answering {
         self.forget(&key);
         self.acts.push_back(Act::Drop(Dropped::Costly));
         let back = Back { to: key.0, member, way, request: key.1, round, by_group, set_until };
-        let message = "this member's questions have cost more than its share of this node's time; \
-                       ask less often, or with a simpler predicate";
-        self.refuse_as(now, &back, RefusalReason::Busy, message);
+        self.refuse_as(now, &back, RefusalReason::Busy, COSTLY);
         true
     }
 

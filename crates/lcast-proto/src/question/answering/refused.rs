@@ -10,7 +10,7 @@ use crate::wire::frame::Answer;
 use crate::wire::id::{NodeId, SenderId};
 
 /// Refused writes remembered at once. [QST-27]
-pub const REFUSED_MAX: usize = 1024;
+pub(super) const REFUSED_MAX: usize = 1024;
 
 /// The refusals of writes.
 #[derive(Debug, Default)]
