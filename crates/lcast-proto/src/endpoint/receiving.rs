@@ -145,11 +145,28 @@ impl Endpoint {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
-        match &*frame {
-            // It is refused, so that the asker hears of its clock. [QST-21]
-            GroupFrame::Question(question) => {
+        match frame {
+            // One that is late is refused, so that the asker hears of its clock. [QST-21]
+            Cow::Owned(GroupFrame::Question(question)) => {
+                self.hear_question(now, origin, *question, timely)
+            }
+            Cow::Borrowed(GroupFrame::Question(question)) => {
                 self.hear_question(now, origin, (**question).clone(), timely)
             }
+            other => self.hear_group_frame(now, origin, &other, timely),
+        }
+    }
+
+    /// Takes what is said to everybody and is no question.
+    fn hear_group_frame(
+        &mut self,
+        now: Now,
+        origin: Origin<'_>,
+        frame: &GroupFrame,
+        timely: bool,
+    ) -> Result<(), Dropped> {
+        match frame {
+            GroupFrame::Question(_) => Err(Dropped::Frame),
             GroupFrame::Beacon(_) | GroupFrame::Suspect(_) if !timely => Err(Dropped::Clock),
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, beacon),
             GroupFrame::Change(change) => {
