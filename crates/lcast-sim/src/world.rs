@@ -74,6 +74,8 @@ pub struct World {
     /// What was sent last: copies of it may follow.
     payload: Option<Payload>,
     trace: Trace,
+    /// Packets that nodes handled ahead of time, many at once.
+    handled_together: usize,
     tick: Option<Duration>,
     linked: bool,
     bulk: u32,
@@ -232,6 +234,7 @@ impl World {
             opener: setup.opens_once.then(|| Opener::new(&credentials[0])),
             payload: None,
             trace: Trace::new(),
+            handled_together: 0,
             tick: setup.tick,
             linked: setup.linked,
             bulk: setup.bulk,
@@ -351,6 +354,11 @@ impl World {
     /// What happened so far, as a hash and a count.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// How many packets nodes have handled on several threads.
+    pub fn handled_together(&self) -> usize {
+        self.handled_together
     }
 
     /// Every question so far.

@@ -57,7 +57,7 @@ fn pick<T: Copy>(items: &[T], byte: u8) -> T {
     items[usize::from(byte) % items.len()]
 }
 
-/// From 16 microseconds to half a second, as fine as it is short; nothing for 0.
+/// From 16 microseconds to a second, as fine as it is short; nothing for 0.
 fn pause(byte: u8) -> Duration {
     if byte == 0 {
         return Duration::ZERO;

@@ -106,6 +106,21 @@ impl Endpoint {
         self.questions.insert(question.frame.request, question);
     }
 
+    /// Makes this process known to one that may have forgotten it, by a signed question of which
+    /// no account is kept: the answer says nothing new. [SEC-46]
+    pub(super) fn become_known(&mut self, now: Now, to: SenderId) {
+        let Some(peer) = self.peers.peer(&to) else { return };
+        let Some(way) = peer.way.filter(|_| peer.needs_a_question(now.instant)) else { return };
+        let wanted = Wanted::Named(Named::new(std::iter::once(&peer.certificate.id())));
+        let Ok(frame) = self.question_frame(now, &Ask::new(Verb::Ping)) else { return };
+        let (remaining, window) = (Duration::from_secs(1), Duration::ZERO);
+        let mut frame = QuestionFrame { remaining, window, by_group: false, ..frame };
+        self.fit_announcement(&mut frame);
+        frame.wanted = Some(wanted);
+        let copies = Copies { unicast: vec![way.to], neighbours: false, alone: true };
+        self.send_group(&GroupFrame::Question(Box::new(frame)), copies);
+    }
+
     fn question_frame(&mut self, now: Now, ask: &Ask) -> Result<QuestionFrame, AskError> {
         if self.questions.len().max(self.watches.len()) >= self.config.questions_max {
             return Err(AskError::TooMany { max: self.config.questions_max });

@@ -41,6 +41,14 @@ pub(super) struct Peer {
     pub(super) used: Instant,
 }
 
+impl Peer {
+    /// Whether it may have forgotten this process, which cannot introduce itself: that takes a
+    /// session key. [SEC-46]
+    pub(super) fn needs_a_question(&self, now: Instant) -> bool {
+        self.session.is_none() && now.since(self.used) >= ACQUAINTED_MAX
+    }
+}
+
 impl Peers {
     /// Most processes remembered; a question of more nodes than that still works, in more rounds.
     pub(super) const CAPACITY_MAX: usize = 16_384;
@@ -92,8 +100,8 @@ impl Peers {
         self.peers.insert(sender, peer);
     }
 
-    /// Forgets the processes of clients that have said nothing for long, now and then; those.
-    /// Agents stay: they are as many as the realm has, and may say nothing for half an hour.
+    /// Forgets the processes of clients that have said nothing for long, and says which. Agents
+    /// stay: they are as many as the realm has, and may say nothing for half an hour.
     pub(super) fn forget_idle(&mut self, now: Instant) -> Vec<SenderId> {
         if self.looked.is_some_and(|at| now.since(at) < LOOK_EVERY) {
             return Vec::new();

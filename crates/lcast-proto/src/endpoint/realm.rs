@@ -477,6 +477,7 @@ impl Endpoint {
                 self.pings.pop_first();
             }
             self.pings.insert((token, sender));
+            self.become_known(now, sender);
             self.send_pair(sender, &PairFrame::Ping(token), false, None);
         }
     }

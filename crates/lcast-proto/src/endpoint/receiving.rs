@@ -145,11 +145,28 @@ impl Endpoint {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
-        match &*frame {
-            // It is refused, so that the asker hears of its clock. [QST-21]
-            GroupFrame::Question(question) => {
+        match frame {
+            // One that is late is refused, so that the asker hears of its clock. [QST-21]
+            Cow::Owned(GroupFrame::Question(question)) => {
+                self.hear_question(now, origin, *question, timely)
+            }
+            Cow::Borrowed(GroupFrame::Question(question)) => {
                 self.hear_question(now, origin, (**question).clone(), timely)
             }
+            other => self.hear_group_frame(now, origin, &other, timely),
+        }
+    }
+
+    /// Takes what is said to everybody and is no question.
+    fn hear_group_frame(
+        &mut self,
+        now: Now,
+        origin: Origin<'_>,
+        frame: &GroupFrame,
+        timely: bool,
+    ) -> Result<(), Dropped> {
+        match frame {
+            GroupFrame::Question(_) => Err(Dropped::Frame),
             GroupFrame::Beacon(_) | GroupFrame::Suspect(_) if !timely => Err(Dropped::Clock),
             GroupFrame::Beacon(beacon) => self.hear_beacon(now, &origin, beacon),
             GroupFrame::Change(change) => {
@@ -389,13 +406,15 @@ impl Endpoint {
         let channel = self.channel;
         let pair = self.pair(&header.sender, role).ok_or(Dropped::Stranger)?;
         let frame = pair.open(header, &channel, packet).map_err(|_| Dropped::Seal)?;
-        let Some(peer) = self.peers.peer_mut(&header.sender) else {
+        let Some(peer) = self.peers.peer(&header.sender) else {
             return Err(Dropped::Stranger);
         };
-        peer.used = now.instant;
         let certificate = Cow::Owned(peer.certificate.clone());
         self.check_sender(&certificate, header, None)?;
         self.commit(&certificate, header)?;
+        if let Some(peer) = self.peers.peer_mut(&header.sender) {
+            peer.used = now.instant;
+        }
         self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         self.hear_frame(now, &origin, frame)

@@ -27,7 +27,7 @@ impl OfMember for (NodeId, SenderId) {
 }
 
 /// At most `capacity` values by key.
-pub(super) struct Members<K, V> {
+pub(super) struct ByMember<K, V> {
     capacity: usize,
     tick: u64,
     slots: Blocks<Slot<K, V>>,
@@ -40,7 +40,7 @@ pub(super) struct Members<K, V> {
 }
 
 /// As large as a cache line, with a replay window for its value.
-struct Slot<K, V> {
+pub(super) struct Slot<K, V> {
     key: K,
     older: u16,
     newer: u16,
@@ -63,7 +63,7 @@ const FREE: Cell = Cell { slot: NONE, mark: 0 };
 /// Cells at first.
 const CELLS_MIN: usize = 16;
 
-impl<K: OfMember, V> Members<K, V> {
+impl<K: OfMember, V> ByMember<K, V> {
     /// Most values that such a map can hold.
     pub(super) const CAPACITY_MAX: usize = 1 << 14;
 
@@ -230,7 +230,7 @@ impl<K: OfMember, V> Members<K, V> {
     }
 }
 
-/// Where a slot stands: there are at most [`Members::CAPACITY_MAX`].
+/// Where a slot stands: there are at most [`ByMember::CAPACITY_MAX`].
 fn place(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(NONE)
 }
@@ -249,17 +249,12 @@ mod tests {
 
     type Key = (NodeId, SenderId);
 
-    #[test]
-    fn a_slot_with_a_window_fits_a_cache_line() {
-        assert_eq!(size_of::<Slot<Key, [u64; 3]>>(), 64);
-    }
-
     /// Against a plain list in order of use; few members, whose senders stand in each other's way.
     #[test]
     fn it_does_what_a_list_would_do() {
         let mut random = Random::from_seed([4; 32]);
         for (capacity, members) in [(1, 3), (7, 3), (60, 20)] {
-            let mut senders = Members::new(capacity);
+            let mut senders = ByMember::new(capacity);
             let mut list: Vec<(Key, u32)> = Vec::new();
             for step in 0..10_000 {
                 let member = NodeId([random.below(members) as u8; 16]);
@@ -291,8 +286,8 @@ mod tests {
 
     #[test]
     fn it_is_full_at_its_capacity() {
-        let most = Members::<Key, u32>::CAPACITY_MAX;
-        let mut senders = Members::new(usize::MAX);
+        let most = ByMember::<Key, u32>::CAPACITY_MAX;
+        let mut senders = ByMember::new(usize::MAX);
         let key = |number: usize| (NodeId((number as u128).to_be_bytes()), SenderId([1; 12]));
         for number in 0..=most {
             senders.insert(key(number), number);

@@ -7,7 +7,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::by_member::Members;
+use super::by_member::ByMember;
 use super::lru::Lru;
 use crate::time::Instant;
 use crate::wire::id::NodeId;
@@ -33,7 +33,7 @@ pub const REMEMBERED_MAX: usize = 4_096;
 pub struct Verifications {
     pool: Bucket,
     reserve: Bucket,
-    members: Members<NodeId, Member>,
+    members: ByMember<NodeId, Member>,
     strange: Failures,
     expected: Failures,
 }
@@ -76,7 +76,7 @@ impl Verifications {
         Self {
             pool: Bucket::new(now, POOL_PER_SECOND_MAX, POOL_PER_SECOND_MAX),
             reserve: Bucket::new(now, RESERVE_PER_SECOND_MAX, RESERVE_PER_SECOND_MAX),
-            members: Members::new(REMEMBERED_MAX),
+            members: ByMember::new(REMEMBERED_MAX),
             strange: Failures::new(now, STRANGE_PER_SECOND_MAX),
             expected: Failures::new(now, EXPECTED_PER_SECOND_MAX),
         }
@@ -151,7 +151,7 @@ impl Failures {
 /// What this member has left. Those that rested have their full share again, as if they had never
 /// been heard: they need not be remembered.
 fn member_of<'a>(
-    members: &'a mut Members<NodeId, Member>,
+    members: &'a mut ByMember<NodeId, Member>,
     now: Instant,
     member: &NodeId,
 ) -> &'a mut Member {

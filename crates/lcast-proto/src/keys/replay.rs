@@ -5,12 +5,12 @@
 //! window belongs to a member and a sender id together, since any member can sign under any sender
 //! id: [SEC-41]. Not a memory of questions: request ids are the endpoint's.
 
-use super::by_member::Members;
+use super::by_member::ByMember;
 use crate::wire::id::{NodeId, SenderId};
 
 /// The replay windows of all senders; the longest idle is forgotten.
 pub struct ReplayWindows {
-    windows: Members<(NodeId, SenderId), Window>,
+    windows: ByMember<(NodeId, SenderId), Window>,
 }
 
 /// Why a packet number is not taken.
@@ -59,7 +59,7 @@ impl ReplayWindows {
 
     /// No windows, for at most `senders`.
     pub fn with_capacity(senders: usize) -> Self {
-        Self { windows: Members::new(senders.min(Self::SENDERS_MAX)) }
+        Self { windows: ByMember::new(senders.min(Self::SENDERS_MAX)) }
     }
 
     /// Whether the number would be taken. Changes nothing.
@@ -224,6 +224,12 @@ mod tests {
         }
         assert_eq!(windows.check(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
         assert_eq!(windows.commit(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
+    }
+
+    #[test]
+    fn a_slot_with_a_window_fits_a_cache_line() {
+        use crate::keys::by_member::Slot;
+        assert_eq!(size_of::<Slot<(NodeId, SenderId), Window>>(), 64);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod refused;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,14 +14,15 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::refused::Refused;
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
-use super::budget::{Budget, STEPS_PER_SECOND_MAX, Shares};
+use super::budget::{Budget, STEPS_OF_REGEX, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{DEADLINE_MAX, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
-use crate::select::{Pattern, Selector, encoded_size_of};
+use crate::select::{Pattern, Predicate, Selector, TreeError, encoded_size_of};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
@@ -51,12 +53,20 @@ pub const REFUSALS_PER_SECOND: u32 = 20;
 /// Refusals sent a second to whoever is forgotten, or whose certificate has ended. [QST-28]
 pub const FORMER_REFUSALS_PER_SECOND: u32 = 5;
 
+/// Why a question is refused that cannot be decoded.
+const BAD_SELECTOR: &str = "the selector breaks the rules";
+/// Why a question is refused whose asker is ahead of its share. [QST-46]
+const COSTLY: &str = "this member's questions have cost more than its share of this node's time; \
+                      ask less often, or with a simpler predicate";
+
 /// The questions that a node has heard.
 #[derive(Debug)]
 pub struct Answering {
     heard: BTreeMap<(SenderId, u64), Heard>,
     /// When something is due for which question: one entry for each.
     timers: BTreeSet<(Instant, (SenderId, u64))>,
+    /// Writes that were refused, and are not carried out when they come again. [QST-26]
+    refused: Refused,
     serial: u64,
     acts: VecDeque<Act>,
     kept_bytes: usize,
@@ -125,13 +135,17 @@ struct Back {
     request: u64,
     round: u16,
     by_group: bool,
+    /// Until when the refusal of a write is remembered.
+    set_until: Option<Instant>,
 }
 
 impl Back {
-    fn of(asked: &Asked<'_>) -> Self {
-        let QuestionFrame { request, round, by_group, .. } = asked.frame;
+    fn of(now: Instant, asked: &Asked<'_>) -> Self {
+        let QuestionFrame { request, round, by_group, remaining, verb, .. } = asked.frame;
         let member = asked.asker.id();
-        Self { to: asked.sender, member, way: asked.way, request, round, by_group }
+        let until = now + remaining.saturating_add(KEPT_FOR).min(SET_REMEMBERED_FOR_MAX);
+        let set_until = (verb == VerbCode::Set).then_some(until);
+        Self { to: asked.sender, member, way: asked.way, request, round, by_group, set_until }
     }
 }
 
@@ -152,6 +166,14 @@ impl Heard {
     /// Whether it was answered by a large reply that is kept no longer: it is evaluated anew.
     fn is_lost(&self) -> bool {
         matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
+    }
+
+    /// Whether it is a write that waits to be evaluated.
+    fn is_set(&self) -> bool {
+        let (Step::Waiting { task, .. } | Step::Sampling { task, .. }) = &self.step else {
+            return false;
+        };
+        matches!(task.work, Work::Set(_))
     }
 
     /// When something is due.
@@ -195,6 +217,7 @@ impl Default for Answering {
         Self {
             heard: BTreeMap::new(),
             timers: BTreeSet::new(),
+            refused: Refused::default(),
             serial: 0,
             acts: VecDeque::new(),
             kept_bytes: 0,
@@ -269,8 +292,13 @@ impl Answering {
             }
             return;
         }
-        let Ok(selector) = Selector::from_cbor(&frame.selector) else {
-            self.refuse(now, &asked, RefusalReason::Selector, "the selector breaks the rules");
+        let refused = self.refused.answer(now.instant, &key, &asked.asker.id());
+        if let Some(Answer::Refused(code, message)) = refused.cloned() {
+            self.refuse(now, &asked, RefusalReason::from_code(code), &message);
+            return;
+        }
+        let Ok((mut selector, predicate)) = Selector::without_predicate(&frame.selector) else {
+            self.refuse(now, &asked, RefusalReason::Selector, BAD_SELECTOR);
             return;
         };
         if !selector.picks(own.name().as_str(), |key| own.labels().get(key)) {
@@ -287,7 +315,32 @@ impl Answering {
             self.refuse(now, &asked, reason, &message);
             return;
         }
+        if let Some(predicate) = predicate {
+            selector.predicate = self.decode(now, &asked, predicate);
+            if selector.predicate.is_none() {
+                return;
+            }
+        }
         self.accept(now, own.id(), asked, selector);
+    }
+
+    /// Decodes a predicate on the account of its asker, whose automata take most of the time;
+    /// `None` when the question was refused. [QST-46]
+    fn decode(&mut self, now: Now, asked: &Asked<'_>, predicate: &Cbor) -> Option<Predicate> {
+        let member = asked.asker.id();
+        if self.evaluations.ready_at(&member) > now.instant {
+            self.acts.push_back(Act::Drop(Dropped::Costly));
+            self.refuse(now, asked, RefusalReason::Busy, COSTLY);
+            return None;
+        }
+        let predicate = Predicate::from_cbor(predicate).ok();
+        // Of one that breaks the rules, one more may have been made than is allowed.
+        let regexes = predicate.as_ref().map_or(TreeError::REGEXES_MAX + 1, Predicate::regexes);
+        self.charge(now.instant, member, regexes as u64 * STEPS_OF_REGEX);
+        if predicate.is_none() {
+            self.refuse(now, asked, RefusalReason::Selector, BAD_SELECTOR);
+        }
+        predicate
     }
 
     /// Extends or ends the lease of a watcher; whether that was all it wanted. Who asks for the
@@ -321,7 +374,7 @@ impl Answering {
 
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
-        let back = Back::of(&asked);
+        let back = Back::of(now.instant, &asked);
         let Asked { sender, asker, way, waited, frame, .. } = asked;
         let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
         let slot = slot.saturating_sub(waited);
@@ -467,9 +520,9 @@ impl Answering {
     }
 
     /// Answers that the node will not, unless it has said so often within this second, to this
-    /// member or to all. [QST-28]
+    /// member or to all [QST-28]. What it said of a write it says again [QST-26].
     fn refuse(&mut self, now: Now, asked: &Asked<'_>, reason: RefusalReason, message: &str) {
-        self.refuse_as(now, &Back::of(asked), reason, message);
+        self.refuse_as(now, &Back::of(now.instant, asked), reason, message);
     }
 
     fn refuse_as(&mut self, now: Now, back: &Back, reason: RefusalReason, message: &str) {
@@ -479,6 +532,10 @@ impl Answering {
             return;
         }
         let answer = Answer::Refused(reason.code(), message.to_owned());
+        if let Some(until) = back.set_until {
+            let key = (back.to, back.request);
+            self.refused.remember(now.instant, key, back.member, (answer.clone(), until));
+        }
         self.reply(back.to, back.way, back.request, answer, back.by_group);
         if back.round > 1
             && let Some(Act::Reply(reply)) = self.acts.back_mut()
@@ -557,19 +614,18 @@ impl Answering {
     }
 
     /// Whether the asker's questions have cost this node more than its share: then this one is
-    /// refused, and forgotten, so that it is looked at anew when it comes again. [QST-46]
+    /// refused, and forgotten; what only reads is looked at anew when it comes again. [QST-46]
     fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
         let Some(heard) = self.heard.get(&key) else { return false };
-        let &Heard { asker: member, way, by_group, round, .. } = heard;
+        let &Heard { asker: member, way, by_group, round, forget_at, .. } = heard;
+        let set_until = heard.is_set().then_some(forget_at);
         if self.evaluations.ready_at(&member) <= now.instant {
             return false;
         }
         self.forget(&key);
         self.acts.push_back(Act::Drop(Dropped::Costly));
-        let back = Back { to: key.0, member, way, request: key.1, round, by_group };
-        let message = "this member's questions have cost more than its share of this node's time; \
-                       ask less often, or with a simpler predicate";
-        self.refuse_as(now, &back, RefusalReason::Busy, message);
+        let back = Back { to: key.0, member, way, request: key.1, round, by_group, set_until };
+        self.refuse_as(now, &back, RefusalReason::Busy, COSTLY);
         true
     }
 

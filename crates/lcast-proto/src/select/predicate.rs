@@ -6,7 +6,7 @@ use ciborium::Value as Cbor;
 
 use super::caret::caret;
 use super::scope::{Meter, Scope};
-use super::tree::{Access, Index, Node, Path, Root, TreeError};
+use super::tree::{Access, Index, Kind, Node, Path, Root, TreeError};
 use super::{encode, eval, parser};
 
 /// A checked predicate: a small part of the Common Expression Language (CEL), whose cost is bounded
@@ -126,12 +126,25 @@ impl Predicate {
         touches
     }
 
+    /// How many regular expressions it holds.
+    pub(crate) fn regexes(&self) -> usize {
+        let mut count = 0;
+        self.visit(|node| count += usize::from(matches!(node.kind, Kind::Matches(..))));
+        count
+    }
+
     fn visit_paths(&self, mut visit: impl FnMut(&Path)) {
-        let mut nodes = vec![&self.root];
-        while let Some(node) = nodes.pop() {
+        self.visit(|node| {
             if let Some(path) = node.kind.path() {
                 visit(path);
             }
+        });
+    }
+
+    fn visit<'a>(&'a self, mut visit: impl FnMut(&'a Node)) {
+        let mut nodes = vec![&self.root];
+        while let Some(node) = nodes.pop() {
+            visit(node);
             node.kind.children(|child| nodes.push(child));
         }
     }

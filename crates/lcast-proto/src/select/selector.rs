@@ -124,20 +124,30 @@ impl Selector {
     /// # Errors
     /// The first rule that it breaks.
     pub fn from_cbor(value: &Cbor) -> Result<Self, SelectorError> {
+        let (mut selector, predicate) = Self::without_predicate(value)?;
+        selector.predicate = predicate.map(Predicate::from_cbor).transpose()?;
+        Ok(selector)
+    }
+
+    /// Decodes all but the predicate, which is expensive, and returns that as it came. [QST-46]
+    ///
+    /// # Errors
+    /// The first rule that the rest breaks.
+    pub fn without_predicate(value: &Cbor) -> Result<(Self, Option<&Cbor>), SelectorError> {
         let fields = value.as_map().ok_or(SelectorError::Malformed("not a map"))?;
-        let mut selector = Self::default();
+        let (mut selector, mut predicate) = (Self::default(), None);
         for (key, value) in fields {
             let key = key.as_integer().and_then(|key| u64::try_from(key).ok());
             match key {
                 Some(ON) => selector.on = globs(value, "names")?,
                 Some(NOT) => selector.not = globs(value, "names left out")?,
                 Some(LABELS) => selector.labels = labels(value)?,
-                Some(PREDICATE) => selector.predicate = Some(Predicate::from_cbor(value)?),
+                Some(PREDICATE) => predicate = Some(value),
                 Some(_) => {}
                 None => return Err(SelectorError::Malformed("a key that is no small integer")),
             }
         }
-        Ok(selector)
+        Ok((selector, predicate))
     }
 }
 

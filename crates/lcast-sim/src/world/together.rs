@@ -70,6 +70,7 @@ impl World {
         }
         let landings = flight.landings.by_ref().take(count);
         let mut jobs: Vec<Job> = landings.filter_map(|it| self.job(it)).collect();
+        self.handled_together += jobs.len();
         work_off(&mut jobs, self.threads);
         let handled = jobs.into_iter().map(|Job { endpoint, handled, .. }| {
             self.node_mut(handled.index).endpoint = Some(endpoint);

@@ -138,6 +138,8 @@ fn the_same_happens_on_any_number_of_threads() {
         }
         world.run(Duration::from_secs(5));
         assert_eq!(world.violations(), [""; 0]);
+        let together = world.handled_together();
+        assert_eq!(together > 0, threads > 1, "{together} packets on {threads} threads");
         (world.trace().hash(), world.trace().entries())
     };
     assert_eq!(run(3), run(1));

@@ -9,7 +9,7 @@
 //! - `idle`: only idling;
 //! - `hundred [MINUTES]`: 200 questions to a hundred agents through loss, so many minutes (10) in
 //!   which nobody may be falsely gone, and some deaths;
-//! - `soak [MINUTES]`: the growth of memory after the first of so many minutes (60).
+//! - `soak [MINUTES]`: the growth of memory after the first of so many minutes (60, at least 2).
 //!
 //! What a warm question costs inside one process is the bench's.
 

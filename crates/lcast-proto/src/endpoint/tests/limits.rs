@@ -11,6 +11,7 @@ use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Answer, ReplyFrame};
+use crate::wire::header::{Header, PacketKind};
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -369,6 +370,47 @@ fn processes_that_are_gone_are_forgotten() {
     bench.pass(Duration::from_secs(140));
     let Sizes { peers, pairs, .. } = bench.nodes[2].endpoint.sizes();
     assert!(peers <= 2 && pairs <= 2, "{peers} peers and {pairs} pairs of two agents");
+}
+
+/// [SEC-46]: a client that knows an agent by its answers alone cannot introduce itself to it.
+#[test]
+fn an_agent_that_was_not_asked_for_long_is_pinged_all_the_same() {
+    let mut bench = bench(1);
+    bench.ask(0, get("app.load", Selector::default()));
+    for pause in [0, 30, 140, 600] {
+        bench.pass(Duration::from_secs(pause));
+        bench.events.clear();
+        let sent = bench.nodes[0].endpoint.stats().sent;
+        bench.input(0, Input::Ping("n0".to_owned()));
+        bench.settle();
+        let is_pong =
+            |(_, event): &(usize, Event)| matches!(event, Event::Pong(name, _) if name == "n0");
+        assert_eq!(bench.events.iter().filter(|it| is_pong(it)).count(), 1, "after {pause} s");
+        let packets = bench.nodes[0].endpoint.stats().sent - sent;
+        assert_eq!(packets, if pause < 60 { 1 } else { 2 }, "after {pause} s");
+    }
+    assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Stranger), 0);
+}
+
+/// [SEC-41] [SEC-71]: who repeats a packet does not keep alive what its sender has forgotten.
+#[test]
+fn a_repeated_packet_makes_nobody_an_acquaintance() {
+    let mut bench = bench(1);
+    for _ in 0..2 {
+        bench.ask(0, get("app.load", Selector::default()));
+    }
+    let is_pair = |(from, sent): &(usize, Transmit)| {
+        *from == 2 && Header::parse(&sent.bytes).unwrap().kind == PacketKind::Pair
+    };
+    let (_, reply) = bench.sent.iter().rfind(|it| is_pair(it)).cloned().unwrap();
+    let agent = bench.nodes[2].endpoint.sender();
+    let used = |bench: &Bench| bench.nodes[0].endpoint.peers.peer(&agent).unwrap().used;
+    let before = used(&bench);
+    bench.advance(Duration::from_secs(50));
+    let dropped = bench.nodes[0].endpoint.stats().dropped(Dropped::Replay);
+    bench.deliver(2, reply);
+    assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Replay), dropped + 1);
+    assert_eq!(used(&bench), before);
 }
 
 /// [SEC-46]: a client that goes on is forgotten as well while it says nothing.
