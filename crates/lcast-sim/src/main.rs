@@ -200,7 +200,10 @@ fn print_account(account: &Account) {
         unknowing.1
     );
     println!("parted                {} of {} pairs knew", parted_pairs.1, parted_pairs.0);
-    println!("falsely gone          {}", account.false_gone);
+    println!(
+        "falsely gone          {}; {} by slander where packets are lost",
+        account.false_gone, account.slandered
+    );
     println!("changes watched       {}", account.changes);
 }
 

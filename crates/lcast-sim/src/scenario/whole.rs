@@ -18,7 +18,7 @@ use crate::question::{Question, QuestionNumber};
 use crate::queue::Time;
 use crate::random::Random;
 use crate::world::script::Change;
-use crate::world::{MAIN, Setup, World};
+use crate::world::{Gone, MAIN, Setup, World};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +57,8 @@ pub struct Account {
     pub parted_pairs: (usize, usize),
     /// Nodes held gone that were not.
     pub false_gone: usize,
+    /// Nodes held gone on the word of the lying member, where packets are lost.
+    pub slandered: usize,
     /// Changes that the watch told.
     pub changes: u64,
 }
@@ -104,6 +106,10 @@ const WATCHED: &str = "app.text[\"whole\"]";
 const LIES: Duration = Duration::from_secs(3);
 /// How long a suspicion from before a partition healed may still count.
 const HEALING: Duration = Duration::from_secs(3);
+/// How long a suspicion that the lying member spread may count where packets are lost: who does not
+/// hear that it is suspected does not refute it, and a refutation, at most four packets, does not
+/// reach everybody. At 20 % loss one in a hundred held gone for a moment who was slandered.
+const SLANDERED: Duration = LIES.saturating_add(Duration::from_secs(2));
 /// How long the realm has to settle at the end, and its watch to repair what it missed. [WAT-6]
 const CALM: Duration = Duration::from_secs(8);
 const REPAIRED: Duration = Duration::from_secs(35);
@@ -114,6 +120,7 @@ struct Run {
     random: Random,
     begin: Time,
     healed: Option<Time>,
+    lied: Option<Time>,
     asker: NodeIndex,
     account: Account,
 }
@@ -193,7 +200,7 @@ impl Run {
         world.change(Change::Everywhere(Conditions::lan().with_loss(plan.loss)));
         let (begin, asker) = (world.now(), world.client());
         let (random, account) = (Random::new(seed, "whole"), Account::default());
-        let mut run = Self { world, plan, random, begin, healed: None, asker, account };
+        let mut run = Self { world, plan, random, begin, healed: None, lied: None, asker, account };
         run.insist_all_heard();
         run
     }
@@ -376,6 +383,7 @@ impl Run {
     fn lie(&mut self) {
         let liar = self.world.node_named("x0001");
         self.world.change(Change::Attach(liar, MAIN));
+        self.lied = Some(self.world.now()).filter(|_| self.plan.loss > 0.0);
         self.world.run(LIES);
         self.world.change(Change::Hush(liar));
     }
@@ -389,12 +397,15 @@ impl Run {
         self.world.run(REPAIRED);
         self.world.insist_settled(watch);
         self.account.changes = self.world.asked(watch).view.changed;
-        let healing = |at: Time| self.healed.is_some_and(|it| at >= it && at < it + HEALING);
-        let wrong: Vec<String> = self
-            .world
-            .gone()
-            .iter()
-            .filter(|it| it.lives && it.at >= self.begin && !healing(it.at))
+        let within = |at: Time, begin: Option<Time>, span: Duration| {
+            begin.is_some_and(|begin| at >= begin && at < begin + span)
+        };
+        let held = self.world.gone().iter().filter(|it| it.lives && it.at >= self.begin);
+        let held = held.filter(|it| !within(it.at, self.healed, HEALING));
+        let slandered = |it: &&Gone| within(it.at, self.lied, SLANDERED);
+        self.account.slandered = held.clone().filter(slandered).count();
+        let wrong: Vec<String> = held
+            .filter(|it| !slandered(it))
             .map(|it| format!("{} by {} at {:?}", it.node.0, it.observer.0, it.at))
             .collect();
         self.account.false_gone = wrong.len();
