@@ -32,6 +32,10 @@ use crate::wire::id::SenderId;
 /// so fast. [PRE-35]
 const AT_ONCE: Duration = Duration::from_millis(100);
 
+/// How far ahead of the clock here a time may be told for older ones to be refused from then on.
+/// [SEC-47]
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+
 /// A packet whose origin is verified.
 pub(super) struct Origin<'a> {
     pub(super) sender: SenderId,
@@ -135,12 +139,18 @@ impl Endpoint {
         if self.is_for_others(&frame) {
             return Ok(());
         }
+        let told = frame.announcement().map(|it| it.wall);
+        if let Some(told) = told {
+            let outcome = self.windows.check_told(certificate.id(), header.sender, told);
+            outcome.map_err(|_| Dropped::Replay)?;
+        }
         let signed = (body, signature);
         self.check_signature(now.instant, source, (header, &certificate), signed, opened)?;
-        self.commit(&certificate, header)?;
+        // A clock that is ahead for once does not shut its member out when it is set right.
+        let credible = told.map(|told| told.min(now.wall.saturating_add(AHEAD_MAX)));
+        self.commit(&certificate, header, credible)?;
         let voice = opened.map(Opened::voice);
         let origin = Origin { voice, ..self.origin(datagram, header, certificate) };
-        let told = frame.announcement().map(|it| it.wall);
         if let Some(told) = told {
             self.note_sign(now, &origin, told);
         }
@@ -223,8 +233,13 @@ impl Endpoint {
     }
 
     /// Takes the number of a packet whose origin is verified. [SEC-41]
-    fn commit(&mut self, certificate: &Certificate, header: &Header) -> Result<(), Dropped> {
-        let outcome = self.windows.commit(certificate.id(), header.sender, header.number);
+    fn commit(
+        &mut self,
+        certificate: &Certificate,
+        header: &Header,
+        told: Option<Timestamp>,
+    ) -> Result<(), Dropped> {
+        let outcome = self.windows.commit(certificate.id(), header.sender, header.number, told);
         outcome.map_err(|_| Dropped::Replay)?;
         self.stats.verified += 1;
         self.heard_others |= certificate.id() != self.own.id();
@@ -382,7 +397,7 @@ impl Endpoint {
         let certificate = self.check_certificate(now.instant, source, certificate, None)?;
         self.check_sender(&certificate, header, None)?;
         let frame = self.open_intro(now.instant, source, (header, &certificate), inner)?;
-        self.commit(&certificate, header)?;
+        self.commit(&certificate, header, None)?;
         self.check_membership(now, &certificate)?;
         let origin = self.origin(datagram, header, certificate);
         // Nobody signed the source address: it serves only while no announced one is known.
@@ -411,7 +426,7 @@ impl Endpoint {
         };
         let certificate = Cow::Owned(peer.certificate.clone());
         self.check_sender(&certificate, header, None)?;
-        self.commit(&certificate, header)?;
+        self.commit(&certificate, header, None)?;
         if let Some(peer) = self.peers.peer_mut(&header.sender) {
             peer.used = now.instant;
         }

@@ -5,12 +5,19 @@
 //! window belongs to a member and a sender id together, since any member can sign under any sender
 //! id: [SEC-41]. Not a memory of questions: request ids are the endpoint's.
 
+use std::time::Duration;
+
 use super::by_member::ByMember;
+use super::lru::Lru;
+use crate::time::Timestamp;
 use crate::wire::id::{NodeId, SenderId};
 
 /// The replay windows of all senders; the longest idle is forgotten.
 pub struct ReplayWindows {
     windows: ByMember<(NodeId, SenderId), Window>,
+    /// Of members that lost a window to another sender of theirs: the time, as they tell it, up to
+    /// which a sender without a window may be one that is repeated.
+    floors: Lru<NodeId, Timestamp>,
 }
 
 /// Why a packet number is not taken.
@@ -20,7 +27,8 @@ pub enum ReplayError {
     /// The number was taken before.
     #[error("a packet that was received before")]
     Replayed,
-    /// The number lies before the window: it cannot be told whether it was taken.
+    /// The number lies before the window, or its sender's window may be forgotten: it cannot be told
+    /// whether it was taken.
     #[error("a packet too old to be told from a replay")]
     TooOld,
 }
@@ -51,6 +59,11 @@ impl ReplayWindows {
     pub const SENDERS_MAX: usize = 4096;
     /// Most senders of one member that a window is kept for: a client's processes at one time.
     pub const SENDERS_OF_MEMBER_MAX: usize = 64;
+    /// Most members that are known to have lost windows to senders of their own.
+    pub const FLOORS_MAX: usize = 1024;
+    /// How much later than another a packet of a member may be told and yet be taken before it:
+    /// processes that start together overtake each other.
+    pub const DISORDER: Duration = Duration::from_secs(1);
 
     /// No windows.
     pub fn new() -> Self {
@@ -59,7 +72,8 @@ impl ReplayWindows {
 
     /// No windows, for at most `senders`.
     pub fn with_capacity(senders: usize) -> Self {
-        Self { windows: ByMember::new(senders.min(Self::SENDERS_MAX)) }
+        let windows = ByMember::new(senders.min(Self::SENDERS_MAX));
+        Self { windows, floors: Lru::new(Self::FLOORS_MAX) }
     }
 
     /// Whether the number would be taken. Changes nothing.
@@ -70,21 +84,40 @@ impl ReplayWindows {
         self.windows.peek(&(member, sender)).map_or(Ok(()), |window| window.check(number))
     }
 
+    /// Whether a packet told at this time may be one that was taken before, under a window that is
+    /// forgotten. Changes nothing but what is remembered for longer.
+    ///
+    /// # Errors
+    /// When it cannot be told from a replay.
+    pub fn check_told(
+        &mut self,
+        member: NodeId,
+        sender: SenderId,
+        told: Timestamp,
+    ) -> Result<(), ReplayError> {
+        let late = self.floors.get(&member).is_some_and(|floor| told <= *floor);
+        if late && !self.contains(member, sender) { Err(ReplayError::TooOld) } else { Ok(()) }
+    }
+
     /// Whether the sender has a window: one of its packets was verified and taken.
     pub fn contains(&self, member: NodeId, sender: SenderId) -> bool {
         self.windows.peek(&(member, sender)).is_some()
     }
 
     /// Takes the number of a verified packet; makes a window for a sender that has none. A member
-    /// with many senders loses its own longest idle one, never another's.
+    /// with many senders loses its own longest idle one, never another's; from then on a sender
+    /// without a window is taken only when it tells a later time. `told` is when the packet was
+    /// sent, no later than the clock here allows, if it says so.
     ///
     /// # Errors
-    /// As [`Self::check`]; then nothing is changed.
+    /// As [`Self::check`], and when a window would have to go for a packet that tells no time; then
+    /// nothing is changed.
     pub fn commit(
         &mut self,
         member: NodeId,
         sender: SenderId,
         number: u64,
+        told: Option<Timestamp>,
     ) -> Result<(), ReplayError> {
         let key = (member, sender);
         if let Some(window) = self.windows.get(&key) {
@@ -93,7 +126,11 @@ impl ReplayWindows {
             return Ok(());
         }
         if let (Self::SENDERS_OF_MEMBER_MAX.., Some(idle)) = self.windows.oldest_of(&member) {
+            let told = told.ok_or(ReplayError::TooOld)?;
             self.windows.remove(&idle);
+            let floor = told.saturating_sub(Self::DISORDER);
+            let before = self.floors.get(&member).copied();
+            self.floors.insert(member, before.map_or(floor, |before| before.max(floor)));
         }
         self.windows.insert(key, Window::new(number));
         Ok(())
@@ -220,10 +257,14 @@ mod tests {
     fn check(taken: &[u64], number: u64, expected: Result<(), ReplayError>) {
         let mut windows = ReplayWindows::new();
         for number in taken {
-            windows.commit(MEMBER, SENDER, *number).unwrap();
+            windows.commit(MEMBER, SENDER, *number, None).unwrap();
         }
         assert_eq!(windows.check(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
-        assert_eq!(windows.commit(MEMBER, SENDER, number), expected, "{taken:?} then {number}");
+        assert_eq!(
+            windows.commit(MEMBER, SENDER, number, None),
+            expected,
+            "{taken:?} then {number}"
+        );
     }
 
     #[test]
@@ -291,10 +332,10 @@ mod tests {
         let mut windows = ReplayWindows::new();
         windows.check(MEMBER, SENDER, 9).unwrap();
         assert!(windows.is_empty());
-        windows.commit(MEMBER, SENDER, 9).unwrap();
+        windows.commit(MEMBER, SENDER, 9, None).unwrap();
         windows.check(MEMBER, SENDER, u64::MAX).unwrap();
         windows.check(MEMBER, SENDER, 10).unwrap();
-        windows.commit(MEMBER, SENDER, 8).unwrap();
+        windows.commit(MEMBER, SENDER, 8, None).unwrap();
     }
 
     fn sender(index: usize) -> SenderId {
@@ -313,11 +354,11 @@ mod tests {
     fn the_longest_idle_sender_is_forgotten() {
         let mut windows = ReplayWindows::new();
         for index in 0..ReplayWindows::SENDERS_MAX {
-            windows.commit(member(index), SENDER, 1).unwrap();
+            windows.commit(member(index), SENDER, 1, None).unwrap();
         }
         assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
-        windows.commit(member(0), SENDER, 2).unwrap();
-        windows.commit(member(ReplayWindows::SENDERS_MAX), SENDER, 1).unwrap();
+        windows.commit(member(0), SENDER, 2, None).unwrap();
+        windows.commit(member(ReplayWindows::SENDERS_MAX), SENDER, 1, None).unwrap();
         assert_eq!(windows.len(), ReplayWindows::SENDERS_MAX);
         assert!(windows.contains(member(0), SENDER) && !windows.contains(member(1), SENDER));
     }
@@ -326,12 +367,12 @@ mod tests {
     #[test]
     fn a_member_moves_no_window_of_another() {
         let mut windows = ReplayWindows::new();
-        windows.commit(member(0), SENDER, 5).unwrap();
-        windows.commit(member(1), SENDER, u64::MAX).unwrap();
-        windows.commit(member(0), SENDER, 6).unwrap();
+        windows.commit(member(0), SENDER, 5, None).unwrap();
+        windows.commit(member(1), SENDER, u64::MAX, None).unwrap();
+        windows.commit(member(0), SENDER, 6, None).unwrap();
         for index in 0..=ReplayWindows::SENDERS_OF_MEMBER_MAX {
             assert!(windows.contains(member(1), SENDER));
-            windows.commit(member(1), sender(index), 1).unwrap();
+            windows.commit(member(1), sender(index), 1, Some(NOON)).unwrap();
             let held = windows.len() - 1;
             assert_eq!(held, (index + 2).min(ReplayWindows::SENDERS_OF_MEMBER_MAX));
             if index + 2 > ReplayWindows::SENDERS_OF_MEMBER_MAX {
@@ -340,5 +381,35 @@ mod tests {
         }
         assert!(!windows.contains(member(1), SENDER));
         assert!(windows.contains(member(0), SENDER));
+    }
+
+    const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// [SEC-71]: what was recorded of more processes than have windows is not taken again.
+    #[test]
+    fn what_forgotten_senders_have_sent_is_not_taken_again() {
+        let mut windows = ReplayWindows::new();
+        let count = 3 * ReplayWindows::SENDERS_OF_MEMBER_MAX;
+        let told = |index: usize| NOON.saturating_add(Duration::from_secs(10 * index as u64));
+        let hear = |windows: &mut ReplayWindows, index: usize| {
+            let (sender, told) = (sender(index), told(index));
+            windows.check(MEMBER, sender, 1)?;
+            windows.check_told(MEMBER, sender, told)?;
+            windows.commit(MEMBER, sender, 1, Some(told))
+        };
+        assert!((0..count).all(|index| hear(&mut windows, index).is_ok()));
+        for _ in 0..2 {
+            assert!((0..count).all(|index| hear(&mut windows, index).is_err()));
+        }
+        hear(&mut windows, count).unwrap();
+        // Of two that start together, either may be first.
+        let together = told(count).saturating_sub(ReplayWindows::DISORDER / 2);
+        windows.check_told(MEMBER, sender(count + 1), together).unwrap();
+        // Others have lost nothing, and what tells no time pushes nothing out.
+        windows.check_told(member(1), SENDER, NOON).unwrap();
+        let untold = windows.commit(MEMBER, sender(count + 2), 1, None);
+        assert_eq!(untold, Err(ReplayError::TooOld));
+        // Whoever has a window goes on, whatever its clock says.
+        windows.check_told(MEMBER, sender(count), NOON).unwrap();
     }
 }

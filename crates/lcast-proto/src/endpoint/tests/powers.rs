@@ -128,3 +128,24 @@ fn nobody_without_the_key_of_the_authority_changes_the_members() {
     assert_eq!((report.answered, report.missing.len()), (0, 2));
     assert!(bench.nodes[2].endpoint.stats().dropped(Dropped::Certificate) > 0);
 }
+
+/// [SEC-47] [SEC-71]: each command of a user is a process, and has a window of its own.
+#[test]
+fn what_more_processes_have_asked_than_have_windows_draws_nothing_again() {
+    let mut bench = bench(1);
+    let mut recording: Vec<Vec<u8>> = Vec::new();
+    for seed in 100..180 {
+        bench.restart(0, seed);
+        let from = bench.sent.len();
+        let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+        assert_eq!((report.answered, report.rounds), (1, 1), "{seed}");
+        let mut sent = bench.sent[from..].iter().filter(|(from, _)| *from == 0);
+        recording.push(sent.next().unwrap().1.bytes.to_vec());
+        bench.pass(Duration::from_secs(2));
+    }
+    let (client, before) = (bench.nodes[0].address, traces(&mut bench, 2));
+    for bytes in recording.iter().chain(&recording) {
+        give(&mut bench, 2, client, bytes, true);
+    }
+    assert_eq!(traces(&mut bench, 2), before);
+}
