@@ -27,8 +27,8 @@ pub enum ReplayError {
     /// The number was taken before.
     #[error("a packet that was received before")]
     Replayed,
-    /// The number lies before the window, or its sender's window may be forgotten: it cannot be told
-    /// whether it was taken.
+    /// The number lies before the window, or the window may be forgotten: it cannot be told whether
+    /// it was taken.
     #[error("a packet too old to be told from a replay")]
     TooOld,
 }

@@ -63,7 +63,7 @@ pub fn judge(
 }
 
 /// The values that any of the patterns matches and that the asker may read, in order of name; and
-/// the number of names that were compared with a pattern.
+/// the number of names that were compared with a pattern, a long one counting for several.
 pub fn readable<'a>(
     node: Node<'a>,
     asker: &Certificate,
@@ -72,7 +72,8 @@ pub fn readable<'a>(
     let mut selected = BTreeMap::new();
     let mut compared = 0;
     for pattern in patterns {
-        let candidates = pattern.candidates(node.table).inspect(|_| compared += 1);
+        let price = pattern.price();
+        let candidates = pattern.candidates(node.table).inspect(|_| compared += price);
         selected.extend(candidates.filter(|(name, _)| pattern.matches(name)));
     }
     let roles = asker.roles();

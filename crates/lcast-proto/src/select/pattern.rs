@@ -108,6 +108,17 @@ impl Pattern {
         table.below(prefix)
     }
 
+    /// How many comparisons of a name with a short pattern one with this takes the time of: measured
+    /// up to 0.6 microseconds, where that takes 0.1.
+    pub(crate) fn price(&self) -> u64 {
+        let wildcards = |item: &Item| match item {
+            Item::Segment(Wild(all)) | Item::Key(Wild(all)) => all.len().saturating_sub(1),
+            Item::Deep => 0,
+        };
+        let wild: usize = self.0.iter().map(wildcards).sum();
+        ((5 * self.0.len() + 3 * wild) / 10).max(1) as u64
+    }
+
     /// The state that stands for "everything of the pattern was seen".
     fn accepting(&self) -> u32 {
         1 << self.0.len()
@@ -343,5 +354,21 @@ impl fmt::Display for Pattern {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [QST-46]
+    #[test]
+    fn a_long_pattern_counts_for_several() {
+        let price = |text: &str| text.parse::<Pattern>().unwrap().price();
+        for (text, expected) in [("host.name", 1), ("app.*", 1), ("**", 1), ("**.*q", 1)] {
+            assert_eq!(price(text), expected, "{text}");
+        }
+        assert_eq!(price("a.b.c.d.e.f.*"), 3);
+        assert_eq!(price("**.*[\"*a*b*c*d*e*f*g*h*i*j*k*l*m*n*o*\"]"), 6);
     }
 }
