@@ -686,7 +686,7 @@ impl StateLock {
         options.read(true).write(true).create(true).truncate(false).mode(file::SECRET_MODE);
         let mut file = file::open_itself(&path, &mut options).map_err(wrap)?;
         // What is written over below must be nothing but the lock.
-        if file.metadata().map_err(wrap)?.nlink() != 1 {
+        if file.metadata().map_err(wrap)?.nlink() > 1 {
             let source = "a file that has another name too stands where the lock belongs; move it";
             return Err(wrap(io::Error::other(source)));
         }

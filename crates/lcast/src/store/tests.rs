@@ -312,6 +312,21 @@ fn a_link_in_place_of_a_file_of_the_store_is_refused_and_not_followed() {
     }
 }
 
+/// A link may be put there after the look for one.
+#[test]
+fn the_database_is_not_opened_through_a_link() {
+    for exists in [true, false] {
+        let folder = Folder::new("store");
+        let (path, precious) = (folder.path().join(Store::FILE), folder.path().join("precious"));
+        if exists {
+            std::fs::write(&precious, "").unwrap();
+        }
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        assert!(connect(&path).is_err());
+        assert_eq!(std::fs::read(&precious).ok(), exists.then(Vec::new));
+    }
+}
+
 /// Where the folder itself is reached by a link, the store is where the link leads.
 #[test]
 fn a_folder_may_be_a_link() {
