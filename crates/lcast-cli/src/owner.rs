@@ -28,6 +28,11 @@ pub(crate) fn is_foreign(metadata: &fs::Metadata) -> bool {
     is_other(metadata.uid(), rustix::process::geteuid().as_raw())
 }
 
+/// Whether everybody can write a file.
+pub(crate) fn is_everybodys(metadata: &fs::Metadata) -> bool {
+    metadata.mode() & 0o002 != 0
+}
+
 /// What to say of what an agent relies on, when others than root and this user can change it: what
 /// it is, whose, and the command that mends it.
 pub(crate) fn warning(what: &str, path: &Path) -> Option<String> {
@@ -40,18 +45,20 @@ pub(crate) fn warning_of(what: &str, path: &Path, metadata: &fs::Metadata) -> Op
 }
 
 fn judge(what: &str, path: &Path, (uid, mode): (u32, u32), own: u32) -> Option<String> {
+    let is_folder = mode & 0o170_000 == 0o040_000;
     let mode = mode & 0o7777;
     let word = quoted(&path.to_string_lossy());
     let path = path.display();
     if is_other(uid, own) {
         return Some(format!(
             "{what} '{path}' belongs to {} (mode {mode:04o}), who can change what this agent does; \
-             look through it, then, as root: chown {own} {word}",
+             look through it, then, as root: chown -h {own} {word}",
             user(uid)
         ));
     }
     // In a folder with the sticky bit everybody can make files, and change none of another's.
-    (mode & 0o022 != 0 && mode & 0o1000 == 0).then(|| {
+    let is_sticky = is_folder && mode & 0o1000 != 0;
+    (mode & 0o022 != 0 && !is_sticky).then(|| {
         format!(
             "{what} '{path}' of {} can be changed by others (mode {mode:04o}), who can make this \
              agent run commands; look through it, then: chmod go-w {word}",
@@ -81,11 +88,13 @@ mod tests {
             check(of, own, &[]);
         }
         let foreign =
-            ["folder '/a b'", "user 3999999998", "(mode 0600)", "chown 3999999999 '/a b'"];
+            ["folder '/a b'", "user 3999999998", "(mode 0600)", "chown -h 3999999999 '/a b'"];
         check((3_999_999_998, 0o100_600), own, &foreign);
-        check((3_999_999_998, 0o100_600), 0, &["user 3999999998", "chown 0 "]);
+        check((3_999_999_998, 0o100_600), 0, &["user 3999999998", "chown -h 0 "]);
         check((own, 0o100_620), own, &["user 3999999999", "(mode 0620)", "chmod go-w '/a b'"]);
         check((0, 0o040_757), own, &["user 'root' (0)", "(mode 0757)"]);
+        // Of a file the sticky bit keeps nobody.
+        check((own, 0o101_666), own, &["(mode 1666)", "chmod go-w '/a b'"]);
     }
 
     #[test]
@@ -112,6 +121,7 @@ mod tests {
         assert_eq!(warning("", &path), None);
         let found = warning_of("", &path, &metadata).unwrap();
         assert!(found.contains("can be changed by others (mode 0666)"), "{found}");
+        assert!(is_everybodys(&metadata) && !is_everybodys(&fs::metadata(&path).unwrap()));
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -9,6 +9,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 /// The mode of files that hold secrets. [SEC-78]
 pub const SECRET_MODE: u32 = 0o600;
 
@@ -213,8 +216,26 @@ pub fn open(path: &Path) -> Result<File, io::Error> {
     if path.starts_with("/dev") || path.starts_with("/proc") {
         return File::open(path);
     }
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    plain(OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?)
+}
+
+/// Opens a file as these options say, never waits for it, and follows no link in its place: where
+/// others can put one, it leads to a file of their choice.
+///
+/// # Errors
+/// What the file system says, or, as [`io::ErrorKind::Other`], what stands in the file's place.
+pub(crate) fn open_itself(path: &Path, options: &mut OpenOptions) -> Result<File, io::Error> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let opened = options.custom_flags(flags).open(path);
+    plain(opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("a link stands where a file belongs; move it"),
+        _ => error,
+    })?)
+}
+
+/// The file, when it is a plain one.
+fn plain(file: File) -> Result<File, io::Error> {
     let kind = file.metadata()?.file_type();
     match (kind.is_file(), kind.is_dir()) {
         (true, _) => Ok(file),

@@ -25,6 +25,9 @@ const LENGTH_MAX: u64 = 16 * 1024 * 1024;
 const SCHEMAS_MAX: usize = 64;
 /// Bytes of the schemas kept, together: with as much of the roster they fit the file.
 const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Definitions of the schemas kept, together: every command of a user decodes them, and a tiny one
+/// takes a hundred times as much memory as room in the file. [QST-41]
+const DEFINITIONS_MAX: usize = 16_384;
 /// How much later a member was heard than the file says, to be news.
 const NEWER_BY: Duration = Duration::from_secs(5);
 /// How old the file may be before it is written again without news.
@@ -47,6 +50,30 @@ pub(crate) struct Memory {
 struct Kept {
     length: usize,
     schema: Arc<Schema>,
+}
+
+/// How much more can be kept.
+struct Room {
+    schemas: usize,
+    bytes: usize,
+    definitions: usize,
+}
+
+impl Room {
+    const ALL: Self =
+        Self { schemas: SCHEMAS_MAX, bytes: SCHEMAS_BYTES_MAX, definitions: DEFINITIONS_MAX };
+
+    /// Takes what this schema needs; whether there was as much.
+    fn take(&mut self, kept: &Kept) -> bool {
+        let left = || {
+            Some(Self {
+                schemas: self.schemas.checked_sub(1)?,
+                bytes: self.bytes.checked_sub(kept.length)?,
+                definitions: self.definitions.checked_sub(kept.schema.definitions().len())?,
+            })
+        };
+        left().map(|left| *self = left).is_some()
+    }
 }
 
 impl Memory {
@@ -80,7 +107,11 @@ impl Memory {
             let schema = Arc::new(decode_schema(bytes).ok()?);
             Some(Kept { length: bytes.len(), schema })
         };
-        self.schemas = schemas.iter().filter_map(schema).take(SCHEMAS_MAX).collect();
+        // From the newest on, so that what is not kept is not decoded either.
+        let mut room = Room::ALL;
+        let newest = schemas.iter().rev().filter_map(schema);
+        self.schemas = newest.take_while(|it| room.take(it)).collect();
+        self.schemas.reverse();
         self.saved_at = saved_at;
         Some(())
     }
@@ -95,10 +126,9 @@ impl Memory {
     pub(crate) fn learn(&mut self, schema: Arc<Schema>) {
         let length = encode_schema(&schema).len();
         self.schemas.push(Kept { length, schema });
-        let mut bytes: usize = self.schemas.iter().map(|it| it.length).sum();
-        while self.schemas.len() > SCHEMAS_MAX || bytes > SCHEMAS_BYTES_MAX {
-            bytes -= self.schemas.remove(0).length;
-        }
+        let mut room = Room::ALL;
+        let kept = self.schemas.iter().rev().take_while(|it| room.take(it)).count();
+        self.schemas.drain(..self.schemas.len() - kept);
         self.news = true;
     }
 
@@ -141,37 +171,63 @@ mod tests {
     use super::*;
     use crate::file::tests::Folder;
 
+    /// A schema of so many settings, each with so many of the longest choices.
+    fn schema(number: usize, variables: usize, choices: usize) -> Arc<Schema> {
+        use lcast_proto::value::Type;
+        use lcast_proto::variable::{Constraint, Definition};
+
+        let choices = vec!["x".repeat(Constraint::CHOICE_LENGTH_MAX); choices];
+        let definition = |at: usize| {
+            let name = format!("app.n{number:03}.v{at:05}");
+            let constraint = Constraint { choices: choices.clone(), ..Constraint::default() };
+            Definition::setting(&name, Type::Text, constraint)
+        };
+        Arc::new(Schema::new((0..variables).map(definition).collect()))
+    }
+
     /// A file that is too long would count as empty from then on.
     #[test]
-    fn schemas_are_kept_up_to_a_number_and_a_length() {
-        use lcast_proto::value::Type;
-        use lcast_proto::variable::{Definition, Kind};
-
+    fn schemas_are_kept_up_to_a_number_a_length_and_their_definitions() {
         let folder = Folder::new("memory");
         let wall = Timestamp::from_millis(1_000_000_000);
-        let description = "x".repeat(Definition::DESCRIPTION_MAX);
-        let schema = |number: usize, variables: usize| {
-            let definition = |at: usize| {
-                let name = format!("app.n{number:03}.v{at:05}");
-                Definition::new(&name, Type::Int, Kind::Gauge).description(&description)
-            };
-            Arc::new(Schema::new((0..variables).map(definition).collect()))
-        };
-        for variables in [1, 4_000] {
-            let folder = folder.path().join(variables.to_string());
-            let length = encode_schema(&schema(0, variables)).len();
-            let kept = SCHEMAS_MAX.min(SCHEMAS_BYTES_MAX / length);
+        // Many schemas, long ones, and many definitions.
+        for (variables, choices) in [(1, 0), (50, 64), (1, 64), (4096, 0), (4000, 0)] {
+            let schema = |number: usize| schema(number, variables, choices);
+            let folder = folder.path().join(format!("{variables}-{choices}"));
+            let length = encode_schema(&schema(0)).len();
+            let kept = (SCHEMAS_BYTES_MAX / length).min(DEFINITIONS_MAX / variables);
+            let kept = kept.min(SCHEMAS_MAX);
             let mut memory = Memory::load(folder.clone(), wall);
-            (0..=kept).for_each(|number| memory.learn(schema(number, variables)));
+            (0..=kept).for_each(|number| memory.learn(schema(number)));
             memory.save(&[], wall);
             let mut again = Memory::load(folder, wall);
             assert_eq!((memory.schemas.len(), again.schemas.len()), (kept, kept), "{length}");
             let first = |memory: &Memory| memory.content().1.first().cloned();
-            assert_eq!(first(&again), Some(schema(1, variables)), "the oldest went");
+            assert_eq!(first(&again), Some(schema(1)), "the oldest went");
             // What the file brought counts as what was learned.
-            again.learn(schema(kept + 1, variables));
+            again.learn(schema(kept + 1));
             assert_eq!(again.schemas.len(), kept);
-            assert_eq!(first(&again), Some(schema(2, variables)));
+            assert_eq!(first(&again), Some(schema(2)));
+        }
+    }
+
+    /// A file of an earlier version may hold more, or one that somebody else wrote.
+    #[test]
+    fn of_a_file_with_too_much_the_newest_schemas_are_taken() {
+        let folder = Folder::new("memory");
+        let wall = Timestamp::from_millis(1_000_000_000);
+        for (count, variables, kept) in [(70, 1, SCHEMAS_MAX), (7, 4096, 4)] {
+            let item = |number: usize| Cbor::Bytes(encode_schema(&schema(number, variables, 0)));
+            let content = MapBuilder::new()
+                .field(1, wall.as_millis())
+                .field(2, Cbor::Array(Vec::new()))
+                .field(3, Cbor::Array((0..count).map(item).collect()))
+                .build();
+            let bytes = cbor::encode(&content);
+            file::write(&folder.path().join(FILE), &bytes, Durability::Cached).unwrap();
+            let (_, taken) = Memory::load(folder.path().to_owned(), wall).content();
+            let newest = (count - kept..count).map(|number| schema(number, variables, 0));
+            assert!(taken == newest.collect::<Vec<_>>(), "{count}, {variables}: {}", taken.len());
         }
     }
 

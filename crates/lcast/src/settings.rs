@@ -298,6 +298,7 @@ fn told(error: &StoreError) -> &'static str {
         | StoreError::Newer { .. }
         | StoreError::Foreign { .. }
         | StoreError::Folder { .. }
+        | StoreError::Displaced { .. }
         | StoreError::Database { .. } => "the node's state is damaged; the old value is kept",
     }
 }

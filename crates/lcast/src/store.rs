@@ -11,13 +11,15 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lcast_proto::time::Timestamp;
 use lcast_proto::variable::Version;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use crate::file;
 
@@ -167,6 +169,14 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// Something else stands where a file of the store belongs.
+    #[error("'{path}': {source}, or name another folder with --state")]
+    Displaced {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        source: io::Error,
+    },
     /// Anything else that SQLite reports: input and output errors above all.
     #[error("'{path}': {source}; look whether its disk is full ('df') or failing ('dmesg')")]
     Database {
@@ -203,13 +213,14 @@ impl Store {
         file::create_private_folder(folder)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(Self::FILE);
-        // SQLite would wait for ever for the other end of a pipe, in place of its own files too.
+        // SQLite would wait for ever for the other end of a pipe, in place of its own files too,
+        // and make a database of what a link leads to.
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let path = folder.join(format!("{}{suffix}", Self::FILE));
-            if let Err(source) = file::open(&path)
+            if let Err(source) = file::open_itself(&path, OpenOptions::new().read(true))
                 && source.kind() == io::ErrorKind::Other
             {
-                return Err(StoreError::Folder { path, source });
+                return Err(StoreError::Displaced { path, source });
             }
         }
         let wrap = |source| classify(&path, source);
@@ -346,8 +357,14 @@ COMMIT;
 /// Opens the database, and changes nothing in it.
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     // SQLite makes files with the process's umask; an empty file of ours keeps others out.
-    let _ = OpenOptions::new().append(true).create(true).mode(file::SECRET_MODE).open(path);
-    let connection = Connection::open(path)?;
+    let mut options = OpenOptions::new();
+    let _ = file::open_itself(path, options.append(true).create(true).mode(file::SECRET_MODE));
+    // SQLite itself follows no link either, also one that was put there since; it refuses them in
+    // the whole path, where they are fine in the folder's.
+    let folder = path.parent().and_then(|it| it.canonicalize().ok());
+    let path = folder.zip(path.file_name()).map_or(path.to_owned(), |(it, name)| it.join(name));
+    let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(2))?;
     Ok(connection)
 }
@@ -622,6 +639,14 @@ pub enum LockError {
         /// The process, when the lock file names it.
         pid: Option<u32>,
     },
+    /// Something else stands where the lock file belongs.
+    #[error("'{path}': {source}, or name another folder with --state")]
+    Displaced {
+        /// The lock file.
+        path: PathBuf,
+        /// What stands there.
+        source: io::Error,
+    },
     /// The lock file could not be made.
     #[error("'{path}': {source}; name a folder that you can write with --state")]
     File {
@@ -652,11 +677,19 @@ impl StateLock {
     /// Locks the state, and looks again as long as `pause` says so when it is held.
     fn acquire_while(folder: &Path, mut pause: impl FnMut() -> bool) -> Result<Self, LockError> {
         let path = folder.join(Self::FILE);
-        let wrap = |source| LockError::File { path: path.clone(), source };
+        let wrap = |source: io::Error| match source.kind() {
+            io::ErrorKind::Other => LockError::Displaced { path: path.clone(), source },
+            _ => LockError::File { path: path.clone(), source },
+        };
         file::create_private_folder(folder).map_err(wrap)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(file::SECRET_MODE);
-        let mut file = options.open(&path).map_err(wrap)?;
+        let mut file = file::open_itself(&path, &mut options).map_err(wrap)?;
+        // What is written over below must be nothing but the lock.
+        if file.metadata().map_err(wrap)?.nlink() > 1 {
+            let source = "a file that has another name too stands where the lock belongs; move it";
+            return Err(wrap(io::Error::other(source)));
+        }
         loop {
             match file.try_lock() {
                 Ok(()) => break,

@@ -344,13 +344,17 @@ fn read_config(
 }
 
 /// Whoever can change the configuration can run commands as the agent's user: a warning, and where
-/// another user's has commands, a refusal.
+/// one that is another user's, or that everybody can write, has commands, a refusal.
 fn check_owner(path: &Path, metadata: &Metadata, config: &Config) -> Result<(), Failure> {
     let warning = owner::warning_of("the configuration", path, metadata);
     let runs = config.variables.iter().any(|it| matches!(it.source, Source::Command(_)));
     match warning {
         Some(warning) if runs && owner::is_foreign(metadata) => {
             let message = "it has commands, and the agent runs none of another user's";
+            return Err(Failure::usage(format!("{warning}; {message}")));
+        }
+        Some(warning) if runs && owner::is_everybodys(metadata) => {
+            let message = "it has commands, and the agent runs none that everybody can write";
             return Err(Failure::usage(format!("{warning}; {message}")));
         }
         Some(warning) => tracing::warn!("{warning}"),

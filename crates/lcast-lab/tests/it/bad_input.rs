@@ -197,14 +197,14 @@ fn a_configuration_that_others_can_change_is_told_and_another_users_commands_are
     let credential = realm.issue(&Member::agent("web1"));
     let start = "agent --exit-with-stdin --state state --config conf/agent.toml";
     let start = || host.librecast(start).args(["--credential", &credential]);
-    host.shell("mkdir conf && cat >conf/agent.toml && chmod 666 conf/agent.toml && chmod 777 conf")
+    host.shell("mkdir conf && cat >conf/agent.toml && chmod 660 conf/agent.toml && chmod 777 conf")
         .input("[[variable]]\nname = 'app.x'\ncommand = ['true']\n")
         .ok();
     let output = start().run();
     assert_eq!(output.code, 0, "{output}");
     for part in [
         "the configuration 'conf/agent.toml'",
-        "(mode 0666)",
+        "(mode 0660)",
         "chmod go-w conf/agent.toml",
         "the configuration's folder 'conf'",
         "(mode 0777)",
@@ -212,6 +212,18 @@ fn a_configuration_that_others_can_change_is_told_and_another_users_commands_are
     ] {
         assert!(output.stderr.contains(part), "no '{part}' in {output}");
     }
+    // What everybody can write is everybody's: its commands are not run. Without any it only says
+    // what it likes.
+    host.shell("chmod 666 conf/agent.toml").ok();
+    let output = start().run();
+    assert_eq!(output.code, 2, "{output}");
+    for part in ["'conf/agent.toml'", "(mode 0666)", "chmod go-w conf/agent.toml", "commands"] {
+        assert!(output.stderr.contains(part), "no '{part}' in {output}");
+    }
+    host.shell("echo >conf/none.toml && chmod 666 conf/none.toml").ok();
+    let line = "agent --exit-with-stdin --state state --config conf/none.toml";
+    let output = host.librecast(line).args(["--credential", &credential]).run();
+    assert!(output.code == 0 && output.stderr.contains("chmod go-w conf/none.toml"), "{output}");
     host.shell("chmod go-w conf conf/agent.toml").ok();
     let output = start().run();
     assert!(output.code == 0 && !output.stderr.contains("chmod"), "{output}");
@@ -221,7 +233,8 @@ fn a_configuration_that_others_can_change_is_told_and_another_users_commands_are
     host.shell("chown 2001 conf/agent.toml").ok();
     let output = start().run();
     assert_eq!(output.code, 2, "{output}");
-    for part in ["'conf/agent.toml' belongs to user 2001", "chown 0 conf/agent.toml", "commands"] {
+    for part in ["'conf/agent.toml' belongs to user 2001", "chown -h 0 conf/agent.toml", "commands"]
+    {
         assert!(output.stderr.contains(part), "no '{part}' in {output}");
     }
     // Without commands it only says what it likes.

@@ -20,6 +20,9 @@ use crate::wire::id::{NodeId, SenderId};
 const SCHEMAS_MAX: usize = 256;
 /// Bytes of remembered schemas together, as they travel: members decide how long theirs are.
 const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Definitions of remembered schemas together: a tiny one takes a hundred times as much memory as
+/// it has bytes. [QST-41]
+const DEFINITIONS_MAX: usize = 65_536;
 /// Processes remembered as sources of one schema.
 const SOURCES_MAX: usize = 8;
 
@@ -47,14 +50,22 @@ pub(super) struct Schemas {
     order: VecDeque<([u8; 16], usize)>,
     /// Their length together.
     bytes: usize,
+    /// Their definitions together.
+    definitions: usize,
     own: Option<([u8; 16], Arc<[u8]>)>,
     own_is_of: u64,
 }
 
 impl Schemas {
     pub(super) fn new(known: &[Arc<Schema>]) -> Self {
-        let (order, own) = (VecDeque::new(), None);
-        let mut schemas = Self { known: BTreeMap::new(), order, bytes: 0, own, own_is_of: 0 };
+        let mut schemas = Self {
+            known: BTreeMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            definitions: 0,
+            own: None,
+            own_is_of: 0,
+        };
         for schema in known {
             let bytes = encode_schema(schema);
             schemas.learn(schema_hash(&bytes), bytes.len(), schema.clone());
@@ -92,14 +103,20 @@ impl Schemas {
         if self.known.contains_key(&hash) {
             return;
         }
-        while self.known.len() >= SCHEMAS_MAX || self.bytes + length > SCHEMAS_BYTES_MAX {
+        let definitions = schema.definitions().len();
+        while self.known.len() >= SCHEMAS_MAX
+            || self.bytes + length > SCHEMAS_BYTES_MAX
+            || self.definitions + definitions > DEFINITIONS_MAX
+        {
             let Some((oldest, length)) = self.order.pop_front() else { break };
-            self.known.remove(&oldest);
             self.bytes -= length;
+            let forgotten = self.known.remove(&oldest);
+            self.definitions -= forgotten.map_or(0, |it| it.definitions().len());
         }
         self.known.insert(hash, schema);
         self.order.push_back((hash, length));
         self.bytes += length;
+        self.definitions += definitions;
     }
 }
 
@@ -265,24 +282,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemas_are_remembered_up_to_a_number_and_a_length() {
-        let empty = Arc::new(Schema::new(Vec::new()));
-        let check = |length: usize, max: usize| {
+    fn schemas_are_remembered_up_to_a_number_a_length_and_their_definitions() {
+        use crate::value::Type;
+        use crate::variable::{Definition, Kind};
+
+        let check = |length: usize, definitions: usize, max: usize| {
+            let definition =
+                |at: usize| Definition::new(&format!("app.v{at}"), Type::Int, Kind::Gauge);
+            let schema = Arc::new(Schema::new((0..definitions).map(definition).collect()));
             let mut schemas = Schemas::new(&[]);
             let hash = |number: usize| u128::try_from(number).unwrap().to_be_bytes();
             for number in 0..=max {
                 let known = number.min(max);
                 assert_eq!((schemas.known.len(), schemas.bytes), (known, known * length));
-                schemas.learn(hash(number), length, empty.clone());
+                schemas.learn(hash(number), length, schema.clone());
             }
             assert_eq!((schemas.known.len(), schemas.order.len()), (max, max));
             assert!(!schemas.known.contains_key(&hash(0)) && schemas.known(&hash(max)).is_some());
             // What is known takes no room again.
-            schemas.learn(hash(max), length, empty.clone());
+            schemas.learn(hash(max), length, schema.clone());
             assert_eq!((schemas.known.len(), schemas.bytes), (max, max * length));
         };
-        check(1, SCHEMAS_MAX);
-        check(SCHEMA_MAX, SCHEMAS_BYTES_MAX / SCHEMA_MAX);
-        check(SCHEMAS_BYTES_MAX, 1);
+        check(1, 0, SCHEMAS_MAX);
+        check(SCHEMA_MAX, 1, SCHEMAS_BYTES_MAX / SCHEMA_MAX);
+        check(SCHEMAS_BYTES_MAX, 1, 1);
+        check(1, Table::DEFINITIONS_MAX, DEFINITIONS_MAX / Table::DEFINITIONS_MAX);
+        check(1, 4_000, DEFINITIONS_MAX / 4_000);
     }
 }

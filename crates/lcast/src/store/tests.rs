@@ -287,6 +287,91 @@ fn a_pipe_in_place_of_a_file_of_the_store_is_told_at_once() {
     }
 }
 
+/// In a folder of another user: root's agent would empty, or fill, whatever file the link names.
+#[test]
+fn a_link_in_place_of_a_file_of_the_store_is_refused_and_not_followed() {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        for exists in [true, false] {
+            let folder = Folder::new("store");
+            let state = folder.path().join("state");
+            file::create_private_folder(&state).unwrap();
+            let (path, precious) =
+                (state.join(format!("{}{suffix}", Store::FILE)), folder.path().join("precious"));
+            if exists {
+                std::fs::write(&precious, "").unwrap();
+            }
+            if !suffix.is_empty() {
+                drop(Store::open(&state).unwrap());
+            }
+            std::os::unix::fs::symlink(&precious, &path).unwrap();
+            let error = Store::open(&state).unwrap_err().to_string();
+            assert!(error.contains("a link") && error.contains("--state"), "{error}");
+            assert!(error.contains(path.to_str().unwrap()), "{error}");
+            assert_eq!(std::fs::read(&precious).ok(), exists.then(Vec::new), "{error}");
+        }
+    }
+}
+
+/// A link may be put there after the look for one.
+#[test]
+fn the_database_is_not_opened_through_a_link() {
+    for exists in [true, false] {
+        let folder = Folder::new("store");
+        let (path, precious) = (folder.path().join(Store::FILE), folder.path().join("precious"));
+        if exists {
+            std::fs::write(&precious, "").unwrap();
+        }
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        assert!(connect(&path).is_err());
+        assert_eq!(std::fs::read(&precious).ok(), exists.then(Vec::new));
+    }
+}
+
+/// Where the folder itself is reached by a link, the store is where the link leads.
+#[test]
+fn a_folder_may_be_a_link() {
+    let folder = Folder::new("store");
+    let (state, link) = (folder.path().join("state"), folder.path().join("link"));
+    file::create_private_folder(&state).unwrap();
+    std::os::unix::fs::symlink(&state, &link).unwrap();
+    let _lock = StateLock::acquire(&link).unwrap();
+    drop(Store::open(&link).unwrap());
+    assert!(state.join(Store::FILE).exists());
+}
+
+/// In a folder of another user: root's agent would empty whatever file stands there.
+#[test]
+fn what_is_no_lock_of_its_own_is_refused_and_not_emptied() {
+    let symlink = |to: &Path, at: &Path| std::os::unix::fs::symlink(to, at).unwrap();
+    let hard_link = |to: &Path, at: &Path| std::fs::hard_link(to, at).unwrap();
+    let dangling = |to: &Path, at: &Path| symlink(&to.with_extension("absent"), at);
+    let pipe = |_: &Path, at: &Path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, at, rustix::fs::Mode::RWXU).unwrap();
+    };
+    type Put<'a> = &'a dyn Fn(&Path, &Path);
+    let cases: [(Put<'_>, &str); 4] = [
+        (&symlink, "a link stands"),
+        (&dangling, "a link stands"),
+        (&hard_link, "another name"),
+        (&pipe, "a pipe"),
+    ];
+    for (put, part) in cases {
+        let folder = Folder::new("lock");
+        let (state, precious) = (folder.path().join("state"), folder.path().join("precious"));
+        file::create_private_folder(&state).unwrap();
+        std::fs::write(&precious, "precious").unwrap();
+        let path = state.join(StateLock::FILE);
+        put(&precious, &path);
+        let found = StateLock::acquire(&state).map_err(|error| error.to_string());
+        assert_eq!(std::fs::read(&precious).unwrap(), b"precious", "{found:?}");
+        assert_eq!(folder.names(), ["precious", "state"], "{found:?}");
+        let error = found.unwrap_err();
+        for part in [part, path.to_str().unwrap(), "move it", "--state"] {
+            assert!(error.contains(part), "no '{part}' in {error}");
+        }
+    }
+}
+
 /// Makes a database by these statements, and gives what opening it says.
 fn opened(statements: &str) -> (Folder, StoreError) {
     let folder = Folder::new("store");
