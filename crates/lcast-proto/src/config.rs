@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::keys::policy::Narrowing;
+use crate::question::RecalledSet;
 use crate::variable::Schema;
 use crate::wire::frame::{Record, SOFTWARE_MAX};
 
@@ -24,6 +25,9 @@ pub struct Config {
     pub roster: Vec<Record>,
     /// Schemas that earlier processes learned, so that they need not be fetched. Default: none.
     pub schemas: Vec<Arc<Schema>>,
+    /// The newest sets that earlier processes of this node wrote, the newest last; those beyond
+    /// 4,096 are not used. Default: none.
+    pub recalled: Vec<RecalledSet>,
 }
 
 impl Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             questions_max: Self::QUESTIONS_MAX,
             roster: Vec::new(),
             schemas: Vec::new(),
+            recalled: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod file;
 pub mod home;
 mod memory;
 pub mod node;
+mod outcomes;
 mod pings;
 pub mod presence;
 pub mod question;

@@ -26,6 +26,7 @@ use crate::file;
 use crate::memory::Memory;
 use crate::presence::PresenceChanges;
 use crate::question::Question;
+use crate::settings;
 use crate::store::{LockError, StateLock, Store, StoreError};
 
 /// This process's part in a realm: asks, tells, and exposes variables.
@@ -504,6 +505,7 @@ impl Builder {
         let mut config = Config {
             incarnation: store.as_ref().map_or(1, Store::incarnation),
             narrowing: self.narrowing,
+            recalled: store.as_ref().map(settings::recalled).unwrap_or_default(),
             ..Config::default()
         };
         if let Some(software) = &self.software {

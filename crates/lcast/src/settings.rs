@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use lcast_proto::name::Name;
+use lcast_proto::question::answering::RECALLED_MAX;
 use lcast_proto::question::report::{SetOutcome as Outcome, SetResult};
-use lcast_proto::question::{SetId, SetOrder};
+use lcast_proto::question::{RecalledSet, SetId, SetOrder};
 use lcast_proto::time::{Now, Timestamp};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Definition, Table, TableError, Update, Version};
 use lcast_proto::wire::cbor;
+use lcast_proto::wire::id::SenderId;
 use tokio::sync::{mpsc, watch};
 
 use crate::node::ExposeError;
+use crate::outcomes::Outcomes;
 use crate::store::{Applied, Effect, RequestKey, SetOperation, Store, StoreError, Write, Written};
 
 /// Writes that wait for the store; further ones fail.
@@ -29,8 +32,8 @@ pub(crate) struct Settings {
 
 /// Who keeps the values.
 enum Keeper {
-    /// Nobody: they last as long as the process. Holds the count of writes.
-    Nobody(u64),
+    /// Nobody: they last as long as the process, as does what became of requests. Counts writes.
+    Nobody { count: u64, outcomes: Outcomes },
     /// The store, which is at hand.
     Store(Box<Store>),
     /// The store, which is at work on another thread.
@@ -58,7 +61,7 @@ impl Settings {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Stored>) {
         let (stored, finished) = mpsc::channel(1);
         let settings = Self {
-            keeper: Keeper::Nobody(0),
+            keeper: Keeper::Nobody { count: 0, outcomes: Outcomes::default() },
             kept: BTreeMap::new(),
             waiting: std::collections::VecDeque::new(),
             values: BTreeMap::new(),
@@ -128,10 +131,11 @@ impl Settings {
     /// Starts a write; its outcome at once when nobody keeps values or there are too many writes.
     pub(crate) fn apply(&mut self, id: SetId, order: SetOrder, wall: Timestamp) -> Option<Stored> {
         match &mut self.keeper {
-            Keeper::Nobody(count) => {
+            Keeper::Nobody { count, outcomes } => {
                 let decide = |it: &(Name, Value)| decide(&order, it, &self.kept, count);
-                let applied = order.assignments.iter().map(decide).collect();
-                let outcome = Written { applied, repeated: false };
+                let outcome = outcomes.apply(request_key(&order), order.dry_run, wall, || {
+                    order.assignments.iter().map(decide).collect()
+                });
                 return Some(Stored { id, order, outcome: Ok(outcome), store: None });
             }
             Keeper::Busy if self.waiting.len() >= WAITING_MAX => {
@@ -268,24 +272,48 @@ fn request(order: &SetOrder, wall: Timestamp) -> Write {
         value: cbor::encode(&cbor::value_to_cbor(value)),
         if_version: order.if_version,
     };
-    let (sender, request) = order.request;
     Write {
-        key: RequestKey { sender: sender.0, request },
+        key: request_key(order),
         operations: order.assignments.iter().map(operation).collect(),
         dry_run: order.dry_run,
         wall,
     }
 }
 
-fn result(name: &Name, applied: Applied, dry_run: bool) -> SetResult {
-    let (outcome, message) = match applied.effect {
-        Effect::Applied if dry_run => (Outcome::Applied, "nothing is written: a dry run"),
-        Effect::Applied => (Outcome::Applied, ""),
-        Effect::Unchanged => (Outcome::Unchanged, ""),
-        Effect::Conflict => (Outcome::Conflict, "another version is held"),
+fn request_key(order: &SetOrder) -> RequestKey {
+    let (sender, request) = order.request;
+    RequestKey { sender: sender.0, request }
+}
+
+/// What the store knows of the newest sets of earlier processes. [QST-26]
+pub(crate) fn recalled(store: &Store) -> Vec<RecalledSet> {
+    let recalled = |(key, applied): (RequestKey, Vec<Applied>)| RecalledSet {
+        request: (SenderId(key.sender), key.request),
+        results: applied.into_iter().map(|it| (outcome(it.effect), it.version)).collect(),
     };
-    let message = message.to_owned();
-    SetResult { name: name.to_string(), outcome, message, version: Some(applied.version) }
+    match store.newest_outcomes(RECALLED_MAX) {
+        Ok(outcomes) => outcomes.into_iter().map(recalled).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "what became of earlier sets cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+const fn outcome(effect: Effect) -> Outcome {
+    match effect {
+        Effect::Applied => Outcome::Applied,
+        Effect::Unchanged => Outcome::Unchanged,
+        Effect::Conflict => Outcome::Conflict,
+    }
+}
+
+fn result(name: &Name, applied: Applied, dry_run: bool) -> SetResult {
+    let mut result = outcome(applied.effect).result(name.to_string(), applied.version);
+    if dry_run && applied.effect == Effect::Applied {
+        "nothing is written: a dry run".clone_into(&mut result.message);
+    }
+    result
 }
 
 /// What others hear about a failure: the kind, not where this node keeps its files.
@@ -307,7 +335,6 @@ fn told(error: &StoreError) -> &'static str {
 mod tests {
     use lcast_proto::value::Type;
     use lcast_proto::variable::Constraint;
-    use lcast_proto::wire::id::SenderId;
 
     use super::*;
     use crate::file::tests::Folder;
@@ -358,7 +385,7 @@ mod tests {
         ];
         for (step, (text, if_version, dry_run, expected, version)) in steps.into_iter().enumerate()
         {
-            let order = SetOrder { dry_run, ..order(0, "app.a", text, if_version) };
+            let order = SetOrder { dry_run, ..order(step as u64, "app.a", text, if_version) };
             let stored = settings.apply(SetId(0), order, now.wall).unwrap();
             let (_, results) = settings.finish(&mut table, now, stored);
             let result = &results[0];
@@ -368,6 +395,36 @@ mod tests {
         assert_eq!(shown(&table, "app.a"), (Value::from("y"), "1.2".to_owned()));
         let again = settings.expose(&mut table, now, definition("app.a"), Value::from("x"));
         assert_eq!(*again.unwrap().borrow(), Value::from("y"));
+    }
+
+    /// [QST-26]
+    #[test]
+    fn without_a_store_a_request_that_comes_again_writes_nothing_either() {
+        let (mut settings, _stored) = Settings::new();
+        let (mut table, now) = (Table::new(1), Now::default());
+        settings.expose(&mut table, now, definition("app.a"), Value::from("x")).unwrap();
+        let mut set = |id, text| {
+            let stored = settings.apply(SetId(0), order(id, "app.a", text, None), now.wall);
+            let (_, results) = settings.finish(&mut table, now, stored.unwrap());
+            (results[0].clone(), shown(&table, "app.a").0)
+        };
+        let (first, _) = set(1, "y");
+        set(2, "z");
+        assert_eq!(set(1, "y"), (first, Value::from("z")));
+        assert_eq!(set(3, "y").1, Value::from("y"), "another request is carried out");
+    }
+
+    /// [QST-26]
+    #[test]
+    fn the_next_process_recalls_what_was_written() {
+        let folder = Folder::new("settings");
+        drop(store(&folder));
+        let recalled = recalled(&Store::open(folder.path()).unwrap());
+        let expected = |id, version: &str| RecalledSet {
+            request: (SenderId([1; 12]), id),
+            results: vec![(Outcome::Applied, version.parse().unwrap())],
+        };
+        assert_eq!(recalled, [expected(1, "1.1"), expected(2, "1.2")]);
     }
 
     #[tokio::test]

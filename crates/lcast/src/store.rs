@@ -271,6 +271,18 @@ impl Store {
         read().map_err(|source| classify(&self.path, source))
     }
 
+    /// What became of the newest requests, the oldest of them first: of so many operations at most,
+    /// and each request whole.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_outcomes(
+        &self,
+        max: usize,
+    ) -> Result<Vec<(RequestKey, Vec<Applied>)>, StoreError> {
+        newest_outcomes(&self.connection, max).map_err(|source| classify(&self.path, source))
+    }
+
     /// Applies a request, or says what became of it when it came before.
     ///
     /// # Errors
@@ -518,6 +530,34 @@ fn keep(
     Ok(())
 }
 
+/// The outcomes of one request are rows that follow each other, the first with position 0.
+fn newest_outcomes(
+    connection: &Connection,
+    max: usize,
+) -> Result<Vec<(RequestKey, Vec<Applied>)>, rusqlite::Error> {
+    let mut statement = connection.prepare(
+        "SELECT effect, incarnation, counter, position, sender, request FROM outcome \
+         ORDER BY id DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([signed(max as u64)])?;
+    let (mut outcomes, mut backwards) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        backwards.push(applied(row)?);
+        if row.get::<_, i64>(3)? == 0 {
+            let key = RequestKey { sender: row.get(4)?, request: number(row.get(5)?) };
+            outcomes.push((key, backwards.drain(..).rev().collect()));
+        }
+    }
+    outcomes.reverse();
+    Ok(outcomes)
+}
+
+/// What became of one change, from a row that begins with it.
+fn applied(row: &rusqlite::Row<'_>) -> Result<Applied, rusqlite::Error> {
+    let version = Version { incarnation: number(row.get(1)?), counter: number(row.get(2)?) };
+    Ok(Applied { effect: Effect::from_code(row.get(0)?), version })
+}
+
 fn remembered(
     transaction: &Transaction<'_>,
     key: &RequestKey,
@@ -526,11 +566,7 @@ fn remembered(
         "SELECT effect, incarnation, counter FROM outcome \
          WHERE sender = ?1 AND request = ?2 ORDER BY position",
     )?;
-    let rows = statement.query_map(params![key.sender, signed(key.request)], |row| {
-        let version = Version { incarnation: number(row.get(1)?), counter: number(row.get(2)?) };
-        Ok(Applied { effect: Effect::from_code(row.get(0)?), version })
-    })?;
-    rows.collect()
+    statement.query_map(params![key.sender, signed(key.request)], applied)?.collect()
 }
 
 fn remember(

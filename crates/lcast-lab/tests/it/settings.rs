@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use lcast_lab::{Answer, DEADLINE, Lab, Member, Process, Realm};
+use lcast_lab::{Answer, DEADLINE, Lab, Member, Process, Realm, wait_until};
 
 use crate::fleet::{CONFIG, Fleet};
 
@@ -178,6 +178,32 @@ fn a_setting_is_kept_or_not_known_across_kill_9() {
         }
         last = held.as_i64().unwrap();
     }
+}
+
+/// What was written makes the predicate false; that the agent died before it could say so does not
+/// turn the account into "no match". [QST-26]
+#[test]
+fn a_set_is_accounted_for_by_the_process_after_the_one_that_wrote_it() {
+    let mut fleet = Fleet::new(1, 1, CONFIG);
+    let reader = fleet.realm.issue(&Member::client("reader"));
+    let spare = fleet.lab.host(2);
+    let switch = fleet.lab.switch();
+    let deaf = "table bridge deaf { chain f { type filter hook forward priority 0;\n\
+                oifname h0s0 ip6 nexthdr udp drop\n}\n}\n";
+    switch.command("nft").args(["-f", "-"]).input(deaf).ok();
+    let set = fleet.realm.admin("set app.limit=7 --timeout 20s --json --where");
+    let mut set = set.arg("app.limit != 7").start();
+    wait_until("the value to be written", DEADLINE, || {
+        let words = format!("get app.limit --json --credential {reader}");
+        let answer = Answer::read(spare.librecast(&words).run());
+        answer.count("answered") == 1 && answer.value("web1", "app.limit") == 7
+    });
+    fleet.agent("web1").kill();
+    fleet.agent("web1").start();
+    switch.command("nft").args(["delete", "table", "bridge", "deaf"]).ok();
+    let answer = Answer::read(set.wait(DEADLINE));
+    answer.check(0, &[("answered", 1)]);
+    assert_eq!(answer.replies()["web1"]["result"], "applied", "{}", answer.output);
 }
 
 /// A node's own policy is named as what it is, to who has all rights in the realm too. [SEC-50]

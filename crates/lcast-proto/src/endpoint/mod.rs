@@ -171,7 +171,8 @@ impl Endpoint {
     /// The control group is joined by the first output.
     pub fn new(config: Config, credential: Arc<Credential>, seed: [u8; 32], now: Now) -> Self {
         let software = clip(&config.software, Config::SOFTWARE_LENGTH_MAX).into();
-        let config = Config { software, ..config };
+        let mut config = Config { software, ..config };
+        let recalled = std::mem::take(&mut config.recalled);
         let mut random = Random::from_seed(seed);
         let own = credential.certificate().clone();
         let sender = SenderId::of(&own.id(), random.bytes());
@@ -218,7 +219,7 @@ impl Endpoint {
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),
             repeats: Repeats::default(),
-            answering: Answering::default(),
+            answering: Answering::new(now.instant, recalled),
             pulls: Pulls::default(),
             serving: Serving::default(),
             held: Held::default(),

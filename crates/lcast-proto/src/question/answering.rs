@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod recalled;
 mod refused;
 mod task;
 
@@ -14,13 +15,15 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::recalled::RECALLED_MAX;
+use self::recalled::Recalled;
 use self::refused::Refused;
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
 use super::budget::{Budget, STEPS_OF_REGEX, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
 use super::report::{ErrorCode, RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
-use super::{DEADLINE_MAX, SampleId, SetId, SetOrder, Wanted, Way};
+use super::{DEADLINE_MAX, RecalledSet, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
 use crate::select::{Pattern, Predicate, Selector, TreeError, encoded_size_of};
 use crate::stats::Dropped;
@@ -67,6 +70,8 @@ pub struct Answering {
     timers: BTreeSet<(Instant, (SenderId, u64))>,
     /// Writes that were refused, and are not carried out when they come again. [QST-26]
     refused: Refused,
+    /// Sets that an earlier process wrote, and that are not judged again. [QST-26]
+    recalled: Recalled,
     serial: u64,
     acts: VecDeque<Act>,
     kept_bytes: usize,
@@ -218,6 +223,7 @@ impl Default for Answering {
             heard: BTreeMap::new(),
             timers: BTreeSet::new(),
             refused: Refused::default(),
+            recalled: Recalled::default(),
             serial: 0,
             acts: VecDeque::new(),
             kept_bytes: 0,
@@ -230,6 +236,12 @@ impl Default for Answering {
 }
 
 impl Answering {
+    /// A node that has heard nothing, and whose earlier processes wrote these sets, the newest
+    /// last.
+    pub fn new(now: Instant, recalled: Vec<RecalledSet>) -> Self {
+        Self { recalled: Recalled::new(now, recalled), ..Self::default() }
+    }
+
     /// Leases of watchers.
     pub fn leases(&self) -> usize {
         self.watched.len()
@@ -307,6 +319,10 @@ impl Answering {
         let patterns = frame.patterns.iter().map(|it| Cbor::from(it.as_str())).collect();
         if let Err(error) = encoded_size_of(&frame.selector, &Cbor::Array(patterns)) {
             self.refuse(now, &asked, RefusalReason::Selector, &error.to_string());
+            return;
+        }
+        if let Some(answer) = self.recalled.answer(now.instant, &key, frame.set.as_ref()) {
+            self.answer_recalled(now, own.id(), &asked, answer);
             return;
         }
         let Asked { asker, forgotten, .. } = asked;
@@ -416,17 +432,32 @@ impl Answering {
         };
         let keep = frame.remaining.saturating_add(KEPT_FOR).min(longest);
         let task = Box::new(Task { asker: asker.clone(), selector, work });
-        let heard = Heard {
-            asker: asker.id(),
-            way,
-            by_group: frame.by_group,
-            round: frame.round,
-            repeat_at: None,
-            forget_at: now.instant + keep,
-            step: Step::Waiting { due, task },
-            timer: None,
-        };
-        let key = (sender, frame.request);
+        self.hear(&back, now.instant + keep, None, Step::Waiting { due, task });
+    }
+
+    /// Says in its slot what an earlier process of this node did about a set: permission and
+    /// predicate were judged then. [QST-26]
+    fn answer_recalled(&mut self, now: Now, own: NodeId, asked: &Asked<'_>, answer: Answer) {
+        let back = Back::of(now.instant, asked);
+        let frame = &asked.frame;
+        let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
+        let slot = slot.saturating_sub(asked.waited);
+        if slot > frame.remaining {
+            self.reply(back.to, back.way, back.request, Answer::Pending, back.by_group);
+        } else if !self.make_room(&back.member) {
+            self.reply(back.to, back.way, back.request, answer, back.by_group);
+        } else {
+            let keep = frame.remaining.saturating_add(KEPT_FOR).min(SET_REMEMBERED_FOR_MAX);
+            let step = Step::Answered { answer, kept: None };
+            self.hear(&back, now.instant + keep, Some(now.instant + slot), step);
+        }
+    }
+
+    /// Remembers a question.
+    fn hear(&mut self, back: &Back, forget_at: Instant, repeat_at: Option<Instant>, step: Step) {
+        let &Back { to, member: asker, way, request, round, by_group, .. } = back;
+        let heard = Heard { asker, way, by_group, round, repeat_at, forget_at, step, timer: None };
+        let key = (to, request);
         self.heard.insert(key, heard);
         self.schedule(key);
     }

@@ -22,6 +22,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::report::SetOutcome;
 use crate::name::Name;
 use crate::select::{Pattern, Predicate, Selector, SizeError};
 use crate::value::Value;
@@ -207,6 +208,15 @@ pub struct SetOrder {
     pub if_version: Option<Version>,
     /// Only say what would happen.
     pub dry_run: bool,
+}
+
+/// What became of a set that an earlier process of this node wrote. [QST-26]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecalledSet {
+    /// The asker's process and its request.
+    pub request: (SenderId, u64),
+    /// What became of each setting, in the order of the request, and the version held afterwards.
+    pub results: Vec<(SetOutcome, Version)>,
 }
 
 /// Why a question was not asked. Nothing was sent.

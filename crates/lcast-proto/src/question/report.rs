@@ -316,6 +316,19 @@ impl SetOutcome {
 }
 
 impl SetOutcome {
+    /// The result of a setting that came out so, as its node tells it.
+    pub fn result(self, name: String, version: Version) -> SetResult {
+        let message = match self {
+            Self::Conflict => "another version is held",
+            Self::Applied
+            | Self::Unchanged
+            | Self::Invalid
+            | Self::NoSuchVariable
+            | Self::Storage => "",
+        };
+        SetResult { name, outcome: self, message: message.to_owned(), version: Some(version) }
+    }
+
     const ALL: [Self; 6] = [
         Self::Applied,
         Self::Unchanged,

@@ -117,6 +117,27 @@ fn outcomes_are_forgotten_after_two_days() {
     }
 }
 
+/// [QST-26]
+#[test]
+fn the_newest_outcomes_are_told_in_order_and_each_whole() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let writes = [
+        request(1, &[("app.a", "x", None), ("app.b", "x", None)]),
+        request(u64::MAX, &[("app.a", "y", None), ("app.b", "x", None)]),
+        request(2, &[("app.a", "z", version("0.0"))]),
+    ];
+    let mut expected = Vec::new();
+    for write in writes {
+        expected.push((write.key.clone(), store.apply(&write).unwrap().applied));
+    }
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.newest_outcomes(5).unwrap(), expected);
+    assert_eq!(store.newest_outcomes(4).unwrap(), expected[1..], "half of one is none");
+    assert_eq!(store.newest_outcomes(0).unwrap(), []);
+}
+
 #[test]
 fn the_oldest_outcomes_make_room() {
     let folder = Folder::new("store");

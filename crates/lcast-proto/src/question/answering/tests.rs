@@ -4,13 +4,14 @@ use super::*;
 use crate::keys::authority::Authority;
 use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
-use crate::keys::policy::Policy;
+use crate::keys::policy::{Narrowing, Policy};
 use crate::keys::subject::{Kind, Labels, Roles, Subject};
 use crate::question::evaluate::{ASSIGNMENTS_MAX, SKEW_MAX};
+use crate::question::report::SetOutcome;
 use crate::random::Random;
 use crate::time::Timestamp;
 use crate::value::{Type, Value};
-use crate::variable::{Assigned, Constraint, Definition, Table, Update};
+use crate::variable::{Assigned, Constraint, Definition, Table, Update, Version};
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Announcement, SetFrame};
 use crate::wire::wanted::Wanted;
@@ -599,6 +600,57 @@ fn a_write_that_was_refused_for_want_of_room_stays_refused() {
     assert!(bench.answering.is_empty());
     let sets = bench.sets;
     assert_eq!(bench.hear(QuestionFrame { round: 2, ..bench.set(5_000, 1) }), first);
+    assert_eq!(bench.sets, sets);
+}
+
+/// The agent died between the write and the reply: what it wrote makes the predicate false, and the
+/// policy may be another since. [QST-26]
+#[test]
+fn a_set_that_an_earlier_process_wrote_is_not_judged_again() {
+    let mut bench = bench();
+    let version = Version { incarnation: 1, counter: 1 };
+    let results = vec![(SetOutcome::Applied, version)];
+    let recalled = RecalledSet { request: (SenderId([1; 12]), 7), results };
+    bench.answering = Answering::new(bench.now.instant, vec![recalled]);
+    bench.policy =
+        Policy::narrowed(Narrowing { setters: Some(Vec::new()), ..Narrowing::default() });
+    bench.hold_a_text();
+    let selector = bench.judged(7, "app.text == \"\"").0.selector;
+    let set = |bench: &Bench, request, round| QuestionFrame {
+        selector: selector.clone(),
+        round,
+        ..bench.set(request, 1)
+    };
+    let result = SetOutcome::Applied.result("app.text".to_owned(), version);
+    let said = [Answer::Set(vec![evaluate::set_result(&result)])];
+    let window = Duration::from_millis(100);
+    let slot = slot(&bench.own.id(), 7, 3, window);
+    assert_eq!(bench.hear(QuestionFrame { window, ..set(&bench, 7, 3) }), []);
+    assert_eq!(bench.pass(slot), said);
+    assert_eq!(bench.hear(set(&bench, 7, 3)), [], "the same round again");
+    assert_eq!(bench.hear(set(&bench, 7, 4)), said);
+    let late = QuestionFrame { window, remaining: Duration::ZERO, ..set(&bench, 7, 5) };
+    assert_eq!((bench.hear(late), bench.pass(window)), (vec![], said.to_vec()));
+    let refused = bench.hear(set(&bench, 8, 1));
+    assert!(matches!(refused[..], [Answer::Refused(..)]), "{refused:?}");
+    assert_eq!(bench.sets, 0);
+}
+
+/// [QST-26]
+#[test]
+fn a_set_that_an_earlier_process_wrote_is_told_also_where_there_is_no_room() {
+    let mut bench = bench();
+    let results = vec![(SetOutcome::Unchanged, Version { incarnation: 1, counter: 1 })];
+    let recalled = RecalledSet { request: (SenderId([1; 12]), 7_000), results };
+    bench.answering = Answering::new(bench.now.instant, vec![recalled]);
+    for request in 0..REMEMBERED_MAX as u64 {
+        assert_eq!(bench.hear(bench.set(request, 1)), [], "{request}");
+    }
+    let (answers, sets) = (bench.hear(bench.set(7_000, 2)), bench.sets);
+    assert!(matches!(answers[..], [Answer::Set(_)]), "{answers:?}");
+    let window = Duration::from_secs(1);
+    let late = QuestionFrame { window, remaining: Duration::ZERO, ..bench.set(7_000, 1) };
+    assert_eq!(bench.hear(late), [Answer::Pending]);
     assert_eq!(bench.sets, sets);
 }
 
