@@ -8,6 +8,7 @@ mod base64;
 use std::collections::BTreeMap;
 
 use lcast::ChangedValue;
+use lcast_proto::presence::State;
 use lcast_proto::question::report::{
     Class, EmptyReason, Outcome, Reply, ReplyValue, Report, SetResult, UnheardNode,
 };
@@ -251,10 +252,12 @@ fn nodes(report: &Report) -> Json {
 }
 
 fn unheard(it: &UnheardNode) -> Json {
+    // Who was heard by an earlier command alone is not known to be there, nor to be gone.
+    let is_known = it.state != State::Never || it.last_heard.is_none();
     let mut node = json!({
         "node": it.node,
         "last_heard": it.last_heard.map_or(Json::Null, timestamp),
-        "state": it.state.as_str(),
+        "state": is_known.then(|| it.state.as_str()),
     });
     if it.outcome_unknown {
         node["outcome"] = Json::from("unknown");
@@ -264,7 +267,6 @@ fn unheard(it: &UnheardNode) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use lcast_proto::presence::State;
     use lcast_proto::question::report::{
         ErrorCode, Failure as NodeFailure, Refusal, RefusalReason, SetOutcome,
     };
@@ -338,6 +340,8 @@ mod tests {
         let never = json!({"node": "web3", "last_heard": null, "state": "never"});
         assert_eq!(node(None, false), never);
         assert_eq!(node(None, true)["outcome"], "unknown");
+        let earlier = node(Some(Timestamp::from_millis(0)), false);
+        assert_eq!(earlier["state"], Json::Null);
     }
 
     /// The contract: "set replies carry result", `refused` is one of its words.

@@ -331,8 +331,10 @@ fn read_config(
 ) -> Result<Config, Failure> {
     let beside = folder.map(RealmFolder::agent_config).filter(|path| path.exists());
     let Some(path) = named.map(Path::to_owned).or(beside) else {
+        tracing::info!("no configuration is read; name one by --config");
         return Ok(Config::default());
     };
+    tracing::info!(path = %path.display(), "the configuration");
     let (bytes, metadata) = lcast::file::read_with_metadata(&path, CONFIG_LENGTH_MAX)
         .map_err(|error| Failure::usage(lcast::file::failure(&path, &error)))?;
     let text = String::from_utf8(bytes)
