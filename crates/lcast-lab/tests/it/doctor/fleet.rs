@@ -178,6 +178,11 @@ fn a_switch_forgets_who_listens() {
     // knows, as real switches do. Its table counts while it believes in a querier: it heard one,
     // and the hosts did not.
     filter(&fleet, "icmpv6 type mld-listener-query drop;");
+    // A report that an agent's host sends late is not heard either.
+    let reports = "table bridge fault { chain r { type filter hook prerouting priority -300; \
+                   iifname { h1s0, h2s0, h3s0 } \
+                   icmpv6 type { mld-listener-report, mld2-listener-report } drop; }; }";
+    switch.command("nft").args(["-f", "-"]).input(reports).ok();
     let line = "ip address add fe80::ffff/64 dev br0 nodad; \
                 ip link set br0 type bridge mcast_snooping 1 mcast_querier_interval 1500; \
                 for i in 0 1 2 3; do bridge link set dev h${i}s0 mcast_flood off; \
