@@ -292,9 +292,10 @@ fn refresher(
                 apply_to(table, now, sampler.tick(now));
                 return;
             }
-            Some(wanted) if last.0 == *wanted => last.1,
             Some(wanted) => {
-                last = (wanted.clone(), Families::of_wanted(wanted));
+                if last.0 != *wanted {
+                    last = (wanted.clone(), Families::of_wanted(wanted));
+                }
                 last.1
             }
         };
@@ -348,19 +349,18 @@ fn read_config(
 /// Whoever can change the configuration can run commands as the agent's user: a warning, and where
 /// one that is another user's, or that everybody can write, has commands, a refusal.
 fn check_owner(path: &Path, metadata: &Metadata, config: &Config) -> Result<(), Failure> {
-    let warning = owner::warning_of("the configuration", path, metadata);
-    let runs = config.variables.iter().any(|it| matches!(it.source, Source::Command(_)));
-    match warning {
-        Some(warning) if runs && owner::is_foreign(metadata) => {
-            let message = "it has commands, and the agent runs none of another user's";
-            return Err(Failure::usage(format!("{warning}; {message}")));
+    if let Some(warning) = owner::warning_of("the configuration", path, metadata) {
+        let runs = config.variables.iter().any(|it| matches!(it.source, Source::Command(_)));
+        let whose = match (owner::is_foreign(metadata), owner::is_everybodys(metadata)) {
+            (true, _) => Some("none of another user's"),
+            (false, true) => Some("none that everybody can write"),
+            (false, false) => None,
+        };
+        if let Some(whose) = whose.filter(|_| runs) {
+            let message = format!("{warning}; it has commands, and the agent runs {whose}");
+            return Err(Failure::usage(message));
         }
-        Some(warning) if runs && owner::is_everybodys(metadata) => {
-            let message = "it has commands, and the agent runs none that everybody can write";
-            return Err(Failure::usage(format!("{warning}; {message}")));
-        }
-        Some(warning) => tracing::warn!("{warning}"),
-        None => {}
+        tracing::warn!("{warning}");
     }
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
     if let Some(warning) =

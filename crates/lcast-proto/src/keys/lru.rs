@@ -38,6 +38,11 @@ impl<K: Ord + Clone, V> Lru<K, V> {
         self.slots.get(self.oldest as usize).map(|slot| (&slot.key, &slot.value))
     }
 
+    /// The value of a key, not counted as a use.
+    pub(super) fn peek(&self, key: &K) -> Option<&V> {
+        self.places.get(key).map(|place| &self.slots[*place as usize].value)
+    }
+
     /// The value of a key, which becomes the one used last.
     pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
         let place = *self.places.get(key)?;
@@ -155,6 +160,7 @@ mod tests {
                     assert_eq!(map.insert(key, step), evicted, "{step}");
                 }
                 2 => {
+                    assert_eq!(map.peek(&key).copied(), at.map(|at| list[at].1), "{step}");
                     let found = at.map(|at| list.remove(at));
                     list.extend(found);
                     assert_eq!(map.get(&key).copied(), found.map(|it| it.1), "{step}");

@@ -85,17 +85,17 @@ impl ReplayWindows {
     }
 
     /// Whether a packet told at this time may be one that was taken before, under a window that is
-    /// forgotten. Changes nothing but what is remembered for longer.
+    /// forgotten. Changes nothing.
     ///
     /// # Errors
     /// When it cannot be told from a replay.
     pub fn check_told(
-        &mut self,
+        &self,
         member: NodeId,
         sender: SenderId,
         told: Timestamp,
     ) -> Result<(), ReplayError> {
-        let late = self.floors.get(&member).is_some_and(|floor| told <= *floor);
+        let late = self.floors.peek(&member).is_some_and(|floor| told <= *floor);
         if late && !self.contains(member, sender) { Err(ReplayError::TooOld) } else { Ok(()) }
     }
 
@@ -129,8 +129,8 @@ impl ReplayWindows {
             let told = told.ok_or(ReplayError::TooOld)?;
             self.windows.remove(&idle);
             let floor = told.saturating_sub(Self::DISORDER);
-            let before = self.floors.get(&member).copied();
-            self.floors.insert(member, before.map_or(floor, |before| before.max(floor)));
+            let before = self.floors.peek(&member).copied().unwrap_or(floor);
+            self.floors.insert(member, before.max(floor));
         }
         self.windows.insert(key, Window::new(number));
         Ok(())

@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod kept;
 mod recalled;
 mod refused;
 mod task;
@@ -15,13 +16,14 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::kept::Kept;
 pub use self::recalled::RECALLED_MAX;
 use self::recalled::Recalled;
 use self::refused::Refused;
 use self::task::{Done, Task, Watch, Work, slot, watched_from};
 use super::budget::{Budget, STEPS_OF_REGEX, STEPS_PER_SECOND_MAX, Shares};
 use super::evaluate::{self, Node};
-use super::report::{ErrorCode, RefusalReason, SetResult};
+use super::report::{RefusalReason, SetResult};
 use super::watched::{self, Renewal, Subscription, TooMany, WatchAct, Watched};
 use super::{DEADLINE_MAX, RecalledSet, SampleId, SetId, SetOrder, Wanted, Way};
 use crate::keys::certificate::Certificate;
@@ -132,6 +134,14 @@ pub struct Asked<'a> {
     pub frame: QuestionFrame,
 }
 
+impl Asked<'_> {
+    /// How long until this node's slot. [QST-22]
+    fn slot(&self, own: &NodeId) -> Duration {
+        let QuestionFrame { request, round, window, .. } = self.frame;
+        slot(own, request, round, window.min(WINDOW_MAX)).saturating_sub(self.waited)
+    }
+}
+
 /// Where the answer to a question goes.
 struct Back {
     to: SenderId,
@@ -140,17 +150,19 @@ struct Back {
     request: u64,
     round: u16,
     by_group: bool,
-    /// Until when the refusal of a write is remembered.
-    set_until: Option<Instant>,
+    is_set: bool,
+    /// Until when it is remembered.
+    until: Instant,
 }
 
 impl Back {
     fn of(now: Instant, asked: &Asked<'_>) -> Self {
         let QuestionFrame { request, round, by_group, remaining, verb, .. } = asked.frame;
-        let member = asked.asker.id();
-        let until = now + remaining.saturating_add(KEPT_FOR).min(SET_REMEMBERED_FOR_MAX);
-        let set_until = (verb == VerbCode::Set).then_some(until);
-        Self { to: asked.sender, member, way: asked.way, request, round, by_group, set_until }
+        let &Asked { sender: to, asker, way, .. } = asked;
+        let is_set = verb == VerbCode::Set;
+        let longest = if is_set { SET_REMEMBERED_FOR_MAX } else { REMEMBERED_FOR_MAX };
+        let until = now + remaining.saturating_add(KEPT_FOR).min(longest);
+        Self { to, member: asker.id(), way, request, round, by_group, is_set, until }
     }
 }
 
@@ -202,12 +214,6 @@ enum Step {
     Setting { id: SetId, pending_at: Option<Instant> },
     /// The answer is known.
     Answered { answer: Answer, kept: Option<Kept> },
-}
-
-/// A large reply, kept for pulling.
-struct Kept {
-    bytes: Arc<[u8]>,
-    until: Instant,
 }
 
 impl std::fmt::Debug for Heard {
@@ -297,16 +303,14 @@ impl Answering {
                 heard.round = frame.round;
                 heard.way = asked.way;
                 heard.by_group = frame.by_group;
-                let window = frame.window.min(WINDOW_MAX);
-                let slot = slot(&own.id(), frame.request, frame.round, window);
-                heard.repeat_at = Some(now.instant + slot.saturating_sub(asked.waited));
+                heard.repeat_at = Some(now.instant + asked.slot(&own.id()));
                 self.schedule(key);
             }
             return;
         }
-        let refused = self.refused.answer(now.instant, &key, &asked.asker.id());
-        if let Some(Answer::Refused(code, message)) = refused.cloned() {
-            self.refuse(now, &asked, RefusalReason::from_code(code), &message);
+        let refused = self.refused.why(now.instant, &key, &asked.asker.id());
+        if let Some((reason, message)) = refused.cloned() {
+            self.refuse(now, &asked, reason, &message);
             return;
         }
         let Ok((mut selector, predicate)) = Selector::without_predicate(&frame.selector) else {
@@ -376,8 +380,7 @@ impl Answering {
             self.watched.end(key, asker.id());
             return lease.is_zero();
         }
-        let window = frame.window.min(WINDOW_MAX);
-        let slot = slot(&node.certificate.id(), frame.request, frame.round, window);
+        let slot = asked.slot(&node.certificate.id());
         let renewal = Renewal { member: asker.id(), way: *way, lease, slot };
         if terms.renewal && self.watched.renew(now.instant, key, renewal) {
             return true;
@@ -391,9 +394,8 @@ impl Answering {
     /// Plans the answer to a permitted question in its slot. [QST-22]
     fn accept(&mut self, now: Now, own: NodeId, asked: Asked<'_>, selector: Selector) {
         let back = Back::of(now.instant, &asked);
-        let Asked { sender, asker, way, waited, frame, .. } = asked;
-        let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
-        let slot = slot.saturating_sub(waited);
+        let slot = asked.slot(&own);
+        let Asked { sender, asker, way, frame, .. } = asked;
         let due = now.instant + slot;
         let work = match frame.verb {
             VerbCode::Get | VerbCode::Watch => {
@@ -426,36 +428,28 @@ impl Answering {
             self.refuse_as(now, &back, RefusalReason::Busy, message);
             return;
         }
-        let longest = match work {
-            Work::Set(_) => SET_REMEMBERED_FOR_MAX,
-            Work::Get(_) | Work::Here | Work::Watch(_) => REMEMBERED_FOR_MAX,
-        };
-        let keep = frame.remaining.saturating_add(KEPT_FOR).min(longest);
         let task = Box::new(Task { asker: asker.clone(), selector, work });
-        self.hear(&back, now.instant + keep, None, Step::Waiting { due, task });
+        self.hear(&back, None, Step::Waiting { due, task });
     }
 
     /// Says in its slot what an earlier process of this node did about a set: permission and
     /// predicate were judged then. [QST-26]
     fn answer_recalled(&mut self, now: Now, own: NodeId, asked: &Asked<'_>, answer: Answer) {
         let back = Back::of(now.instant, asked);
-        let frame = &asked.frame;
-        let slot = slot(&own, frame.request, frame.round, frame.window.min(WINDOW_MAX));
-        let slot = slot.saturating_sub(asked.waited);
-        if slot > frame.remaining {
+        let slot = asked.slot(&own);
+        if slot > asked.frame.remaining {
             self.reply(back.to, back.way, back.request, Answer::Pending, back.by_group);
         } else if !self.make_room(&back.member) {
             self.reply(back.to, back.way, back.request, answer, back.by_group);
         } else {
-            let keep = frame.remaining.saturating_add(KEPT_FOR).min(SET_REMEMBERED_FOR_MAX);
             let step = Step::Answered { answer, kept: None };
-            self.hear(&back, now.instant + keep, Some(now.instant + slot), step);
+            self.hear(&back, Some(now.instant + slot), step);
         }
     }
 
     /// Remembers a question.
-    fn hear(&mut self, back: &Back, forget_at: Instant, repeat_at: Option<Instant>, step: Step) {
-        let &Back { to, member: asker, way, request, round, by_group, .. } = back;
+    fn hear(&mut self, back: &Back, repeat_at: Option<Instant>, step: Step) {
+        let &Back { to, member: asker, way, request, round, by_group, until: forget_at, .. } = back;
         let heard = Heard { asker, way, by_group, round, repeat_at, forget_at, step, timer: None };
         let key = (to, request);
         self.heard.insert(key, heard);
@@ -562,11 +556,11 @@ impl Answering {
         if !shares.takes(now.instant, back.member) {
             return;
         }
-        let answer = Answer::Refused(reason.code(), message.to_owned());
-        if let Some(until) = back.set_until {
-            let key = (back.to, back.request);
-            self.refused.remember(now.instant, key, back.member, (answer.clone(), until));
+        if back.is_set {
+            let (key, why) = ((back.to, back.request), (reason, message.to_owned()));
+            self.refused.remember(now.instant, key, back.member, (why, back.until));
         }
+        let answer = Answer::Refused(reason.code(), message.to_owned());
         self.reply(back.to, back.way, back.request, answer, back.by_group);
         if back.round > 1
             && let Some(Act::Reply(reply)) = self.acts.back_mut()
@@ -648,14 +642,15 @@ impl Answering {
     /// refused, and forgotten; what only reads is looked at anew when it comes again. [QST-46]
     fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
         let Some(heard) = self.heard.get(&key) else { return false };
-        let &Heard { asker: member, way, by_group, round, forget_at, .. } = heard;
-        let set_until = heard.is_set().then_some(forget_at);
+        let &Heard { asker: member, way, by_group, round, forget_at: until, .. } = heard;
+        let is_set = heard.is_set();
         if self.evaluations.ready_at(&member) <= now.instant {
             return false;
         }
         self.forget(&key);
         self.acts.push_back(Act::Drop(Dropped::Costly));
-        let back = Back { to: key.0, member, way, request: key.1, round, by_group, set_until };
+        let (to, request) = key;
+        let back = Back { to, member, way, request, round, by_group, is_set, until };
         self.refuse_as(now, &back, RefusalReason::Busy, COSTLY);
         true
     }
@@ -763,90 +758,6 @@ impl Answering {
         self.reply(key.0, way, key.1, answer, by_group);
         if let Some(Act::Reply(reply)) = self.acts.back_mut() {
             reply.introduce = again;
-        }
-    }
-
-    /// Values within the reply, or announced and kept when they are too many. [QST-30]
-    fn answer_values(
-        &mut self,
-        key: (SenderId, u64),
-        now: Now,
-        watched: Option<u64>,
-        bytes: Vec<u8>,
-    ) {
-        if bytes.len() <= INLINE_MAX {
-            self.answer(key, watched_from(watched, Answer::Values(bytes)));
-            return;
-        }
-        if !self.make_room_for_bytes(key, bytes.len()) {
-            // Who is answered with an error has no lease. [WAT-1]
-            if let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) {
-                self.watched.end(key, asker);
-            }
-            let message = "too many large replies at once; ask again or for less".to_owned();
-            self.answer(key, Answer::Error(ErrorCode::Limit.code(), message));
-            return;
-        }
-        let total = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.kept_bytes += bytes.len();
-        self.answer(key, watched_from(watched, Answer::Announced(total)));
-        if let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) {
-            *kept = Some(Kept { bytes: bytes.into(), until: now.instant + KEPT_FOR });
-        }
-    }
-
-    /// Makes room for a large reply: whoever keeps more than its asker would loses one, the
-    /// greediest first, the one unpulled for longest. Whether there is room. [QST-31]
-    fn make_room_for_bytes(&mut self, key: (SenderId, u64), length: usize) -> bool {
-        let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) else { return false };
-        while self.kept_bytes + length > KEPT_BYTES_MAX {
-            let mut kept: BTreeMap<NodeId, usize> = BTreeMap::new();
-            for (member, reply) in self.all_kept().map(|(_, member, reply)| (member, reply)) {
-                *kept.entry(member).or_default() += reply.bytes.len();
-            }
-            let own = kept.get(&asker).copied().unwrap_or_default() + length;
-            let greediest = kept.into_iter().max_by_key(|(_, bytes)| *bytes);
-            let Some((member, _)) = greediest.filter(|(_, bytes)| *bytes > own) else {
-                return false;
-            };
-            let theirs = self.all_kept().filter(|(_, of, _)| *of == member);
-            let oldest = theirs.min_by_key(|(_, _, reply)| reply.until).map(|(key, ..)| key);
-            let Some(oldest) = oldest else { return false };
-            self.drop_kept(oldest);
-        }
-        true
-    }
-
-    /// The large replies kept, and for whom.
-    fn all_kept(&self) -> impl Iterator<Item = ((SenderId, u64), NodeId, &Kept)> {
-        self.heard.iter().filter_map(|(key, heard)| match &heard.step {
-            Step::Answered { kept, .. } => Some((*key, heard.asker, kept.as_ref()?)),
-            Step::Waiting { .. } | Step::Sampling { .. } | Step::Setting { .. } => None,
-        })
-    }
-
-    /// Keeps a large reply no longer: asked again, its question is evaluated anew.
-    fn drop_kept(&mut self, key: (SenderId, u64)) {
-        let Some(Heard { step: Step::Answered { kept, .. }, .. }) = self.heard.get_mut(&key) else {
-            return;
-        };
-        if let Some(gone) = kept.take() {
-            self.kept_bytes -= gone.bytes.len();
-        }
-        self.schedule(key);
-    }
-
-    /// A large reply, for a pull by the process that asked.
-    pub fn kept(&mut self, now: Instant, sender: SenderId, request: u64) -> Option<Arc<[u8]>> {
-        match &mut self.heard.get_mut(&(sender, request))?.step {
-            Step::Answered { kept: Some(kept), .. } => {
-                kept.until = now + KEPT_FOR;
-                Some(kept.bytes.clone())
-            }
-            Step::Answered { kept: None, .. }
-            | Step::Waiting { .. }
-            | Step::Sampling { .. }
-            | Step::Setting { .. } => None,
         }
     }
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::question::report::RefusalReason;
 use crate::time::Instant;
-use crate::wire::frame::Answer;
 use crate::wire::id::{NodeId, SenderId};
 
 /// Refused writes remembered at once. [QST-27]
@@ -21,20 +21,20 @@ pub(super) struct Refused {
 #[derive(Debug)]
 struct Refusal {
     member: NodeId,
-    answer: Answer,
+    why: (RefusalReason, String),
     until: Instant,
 }
 
 impl Refused {
-    /// What a write of this member was refused with.
-    pub(super) fn answer(
+    /// Why a write of this member was refused, and what was said of it.
+    pub(super) fn why(
         &self,
         now: Instant,
         key: &(SenderId, u64),
         member: &NodeId,
-    ) -> Option<&Answer> {
+    ) -> Option<&(RefusalReason, String)> {
         let refusal = self.refused.get(key)?;
-        (refusal.member == *member && refusal.until > now).then_some(&refusal.answer)
+        (refusal.member == *member && refusal.until > now).then_some(&refusal.why)
     }
 
     /// Remembers a refusal that leaves. When there are too many, whoever has most of them loses
@@ -44,13 +44,13 @@ impl Refused {
         now: Instant,
         key: (SenderId, u64),
         member: NodeId,
-        (answer, until): (Answer, Instant),
+        (why, until): ((RefusalReason, String), Instant),
     ) {
         self.refused.retain(|_, it| it.until > now);
         if self.refused.len() >= REFUSED_MAX && !self.refused.contains_key(&key) {
             self.forget_one();
         }
-        self.refused.insert(key, Refusal { member, answer, until });
+        self.refused.insert(key, Refusal { member, why, until });
     }
 
     fn forget_one(&mut self) {
@@ -79,21 +79,21 @@ mod tests {
         let (greedy, other) = (NodeId([1; 16]), NodeId([2; 16]));
         let now = Instant::from_micros(1_000_000);
         let until = |number: u64| now + Duration::from_millis(1_000 + number);
-        let answer = |number: u64| Answer::Refused(6, number.to_string());
+        let why = |number: u64| (RefusalReason::Busy, number.to_string());
         let mut refused = Refused::default();
         let sender = SenderId([1; 12]);
-        refused.remember(now, (SenderId([2; 12]), 0), other, (answer(0), until(0)));
+        refused.remember(now, (SenderId([2; 12]), 0), other, (why(0), until(0)));
         for number in 0..REFUSED_MAX as u64 {
-            refused.remember(now, (sender, number), greedy, (answer(number), until(number)));
+            refused.remember(now, (sender, number), greedy, (why(number), until(number)));
         }
         assert_eq!(refused.refused.len(), REFUSED_MAX);
-        assert_eq!(refused.answer(now, &(sender, 0), &greedy), None);
-        assert_eq!(refused.answer(now, &(sender, 1), &greedy), Some(&answer(1)));
-        assert_eq!(refused.answer(now, &(sender, 1), &other), None, "it is not theirs");
-        assert_eq!(refused.answer(now, &(SenderId([2; 12]), 0), &other), Some(&answer(0)));
+        assert_eq!(refused.why(now, &(sender, 0), &greedy), None);
+        assert_eq!(refused.why(now, &(sender, 1), &greedy), Some(&why(1)));
+        assert_eq!(refused.why(now, &(sender, 1), &other), None, "it is not theirs");
+        assert_eq!(refused.why(now, &(SenderId([2; 12]), 0), &other), Some(&why(0)));
         let later = now + Duration::from_secs(5);
-        assert_eq!(refused.answer(later, &(sender, 1), &greedy), None);
-        refused.remember(later, (sender, 5_000), greedy, (answer(0), later));
+        assert_eq!(refused.why(later, &(sender, 1), &greedy), None);
+        refused.remember(later, (sender, 5_000), greedy, (why(0), later));
         assert_eq!(refused.refused.len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use crate::keys::members::MemberEdit;
 use crate::keys::policy::{Narrowing, Policy};
 use crate::keys::subject::{Kind, Labels, Roles, Subject};
 use crate::question::evaluate::{ASSIGNMENTS_MAX, SKEW_MAX};
-use crate::question::report::SetOutcome;
+use crate::question::report::{ErrorCode, SetOutcome};
 use crate::random::Random;
 use crate::time::Timestamp;
 use crate::value::{Type, Value};
