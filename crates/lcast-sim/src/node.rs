@@ -40,6 +40,8 @@ pub struct Node {
     pub(crate) asker: Option<Asker>,
     pub(crate) incarnation: u64,
     pub(crate) paused: bool,
+    /// Whether it is saying goodbye.
+    pub(crate) leaving: bool,
     pub(crate) skew_ms: i64,
     pub(crate) origin: Duration,
     pub(crate) inbox: VecDeque<Packet>,

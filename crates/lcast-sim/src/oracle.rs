@@ -175,6 +175,11 @@ fn packets(world: &World, asked: &Asked, report: &Report, wrong: &mut Vec<String
     if asked.to_one.contains_key(&1) {
         wrong.push("round 1 poked nodes".to_owned());
     }
+    // Who says goodbye ends its watches, also those whose question is still open. [WAT-7]
+    let ends = asked.lease_ends;
+    if ends > u32::from(world.node(asked.asker).leaving) {
+        wrong.push(format!("its leases were ended by {ends} packets while it was open"));
+    }
     let sent: u32 = asked.to_all.values().chain(asked.to_one.values()).sum();
     if report.questions_sent != sent {
         wrong.push(format!("{} questions are reported, {sent} were sent", report.questions_sent));

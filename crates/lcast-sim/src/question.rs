@@ -97,6 +97,8 @@ pub struct Asked {
     pub to_all: BTreeMap<u16, u32>,
     /// How many went to one node, by round.
     pub to_one: BTreeMap<u16, u32>,
+    /// How many packets to all said that a watch is over, while its question was open.
+    pub lease_ends: u32,
     /// The nodes that something happened to, or to whose way to the asker, while it was open.
     pub disturbed: BTreeSet<NodeIndex>,
     /// The request number that the core gave it on the wire.
@@ -295,6 +297,7 @@ impl Asked {
             heard: BTreeMap::new(),
             to_all: BTreeMap::new(),
             to_one: BTreeMap::new(),
+            lease_ends: 0,
             request: None,
             answers: BTreeMap::new(),
             pulls: BTreeMap::new(),

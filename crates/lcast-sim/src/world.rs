@@ -285,6 +285,7 @@ impl World {
             asker: None,
             incarnation: 0,
             paused: false,
+            leaving: false,
             skew_ms: 0,
             origin: Duration::from_secs(1) + random.duration(Duration::from_secs(1_000_000)),
             inbox: VecDeque::new(),

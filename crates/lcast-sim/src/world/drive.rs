@@ -341,6 +341,11 @@ impl World {
         let found = open.find(|(_, it)| it.request.is_none() || it.request == request);
         let Some((number, asked)) = found else { return Mark::None };
         asked.request = request;
+        if frame.watch.is_some_and(|terms| terms.lease.is_zero()) {
+            // The end of a watch, or a lease given back: no round, whatever its number.
+            asked.lease_ends += u32::from(matches!(transmit.to, Destination::Group(_)));
+            return Mark::None;
+        }
         let counts = match transmit.to {
             Destination::Group(_) => &mut asked.to_all,
             Destination::Unicast(_) | Destination::Neighbours => &mut asked.to_one,
@@ -623,3 +628,6 @@ impl World {
         all.into_iter().for_each(|index| self.disturb(index));
     }
 }
+
+#[cfg(test)]
+mod tests;

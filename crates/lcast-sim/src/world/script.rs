@@ -110,7 +110,9 @@ impl World {
             Change::Start(node) => self.start(node),
             Change::Hush(node) => drop(self.hostiles.remove(&node)),
             Change::Leave(node) => {
+                self.node_mut(node).leaving = true;
                 self.feed(node, Input::Leave);
+                self.node_mut(node).leaving = false;
                 self.crash(node);
             }
             Change::Pause(node) => self.node_mut(node).paused = true,

@@ -1,0 +1,61 @@
+//! That the oracles see what is sent too often, and take nothing else for it.
+
+use super::*;
+
+/// A world in which three agents have met.
+fn world() -> World {
+    let mut world = World::new(3, &Setup { agents: 3, ..Setup::default() });
+    world.run(Duration::from_secs(3));
+    world
+}
+
+/// An agent that was stopped while its watch began, for longer than the question may take.
+fn stopped_watcher(world: &mut World) -> NodeIndex {
+    let watcher = world.node_named("a0001");
+    world.put(watcher, Question::watch("app.number"));
+    world.change(Change::Pause(watcher));
+    world.run(Duration::from_secs(10));
+    watcher
+}
+
+#[test]
+fn a_round_that_is_sent_twice_is_seen() {
+    let mut world = world();
+    let (asker, dead) = (world.client(), world.node_named("a0003"));
+    world.change(Change::Crash(dead));
+    let number = world.put(asker, Question::ping());
+    world.run(Duration::from_millis(20));
+    let is_first = |it: &&Packet| it.sent.payload.mark == Mark::Question(number, 1);
+    let sent = world.captured().iter().rev().find(is_first).expect("it was heard").sent.clone();
+    let to = Destination::Group(sent.group.expect("it went to all"));
+    let bytes = sent.payload.bytes.clone();
+    world.transmit(asker, &Transmit { to, source: None, bytes });
+    world.finish(number);
+    let violations = world.violations().join("\n");
+    assert!(violations.contains("round 1 took 2 packets to all"), "{violations}");
+    assert!(violations.contains("questions are reported"), "{violations}");
+    assert_eq!(world.violations().len(), 2, "{violations}");
+}
+
+/// Seeds 154, 211, 282, 560, 1694 and 1962 of the soak: an oracle took the end of a watch, which
+/// its watcher told when it left, for a round of the question that began it.
+#[test]
+fn the_end_of_a_watch_is_no_round_of_its_question() {
+    let mut world = world();
+    let watcher = stopped_watcher(&mut world);
+    world.change(Change::Leave(watcher));
+    let asked = world.asked(1);
+    assert!(asked.report.is_some());
+    assert_eq!(asked.lease_ends, 1);
+    assert_eq!(world.violations(), [""; 0]);
+}
+
+#[test]
+fn the_end_of_a_watch_that_nobody_ended_is_seen() {
+    let mut world = world();
+    let watcher = stopped_watcher(&mut world);
+    world.feed(watcher, Input::Leave);
+    let violations = world.violations().join("\n");
+    assert!(violations.contains("its leases were ended by 1 packets"), "{violations}");
+    assert_eq!(world.violations().len(), 1, "{violations}");
+}
