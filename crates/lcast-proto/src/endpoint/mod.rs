@@ -356,6 +356,12 @@ impl Endpoint {
         self.sender
     }
 
+    /// Whether the certificate of this process is known: without it nobody opens what it sends by
+    /// the pairwise keys.
+    pub fn has_met(&self, process: &SenderId) -> bool {
+        self.peers.peer(process).is_some()
+    }
+
     /// The member list in force.
     pub fn members(&self) -> &MemberList {
         self.roster.members()

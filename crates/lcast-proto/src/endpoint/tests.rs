@@ -45,6 +45,8 @@ struct Bench {
     parted: Option<Box<dyn Fn(usize, usize) -> bool>>,
     /// Whether all unicast is lost.
     unicast_lost: bool,
+    /// Whether the shells take orders to write, and never say what became of them.
+    writes_hang: bool,
     sent: Vec<(usize, Transmit)>,
     events: Vec<(usize, Event)>,
 }
@@ -90,6 +92,7 @@ fn bench(agents: usize) -> Bench {
         lost: Box::new(|_, _| false),
         parted: None,
         unicast_lost: false,
+        writes_hang: false,
         sent: Vec::new(),
         events: Vec::new(),
     };
@@ -171,6 +174,7 @@ impl Bench {
             Output::Leave(group) => self.nodes[index].groups.retain(|it| *it != group),
             Output::Transmit(transmit) => self.deliver(index, transmit),
             Output::Event(Event::Sample(id, _)) => self.input(index, Input::Sampled(id)),
+            Output::Event(Event::Set(..)) if self.writes_hang => {}
             Output::Event(Event::Set(id, order)) => {
                 let results = self.store(index, &order);
                 self.input(index, Input::SetDone(id, results));

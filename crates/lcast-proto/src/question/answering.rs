@@ -539,8 +539,10 @@ impl Answering {
         }
     }
 
+    /// Whoever is at work says so once, and no later answer is sure to follow it. [QST-47]
     fn reply(&mut self, to: SenderId, way: Way, request: u64, answer: Answer, by_group: bool) {
-        let reply = ReplyAct { to, way, request, answer, introduce: false, by_group };
+        let introduce = matches!(answer, Answer::Pending);
+        let reply = ReplyAct { to, way, request, answer, introduce, by_group };
         self.acts.push_back(Act::Reply(reply));
     }
 

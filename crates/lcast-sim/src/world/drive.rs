@@ -2,6 +2,7 @@
 
 use lcast_proto::presence::{Presence, State};
 use lcast_proto::wire::frame::PairFrame;
+use lcast_proto::wire::header::Header;
 
 use super::*;
 
@@ -154,11 +155,21 @@ impl World {
                 }
             }
             Mark::Answer(number) => {
-                if let Some(asked) = self.questions.get_mut(&number).filter(|it| !it.is_over()) {
+                let opens = self.can_open(to, &payload.bytes);
+                let asked = self.questions.get_mut(&number).filter(|it| opens && !it.is_over());
+                if let Some(asked) = asked {
                     asked.spoke.insert(*sender);
                 }
             }
         }
+    }
+
+    /// Whether a node can open an answer: where that carries no certificate, it must have met its
+    /// sender.
+    fn can_open(&self, to: NodeIndex, bytes: &[u8]) -> bool {
+        let Ok(header) = Header::parse(bytes) else { return false };
+        let met = self.node(to).endpoint().is_some_and(|it| it.has_met(&header.sender));
+        met || header.kind == PacketKind::Intro
     }
 
     /// An endpoint's deadline comes.

@@ -333,3 +333,26 @@ fn an_answer_of_another_kind_than_was_asked_for_is_dropped() {
         }
     }
 }
+
+/// Seeds 642 and 774 of the soak: a node said that its write takes longer, in a packet that its
+/// asker could not open, and left. [QST-47]
+#[test]
+fn who_is_at_work_says_so_to_whoever_lacks_its_certificate() {
+    let mut bench = bench(1);
+    bench.pass(Duration::from_secs(2));
+    bench.restart(0, 77);
+    let (asker, node) = (0, 2);
+    bench.parted = Some(Box::new(move |from, to| (from, to) == (node, asker)));
+    let (_, report) = bench.ask(asker, get("app.load", Selector::default()));
+    assert_eq!(report.missing.len(), 1, "its introduction is lost");
+    bench.parted = None;
+    bench.writes_hang = true;
+    send(&mut bench, set("new", None));
+    bench.settle();
+    bench.parted = Some(Box::new(move |from, to| (from, to) == (asker, node)));
+    bench.pass(Duration::from_millis(60));
+    bench.nodes[node].up = false;
+    let report = finish(&mut bench);
+    let late: Vec<&str> = report.late.iter().map(|it| it.node.as_str()).collect();
+    assert_eq!(late, ["n0"], "{report:?}");
+}

@@ -179,6 +179,7 @@ fn what_a_question_has_waited_is_over_of_its_slot() {
     assert_eq!(bench.hear_late(QuestionFrame { round: 3, ..frame }, window), [Answer::Here]);
 }
 
+/// [QST-25]
 #[test]
 fn a_slow_write_is_announced_once() {
     let mut bench = bench();

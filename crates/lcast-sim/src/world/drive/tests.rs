@@ -59,3 +59,30 @@ fn the_end_of_a_watch_that_nobody_ended_is_seen() {
     assert!(violations.contains("its leases were ended by 1 packets"), "{violations}");
     assert_eq!(world.violations().len(), 1, "{violations}");
 }
+
+/// Seeds 642 and 774 of the soak: an oracle took for an answer what the asker could not open, since
+/// the packet that introduced its sender was lost.
+#[test]
+fn an_answer_that_cannot_be_opened_is_none() {
+    let mut world = World::new(1, &Setup::default());
+    world.run(Duration::from_secs(3));
+    let (asker, lost) = (world.client(), world.node_named("a0004"));
+    world.change(Change::Crash(asker));
+    world.change(Change::Start(asker));
+    world.change(Change::Between(lost, asker, Conditions::loss(1.0)));
+    let number = world.ask(asker, Question::get("app.number"));
+    assert_eq!(world.asked(number).report().missing.len(), 1);
+    world.change(Change::Between(lost, asker, Conditions::lan()));
+    let number = world.put(asker, Question::get("app.number"));
+    world.run(Duration::from_millis(5));
+    world.change(Change::Crash(lost));
+    let is_answer = |it: &&Packet| {
+        let Payload { bytes, mark, .. } = &it.sent.payload;
+        let answers = it.sent.sender == lost && *mark == Mark::Answer(number);
+        answers && Tap::kind(bytes) == Some(PacketKind::Pair)
+    };
+    assert_eq!(world.captured().iter().filter(is_answer).count(), 1, "answers that came");
+    world.finish(number);
+    assert_eq!(world.asked(number).report().missing.len(), 1);
+    assert_eq!(world.violations(), [""; 0]);
+}
