@@ -147,6 +147,10 @@ pub(crate) struct AgentArgs {
     pub(crate) everywhere: Everywhere,
 }
 
+/// What `--timeout` bounds of a watch, which goes on after its question.
+const WATCH_TIMEOUT: &str = "Bound the first question, not the watch (ms, s, m, h, d); \
+                             default: 1s, 3s while answers still come in";
+
 /// How a question is judged and bounded.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Report")]
@@ -240,6 +244,7 @@ pub(crate) struct SetArgs {
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
+#[command(mut_arg("timeout", |it| it.help(WATCH_TIMEOUT)))]
 pub(crate) struct WatchArgs {
     /// Which variables.
     #[arg(required = true, value_name = "PATTERN")]
@@ -561,6 +566,17 @@ mod tests {
             assert_eq!(common.credential, Some(PathBuf::from("c")), "{line}");
             assert_eq!(state, Some(PathBuf::from("s")), "{line}");
             assert!(common.json && common.jsonl && common.quiet, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_bounds_the_question_of_a_watch_and_not_the_watch() {
+        let mut command = Cli::command();
+        for (verb, bounds) in [("get", "the whole question"), ("watch", "not the watch")] {
+            let verb = command.find_subcommand_mut(verb).expect("a verb of this name");
+            let help = verb.render_help().to_string();
+            let lines: Vec<&str> = help.split_whitespace().collect();
+            assert!(lines.join(" ").contains(bounds), "{help}");
         }
     }
 
