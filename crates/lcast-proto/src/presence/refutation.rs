@@ -20,10 +20,14 @@ pub struct Refutation {
 
 impl Refutation {
     /// This process hears itself suspected. At most one refutation begins in a second, whoever
-    /// suspects: a liar draws no more.
+    /// suspects: a liar draws no more. Who suspects after the last time has missed it, and is told
+    /// by the next refutation, when that second is over.
     pub fn suspected(&mut self, now: Instant) {
-        if self.began.is_none_or(|began| now.since(began) >= SPELL) {
-            *self = Self { began: Some(now), said: 0, next: Some(now) };
+        match self.began {
+            Some(began) if now.since(began) < SPELL => {
+                self.next = self.next.or(Some(began + SPELL));
+            }
+            Some(_) | None => *self = Self { began: Some(now), said: 0, next: Some(now) },
         }
     }
 
@@ -36,6 +40,9 @@ impl Refutation {
     pub fn take(&mut self, now: Instant) -> bool {
         if self.next.is_none_or(|next| next > now) {
             return false;
+        }
+        if self.said > AGAIN.len() {
+            (self.began, self.said) = (Some(now), 0);
         }
         self.next = AGAIN.get(self.said).map(|pause| now + *pause);
         self.said += 1;
@@ -61,6 +68,32 @@ mod tests {
             }
         }
         assert_eq!(said, [0, 150, 350, 600, 1000, 1150, 1350, 1600]);
-        assert_eq!(refutation.due(), None);
+    }
+
+    /// [PRE-22]
+    #[test]
+    fn a_suspicion_after_the_last_time_is_refuted_when_the_second_is_over() {
+        let start = Instant::from_micros(5_000_000);
+        let cases: [(u64, &[u64]); 4] = [
+            (0, &[0, 150, 350, 600]),
+            (599, &[0, 150, 350, 600]),
+            (601, &[0, 150, 350, 600, 1000, 1150, 1350, 1600]),
+            (999, &[0, 150, 350, 600, 1000, 1150, 1350, 1600]),
+        ];
+        for (again, expected) in cases {
+            let mut refutation = Refutation::default();
+            let mut said = Vec::new();
+            for millis in 0..3_000 {
+                let now = start + Duration::from_millis(millis);
+                if millis == 0 || millis == again {
+                    refutation.suspected(now);
+                }
+                if refutation.take(now) {
+                    said.push(millis);
+                }
+            }
+            assert_eq!(said, expected, "suspected after {again} ms");
+            assert_eq!(refutation.due(), None);
+        }
     }
 }

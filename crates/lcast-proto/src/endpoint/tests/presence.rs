@@ -102,6 +102,24 @@ fn a_lost_refutation_is_made_good_by_the_next_beacon() {
     assert!(bench.all(3, State::Alive), "{:?}", bench.states(3));
 }
 
+/// [PRE-22]
+#[test]
+fn a_suspicion_after_the_last_refutation_is_refuted_as_well() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    // Node 5 misses the first suspicion and what is said against it, and hears the second.
+    bench.parted = Some(Box::new(|from, to| (from == 3 || from == 4) && to == 5));
+    bench.pass(seconds(2));
+    bench.accuse(4, 3);
+    bench.pass(Duration::from_millis(700));
+    bench.parted = None;
+    bench.unicast_lost = true;
+    bench.events.clear();
+    bench.accuse(4, 3);
+    bench.pass(Duration::from_millis(1_200));
+    assert_eq!(bench.told(5, 3), [State::Suspect, State::Alive]);
+}
+
 /// [PRE-24]
 #[test]
 fn an_old_suspicion_changes_nothing() {
