@@ -158,6 +158,8 @@ struct Folder {
     /// The change of the folder that `found` shows; none when it must be read again.
     seen: Option<Stamp>,
     found: Vec<(bool, Peer)>,
+    /// Whether dead entries of other realms were looked for: no node of those may ever start again.
+    swept: bool,
 }
 
 /// The folder's directories, held so that nobody can put others in their place.
@@ -171,7 +173,8 @@ struct Open {
 impl Folder {
     fn new(path: &Path, namespace: &str) -> Self {
         let (path, namespace) = (path.to_owned(), namespace.to_owned());
-        Self { path, instead_of: None, namespace, open: None, seen: None, found: Vec::new() }
+        let (open, seen, found) = (None, None, Vec::new());
+        Self { path, instead_of: None, namespace, open, seen, found, swept: false }
     }
 
     fn register(&mut self, name: Name) -> io::Result<()> {
@@ -222,12 +225,15 @@ impl Folder {
             return false;
         }
         let Some(open) = &self.open else { return false };
-        let Ok((found, own_is_there)) = open.read(own.realm_tag) else { return false };
-        let had_entry = open.entry.is_some();
+        if !std::mem::replace(&mut self.swept, true) {
+            open.sweep(own.realm_tag);
+        }
+        let Ok(found) = open.read(own.realm_tag) else { return false };
+        let is_lost = open.is_entry_lost();
         let changed = found != self.found;
         self.found = found;
         self.seen = stamp.is_settled().then_some(stamp);
-        if had_entry && !own_is_there {
+        if is_lost {
             self.withdraw();
             // Without an entry the node still reads the others'.
             let _ = self.register(own);
@@ -277,25 +283,50 @@ impl Open {
         }
     }
 
-    /// The living peers of a realm, each with whether its owner is this user or root; and whether
-    /// the own entry is there.
-    fn read(&self, realm_tag: u32) -> Result<(Vec<(bool, Peer)>, bool), Errno> {
+    /// Whether somebody removed the own entry. The file tells: a name may be among those of a full
+    /// folder that are not looked at, and to write it anew each time would have every node of the
+    /// host read the folder again, without end.
+    fn is_entry_lost(&self) -> bool {
+        let entry = self.entry.as_ref();
+        entry.is_some_and(|(_, file)| fs::fstat(file).is_ok_and(|stat| stat.st_nlink == 0))
+    }
+
+    /// The living peers of a realm, each with whether its owner is this user or root.
+    fn read(&self, realm_tag: u32) -> Result<Vec<(bool, Peer)>, Errno> {
         let mut found = Vec::new();
-        let mut own_is_there = false;
-        for entry in Dir::read_from(&self.directory)?.take(NAMES_MAX + DOT_NAMES) {
-            let entry = entry?;
-            let Ok(text) = entry.file_name().to_str() else { continue };
-            let Some(name) = Name::parse(text) else { continue };
-            if self.entry.as_ref().is_some_and(|(own, _)| own == text) {
-                own_is_there = true;
-            } else if name.realm_tag == realm_tag
+        self.each(|text, name| {
+            if name.realm_tag == realm_tag
                 && let Some(trusted) = self.probe(text)
             {
                 found.push((trusted, name.peer));
             }
-        }
+        })?;
         found.sort();
-        Ok((found, own_is_there))
+        Ok(found)
+    }
+
+    /// Removes this user's dead entries of other realms: nodes that were killed leave them, and a
+    /// realm that nobody uses again would keep them until they crowd out the living.
+    fn sweep(&self, own_realm_tag: u32) {
+        // What cannot be read now is looked at by the next node that starts.
+        let _ = self.each(|text, name| {
+            if name.realm_tag != own_realm_tag {
+                self.probe(text);
+            }
+        });
+    }
+
+    /// Each entry but the own one, of those names that are looked at.
+    fn each(&self, mut see: impl FnMut(&str, Name)) -> Result<(), Errno> {
+        for entry in Dir::read_from(&self.directory)?.take(NAMES_MAX + DOT_NAMES) {
+            let entry = entry?;
+            let Ok(text) = entry.file_name().to_str() else { continue };
+            let Some(name) = Name::parse(text) else { continue };
+            if self.entry.as_ref().is_none_or(|(own, _)| own != text) {
+                see(text, name);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file is the entry of a living node, and of this user or root; removes this user's

@@ -204,6 +204,45 @@ fn folders_below_tmp_are_for_all_users_and_others_private() {
 }
 
 #[test]
+fn the_dead_of_other_realms_are_removed_and_their_living_stay() {
+    let folder = folder("others");
+    let one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
+    let directory = directory(&folder);
+    let other = |port: u16| directory.join(format!("{:08x}-{port}-m-1", TAG + 1));
+    File::create(other(2)).unwrap();
+    let living = File::create(other(3)).unwrap();
+    rustix::fs::flock(&living, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let mut two = Registry::open(&config(&[&folder], TAG), peer(4)).unwrap();
+    assert_eq!(ports(&mut two), [1]);
+    assert_eq!((other(2).exists(), other(3).exists()), (false, true));
+    drop(one);
+}
+
+/// Else each node of the host would write its entry again and again, and all read that.
+#[test]
+fn a_node_leaves_its_entry_alone_in_a_folder_too_full_to_be_seen_whole() {
+    let folder = folder("full");
+    let mut one = Registry::open(&config(&[&folder], TAG), peer(1)).unwrap();
+    let directory = directory(&folder);
+    for n in 0..3 * NAMES_MAX {
+        File::create(directory.join(format!("junk{n}"))).unwrap();
+    }
+    let own = fs::read_dir(&directory).unwrap().map(|it| it.unwrap());
+    let mut own = own.map(|it| it.path()).filter(|it| {
+        let name = it.file_name().unwrap().to_str().unwrap();
+        name.starts_with(&format!("{TAG:08x}-1-"))
+    });
+    let own = own.next().unwrap();
+    let written = fs::metadata(&directory).unwrap().modified().unwrap();
+    one.peers();
+    assert_eq!(fs::metadata(&directory).unwrap().modified().unwrap(), written);
+    // It is written again when it is really gone.
+    fs::remove_file(&own).unwrap();
+    one.peers();
+    assert!(own.exists());
+}
+
+#[test]
 fn peers_have_a_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };

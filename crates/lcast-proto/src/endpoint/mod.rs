@@ -39,7 +39,7 @@ pub use self::forgotten::ForgottenSpeaker;
 use self::newer::Newer;
 use self::peers::Peers;
 use self::proving::Held;
-use self::realm::{Serving, Sync};
+use self::realm::{Serving, Start, Sync};
 use self::schemas::Schemas;
 use self::watcher::{Repeats, Watch};
 use crate::config::Config;
@@ -90,6 +90,7 @@ pub struct Endpoint {
     links: Vec<Link>,
     roster: Roster,
     beacons: Option<Beacons>,
+    start: Option<Start>,
     ring: Option<Ring>,
     refutation: Refutation,
     /// When the shell was last told of another process of this agent, and when it was last heard.
@@ -209,6 +210,7 @@ impl Endpoint {
             links: Vec::new(),
             roster,
             beacons,
+            start: None,
             ring,
             refutation: Refutation::default(),
             twin: None,

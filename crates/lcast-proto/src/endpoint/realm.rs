@@ -2,24 +2,27 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV6;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::{Claim, Fetching, Step};
 use super::proving::HeldWish;
 use super::sending::Copies;
-use crate::io::{Event, Link};
+use crate::io::{Destination, Event, Link};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
-use crate::presence::{Via, interval};
+use crate::presence::{Beacons, Via, interval};
 use crate::question::QuestionId;
 use crate::question::budget::Shares;
 use crate::question::pull::{self, Due, Pulled};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::wire::filter::Filter;
-use crate::wire::frame::{BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame, Record};
+use crate::wire::frame::{
+    Announcement, BeaconFrame, Blob, GroupFrame, PageFrame, PairFrame, PullFrame, Record,
+};
 use crate::wire::id::{NodeId, SenderId};
 
 /// Members asked for the roster at start. [PRE-7]
@@ -167,6 +170,20 @@ impl Sync {
     }
 }
 
+/// The packet that told of the start of this process, for as long as it may be sent again.
+pub(super) struct Start {
+    announcement: Announcement,
+    bytes: Arc<[u8]>,
+}
+
+impl Start {
+    /// Whether it says the same, but for the time.
+    fn says(&self, other: &Announcement) -> bool {
+        let other = Announcement { wall: self.announcement.wall, ..other.clone() };
+        self.announcement == other
+    }
+}
+
 impl Endpoint {
     /// Takes the links of the realm. Others hear of changed addresses at once.
     pub(super) fn handle_links(&mut self, now: Now, links: Vec<Link>) {
@@ -184,27 +201,44 @@ impl Endpoint {
         self.beacon_if_due(now);
     }
 
-    /// Announces this agent when it is time. [PRE-2]
+    /// Announces this agent when it is time. [PRE-2] [PRE-13]
     pub(super) fn beacon_if_due(&mut self, now: Now) {
         let due = self.beacons.as_ref().is_some_and(|it| it.due() <= now.instant);
         if !due || self.links.is_empty() {
             return;
         }
         let interval = interval(self.roster.agents());
+        let mut again = None;
         if let Some(beacons) = &mut self.beacons {
+            again = self.start.take().filter(|_| beacons.may_repeat(now.instant));
             beacons.sent(now.instant, interval, &mut self.random);
         }
-        self.send_beacon(now, interval, false);
+        let announcement = self.announcement(now);
+        let again = again.filter(|it| it.says(&announcement));
+        if let Some(start) = again {
+            self.transmit(Destination::Group(self.control), None, &start.bytes);
+            self.start = Some(start);
+            return;
+        }
+        let is_first = self.beacons.as_ref().is_some_and(Beacons::is_first);
+        let frame = self.beacon(now, interval, false);
+        let Some(bytes) = self.seal_group(&frame.encode()) else { return };
+        self.transmit(Destination::Group(self.control), None, &bytes);
+        self.start = is_first.then_some(Start { announcement, bytes });
     }
 
     pub(super) fn send_beacon(&mut self, now: Now, interval: Duration, leaving: bool) {
-        let frame = GroupFrame::Beacon(BeaconFrame {
+        let frame = self.beacon(now, interval, leaving);
+        self.send_group(&frame, Copies::default());
+    }
+
+    fn beacon(&self, now: Now, interval: Duration, leaving: bool) -> GroupFrame {
+        GroupFrame::Beacon(BeaconFrame {
             announcement: self.announcement(now),
             interval,
             leaving,
             software: self.config.software.clone(),
-        });
-        self.send_group(&frame, Copies::default());
+        })
     }
 
     /// Ends what is watched ([WAT-7]), says goodbye, twice against loss, and announces nothing any

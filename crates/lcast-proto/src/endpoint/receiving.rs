@@ -314,6 +314,10 @@ impl Endpoint {
         beacon: &BeaconFrame,
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
+        let version = beacon.announcement.members_version;
+        if let Some(beacons) = &mut self.beacons {
+            beacons.heard(version >= self.roster.members().version());
+        }
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
         let way = way_back(origin.way, &beacon.announcement.addresses);
         let heard = Heard {
@@ -329,14 +333,13 @@ impl Endpoint {
         }
         let session = beacon.announcement.session;
         let sender = origin.sender;
-        let newer = beacon.announcement.members_version > self.roster.members().version();
+        let newer = version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
         if helps || self.is_near(&origin.certificate.id()) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
         if helps {
             let member = origin.certificate.id();
-            let version = beacon.announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
             self.sync.met_helper(sender);
             self.sync_if_due(now);

@@ -34,6 +34,8 @@ pub const INTERVAL_MIN: Duration = Duration::from_secs(2);
 pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 /// The longest: a realm has at most 16,384 members. [PRE-2]
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
+/// How long what was said first of a start may be said again as it was. [PRE-13]
+const START: Duration = Duration::from_secs(1);
 /// Beacons a second that the agents of a large realm share: everybody verifies each. [PRE-2]
 pub const BEACONS_PER_SECOND: u32 = 4;
 /// Beacons a second that somebody may ask for. [PRE-12]
@@ -79,17 +81,43 @@ pub struct Beacons {
     repeats: u32,
     /// Whether the next one is sooner than usual because somebody asked.
     wanted: bool,
+    /// Whether all others that were heard hold the member list that this agent holds, or a newer
+    /// one; none before one was heard.
+    abreast: Option<bool>,
 }
 
 impl Beacons {
     /// Beacons of an agent that starts at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { next: now, last: None, sent: 0, repeats: 0, wanted: false }
+        Self { next: now, last: None, sent: 0, repeats: 0, wanted: false, abreast: None }
+    }
+
+    /// Notes whether another process holds a member list that is at least as new.
+    pub fn heard(&mut self, is_abreast: bool) {
+        *self.abreast.get_or_insert(true) &= is_abreast;
+    }
+
+    /// Whether the next one may be the first, sent again: who heard that would verify another for
+    /// nothing. The third tells those that had to fetch the member list first, so it is one of its
+    /// own while others may have to. [PRE-13]
+    pub fn may_repeat(&self, now: Instant) -> bool {
+        let is_soon = self.last.is_some_and(|last| now.since(last) < START);
+        let is_known = match self.sent {
+            1 => true,
+            2 => self.abreast == Some(true),
+            _ => false,
+        };
+        is_soon && is_known && self.repeats == 0
     }
 
     /// When the next one is due.
     pub fn due(&self) -> Instant {
         self.next
+    }
+
+    /// Whether only one was sent.
+    pub fn is_first(&self) -> bool {
+        self.sent == 1
     }
 
     /// Notes that one was sent at `now` and plans the next.
@@ -205,6 +233,36 @@ mod tests {
             beacons.sent(last, INTERVAL_USUAL, &mut random);
         }
         assert!(beacons.due() > last + INTERVAL_MIN);
+    }
+
+    /// [PRE-13]
+    #[test]
+    fn only_a_start_is_told_again_as_it_was_and_only_to_who_can_know() {
+        let later = |now: Instant, millis| now + Duration::from_millis(millis);
+        let told = |heard: &[bool]| {
+            let mut random = Random::from_seed([1; 32]);
+            let start = Instant::from_micros(1_000_000);
+            let mut beacons = Beacons::new(start);
+            heard.iter().for_each(|it| beacons.heard(*it));
+            let mut may = Vec::new();
+            for _ in 0..4 {
+                let now = beacons.due();
+                may.push(beacons.may_repeat(now));
+                beacons.sent(now, INTERVAL_USUAL, &mut random);
+            }
+            may
+        };
+        assert_eq!(told(&[]), [false, true, false, false]);
+        assert_eq!(told(&[true]), [false, true, true, false]);
+        assert_eq!(told(&[true, false, true]), [false, true, false, false]);
+        let mut random = Random::from_seed([1; 32]);
+        let start = Instant::from_micros(1_000_000);
+        let mut beacons = Beacons::new(start);
+        beacons.sent(start, INTERVAL_USUAL, &mut random);
+        assert!(beacons.may_repeat(later(start, 999)));
+        assert!(!beacons.may_repeat(later(start, 1000)), "a process that was stopped");
+        beacons.hurry(start);
+        assert!(!beacons.may_repeat(later(start, 200)), "the links changed");
     }
 
     #[test]

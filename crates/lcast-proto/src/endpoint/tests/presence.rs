@@ -71,6 +71,57 @@ fn a_death_is_known_everywhere_within_six_seconds() {
     }
 }
 
+/// [PRE-13]
+#[test]
+fn a_start_is_verified_once_and_heard_though_the_first_packet_is_lost() {
+    let groups = |bench: &Bench| -> Vec<Vec<u8>> {
+        let sent = bench.sent.iter().filter(|(from, _)| *from == 4);
+        let sent = sent.filter(|(_, it)| matches!(it.to, Destination::Group(_)));
+        sent.map(|(_, it)| it.bytes.to_vec()).collect()
+    };
+    let mut bench = bench(4);
+    bench.pass(seconds(5));
+    bench.sent.clear();
+    let replays = |bench: &Bench| bench.nodes[0].endpoint.stats().dropped(Dropped::Replay);
+    let before = replays(&bench);
+    bench.restart(4, 91);
+    bench.pass(Duration::from_millis(900));
+    let said = groups(&bench);
+    assert_eq!((said.len(), said[0] == said[1]), (3, true));
+    assert_eq!(replays(&bench) - before, if said[2] == said[0] { 2 } else { 1 });
+    let state = |bench: &Bench| {
+        let sender = bench.nodes[4].endpoint.sender();
+        let id = bench.nodes[4].endpoint.certificate().id();
+        let known = bench.nodes[0].endpoint.roster.voice(&id);
+        known.is_some_and(|it| it.sender() == Some(sender))
+    };
+    assert!(state(&bench));
+    // Whoever misses the first hears the second.
+    bench.pass(seconds(5));
+    bench.lost = Box::new(|_, to| to == 0);
+    bench.restart(4, 92);
+    assert!(!state(&bench));
+    bench.lost = Box::new(|_, _| false);
+    bench.pass(Duration::from_millis(300));
+    assert!(state(&bench));
+}
+
+/// [PRE-13]
+#[test]
+fn whose_links_change_at_the_start_says_so() {
+    let mut bench = bench(2);
+    bench.pass(seconds(5));
+    bench.restart(3, 93);
+    let address = SocketAddrV6::new("fe80::99".parse().unwrap(), 24242, 0, 2);
+    bench.nodes[3].address = address;
+    let link = Link { index: 2, addresses: vec![address], multicast: true };
+    bench.input(3, Input::Links(vec![link]));
+    bench.pass(seconds(3));
+    let id = bench.nodes[3].endpoint.certificate().id();
+    let known = bench.nodes[0].endpoint.roster.voice(&id).unwrap();
+    assert_eq!(known.address().map(|it| *it.ip()), Some(*address.ip()));
+}
+
 /// [PRE-30]
 #[test]
 fn nobody_alive_is_suspected_and_idling_costs_under_five_packets_a_second() {
