@@ -51,20 +51,13 @@ mod tests {
     use crate::keys::authority::Authority;
     use crate::keys::credential::Network;
     use crate::keys::members::MemberEdit;
-    use crate::keys::subject::{Kind, Labels, Roles, Subject};
+    use crate::keys::subject::{Kind, Subject};
     use crate::random::Random;
 
     #[test]
     fn the_longest_silent_makes_room() {
         let wall = Timestamp::from_millis(1_000_000_000_000);
-        let subject = |index: usize| Subject {
-            name: format!("n{index}").parse().unwrap(),
-            kind: Kind::Agent,
-            labels: Labels::default(),
-            roles: Roles::default(),
-            not_before: wall,
-            not_after: wall.saturating_add(std::time::Duration::from_secs(3600)),
-        };
+        let subject = |index: usize| Subject::plain(&format!("n{index}"), Kind::Agent, wall);
         let subjects: Vec<Subject> = (0..=Forgotten::SPEAKERS_MAX).map(subject).collect();
         let mut random = Random::from_seed([9; 32]);
         let authority = Authority::create("prod", &mut random).unwrap();

@@ -26,7 +26,7 @@ use crate::io::{Datagram, Destination, Transmit};
 use crate::keys::authority::Authority;
 use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
-use crate::keys::subject::{Labels, NodeName, Roles, Subject};
+use crate::keys::subject::{Labels, Roles, Subject};
 use crate::question::report::{Class, SetResult};
 use crate::question::report::{EmptyReason, Outcome, RefusalReason, Reply, Report, SetOutcome};
 use crate::question::{Ask, AskError, QuestionId, SetRequest, Verb};
@@ -62,12 +62,11 @@ struct Process {
 fn subject(name: &str, kind: Kind, role: &str) -> Subject {
     let wall = Timestamp::from_millis(1_000_000_000_000);
     Subject {
-        name: name.parse::<NodeName>().unwrap(),
-        kind,
         labels: Labels::new([("role".to_owned(), role.to_owned())]).unwrap(),
         roles: Roles::new([role.to_owned()]).unwrap(),
         not_before: wall.saturating_sub(Duration::from_secs(3600)),
         not_after: wall.saturating_add(Duration::from_secs(3600 * 24 * 365)),
+        ..Subject::plain(name, kind, wall)
     }
 }
 

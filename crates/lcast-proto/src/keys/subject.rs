@@ -49,6 +49,21 @@ pub struct Subject {
     pub not_after: Timestamp,
 }
 
+#[cfg(test)]
+impl Subject {
+    /// A member with neither labels nor roles, for a day from this time.
+    pub(crate) fn plain(name: &str, kind: Kind, from: Timestamp) -> Self {
+        Self {
+            name: name.parse().unwrap(),
+            kind,
+            labels: Labels::default(),
+            roles: Roles::default(),
+            not_before: from,
+            not_after: from.saturating_add(std::time::Duration::from_secs(24 * 3600)),
+        }
+    }
+}
+
 /// Why something about a member cannot be said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod holdings;
 mod kept;
 mod recalled;
 mod refused;
@@ -16,6 +17,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::holdings::Holdings;
 use self::kept::Kept;
 pub use self::recalled::RECALLED_MAX;
 use self::recalled::Recalled;
@@ -476,17 +478,9 @@ impl Answering {
         if self.heard.len() < REMEMBERED_MAX {
             return true;
         }
-        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for heard in self.heard.values() {
-            *counts.entry(heard.asker).or_default() += 1;
-        }
-        let own = counts.get(asker).copied().unwrap_or_default();
-        let mut greedier: Vec<(usize, NodeId)> =
-            counts.into_iter().map(|(member, count)| (count, member)).collect();
-        greedier.retain(|(count, _)| *count > own);
-        greedier.sort_unstable();
-        let mut loses = greedier.iter().rev();
-        let found = loses.find_map(|(_, it)| self.oldest_of(it).or_else(|| self.last_of(it)));
+        let holdings = Holdings::of(self.heard.values().map(|heard| (heard.asker, 1)));
+        let mut greedier = holdings.over(holdings.held_by(asker));
+        let found = greedier.find_map(|it| self.oldest_of(&it).or_else(|| self.last_of(&it)));
         let Some(key) = found.or_else(|| self.oldest_of(asker)) else { return false };
         self.forget(&key);
         true

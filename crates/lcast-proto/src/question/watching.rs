@@ -230,13 +230,18 @@ impl Watching {
     }
 
     /// A process of a node has given a lease: it tells what follows this message, and says the
-    /// present values at once or in pages. `None` where the node does not belong to the watch, or
-    /// has too many values: then its lease is given back.
+    /// present values at once or in pages. `None` where the node does not belong to the watch, has
+    /// left it and said this before, or has too many values: then its lease is given back. [WAT-8]
     pub fn subscribed(&mut self, id: NodeId, sender: SenderId, number: u64) -> Option<()> {
         let name = self.picked.get(&id)?.clone();
         let too_much = |it: &WatchedNode| it.step == Step::TooMuch && it.sender == sender;
         if self.nodes.get(&id).is_some_and(too_much) {
             self.unused.insert(id);
+            return None;
+        }
+        let left_later =
+            |it: &WatchedNode| it.sender == sender && it.step != Step::Live && number < it.number;
+        if self.nodes.get(&id).is_some_and(left_later) {
             return None;
         }
         let fresh = || WatchedNode::new(name.clone(), sender, number);
@@ -263,10 +268,12 @@ impl Watching {
         if busy && held.is_some_and(|it| it.step == Step::Live && it.sender == sender) {
             return;
         }
-        let same = held.is_some_and(|it| it.sender == sender);
-        let reason = if same { LeaveReason::Failed } else { LeaveReason::Restarted };
+        let same = held.filter(|it| it.sender == sender).map(|it| it.number);
+        let reason = same.map_or(LeaveReason::Restarted, |_| LeaveReason::Failed);
         self.leave(&id, Step::Gone, reason);
-        let declined = WatchedNode { step: Step::Declined, ..WatchedNode::new(name, sender, 0) };
+        let number = same.unwrap_or_default();
+        let declined = WatchedNode::new(name, sender, number);
+        let declined = WatchedNode { step: Step::Declined, ..declined };
         self.nodes.insert(id, declined);
     }
 

@@ -1,9 +1,9 @@
 //! Large replies, kept for pulling: as many bytes as there are, shared among those who ask.
 //! [QST-30] [QST-31]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::holdings::Holdings;
 use super::task::watched_from;
 use super::{Answering, Heard, INLINE_MAX, KEPT_BYTES_MAX, KEPT_FOR, Step};
 use crate::question::report::ErrorCode;
@@ -52,15 +52,10 @@ impl Answering {
     fn make_room_for_bytes(&mut self, key: (SenderId, u64), length: usize) -> bool {
         let Some(asker) = self.heard.get(&key).map(|heard| heard.asker) else { return false };
         while self.kept_bytes + length > KEPT_BYTES_MAX {
-            let mut kept: BTreeMap<NodeId, usize> = BTreeMap::new();
-            for (member, reply) in self.all_kept().map(|(_, member, reply)| (member, reply)) {
-                *kept.entry(member).or_default() += reply.bytes.len();
-            }
-            let own = kept.get(&asker).copied().unwrap_or_default() + length;
-            let greediest = kept.into_iter().max_by_key(|(_, bytes)| *bytes);
-            let Some((member, _)) = greediest.filter(|(_, bytes)| *bytes > own) else {
-                return false;
-            };
+            let kept = self.all_kept().map(|(_, member, reply)| (member, reply.bytes.len()));
+            let holdings = Holdings::of(kept);
+            let own = holdings.held_by(&asker) + length;
+            let Some(member) = holdings.over(own).next() else { return false };
             let theirs = self.all_kept().filter(|(_, of, _)| *of == member);
             let oldest = theirs.min_by_key(|(_, _, reply)| reply.until).map(|(key, ..)| key);
             let Some(oldest) = oldest else { return false };

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::holdings::Holdings;
 use crate::question::report::RefusalReason;
 use crate::time::Instant;
 use crate::wire::id::{NodeId, SenderId};
@@ -54,13 +55,8 @@ impl Refused {
     }
 
     fn forget_one(&mut self) {
-        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for refusal in self.refused.values() {
-            *counts.entry(refusal.member).or_default() += 1;
-        }
-        let Some((greediest, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else {
-            return;
-        };
+        let holdings = Holdings::of(self.refused.values().map(|it| (it.member, 1)));
+        let Some(greediest) = holdings.over(0).next() else { return };
         let theirs = self.refused.iter().filter(|(_, it)| it.member == greediest);
         let oldest = theirs.min_by_key(|(_, it)| it.until).map(|(key, _)| *key);
         oldest.and_then(|key| self.refused.remove(&key));

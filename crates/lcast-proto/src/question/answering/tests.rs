@@ -5,7 +5,7 @@ use crate::keys::authority::Authority;
 use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
 use crate::keys::policy::{Narrowing, Policy};
-use crate::keys::subject::{Kind, Labels, Roles, Subject};
+use crate::keys::subject::{Kind, Roles, Subject};
 use crate::question::evaluate::{ASSIGNMENTS_MAX, SKEW_MAX};
 use crate::question::report::{ErrorCode, SetOutcome};
 use crate::random::Random;
@@ -34,12 +34,8 @@ struct Bench {
 fn bench() -> Bench {
     let wall = Timestamp::from_millis(1_000_000_000_000);
     let subject = |name: &str, kind, role: &str| Subject {
-        name: name.parse().unwrap(),
-        kind,
-        labels: Labels::default(),
         roles: Roles::new([role.to_owned()]).unwrap(),
-        not_before: wall,
-        not_after: wall.saturating_add(Duration::from_secs(3600 * 24)),
+        ..Subject::plain(name, kind, wall)
     };
     let subjects = [subject("node", Kind::Agent, "web"), subject("op", Kind::Client, "operator")];
     let network = Network { interfaces: Vec::new(), scope: Scope::Site, port: 24242 };

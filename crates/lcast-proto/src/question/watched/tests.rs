@@ -3,7 +3,7 @@ use crate::keys::authority::Authority;
 use crate::keys::credential::{Network, Scope};
 use crate::keys::members::MemberEdit;
 use crate::keys::policy::Policy;
-use crate::keys::subject::{Kind, Labels, Roles, Subject};
+use crate::keys::subject::{Kind, Subject};
 use crate::random::Random;
 use crate::time::Timestamp;
 use crate::value::Type;
@@ -22,14 +22,7 @@ struct Bench {
 
 fn bench(members: usize, variable: Type) -> Bench {
     let wall = Timestamp::from_millis(1_000_000_000_000);
-    let subject = |index: usize| Subject {
-        name: format!("n{index}").parse().unwrap(),
-        kind: Kind::Agent,
-        labels: Labels::default(),
-        roles: Roles::default(),
-        not_before: wall,
-        not_after: wall.saturating_add(Duration::from_secs(3600 * 24)),
-    };
+    let subject = |index: usize| Subject::plain(&format!("n{index}"), Kind::Agent, wall);
     let subjects: Vec<Subject> = (0..members).map(subject).collect();
     let network = Network { interfaces: Vec::new(), scope: Scope::Site, port: 24242 };
     let mut random = Random::from_seed([3; 32]);
