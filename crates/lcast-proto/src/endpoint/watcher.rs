@@ -10,6 +10,7 @@ use super::sending::Copies;
 use crate::group;
 use crate::io::{Destination, Event, Output, Transmit};
 use crate::keys::certificate::Certificate;
+use crate::presence::Voice;
 use crate::question::asking::Word;
 use crate::question::report::{EmptyReason, RefusalReason, ReplyValue};
 use crate::question::values::{REPLY_MAX, add_units, decode_values};
@@ -224,6 +225,11 @@ impl Endpoint {
         reply: ReplyFrame,
     ) -> Option<ReplyFrame> {
         let Some(watch) = self.watches.get_mut(&reply.request) else { return Some(reply) };
+        // Of a process before the one that is there: it was held up.
+        let present = self.roster.voice(&id).and_then(Voice::sender);
+        if present.is_some_and(|present| present != sender) {
+            return None;
+        }
         let asked = self.questions.get(&reply.request);
         let open = asked.is_some_and(|it| it.asking.word_of(&id) == Word::Expected);
         // Its values wait for their units; what it says again comes too early.

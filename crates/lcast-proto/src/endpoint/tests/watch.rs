@@ -795,3 +795,29 @@ fn who_left_does_not_enter_by_what_it_said_before() {
     bench.pass(SHORT);
     assert_eq!(bench.said(0), []);
 }
+
+/// An answer of a process before, held up until the next had entered, put that out of the watch and
+/// its own values in their place. [WAT-8]
+#[test]
+fn who_was_followed_by_another_process_does_not_come_back() {
+    let mut bench = bench(1);
+    bench.parted = Some(Box::new(|from, to| (from, to) == (2, 0)));
+    let before = bench.sent.len();
+    bench.input(0, Input::Ask(QuestionId(1), Box::new(watch("app.load", Selector::default()))));
+    bench.pass(SHORT);
+    let answer =
+        |(from, it): &&(usize, Transmit)| *from == 2 && matches!(it.to, Destination::Unicast(_));
+    let held_back = bench.sent[before..].iter().find(answer).expect("it answered").1.clone();
+    bench.parted = None;
+    bench.pass(LONG);
+    bench.restart(2, 77);
+    bench.pass(LONG);
+    let said = bench.said(0);
+    assert!(matches!(said.last(), Some(WatchEvent::Entered { .. })), "{said:?}");
+    let (from, local) = (bench.nodes[2].address, bench.nodes[0].address);
+    let bytes = &held_back.bytes;
+    let datagram = Datagram { from, local, multicast: false, waited: Duration::ZERO, bytes };
+    bench.input(0, Input::Datagram(datagram));
+    bench.pass(LONG);
+    assert_eq!(bench.said(0), []);
+}
