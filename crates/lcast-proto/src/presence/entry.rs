@@ -237,6 +237,13 @@ impl Entry {
         news
     }
 
+    /// Where it is suspected, it is not gone before `gone_at`.
+    pub(super) fn put_off(&mut self, gone_at: Instant) {
+        if let Some(suspicion) = self.rare.as_mut().and_then(|it| it.suspicion.as_mut()) {
+            *suspicion = gone_at.max(*suspicion);
+        }
+    }
+
     fn suspicion(&self) -> Option<Instant> {
         self.rare.as_ref().and_then(|it| it.suspicion)
     }

@@ -397,9 +397,15 @@ impl Roster {
         }
     }
 
-    /// This process was stopped until `now`: nobody was silent meanwhile. [PRE-28]
+    /// This process was stopped until `now`: nobody was silent meanwhile, and who refuted a
+    /// suspicion is about to be heard. [PRE-28]
     pub fn resume(&mut self, now: Instant) {
         self.resumed = now;
+        for entry in self.slots.iter_mut().filter_map(|slot| slot.entry.as_mut()) {
+            if entry.shown.state == State::Suspect {
+                entry.put_off(now + REFUTABLE);
+            }
+        }
     }
 
     /// When a silent member may change its state next.

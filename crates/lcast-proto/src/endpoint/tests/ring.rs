@@ -3,7 +3,7 @@
 use super::limits::members;
 use super::*;
 use crate::presence::{
-    BETWEEN_MAX, Heard, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX, Unfounded,
+    BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX, Unfounded,
 };
 use crate::wire::frame::Record;
 
@@ -169,4 +169,24 @@ fn a_restart_is_no_second_process_and_a_late_packet_neither() {
         roster.note(id, heard(at(60_000), 1, 2), None);
         assert_eq!(roster.is_twice(at(60_000), &id), twice, "{processes} processes");
     }
+}
+
+/// What refutes a suspicion may have come while this process was stopped: it is not over before it
+/// could be heard. [PRE-28]
+#[test]
+fn a_suspicion_that_a_stop_outlasted_can_still_be_refuted() {
+    let (mut roster, ids) = living(START, 4);
+    let (process, before) = (SenderId([1; 12]), START + Duration::from_secs(2));
+    assert!(roster.suspect(before, &ids[1], process));
+    let now = before + REFUTABLE;
+    roster.handle_timeout(now);
+    assert!(roster.suspect(now, &ids[2], process));
+    let later = now + Duration::from_secs(60);
+    roster.resume(later);
+    roster.handle_timeout(later);
+    let states = |roster: &Roster, at| [1, 2, 3].map(|it: usize| roster.state(at, &ids[it]));
+    assert_eq!(states(&roster, later), [State::Gone, State::Suspect, State::Alive]);
+    roster.handle_timeout(later + REFUTABLE);
+    let expected = [State::Gone, State::Gone, State::Alive];
+    assert_eq!(states(&roster, later + REFUTABLE), expected);
 }
