@@ -15,6 +15,9 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// A deadline missed by this much: the process was stopped. [PRE-28]
 const STOPPED: Duration = Duration::from_secs(2);
+/// A deadline missed by this much: others may miss the process. Its predecessors on the ring have
+/// suspected it by then, after three rounds; a second later it is gone. [PRE-21] [PRE-28]
+const MISSED: Duration = Duration::from_secs(3);
 /// Successors kept ready to be pinged: those that are targets, and some that may become it.
 const NEAR: usize = 8;
 /// How far the clock of a process that was never heard may be off for its suspicion to count.
@@ -78,18 +81,18 @@ impl Endpoint {
     }
 
     /// A process that was stopped holds nobody silent who spoke meanwhile, and tells that it goes
-    /// on. [PRE-28]
+    /// on where others may miss it. [PRE-28]
     pub(super) fn notice_stop(&mut self, now: Now) {
-        let late = |due: Instant| now.instant.since(due) > STOPPED;
-        if !self.poll_timeout().is_some_and(late) {
+        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.instant.since(due));
+        if late <= STOPPED {
             return;
         }
         self.roster.resume(now.instant);
         if let Some(ring) = &mut self.ring {
             ring.absolve(now.instant);
         }
-        if let Some(beacons) = &mut self.beacons {
-            beacons.hurry(now.instant);
+        if let Some(beacons) = self.beacons.as_mut().filter(|_| late > MISSED) {
+            beacons.resume(now.instant);
         }
     }
 

@@ -34,6 +34,8 @@ pub const INTERVAL_MIN: Duration = Duration::from_secs(2);
 pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 /// The longest: a realm has at most 16,384 members. [PRE-2]
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
+/// How often a start is announced. [PRE-2]
+const STARTS: u32 = 3;
 /// How long what was said first of a start may be said again as it was. [PRE-13]
 const START: Duration = Duration::from_secs(1);
 /// Beacons a second that the agents of a large realm share: everybody verifies each. [PRE-2]
@@ -141,12 +143,27 @@ impl Beacons {
     }
 
     /// Makes the next beacon due as soon as beacons may follow each other, and two more after it:
-    /// the links changed, or the process was stopped. Before the first beacon that is the start,
-    /// which is announced three times anyway. [PRE-2]
+    /// the links changed. Before the first beacon that is the start, which is announced three times
+    /// anyway. [PRE-2]
     pub fn hurry(&mut self, now: Instant) {
+        self.soonest(now);
+        self.repeats = if self.last.is_some() { 2 } else { 0 };
+    }
+
+    /// The process was stopped for so long that others may hold it gone: the next beacon is due as
+    /// with [`Self::hurry`]. What is left of a start is said anyway, and is enough against loss: on
+    /// a host on which many agents start at once, all are late, and would keep each other so.
+    /// [PRE-28]
+    pub fn resume(&mut self, now: Instant) {
+        self.soonest(now);
+        if self.sent >= STARTS {
+            self.repeats = 2;
+        }
+    }
+
+    fn soonest(&mut self, now: Instant) {
         let allowed = self.last.map_or(now, |last| now.max(last + INTERVAL_MIN));
         self.next = self.next.min(allowed);
-        self.repeats = if self.last.is_some() { 2 } else { 0 };
     }
 
     /// Somebody wants to hear this agent: the next beacon is due within the agents' share of ten a
@@ -263,6 +280,29 @@ mod tests {
         assert!(!beacons.may_repeat(later(start, 1000)), "a process that was stopped");
         beacons.hurry(start);
         assert!(!beacons.may_repeat(later(start, 200)), "the links changed");
+    }
+
+    /// [PRE-28]
+    #[test]
+    fn a_stop_while_it_starts_is_told_by_what_is_left_of_the_start() {
+        for (sent, after) in [(1, 2), (2, 1), (3, 3)] {
+            let mut random = Random::from_seed([1; 32]);
+            let mut now = Instant::from_micros(1_000_000);
+            let mut beacons = Beacons::new(now);
+            for _ in 0..sent {
+                now = beacons.due();
+                beacons.sent(now, INTERVAL_USUAL, &mut random);
+            }
+            now = now + Duration::from_secs(5);
+            beacons.resume(now);
+            let (mut count, end) = (0, now + Duration::from_secs(8));
+            while beacons.due() < end {
+                now = now.max(beacons.due());
+                beacons.sent(now, INTERVAL_USUAL, &mut random);
+                count += 1;
+            }
+            assert_eq!(count, after, "stopped after {sent}");
+        }
     }
 
     #[test]

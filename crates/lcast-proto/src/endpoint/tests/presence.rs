@@ -265,6 +265,31 @@ fn a_stopped_process_is_alive_again_at_once_and_suspects_nobody() {
     }
 }
 
+/// [PRE-28]
+#[test]
+fn who_was_stopped_announces_itself_when_others_may_miss_it() {
+    for (late, expected) in [(2_500, 0), (3_500, 1)] {
+        let mut bench = bench(6);
+        bench.pass(seconds(3));
+        let (endpoint, wall) = (&mut bench.nodes[3].endpoint, bench.now.wall);
+        let due = endpoint.poll_timeout().unwrap();
+        endpoint.handle_timeout(Now { instant: due + Duration::from_millis(late), wall });
+        let outputs = std::iter::from_fn(|| endpoint.poll_output());
+        let is_beacon = |it: &Output| matches!(it, Output::Transmit(it) if matches!(it.to, Destination::Group(_)));
+        assert_eq!(outputs.filter(is_beacon).count(), expected, "{late} ms late");
+    }
+    let mut bench = bench(6);
+    bench.pass(seconds(3));
+    bench.nodes[3].up = false;
+    bench.pass(seconds(60));
+    bench.nodes[3].up = true;
+    let before = bench.sent.len();
+    bench.pass(seconds(8));
+    let own = bench.sent[before..].iter().filter(|(from, _)| *from == 3);
+    let said = own.filter(|(_, it)| matches!(it.to, Destination::Group(_))).count();
+    assert_eq!(said, 3, "others may have held it gone");
+}
+
 /// An agent that has just started hears a suspicion spread by a node that it stands before, and
 /// nothing else of that node: it pings it, and does not suspect it for a silence of its own.
 /// (The simulator's realm of a thousand at 20 % loss, seed 1.) [PRE-20]
