@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, Target};
@@ -30,6 +28,7 @@ use crate::memory::Memory;
 use crate::node::{ExposeError, Facts, KeepMembers, Member, Refresh};
 use crate::pings::Pings;
 use crate::presence::PresenceChanges;
+use crate::reader::Reader;
 use crate::set_log::SetLog;
 use crate::settings::{Settings, Stored};
 use crate::store::{StateLock, Store};
@@ -49,15 +48,6 @@ pub(crate) enum Command {
     Install(MemberList),
     Open,
     Leave(oneshot::Sender<()>),
-}
-
-/// Who reads what comes of a question.
-pub(crate) struct Reader {
-    pub(crate) events: mpsc::Sender<Event>,
-    /// Says something, or is closed, when the question is given up.
-    pub(crate) cancel: mpsc::Receiver<()>,
-    /// Events that found no room since the reader looked last.
-    pub(crate) lost: Arc<AtomicU64>,
 }
 
 /// Unicast copies of one packet to neighbours of which nothing but the address is known.
@@ -636,12 +626,10 @@ impl Driver {
     }
 
     fn pass_on(&mut self, id: QuestionId, event: Event) {
-        if let Some(open) = self.questions.get(&id) {
-            // The channel holds whatever a question can bring, so only that of a watch is ever
-            // full; a closed one gives the question up below, in `cancelled`.
-            if open.reader.events.try_send(event).is_err() {
-                open.reader.lost.fetch_add(1, Ordering::Relaxed);
-            }
+        if let Some(open) = self.questions.get_mut(&id) {
+            // There is room for whatever a question can bring, so only that of a watch ever lacks;
+            // a closed one gives the question up below, in `cancelled`.
+            open.reader.pass(event);
         }
     }
 

@@ -20,6 +20,7 @@ mod outcomes;
 mod pings;
 pub mod presence;
 pub mod question;
+mod reader;
 pub mod realm;
 pub mod runtime;
 mod set_log;

@@ -1,7 +1,6 @@
 //! Asking: a question being put together, and the replies to it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use lcast_proto::io::Event;
@@ -12,7 +11,8 @@ use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
 use lcast_proto::variable::{Schema, Version};
 use tokio::sync::mpsc;
 
-use crate::driver::{Command, Reader};
+use crate::driver::Command;
+use crate::reader::{Passing, Reader};
 use crate::watch::Watch;
 
 /// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`].
@@ -27,8 +27,7 @@ pub struct Question {
 /// Dropping it gives the question up.
 #[derive(Debug)]
 pub struct Replies {
-    events: mpsc::Receiver<Event>,
-    cancel: mpsc::Sender<()>,
+    passing: Passing,
     schemas: Vec<(String, Arc<Schema>)>,
     end: Option<Result<Report, AskError>>,
 }
@@ -156,9 +155,8 @@ impl Question {
     pub async fn ask(self) -> Result<Replies, QuestionError> {
         // Each member sends at most one reply and one schema, and the end comes once: a reader
         // that is slow never loses anything, and the driver never waits for it.
-        let (events, replies) = mpsc::channel(2 * MemberList::MEMBERS_MAX + 2);
-        let (cancel, _) = self.put(events).await?;
-        Ok(Replies { events: replies, cancel, schemas: Vec::new(), end: None })
+        let passing = self.put(2 * MemberList::MEMBERS_MAX + 1).await?;
+        Ok(Replies { passing, schemas: Vec::new(), end: None })
     }
 
     /// Watches: for a question of [`Node::watch`](crate::Node::watch).
@@ -169,21 +167,14 @@ impl Question {
         if !matches!(self.ask.verb, Verb::Watch(_)) {
             return Err(QuestionError::NoWatch);
         }
-        let (events, items) = mpsc::channel(Watch::ITEMS_MAX);
-        let (cancel, lost) = self.put(events).await?;
-        Ok(Watch::new(items, cancel, lost))
+        Ok(Watch::new(self.put(Watch::ITEMS_MAX).await?))
     }
 
-    async fn put(
-        self,
-        events: mpsc::Sender<Event>,
-    ) -> Result<(mpsc::Sender<()>, Arc<AtomicU64>), QuestionError> {
-        let (cancel, cancelled) = mpsc::channel(1);
-        let lost = Arc::new(AtomicU64::new(0));
-        let reader = Reader { events, cancel: cancelled, lost: lost.clone() };
+    async fn put(self, events_max: usize) -> Result<Passing, QuestionError> {
+        let (reader, passing) = Reader::new(events_max);
         let ask = Command::Ask(Box::new(self.ask), reader);
         self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;
-        Ok((cancel, lost))
+        Ok(passing)
     }
 
     /// Asks, and waits for the report; the replies are not looked at.
@@ -199,7 +190,7 @@ impl Replies {
     /// The next reply; `None` at the end, when [`Replies::report`] is there.
     pub async fn next(&mut self) -> Option<Reply> {
         while self.end.is_none() {
-            match self.events.recv().await {
+            match self.passing.events.recv().await.map(|it| it.event) {
                 Some(Event::Reply(_, reply)) => return Some(reply),
                 Some(Event::Schema(_, node, schema)) => self.schemas.push((node, schema)),
                 Some(Event::Done(_, report)) => self.end = Some(Ok(report)),
@@ -251,6 +242,6 @@ impl Replies {
     /// Gives the question up: what has arrived can still be read, then the report.
     pub fn cancel(&self) {
         // A full channel means that it was given up before; a closed one that it has ended.
-        let _ = self.cancel.try_send(());
+        let _ = self.passing.cancel.try_send(());
     }
 }

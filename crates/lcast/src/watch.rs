@@ -1,8 +1,7 @@
 //! Watching: what nodes hold at first, then what changes.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -10,7 +9,8 @@ use lcast_proto::io::Event;
 use lcast_proto::question::AskError;
 use lcast_proto::question::report::{Reply, ReplyValue, Report};
 use lcast_proto::question::watching::{ChangedValue, LeaveReason, WatchEvent};
-use tokio::sync::mpsc;
+
+use crate::reader::{Passed, Passing};
 
 /// What a watch has to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,23 +54,18 @@ pub enum WatchItem {
 /// It ends when it is dropped, and with the node. See [`Node::watch`](crate::Node::watch).
 #[derive(Debug)]
 pub struct Watch {
-    events: mpsc::Receiver<Event>,
-    cancel: mpsc::Sender<()>,
-    lost: Arc<AtomicU64>,
+    passing: Passing,
     held: Option<WatchItem>,
     failed: Option<AskError>,
 }
 
 impl Watch {
-    /// Items that wait for whoever reads; beyond that they are lost, which the next item says.
+    /// Items that wait for whoever reads, beside the report; beyond that they are lost, which the
+    /// next item that finds room says.
     pub const ITEMS_MAX: usize = 65_536;
 
-    pub(crate) fn new(
-        events: mpsc::Receiver<Event>,
-        cancel: mpsc::Sender<()>,
-        lost: Arc<AtomicU64>,
-    ) -> Self {
-        Self { events, cancel, lost, held: None, failed: None }
+    pub(crate) fn new(passing: Passing) -> Self {
+        Self { passing, held: None, failed: None }
     }
 
     /// What comes next; `None` at the end.
@@ -86,7 +81,7 @@ impl Watch {
     /// Ends the watch: what has arrived can still be read, the report too if it is not there yet.
     pub fn cancel(&self) {
         // A full channel means that it was ended before; a closed one that it is over.
-        let _ = self.cancel.try_send(());
+        let _ = self.passing.cancel.try_send(());
     }
 
     fn item(&mut self, event: Event) -> Option<WatchItem> {
@@ -126,15 +121,56 @@ impl Stream for Watch {
             return Poll::Ready(Some(held));
         }
         loop {
-            let Poll::Ready(event) = self.events.poll_recv(context) else { return Poll::Pending };
-            let Some(event) = event else { return Poll::Ready(None) };
-            let Some(item) = self.item(event) else { continue };
-            let lost = self.lost.swap(0, Ordering::Relaxed);
-            if lost == 0 {
-                return Poll::Ready(Some(item));
+            let Poll::Ready(passed) = self.passing.events.poll_recv(context) else {
+                return Poll::Pending;
+            };
+            let is_end = passed.is_none();
+            let (lost, item) = match passed {
+                Some(Passed { lost, event }) => (lost, self.item(event)),
+                None => (self.passing.lost.swap(0, Ordering::Relaxed), None),
+            };
+            if lost > 0 {
+                self.held = item;
+                return Poll::Ready(Some(WatchItem::Overflow(lost)));
             }
-            self.held = Some(item);
-            return Poll::Ready(Some(WatchItem::Overflow(lost)));
+            if item.is_some() || is_end {
+                return Poll::Ready(item);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::question::QuestionId;
+
+    use super::*;
+    use crate::reader::Reader;
+
+    fn left(node: usize) -> (Event, WatchItem) {
+        let (node, reason) = (format!("n{node}"), LeaveReason::Gone);
+        let event = WatchEvent::Left { node: node.clone(), reason };
+        (Event::Watch(QuestionId(1), event), WatchItem::Left { node, reason })
+    }
+
+    /// What waits was passed on before anything was lost, and the report is never lost.
+    #[tokio::test]
+    async fn an_overflow_is_told_where_items_are_missing() {
+        let (mut reader, passing) = Reader::new(2);
+        let mut watch = Watch::new(passing);
+        (0..5).for_each(|node| reader.pass(left(node).0));
+        reader.pass(Event::Done(QuestionId(1), Report::default()));
+        let mut expected = vec![left(0).1, left(1).1, WatchItem::Overflow(3)];
+        expected.push(WatchItem::Report(Report::default()));
+        for item in expected {
+            assert_eq!(watch.next().await, Some(item));
+        }
+        (5..9).for_each(|node| reader.pass(left(node).0));
+        drop(reader);
+        let rest = [left(5).1, left(6).1, left(7).1, WatchItem::Overflow(1)];
+        for item in rest {
+            assert_eq!(watch.next().await, Some(item), "the report has left its room");
+        }
+        assert_eq!(watch.next().await, None);
     }
 }
