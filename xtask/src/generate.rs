@@ -25,7 +25,11 @@ enum Maker {
     Test { package: &'static str, name: &'static str },
 }
 
-const GENERATED: [Generated; 2] = [
+const GENERATED: [Generated; 3] = [
+    Generated {
+        path: "crates/lcast-ffi/include/lcast.h",
+        maker: Maker::Test { package: "lcast-ffi", name: "the_header_is_current" },
+    },
     Generated {
         path: "docs/book/src/builtin.md",
         maker: Maker::Test { package: "lcast-cli", name: "the_page_of_the_book_is_current" },

@@ -182,6 +182,18 @@ impl<T, E: Clone> Stream<T, E> {
         Ok(())
     }
 
+    /// Ends the stream at once, also for threads that wait in it: they meet [`Kind::Ended`] as its
+    /// end. What it is about is given up.
+    ///
+    /// # Errors
+    /// [`Kind::Forked`].
+    pub fn close(&self) -> Result<(), Error> {
+        let reader = self.own.get()?;
+        reader.task.abort();
+        reader.queue.finish(Err(Error::ended()));
+        Ok(())
+    }
+
     /// Drops all items, waits for the end and tells it.
     ///
     /// # Errors
