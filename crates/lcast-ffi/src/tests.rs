@@ -5,7 +5,8 @@ const HEADER: &str = "/* Librecast for C: ask, tell and watch a fleet over IPv6 
  *
  * Made by `cargo xtask generate` from crates/lcast-ffi/src/api; change that instead. Each group of
  * functions has a page in the manual: lcast_node(3), lcast_question(3), lcast_event(3),
- * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_errors(3).
+ * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_packed(3),
+ * lcast_errors(3).
  *
  * Link with -llcast; `pkg-config --cflags --libs lcast` says how.
  *
@@ -24,7 +25,8 @@ fn made() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
     config.header = Some(HEADER.to_owned());
-    let sources = ["errors", "node", "question", "event", "report", "value", "variable", "members"];
+    let sources =
+        ["errors", "node", "question", "event", "report", "value", "variable", "members", "packed"];
     let mut builder = cbindgen::Builder::new().with_config(config);
     for source in sources {
         builder = builder.with_src(root.join(format!("src/api/{source}.rs")));
