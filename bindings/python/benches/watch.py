@@ -26,7 +26,7 @@ def main() -> int:
     """Measures, and prints one line."""
     flood = sys.argv[1]
     numbers = [int(text) for text in sys.argv[2:]]
-    agents, values, pause, seconds = (*numbers, *(20, 75, 15, 10)[len(numbers) :])
+    agents, values, pause, seconds = (*numbers, *(20, 78, 15, 10)[len(numbers) :])
     with tempfile.TemporaryDirectory(prefix="librecast-flood-") as folder:
         os.environ["LIBRECAST_HOME"] = folder
         binary = os.environ.get("LIBRECAST_BIN", "target/release/librecast")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from lcast._lcast import Timestamp
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import datetime
 
 Value = Union[
-    None, bool, int, float, str, bytes, Timestamp, "list[Value]", "dict[str, Value]"
+    None, bool, int, float, str, bytes, Timestamp, List["Value"], Dict[str, "Value"]
 ]
 """What a variable holds. An ``int`` has 64 bits; lists and dicts lie at most 8 deep."""
 
@@ -25,8 +25,8 @@ Given = Union[
     bytearray,
     Timestamp,
     "datetime.datetime",
-    "Sequence[Given]",
-    "Mapping[str, Given]",
+    Sequence["Given"],
+    Mapping[str, "Given"],
 ]
 """What is taken for a value: a `datetime` with a time zone, tuples and mappings as well."""
 

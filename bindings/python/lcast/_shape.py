@@ -65,6 +65,11 @@ def texts(given: Texts) -> List[str]:
     return [text(each) for each in given]
 
 
+def path(given: Optional[Path]) -> Optional[str]:
+    """A path as text."""
+    return None if given is None else os.fspath(given)
+
+
 def opening(
     realm: Optional[str],
     credential: Optional[Credential],
@@ -82,12 +87,12 @@ def opening(
         raise InvalidError("a credential file says itself whether it is an agent's: omit agent")
     return {
         "realm": None if realm is None else text(realm),
-        "credential": credential,
+        "credential": credential if isinstance(credential, bytes) else path(credential),
         "agent": agent,
-        "state": state,
-        "memory": memory,
+        "state": path(state),
+        "memory": path(memory),
         "interfaces": None if interfaces is None else texts(interfaces),
-        "registry": None if registry is None else list(registry),
+        "registry": None if registry is None else [path(each) for each in registry],
         "software": None if software is None else text(software),
     }
 

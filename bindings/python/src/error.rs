@@ -41,24 +41,32 @@ fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
     Ok(class.cast_into::<PyType>()?)
 }
 
-/// Calls that are without the interpreter's lock at present, and want it back.
-static AWAY: AtomicUsize = AtomicUsize::new(0);
-/// Whether the interpreter is about to end: nothing gives up its lock any more.
+/// Calls that are under way.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+/// Whether the interpreter is about to end: no call begins any more.
 static SHUT_DOWN: AtomicBool = AtomicBool::new(false);
 
-/// Counted while a call is away.
-struct Away;
+/// Counts a call that gives up the interpreter's lock, or runs what may give it up: Python code.
+pub(crate) struct Call;
 
-impl Away {
-    fn begin() -> Self {
-        AWAY.fetch_add(1, Ordering::SeqCst);
-        Self
+impl Call {
+    /// Begins one.
+    pub(crate) fn begin(py: Python<'_>) -> PyResult<Self> {
+        // Counted first: who shuts down waits for whoever does not see it.
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        let call = Self;
+        if SHUT_DOWN.load(Ordering::SeqCst) {
+            return Err(made(py, Kind::Ended, "the interpreter is about to end".to_owned()));
+        }
+        Ok(call)
     }
 }
 
-impl Drop for Away {
+impl Drop for Call {
     fn drop(&mut self) {
-        AWAY.fetch_sub(1, Ordering::SeqCst);
+        // A fork amidst a call, from a signal handler, begins at none.
+        let less = |count: usize| count.checked_sub(1);
+        let _ = UNDER_WAY.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 }
 
@@ -68,13 +76,27 @@ pub(crate) fn detached<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let away = Away::begin();
-    if SHUT_DOWN.load(Ordering::SeqCst) {
-        return Err(made(py, Kind::Ended, "the interpreter is about to end".to_owned()));
-    }
+    let _call = Call::begin(py)?;
     let done = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
-    drop(away);
     settled(py, done)
+}
+
+/// Before the interpreter ends: waits until no call is under way, at most so long. A thread that
+/// wanted the interpreter's lock back later would be ended amidst our code.
+#[pyfunction]
+pub(crate) fn shut_down(py: Python<'_>, seconds: f64) -> PyResult<()> {
+    SHUT_DOWN.store(true, Ordering::SeqCst);
+    let until = Instant::now() + span(py, seconds, "the time")?;
+    while UNDER_WAY.load(Ordering::SeqCst) > 0 && Instant::now() < until {
+        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
+    }
+    Ok(())
+}
+
+/// In a fork: the threads whose calls were under way are not there.
+#[pyfunction]
+pub(crate) fn after_fork() {
+    UNDER_WAY.store(0, Ordering::SeqCst);
 }
 
 /// Does something of the library that waits for nothing; what panics there is told likewise.
@@ -85,24 +107,6 @@ pub(crate) fn caught<T>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error>)
 fn settled<T>(py: Python<'_>, done: std::thread::Result<Result<T, Error>>) -> PyResult<T> {
     let done = done.unwrap_or_else(|panic| Err(Error::new(Kind::Internal, told(&*panic))));
     done.map_err(|error| raised(py, &error))
-}
-
-/// Before the interpreter ends: waits until all calls are back, at most so long. A thread that
-/// wanted the interpreter's lock back later would be ended amidst our code.
-#[pyfunction]
-pub(crate) fn shut_down(py: Python<'_>, seconds: f64) -> PyResult<()> {
-    SHUT_DOWN.store(true, Ordering::SeqCst);
-    let until = Instant::now() + span(py, seconds, "the time")?;
-    while AWAY.load(Ordering::SeqCst) > 0 && Instant::now() < until {
-        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
-    }
-    Ok(())
-}
-
-/// In a fork: the threads that were away are not there.
-#[pyfunction]
-pub(crate) fn after_fork() {
-    AWAY.store(0, Ordering::SeqCst);
 }
 
 /// What a panic said.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lcast::{Type, blocking};
 use pyo3::prelude::*;
 
-use crate::error::{caught, detached};
+use crate::error::{Call, caught, detached};
 use crate::stream::{Source, Stream};
 use crate::value::{of_type, to_python};
 
@@ -42,11 +42,13 @@ impl Exposed {
     }
 
     fn publish(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _call = Call::begin(py)?;
         let value = of_type(value, self.value_type)?;
         detached(py, || self.exposed.publish(value))
     }
 
     fn publish_key(&self, py: Python<'_>, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _call = Call::begin(py)?;
         let value = of_type(value, self.value_type)?;
         detached(py, || self.exposed.publish_key(key, value))
     }
@@ -65,6 +67,7 @@ impl Setting {
 
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let _call = Call::begin(py)?;
         to_python(py, &caught(py, || self.setting.value())?)
     }
 

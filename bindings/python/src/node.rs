@@ -10,7 +10,7 @@ use lcast::{Constraint, Definition, Type};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::error::{caught, detached, invalid};
+use crate::error::{Call, caught, detached, invalid};
 use crate::exposed::{Exposed, Setting};
 use crate::items;
 use crate::stream::{Source, Stream};
@@ -213,6 +213,7 @@ impl Node {
         if_version: Option<&str>,
         target: Target,
     ) -> PyResult<Stream> {
+        let _call = Call::begin(py)?;
         let mut question = if value.is_instance_of::<PyString>() {
             let text = text(value)?;
             Self::question(py, || self.node.set(name, &text), target)?
@@ -253,6 +254,7 @@ impl Node {
     }
 
     fn nodes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let _call = Call::begin(py)?;
         let members = detached(py, || self.node.members())?;
         let list = PyList::empty(py);
         for member in &members {
@@ -267,6 +269,7 @@ impl Node {
 
     /// The round trip in seconds; `None` without an answer in time. Signals are handled meanwhile.
     fn ping(&self, py: Python<'_>, name: &str, timeout: f64) -> PyResult<Option<f64>> {
+        let _call = Call::begin(py)?;
         let timeout = span(py, timeout, "the timeout")?;
         let (told, trip) = mpsc::sync_channel(1);
         let (node, name) = (Arc::clone(&self.node), name.to_owned());
@@ -307,6 +310,7 @@ impl Node {
         default: &Bound<'_, PyAny>,
         accepted: Accepted,
     ) -> PyResult<Setting> {
+        let _call = Call::begin(py)?;
         let Accepted { min, max, length_max, choices } = accepted;
         let constraint = Constraint { length_max, min, max, choices };
         let value_type = described.value_type(py)?;

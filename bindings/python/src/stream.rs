@@ -8,7 +8,7 @@ use lcast::blocking::{self, Changes, Error, Kind, Next, Replies, Watch};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::error::{caught, detached, raised};
+use crate::error::{Call, caught, detached, raised};
 use crate::items;
 use crate::value::{span, to_python};
 
@@ -89,6 +89,7 @@ impl Stream {
 
     /// What is there, at most so many items; an empty list when nothing is, `None` at the end.
     fn take<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+        let _call = Call::begin(py)?;
         self.take_now(py, most)
     }
 
@@ -100,6 +101,7 @@ impl Stream {
         most: usize,
         timeout: Option<f64>,
     ) -> PyResult<Option<Bound<'py, PyList>>> {
+        let _call = Call::begin(py)?;
         let timeout = timeout.map(|timeout| span(py, timeout, "the timeout")).transpose()?;
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
@@ -123,6 +125,7 @@ impl Stream {
 
     /// What was said at the end: a report, or nothing; why there was no proper end is raised.
     fn end<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let _call = Call::begin(py)?;
         let end = match &self.source {
             Source::Replies(stream) => stream.end().map(|end| end.map(|end| end.map(Some))),
             Source::Watch(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),

@@ -207,21 +207,21 @@ def test_the_interpreter_ends_with_events_in_flight(
         import lcast, threading
         node = lcast.Node()
         app = lcast.Node(credential={str(realm.credential('app6'))!r})
-        watch = node.watch("system", every=0.01)
-        other = node.watch("system", every=0.01)
-        next(watch)
+        watches = [node.watch("system", every=0.01) for _ in range(6)]
+        for watch in watches:
+            next(watch)
         waiting = node.get("app.owner", expect=["nobody"], timeout=600.0)
 
         @app.variable("app.answer", every=0.001)
         def answer() -> int:
             return 42
 
-        begun = threading.Barrier(3)
+        begun = threading.Barrier(8)
         def follow(items):
             begun.wait()
             for item in items:
                 pass
-        for items in (other, waiting):
+        for items in (*watches, waiting):
             threading.Thread(target=follow, args=(items,), daemon=True).start()
         begun.wait()
         {last}
