@@ -168,6 +168,27 @@ typedef int32_t lcast_type;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// How the value of a variable behaves over time.
+enum lcast_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // Goes up and down.
+  LCAST_GAUGE = 0,
+  // Changes seldom: a name, a version.
+  LCAST_INFO = 1,
+  // Only grows while the node runs.
+  LCAST_COUNTER = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum lcast_kind lcast_kind;
+#else
+typedef int32_t lcast_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // An event.
 typedef struct lcast_event lcast_event;
 
