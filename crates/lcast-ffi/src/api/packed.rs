@@ -1,9 +1,11 @@
-//! Many events at once, as flat bytes: for bindings by a foreign-function interface, where each
-//! call costs more than reading some bytes.
+//! Many events in one call, as flat bytes.
+//!
+//! They are for bindings by a foreign-function interface, where each call costs more than reading
+//! some bytes.
 //!
 //! `lcast_next_packed` gives a value of the type `LCAST_BYTES`, to be read by `lcast_value_bytes`
-//! and freed by `lcast_value_free`. Numbers in it are little-endian. A *part* is a length of 32 bits
-//! and so many bytes; a text is a part without a zero byte behind it.
+//! and freed by `lcast_value_free`. Numbers in it are little-endian. A part is a length of 32
+//! bits and so many bytes; a text is a part without a zero byte behind it.
 //!
 //! The bytes are events, each of them a part: kind and class (a byte each), how many are lost (64
 //! bits); the texts node, reason and message; then a part with the items, one with the names that
@@ -19,9 +21,9 @@
 //! nodes: the texts name, reason and message, when it was last heard (64 bits), whether the outcome
 //! is unknown (a byte).
 //!
-//! A value: its type (a byte); then a byte of a bool, 64 bits of an int, a float or a timestamp, the
-//! bytes of a text or of bytes, the entries of a list as parts, or for each entry of a map its key
-//! as a text and its value as a part.
+//! A value: its type (a byte); then a byte of a bool, 64 bits of an int, a float or a timestamp,
+//! the bytes of a text or of bytes, the entries of a list as parts, or for each entry of a map its
+//! key as a text and its value as a part.
 
 use std::mem::MaybeUninit;
 
