@@ -53,6 +53,13 @@ fn threads_signals_and_forks_touch_no_memory_that_is_not_ours() {
 }
 
 #[test]
+fn a_program_may_end_in_the_middle_of_everything() {
+    for _ in 0..5 {
+        check("exit", How::C, &[], &[]);
+    }
+}
+
+#[test]
 fn values_go_there_and_back() {
     check("values", How::C, &[], &[]);
     check("values", How::Sanitized, &[], &[]);
