@@ -1,4 +1,4 @@
-//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | ci`.
+//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | perl | ci`.
 //!
 //! For: the checks that the compiler and clippy cannot make, generated files, and the order of
 //! CI. Not for: anything that a user of Librecast runs. Start reading at `tidy/mod.rs`, which
@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod generate;
 mod lexer;
+mod perl;
 mod repo;
 mod test;
 mod tidy;
@@ -26,6 +27,7 @@ usage: cargo xtask CHORE
   generate [--check]  write the generated files, or say which ones are out of date
   fuzz SECONDS [TARGET...]
                       search for inputs that break a promise, so long for each target
+  perl [TEST...]      install the Perl distribution and run its tests, or some of them
   ci                  everything that must pass before a change lands
 ";
 
@@ -52,6 +54,7 @@ fn run() -> anyhow::Result<()> {
         ("generate", []) => generate::run(&repo, false),
         ("generate", [flag]) if flag == "--check" => generate::run(&repo, true),
         ("fuzz", [seconds, targets @ ..]) => fuzz::run(&repo, seconds, targets),
+        ("perl", tests) => perl::run(&repo, tests),
         ("ci", []) => ci::run(&repo),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");

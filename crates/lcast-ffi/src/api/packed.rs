@@ -1,8 +1,10 @@
-//! Many events at once, as flat bytes: for bindings by a foreign-function interface, where each
-//! call costs more than reading some bytes.
+//! Many events in one call, as flat bytes.
+//!
+//! They are for bindings by a foreign-function interface, where each call costs more than reading
+//! some bytes.
 //!
 //! `lcast_next_packed` gives a value of the type `LCAST_BYTES`, to be read by `lcast_value_bytes`
-//! and freed by `lcast_value_free`. Numbers in it are little-endian. A *part* is a length of 32
+//! and freed by `lcast_value_free`. Numbers in it are little-endian. A part is a length of 32
 //! bits and so many bytes; a text is a part without a zero byte behind it.
 //!
 //! The bytes are events, each of them a part: kind and class (a byte each), how many are lost (64
