@@ -6,6 +6,7 @@
 //! - options begin with their own size;
 //! - a handle may be anything.
 #![allow(non_camel_case_types)] // The names are those of the header.
+#![allow(rustdoc::broken_intra_doc_links)] // The text is for C: [*] is a part of a name.
 #![allow(clippy::missing_safety_doc)] // It is the same for all, and said above.
 
 pub mod errors;

@@ -32,7 +32,10 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| {
+        let program = command.get_program().display();
+        panic!("{command:?}: {error}; is the Debian package of '{program}' installed?")
+    });
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{told}", output.status);
     String::from_utf8(output.stdout).unwrap()

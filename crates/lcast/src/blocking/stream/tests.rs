@@ -106,6 +106,18 @@ fn a_time_that_is_over_is_an_error_and_a_long_one_is_none() {
     assert_eq!(stream.next(Some(Duration::MAX)), Ok(Some(7)));
 }
 
+/// A binding that frees a stream must not leave a thread of the program in it for ever.
+#[test]
+fn whoever_waits_in_a_stream_that_is_closed_wakes_up() {
+    let runtime = runtime();
+    let (stream, _feed) = stream(&runtime);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| stream.finish(None));
+        stream.close().unwrap();
+        assert_eq!(waiting.join().unwrap().unwrap_err().kind(), Kind::Ended);
+    });
+}
+
 /// Dropping in a fork must not end what goes on in the parent.
 #[test]
 fn a_fork_can_do_nothing_with_a_stream_and_leaves_it_alone() {
