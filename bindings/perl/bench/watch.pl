@@ -21,7 +21,7 @@ use Net::Lcast;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my $flood = shift @ARGV // die "usage: watch.pl FLOOD [AGENTS] [VALUES] [PAUSE_MS] [SECONDS]\n";
-my ($agents, $values, $pause, $seconds) = (@ARGV, (20, 75, 15, 10)[@ARGV .. 3]);
+my ($agents, $values, $pause, $seconds) = (@ARGV, (20, 78, 15, 10)[@ARGV .. 3]);
 my $lab = LcastLab->new;
 my @credentials = map { $lab->credential("n$_") } 1 .. $agents;
 my $pid = IPC::Open2::open2(my $from, my $to, $flood, $pause, $values, $seconds, @credentials);
