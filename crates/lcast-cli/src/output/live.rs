@@ -1,6 +1,7 @@
 //! What a watch prints: a table drawn in place for people, lines when piped.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use lcast::{ChangedValue, LeaveReason, WatchItem};
 use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
@@ -25,6 +26,8 @@ pub(crate) struct Live {
     held: BTreeMap<String, BTreeMap<String, ReplyValue>>,
     /// What became of nodes that are not in the table.
     left: BTreeMap<String, LeaveReason>,
+    /// Items that came too fast: what the table shows may be old.
+    lost: u64,
     events: Vec<Json>,
     drawn: Drawn,
     stale: bool,
@@ -44,6 +47,7 @@ impl Live {
             lines_left: count,
             held: BTreeMap::new(),
             left: BTreeMap::new(),
+            lost: 0,
             events: Vec::new(),
             drawn: Drawn::default(),
             stale: false,
@@ -130,6 +134,7 @@ impl Live {
                     self.left.insert(node, reason);
                 }
             }
+            WatchItem::Overflow(lost) => self.lost = self.lost.saturating_add(lost),
             _ => {}
         }
     }
@@ -149,8 +154,17 @@ impl Live {
         let screen =
             self.output.screen.map(|screen| Screen { width: self.output.size().0, ..screen });
         let table = replies::values(&replies, &self.order, true).render(screen);
+        self.drawn.draw(&(table + &self.remarks()), self.output)
+    }
+
+    /// What is said below the table: who has left, and whether the table may be wrong.
+    fn remarks(&self) -> String {
         let left = self.left.iter().map(|(node, why)| sanitise(&gone(node, *why)) + "\n");
-        self.drawn.draw(&(table + &left.collect::<String>()), self.output)
+        let mut remarks: String = left.collect();
+        if self.lost > 0 {
+            let _ = writeln!(remarks, "overflow: {} lost, values may be old", self.lost);
+        }
+        remarks
     }
 
     /// The terminal has another size.
@@ -358,6 +372,19 @@ mod tests {
         assert_eq!(over(3, true), "\x1b[H\x1b[J");
         let rows = ["a", "b"];
         assert_eq!(unwrapped(&rows), "\x1b[?7la\nb\n\x1b[?7h");
+    }
+
+    /// On a terminal as well: the table goes on with what it has.
+    #[test]
+    fn an_overflow_is_shown_below_the_table() {
+        let screen = Some(Screen { width: None, color: false });
+        let mut live =
+            Live::new(Output { format: Format::Text, screen, quiet: true }, vec![], None);
+        live.take(changed(7, 0)).unwrap();
+        assert_eq!(live.remarks(), "");
+        live.take(WatchItem::Overflow(3)).unwrap();
+        live.take(WatchItem::Overflow(2)).unwrap();
+        assert_eq!(live.remarks(), "overflow: 5 lost, values may be old\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lcast::{PresenceItem, realm};
+use lcast::{PresenceChanges, PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::Kind;
 use lcast_proto::presence::{State, Via};
@@ -69,9 +69,13 @@ pub(crate) async fn list(
         let kind = it.kind == Kind::Agent || (args.clients && here);
         kind && (states.is_empty() || states.contains(&it.state.as_str()))
     };
+    let follows = args.watch && !asked.interrupted;
+    // Before the roster is read: what changes after that is told.
+    let changes = if follows { Some(session.presence().await?) } else { None };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-    if args.watch && !asked.interrupted {
-        asked.interrupted = follow(&session, &mut signals, &nodes, &wanted, output).await?;
+    if let Some(changes) = changes {
+        asked.interrupted =
+            follow(&session, &mut signals, (&nodes, changes), &wanted, output).await?;
     } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
@@ -101,13 +105,12 @@ fn judge(asked: &question::Asked) -> Exit {
 async fn follow(
     session: &Session,
     signals: &mut Signals,
-    nodes: &[NodeView],
+    (nodes, mut changes): (&[NodeView], PresenceChanges),
     wanted: &impl Fn(&NodeView) -> bool,
     output: Output,
 ) -> Result<bool, Failure> {
     let on_screen = output.terminal() && output.format == Format::Text;
     let mut drawn = Drawn::default();
-    let mut changes = session.presence().await?;
     if on_screen {
         drawn.draw(&table(nodes, place::wall()).render(output.screen), output)?;
     } else {

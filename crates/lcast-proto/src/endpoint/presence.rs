@@ -15,9 +15,10 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// A deadline missed by this much: the process was stopped. [PRE-28]
 const STOPPED: Duration = Duration::from_secs(2);
-/// A deadline missed by this much: others may miss the process. Its predecessors on the ring have
-/// suspected it by then, after three rounds; a second later it is gone. [PRE-21] [PRE-28]
-const MISSED: Duration = Duration::from_secs(3);
+/// A deadline missed by this much: others may miss the process. There is a deadline in each second,
+/// so that it was stopped for up to a second more; its predecessors on the ring suspect it after
+/// three rounds, and a second later it is gone. [PRE-21] [PRE-28]
+const MISSED: Duration = Duration::from_millis(2500);
 /// Successors kept ready to be pinged: those that are targets, and some that may become it.
 const NEAR: usize = 8;
 /// How far the clock of a process that was never heard may be off for its suspicion to count.

@@ -225,13 +225,13 @@ impl Endpoint {
         reply: ReplyFrame,
     ) -> Option<ReplyFrame> {
         let Some(watch) = self.watches.get_mut(&reply.request) else { return Some(reply) };
-        // Of a process before the one that is there: it was held up.
-        let present = self.roster.voice(&id).and_then(Voice::sender);
-        if present.is_some_and(|present| present != sender) {
-            return None;
-        }
         let asked = self.questions.get(&reply.request);
         let open = asked.is_some_and(|it| it.asking.word_of(&id) == Word::Expected);
+        // Of a process before the one that is there: it was held up.
+        let present = self.roster.voice(&id).and_then(Voice::sender).filter(|it| *it != sender);
+        if present.is_some_and(|present| !open || watch.watching.has_heard(&id, present)) {
+            return None;
+        }
         // Its values wait for their units; what it says again comes too early.
         if asked.is_some_and(|it| it.is_holding(&id)) {
             return None;

@@ -260,6 +260,11 @@ impl Watching {
         Some(())
     }
 
+    /// Whether this process of a node was the last of it that answered.
+    pub fn has_heard(&self, id: &NodeId, sender: SenderId) -> bool {
+        self.nodes.get(id).is_some_and(|it| it.sender == sender && it.step != Step::Asked)
+    }
+
     /// A node will not, or cannot, until a renewal or another process of it brings it back: it
     /// gives no lease. Who is `busy` has not ended the one that it gave. [WAT-1] [WAT-8]
     pub fn declined(&mut self, id: NodeId, sender: SenderId, busy: bool) {
