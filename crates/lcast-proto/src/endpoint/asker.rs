@@ -367,6 +367,9 @@ impl Endpoint {
         if let Some(question) = self.questions.get_mut(&request) {
             question.asking.note_members_version(&id, version);
         }
+        if self.is_held_up(request, &id, sender) {
+            return Ok(());
+        }
         let Some(reply) = self.hear_watched(now, sender, id, reply) else { return Ok(()) };
         let own = self.sender;
         let Some(question) = self.questions.get_mut(&request) else { return Ok(()) };

@@ -215,6 +215,16 @@ impl Endpoint {
         }
     }
 
+    /// Whether an answer to a watch is of a process before the one that is there: it was held up,
+    /// unless the question that began the watch wants the word of this node. [WAT-8]
+    pub(super) fn is_held_up(&self, request: u64, id: &NodeId, sender: SenderId) -> bool {
+        let Some(watch) = self.watches.get(&request) else { return false };
+        let asked = self.questions.get(&request);
+        let open = asked.is_some_and(|it| it.asking.word_of(id) == Word::Expected);
+        let present = self.roster.voice(id).and_then(Voice::sender).filter(|it| *it != sender);
+        present.is_some_and(|present| !open || watch.watching.has_heard(id, present))
+    }
+
     /// Takes what a reply says of the lease; the answer within goes on to the question that began
     /// the watch, while that wants the word of this node.
     pub(super) fn hear_watched(
@@ -227,11 +237,6 @@ impl Endpoint {
         let Some(watch) = self.watches.get_mut(&reply.request) else { return Some(reply) };
         let asked = self.questions.get(&reply.request);
         let open = asked.is_some_and(|it| it.asking.word_of(&id) == Word::Expected);
-        // Of a process before the one that is there: it was held up.
-        let present = self.roster.voice(&id).and_then(Voice::sender).filter(|it| *it != sender);
-        if present.is_some_and(|present| !open || watch.watching.has_heard(&id, present)) {
-            return None;
-        }
         // Its values wait for their units; what it says again comes too early.
         if asked.is_some_and(|it| it.is_holding(&id)) {
             return None;
