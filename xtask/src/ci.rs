@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{generate, test, tidy};
+use crate::{generate, python, test, tidy};
 
 /// One step: its name and what it does.
 struct Step {
@@ -15,8 +15,9 @@ struct Step {
 }
 
 /// The steps in order; the README's test command first, because it says most.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "test", run: |root| test::run(root, &[]) },
+    Step { name: "python", run: |root| python::run(root, &[]) },
     Step { name: "format", run: |root| cargo(root, &["fmt", "--all", "--", "--check"], &[]) },
     Step { name: "lint", run: lint },
     Step { name: "tidy", run: tidy::run },

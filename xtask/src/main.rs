@@ -1,4 +1,4 @@
-//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | ci`.
+//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | python | ci`.
 //!
 //! For: the checks that the compiler and clippy cannot make, generated files, and the order of
 //! CI. Not for: anything that a user of Librecast runs. Start reading at `tidy/mod.rs`, which
@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod generate;
 mod lexer;
+mod python;
 mod repo;
 mod test;
 mod tidy;
@@ -26,6 +27,9 @@ usage: cargo xtask CHORE
   generate [--check]  write the generated files, or say which ones are out of date
   fuzz SECONDS [TARGET...]
                       search for inputs that break a promise, so long for each target
+  python [ARGUMENT...]
+                      build the Python package and run its tests; arguments go to pytest
+  python docs         write its reference under target/python/docs
   ci                  everything that must pass before a change lands
 ";
 
@@ -52,6 +56,8 @@ fn run() -> anyhow::Result<()> {
         ("generate", []) => generate::run(&repo, false),
         ("generate", [flag]) if flag == "--check" => generate::run(&repo, true),
         ("fuzz", [seconds, targets @ ..]) => fuzz::run(&repo, seconds, targets),
+        ("python", [what]) if what == "docs" => python::docs(&repo),
+        ("python", arguments) => python::run(&repo, arguments),
         ("ci", []) => ci::run(&repo),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");

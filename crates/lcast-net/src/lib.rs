@@ -54,4 +54,4 @@ pub use neighbours::{NEIGHBOURS_MAX, neighbours};
 pub use network::{Network, NetworkConfig, NetworkStats, OpenError, Wake};
 pub use scope::Scope;
 pub use send::{SendError, SendFailure, SendOutcome, Target};
-pub use sys::die_with_parent;
+pub use sys::{die_with_parent, without_signals};

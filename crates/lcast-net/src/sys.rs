@@ -1,7 +1,8 @@
 //! The system calls that no safe crate offers, and all unsafe code of this crate.
 //!
-//! For `recvmmsg` with control data, a few integer socket options, tokio's watching of a descriptor
-//! and programs that die with their parent. Not for anything that `rustix` or `socket2` have.
+//! For `recvmmsg` with control data, a few integer socket options, watching descriptors by tokio,
+//! threads without signals and programs that die with their parent. Not for anything that `rustix`
+//! or `socket2` have.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -55,6 +56,29 @@ pub fn die_with_parent(command: &mut std::process::Command) {
     // SAFETY: between fork and exec the closure makes two system calls and neither allocates nor
     // locks; what it captures is a number.
     unsafe { command.pre_exec(bind) };
+}
+
+/// Runs something with all signals blocked in this thread, and so in threads that it starts: those
+/// stay so, and every signal goes to the threads of the program.
+pub fn without_signals<T>(run: impl FnOnce() -> T) -> T {
+    struct Restore(libc::sigset_t);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // SAFETY: the set was filled in by pthread_sigmask and is only read.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
+        }
+    }
+    let mut all = mem::MaybeUninit::uninit();
+    let mut before = mem::MaybeUninit::uninit();
+    // SAFETY: sigfillset fills in the first set, which pthread_sigmask then reads; it fills in the
+    // second. With valid pointers and a valid way neither can fail.
+    let before = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        before.assume_init()
+    };
+    let _restore = Restore(before);
+    run()
 }
 
 /// Has the current tokio runtime watch a descriptor for input.
@@ -259,6 +283,25 @@ mod tests {
             header.msg_controllen = libc::CMSG_SPACE(length) as _;
             told_of(&header)
         }
+    }
+
+    /// The signals that are blocked in this thread, as the kernel writes them.
+    fn blocked() -> String {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let mut lines = status.lines().filter_map(|line| line.strip_prefix("SigBlk:"));
+        lines.next().unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn a_thread_that_was_started_without_signals_takes_none() {
+        let before = blocked();
+        let inside = without_signals(|| std::thread::spawn(blocked)).join().unwrap();
+        // All but SIGKILL and SIGSTOP, and the two that the C library keeps for itself.
+        assert_eq!(inside, "fffffffe7ffbfeff");
+        assert_eq!(blocked(), before);
+        let unwound = std::panic::catch_unwind(|| without_signals(|| panic!("on purpose")));
+        assert!(unwound.is_err());
+        assert_eq!(blocked(), before);
     }
 
     #[test]

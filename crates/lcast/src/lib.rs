@@ -8,6 +8,7 @@
 //! one event loop. It decides nothing about the protocol.
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 mod clock;
 mod driver;
 pub mod entropy;

@@ -148,6 +148,11 @@ impl Question {
         self
     }
 
+    /// Whether it is one that goes on: a watch.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self.ask.verb, Verb::Watch(_))
+    }
+
     /// Asks.
     ///
     /// # Errors
@@ -164,7 +169,7 @@ impl Question {
     /// # Errors
     /// When the node has ended, or the question is not one that goes on.
     pub async fn subscribe(self) -> Result<Watch, QuestionError> {
-        if !matches!(self.ask.verb, Verb::Watch(_)) {
+        if !self.goes_on() {
             return Err(QuestionError::NoWatch);
         }
         Ok(Watch::new(self.put(Watch::ITEMS_MAX).await?))

@@ -433,6 +433,7 @@ fn time_from_cbor(item: Cbor) -> Result<Timestamp, CborError> {
             (_, _) => return Err(CborError::Value),
         }
     }
-    let whole = seconds.and_then(|seconds| seconds.checked_mul(1000)).ok_or(CborError::Value)?;
-    whole.checked_add(millis).map(Timestamp::from_millis).ok_or(CborError::Value)
+    // Wider than the sum: the seconds of the first moments are below it by themselves.
+    let sum = i128::from(seconds.ok_or(CborError::Value)?) * 1000 + i128::from(millis);
+    i64::try_from(sum).map(Timestamp::from_millis).map_err(|_| CborError::Value)
 }

@@ -142,6 +142,10 @@ fn values_have_limits() {
     assert_eq!(deeper, Err(CborError::Depth));
     let map = Cbor::Map(vec![(Cbor::from("a"), Cbor::Null), (Cbor::from("a"), Cbor::Null)]);
     assert_eq!(cbor::value_from_cbor(map), Err(CborError::Keys));
+    for millis in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX] {
+        let time = Value::Timestamp(lcast_proto::time::Timestamp::from_millis(millis));
+        assert_eq!(cbor::value_from_cbor(cbor::value_to_cbor(&time)), Ok(time));
+    }
     let largest = cbor::value_from_cbor(Cbor::from(i64::MAX as u64));
     assert_eq!(largest, Ok(Value::Int(i64::MAX)));
     for odd in [

@@ -1,0 +1,99 @@
+/* leak AGENT CLIENT [ROUNDS]: so many rounds of everything leave nothing behind: no handle, no file
+ * descriptor, no thread, no memory.
+ */
+#include "check.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+static lcast_node *agent, *client;
+static lcast_variable *variable;
+
+static int entries(const char *folder) {
+    DIR *opened = opendir(folder);
+    int count = 0;
+
+    CHECK(opened != NULL);
+    while (readdir(opened) != NULL) count++;
+    closedir(opened);
+    return count;
+}
+
+/* Kilobytes of memory that are the process's own. */
+static long memory(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    long size, resident, shared;
+
+    CHECK(file != NULL && fscanf(file, "%ld %ld %ld", &size, &resident, &shared) == 3);
+    fclose(file);
+    return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void round_of_everything(int64_t number) {
+    lcast_value *list, *item;
+    lcast_stream *replies, *watch;
+    const char *patterns[] = {"app.leak"};
+    lcast_members *members;
+    lcast_event *event;
+    int64_t seen = -1;
+
+    OK(lcast_publish_int(variable, number));
+    replies = ask(client, "app.leak");
+    while (lcast_next_event(replies, -1, &event) == LCAST_OK) {
+        if (lcast_event_count(event) == 1)
+            OK(lcast_value_int(lcast_event_value(event, 0), &seen));
+        OK(lcast_event_free(event));
+    }
+    OK(lcast_stream_free(replies));
+    CHECK(seen == number);
+
+    /* Given up at once: nothing is waited for. */
+    OK(lcast_stream_free(ask(client, "app.leak")));
+    OK(lcast_watch(client, patterns, 1, NULL, &watch));
+    OK(lcast_stream_free(watch));
+
+    OK(lcast_members_of(client, &members));
+    OK(lcast_members_free(members));
+    OK(lcast_value_new_list(&list));
+    OK(lcast_value_new_text("text", 4, &item));
+    OK(lcast_value_push(list, item));
+    CHECK(lcast_value_at(list, 0) != NULL);
+    OK(lcast_value_free(item));
+    OK(lcast_value_free(list));
+    STATUS(LCAST_INVALID, lcast_value_free(list));
+}
+
+int main(int argc, char **argv) {
+    lcast_definition definition = define("app.leak", LCAST_INT);
+    long rounds, i, settled, descriptors, threads, handles, limit;
+
+    if (argc < 3) return 2;
+    rounds = argc > 3 ? atol(argv[3]) : 10000;
+    agent = open_file(argv[1]);
+    client = open_file(argv[2]);
+    OK(lcast_expose(agent, &definition, &variable));
+    for (i = 0; i < rounds / 5; i++) round_of_everything(i);
+    settled = memory();
+    descriptors = entries("/proc/self/fd");
+    threads = entries("/proc/self/task");
+    handles = (long)lcast_handle_count();
+    for (; i < rounds; i++) round_of_everything(i);
+
+    CHECK(answered(client, "app.leak") == 1);
+    printf("memory: %ld KiB, then %ld KiB\n", settled, memory());
+    CHECK((long)lcast_handle_count() == handles && entries("/proc/self/task") == threads);
+    CHECK(entries("/proc/self/fd") == descriptors);
+    /* Less than what one small leak in each round would be. */
+    limit = rounds >= 10000 ? rounds * 16 / 1024 + 1024 : 65536;
+    CHECK(memory() - settled < limit);
+    OK(lcast_variable_free(variable));
+    OK(lcast_close(agent));
+    OK(lcast_close(client));
+
+    /* Nodes as well. */
+    for (i = 0; i < rounds / 100; i++) OK(lcast_close(open_file(argv[2])));
+    CHECK(lcast_handle_count() == 0);
+    CHECK(entries("/proc/self/fd") < descriptors && entries("/proc/self/task") == threads - 2);
+    puts("leak: ok");
+    return 0;
+}

@@ -1,0 +1,366 @@
+/* values AGENT CLIENT: every kind of value there and back, sets, watches, presence.
+ *
+ * The client must be an operator.
+ */
+#include "check.h"
+
+#include <float.h>
+#include <math.h>
+
+static lcast_node *agent, *client;
+
+/* The only event of a question to one node before its report, and the stream. */
+static lcast_event *reply_to(const char *name, lcast_stream **stream) {
+    lcast_question_options options = patient();
+    const char *patterns[1];
+    lcast_event *event;
+
+    options.on = lcast_node_name(agent);
+    patterns[0] = name;
+    OK(lcast_get(client, patterns, 1, &options, stream));
+    OK(lcast_next_event(*stream, 30000, &event));
+    CHECK(lcast_event_kind_of(event) == LCAST_EVENT_REPLY);
+    CHECK(strcmp(lcast_event_node(event), lcast_node_name(agent)) == 0);
+    CHECK(lcast_event_class(event) == LCAST_CLASS_ANSWERED && lcast_event_count(event) == 1);
+    CHECK(lcast_event_time_ms(event, 0) > 0 && strchr(lcast_event_version(event, 0), '.') != NULL);
+    return event;
+}
+
+/* Compares two values all the way down. */
+static void compare(const lcast_value *left, const lcast_value *right) {
+    lcast_type type = lcast_value_type(left);
+    size_t i, a, b;
+    int64_t x, y;
+    double f, g;
+    int p, q;
+
+    CHECK(type == lcast_value_type(right));
+    switch (type) {
+    case LCAST_BOOL:
+        OK(lcast_value_bool(left, &p));
+        OK(lcast_value_bool(right, &q));
+        CHECK(p == q);
+        break;
+    case LCAST_INT:
+        OK(lcast_value_int(left, &x));
+        OK(lcast_value_int(right, &y));
+        CHECK(x == y);
+        break;
+    case LCAST_TIMESTAMP:
+        OK(lcast_value_timestamp(left, &x));
+        OK(lcast_value_timestamp(right, &y));
+        CHECK(x == y);
+        break;
+    case LCAST_FLOAT:
+        OK(lcast_value_float(left, &f));
+        OK(lcast_value_float(right, &g));
+        CHECK(isnan(f) ? isnan(g) : f == g && signbit(f) == signbit(g));
+        break;
+    case LCAST_TEXT:
+        CHECK(memcmp(lcast_value_text(left, &a), lcast_value_text(right, &b), 0) == 0);
+        CHECK(a == b && memcmp(lcast_value_text(left, NULL), lcast_value_text(right, NULL), a) == 0);
+        break;
+    case LCAST_BYTES:
+        CHECK(lcast_value_bytes(left, &a) != NULL && lcast_value_bytes(right, &b) != NULL);
+        CHECK(a == b && memcmp(lcast_value_bytes(left, NULL), lcast_value_bytes(right, NULL), a) == 0);
+        break;
+    case LCAST_LIST:
+    case LCAST_MAP:
+        CHECK(lcast_value_count(left) == lcast_value_count(right));
+        for (i = 0; i < lcast_value_count(left); i++) {
+            if (type == LCAST_MAP) {
+                CHECK(strcmp(lcast_value_key(left, i, &a), lcast_value_key(right, i, &b)) == 0);
+                CHECK(a == b);
+            }
+            compare(lcast_value_at(left, i), lcast_value_at(right, i));
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* Publishes a value and reads it back; frees it. */
+static void there_and_back(const char *name, lcast_value *value) {
+    lcast_definition definition = define(name, lcast_value_type(value));
+    lcast_variable *variable;
+    lcast_stream *stream;
+    lcast_event *reply;
+
+    definition.unit = "{thing}";
+    OK(lcast_expose(agent, &definition, &variable));
+    OK(lcast_publish(variable, value));
+    reply = reply_to(name, &stream);
+    CHECK(strcmp(lcast_event_name(reply, 0), name) == 0);
+    CHECK(strcmp(lcast_event_unit(reply, 0), "{thing}") == 0);
+    compare(value, lcast_event_value(reply, 0));
+    OK(lcast_event_free(reply));
+    OK(lcast_stream_free(stream));
+    OK(lcast_withdraw(variable));
+    OK(lcast_withdraw(variable));
+    STATUS(LCAST_INVALID, lcast_publish(variable, value));
+    OK(lcast_variable_free(variable));
+    OK(lcast_value_free(value));
+}
+
+static void every_type_at_its_limits(void) {
+    const int64_t ints[] = {0, 1, -1, INT64_MAX, INT64_MIN};
+    const double floats[] = {0.0, -0.0, 1.5, DBL_MAX, -DBL_MAX, DBL_TRUE_MIN, INFINITY, -INFINITY, NAN};
+    const char *texts[] = {"", "x", "gr\xc3\xbc\xc3\x9f dich \xf0\x9f\x8c\x8d", "a\0b"};
+    const size_t lengths[] = {0, 1, 17, 3};
+    lcast_value *value, *inner, *list;
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        OK(lcast_value_new_bool((int)i, &value));
+        there_and_back("app.bool", value);
+    }
+    for (i = 0; i < sizeof ints / sizeof *ints; i++) {
+        OK(lcast_value_new_int(ints[i], &value));
+        there_and_back("app.int", value);
+    }
+    for (i = 0; i < sizeof floats / sizeof *floats; i++) {
+        OK(lcast_value_new_float(floats[i], &value));
+        there_and_back("app.float", value);
+    }
+    for (i = 0; i < sizeof texts / sizeof *texts; i++) {
+        OK(lcast_value_new_text(texts[i], lengths[i], &value));
+        there_and_back("app.text", value);
+        OK(lcast_value_new_bytes((const uint8_t *)texts[i], lengths[i], &value));
+        there_and_back("app.bytes", value);
+    }
+    OK(lcast_value_new_timestamp(1764357600123, &value));
+    there_and_back("app.time", value);
+    OK(lcast_value_new_timestamp(-1, &value));
+    there_and_back("app.time", value);
+
+    OK(lcast_value_new_map(&value));
+    OK(lcast_value_new_list(&list));
+    OK(lcast_value_new_int(42, &inner));
+    OK(lcast_value_push(list, inner));
+    OK(lcast_value_push(list, list));
+    OK(lcast_value_put(value, "z\xc3\xa4hler", 8, list));
+    OK(lcast_value_put(value, "a", 1, inner));
+    OK(lcast_value_put(value, "a", 1, list));
+    CHECK(lcast_value_count(value) == 2 && lcast_value_find(value, "b") == NULL);
+    CHECK(lcast_value_type(lcast_value_find(value, "a")) == LCAST_LIST);
+    OK(lcast_value_free(inner));
+    OK(lcast_value_free(list));
+    there_and_back("app.map", value);
+}
+
+static void values_for_people(void) {
+    lcast_value *map, *inner;
+    char text[128];
+
+    OK(lcast_value_new_map(&map));
+    OK(lcast_value_new_text("say \"hi\"\n", 9, &inner));
+    OK(lcast_value_put(map, "k", 1, inner));
+    OK(lcast_value_free(inner));
+    OK(lcast_value_new_float(2, &inner));
+    OK(lcast_value_put(map, "f", 1, inner));
+    OK(lcast_value_free(inner));
+    OK(lcast_value_new_bytes((const uint8_t *)"\x01\xff", 2, &inner));
+    OK(lcast_value_put(map, "b", 1, inner));
+    OK(lcast_value_free(inner));
+    OK(lcast_value_print(map, text, sizeof text, NULL));
+    CHECK(strcmp(text, "{\"b\": \"01ff\", \"f\": 2.0, \"k\": \"say \\\"hi\\\"\\u000a\"}") == 0);
+    OK(lcast_value_free(map));
+}
+
+static void wrong_types_are_refused(void) {
+    lcast_definition definition = define("app.typed", LCAST_INT);
+    lcast_variable *variable;
+    lcast_value *value;
+    int64_t i;
+    double d;
+    int b;
+
+    OK(lcast_expose(agent, &definition, &variable));
+    STATUS(LCAST_INVALID, lcast_publish_text(variable, "x"));
+    STATUS(LCAST_INVALID, lcast_publish_float(variable, 1));
+    STATUS(LCAST_INVALID, lcast_publish_bool(variable, 1));
+    OK(lcast_withdraw(variable));
+    OK(lcast_variable_free(variable));
+    OK(lcast_value_new_int(3, &value));
+    STATUS(LCAST_INVALID, lcast_value_bool(value, &b));
+    STATUS(LCAST_INVALID, lcast_value_timestamp(value, &i));
+    CHECK(lcast_value_text(value, NULL) == NULL && lcast_value_bytes(value, NULL) == NULL);
+    CHECK(lcast_value_count(value) == 0 && lcast_value_at(value, 0) == NULL);
+    OK(lcast_value_float(value, &d));
+    CHECK(d == 3.0);
+    OK(lcast_value_free(value));
+}
+
+static void keys(void) {
+    lcast_definition definition = define("app.disk[*].usage", LCAST_FLOAT);
+    lcast_variable *variable;
+    lcast_stream *stream;
+    lcast_event *reply;
+    lcast_value *value;
+    double usage;
+
+    OK(lcast_expose(agent, &definition, &variable));
+    OK(lcast_value_new_float(0.5, &value));
+    OK(lcast_publish_key(variable, "/v\xc3\xa4r \"x\"", 9, value));
+    reply = reply_to("app.disk", &stream);
+    CHECK(strcmp(lcast_event_name(reply, 0), "app.disk[\"/v\xc3\xa4r \\\"x\\\"\"].usage") == 0);
+    OK(lcast_value_float(lcast_event_value(reply, 0), &usage));
+    CHECK(usage == 0.5);
+    OK(lcast_event_free(reply));
+    OK(lcast_stream_free(stream));
+    OK(lcast_withdraw(variable));
+    OK(lcast_variable_free(variable));
+    OK(lcast_value_free(value));
+}
+
+/* Sets and gives what became of it. */
+static void set(const char *name, const char *text, const char *version, const char *result) {
+    lcast_question_options options = patient();
+    lcast_stream *replies;
+    lcast_event *reply;
+
+    options.only = lcast_node_name(agent);
+    options.if_version = version;
+    OK(lcast_set(client, name, text, &options, &replies));
+    OK(lcast_next_event(replies, 30000, &reply));
+    CHECK(lcast_event_count(reply) == 1 && strcmp(lcast_event_name(reply, 0), name) == 0);
+    if (strcmp(lcast_event_result(reply, 0), result) != 0)
+        fprintf(stderr, "%s: %s\n", lcast_event_result(reply, 0), lcast_event_detail(reply, 0));
+    CHECK(strcmp(lcast_event_result(reply, 0), result) == 0);
+    CHECK(lcast_event_value(reply, 0) == NULL);
+    OK(lcast_event_free(reply));
+    OK(lcast_finish(replies, -1, &reply));
+    CHECK(lcast_report_expected(reply) == 1 && lcast_report_sent(reply) && lcast_report_heard(reply));
+    OK(lcast_event_free(reply));
+    OK(lcast_stream_free(replies));
+}
+
+static void settings(void) {
+    lcast_definition definition = define("app.workers", LCAST_INT);
+    lcast_value *four, *value;
+    lcast_setting *setting;
+    lcast_stream *changes;
+    lcast_event *change;
+    int64_t workers;
+
+    definition.has_min = definition.has_max = 1;
+    definition.min = 1, definition.max = 64;
+    OK(lcast_value_new_int(65, &four));
+    STATUS(LCAST_INVALID, lcast_expose_setting(agent, &definition, four, &setting));
+    OK(lcast_value_free(four));
+    OK(lcast_value_new_int(4, &four));
+    OK(lcast_expose_setting(agent, &definition, four, &setting));
+    OK(lcast_setting_changes(setting, &changes));
+    STATUS(LCAST_TIMEOUT, lcast_next_event(changes, 0, &change));
+    OK(lcast_setting_value(setting, &value));
+    compare(four, value);
+    OK(lcast_value_free(value));
+    OK(lcast_value_free(four));
+
+    set("app.workers", "8", NULL, "applied");
+    set("app.workers", "8", NULL, "unchanged");
+    set("app.workers", "65", NULL, "invalid");
+    set("app.workers", "9", "999.1", "conflict");
+    OK(lcast_next_event(changes, 30000, &change));
+    CHECK(lcast_event_kind_of(change) == LCAST_EVENT_SETTING);
+    CHECK(strcmp(lcast_event_name(change, 0), "app.workers") == 0);
+    OK(lcast_value_int(lcast_event_value(change, 0), &workers));
+    CHECK(workers == 8);
+    OK(lcast_event_free(change));
+    OK(lcast_setting_free(setting));
+    /* The stream is another handle, which goes on. */
+    STATUS(LCAST_TIMEOUT, lcast_next_event(changes, 0, &change));
+    OK(lcast_stream_free(changes));
+}
+
+static void watches(void) {
+    lcast_definition definition = define("app.length", LCAST_INT);
+    const char *patterns[] = {"app.length"};
+    lcast_question_options options;
+    lcast_variable *variable;
+    lcast_stream *watch;
+    lcast_event *event;
+    int64_t seen = 0;
+    int reports = 0;
+
+    OK(lcast_expose(agent, &definition, &variable));
+    OK(lcast_publish_int(variable, 1));
+    options = patient();
+    OK(lcast_watch(client, patterns, 1, &options, &watch));
+    while (seen < 3 || reports < 1) {
+        OK(lcast_next_event(watch, 30000, &event));
+        if (lcast_event_kind_of(event) == LCAST_EVENT_REPORT) reports++;
+        if (lcast_event_kind_of(event) == LCAST_EVENT_REPLY && lcast_event_count(event) == 1)
+            OK(lcast_publish_int(variable, 2));
+        if (lcast_event_count(event) == 1)
+            OK(lcast_value_int(lcast_event_value(event, 0), &seen));
+        if (seen == 2) OK(lcast_publish_int(variable, 3));
+        OK(lcast_event_free(event));
+    }
+    OK(lcast_withdraw(variable));
+    do {
+        OK(lcast_next_event(watch, 30000, &event));
+        seen = (int64_t)lcast_event_removed_count(event);
+        if (seen) CHECK(strcmp(lcast_event_removed(event, 0), "app.length") == 0);
+        OK(lcast_event_free(event));
+    } while (!seen);
+    OK(lcast_stream_free(watch));
+    OK(lcast_variable_free(variable));
+}
+
+static void who_is_there(const char *agent_file) {
+    lcast_stream *changes;
+    lcast_members *members;
+    lcast_event *event;
+    size_t i, found = 0;
+    int64_t trip;
+    int left = 0;
+
+    CHECK(answered(client, "app") == 1); /* The setting is still exposed. */
+    OK(lcast_members_of(client, &members));
+    for (i = 0; i < lcast_members_count(members); i++) {
+        if (strcmp(lcast_members_name(members, i), lcast_node_name(agent)) != 0) continue;
+        found++;
+        CHECK(strcmp(lcast_members_kind(members, i), "agent") == 0);
+        CHECK(strcmp(lcast_members_state(members, i), "alive") == 0);
+        CHECK(lcast_members_last_heard_ms(members, i) > 0 && lcast_members_via(members, i)[0]);
+        CHECK(!lcast_members_is_duplicate(members, i) && lcast_members_software(members, i)[0]);
+        CHECK(lcast_members_label_count(members, i) == 0);
+        CHECK(lcast_members_label_key(members, i, 0) == NULL);
+    }
+    CHECK(found == 1 && lcast_members_name(members, i) == NULL);
+    OK(lcast_members_free(members));
+    OK(lcast_ping(client, lcast_node_name(agent), 30000, &trip));
+    CHECK(trip > 0);
+    STATUS(LCAST_TIMEOUT, lcast_ping(client, "nobody", 1, &trip));
+
+    OK(lcast_presence(client, &changes));
+    OK(lcast_close(agent));
+    while (!left) {
+        OK(lcast_next_event(changes, 30000, &event));
+        CHECK(lcast_event_kind_of(event) == LCAST_EVENT_PRESENCE);
+        left = strcmp(lcast_event_reason(event), "left") == 0;
+        OK(lcast_event_free(event));
+    }
+    OK(lcast_stream_free(changes));
+    agent = open_file(agent_file);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) return 2;
+    agent = open_file(argv[1]);
+    client = open_file(argv[2]);
+    every_type_at_its_limits();
+    values_for_people();
+    wrong_types_are_refused();
+    keys();
+    settings();
+    watches();
+    who_is_there(argv[1]);
+    OK(lcast_close(agent));
+    OK(lcast_close(client));
+    CHECK(lcast_handle_count() == 0);
+    puts("values: ok");
+    return 0;
+}

@@ -1,0 +1,159 @@
+"""Functions that are read as variables, in a thread of their own."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+
+from lcast import _lcast, _shape
+from lcast._errors import EndedError, Error, ForkedError
+from lcast._shape import OnError
+
+if TYPE_CHECKING:
+    from lcast._node import Node, Variable
+
+ERRORS = "librecast.variable[*].error"
+"""Where agents say, too, why the last reading of a variable failed."""
+
+
+def log(name: str, error: BaseException) -> None:
+    """Tells of a failure where nobody asked to be told."""
+    logging.getLogger("lcast").warning("the variable %s was not read: %r", name, error)
+
+
+class Reading:
+    """A function that is read as a variable."""
+
+    def __init__(
+        self,
+        exposed: _lcast.Exposed,
+        function: Callable[[], Any],
+        every: float,
+        on_error: Optional[OnError],
+    ) -> None:
+        self.exposed = exposed
+        self.function = function
+        self.every = every
+        self.on_error = on_error or log
+        self.failed = False
+
+    def tell(self, error: BaseException) -> None:
+        """Tells of a failure; what the handler raises is told as well, and ends nothing."""
+        try:
+            self.on_error(self.exposed.name, error)
+        except Exception as other:
+            log(self.exposed.name, other)
+
+
+class Errors:
+    """The variable that says what fails; it is exposed when something does."""
+
+    def __init__(self) -> None:
+        self.exposed: Optional[_lcast.Exposed] = None
+
+    def expose(self, native: _lcast.Node) -> _lcast.Exposed:
+        """The variable."""
+        if self.exposed is None:
+            description = "why the last reading of the variable failed"
+            self.exposed = native.expose(
+                _shape.described(ERRORS, "text", "info", "", description)
+            )
+        return self.exposed
+
+    def note(self, native: Optional[_lcast.Node], reading: Reading, why: Optional[str]) -> None:
+        """Says why a reading failed, or with ``None`` that it works again."""
+        reading.failed = why is not None
+        if native is not None:
+            self.expose(native).publish_key(reading.exposed.name, why)
+
+
+def described(error: BaseException) -> str:
+    """One line about an exception, short enough for a variable."""
+    line = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+    return " ".join(line.split())[:300]
+
+
+class Reader:
+    """The thread of a node that reads its functions, each at its time."""
+
+    def __init__(self, node: "Node") -> None:
+        # The node ends when it is dropped, also while this reads for it.
+        self._node = weakref.ref(node)
+        self._errors = Errors()
+        self._changed = threading.Condition()
+        self._due: List[Tuple[float, int, Reading]] = []
+        self._count = 0
+        self._stopped = False
+        self._thread: Optional[threading.Thread] = None
+
+    def add(
+        self,
+        variable: "Variable",
+        function: Callable[[], Any],
+        every: float,
+        on_error: Optional[OnError],
+    ) -> None:
+        """Reads a function from here on, at once for the first time."""
+        reading = Reading(variable._exposed, function, every, on_error)
+        with self._changed:
+            self._count += 1
+            heapq.heappush(self._due, (time.monotonic(), self._count, reading))
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lcast", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Reads no more; a function that is running is not waited for."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            due = self._next()
+            if due is None:
+                return
+            begin, count, reading = due
+            try:
+                self._read(reading)
+            except (EndedError, ForkedError):
+                return
+            # Late ones are not made up for.
+            after = max(begin + reading.every, time.monotonic())
+            with self._changed:
+                heapq.heappush(self._due, (after, count, reading))
+
+    def _next(self) -> Optional[Tuple[float, int, Reading]]:
+        """Waits for what is due next; ``None`` at the end."""
+        with self._changed:
+            while not self._stopped:
+                now = time.monotonic()
+                if self._due and self._due[0][0] <= now:
+                    return heapq.heappop(self._due)
+                self._changed.wait(self._due[0][0] - now if self._due else None)
+        return None
+
+    def _read(self, reading: Reading) -> None:
+        try:
+            reading.exposed.publish(reading.function())
+            why = None
+        except (EndedError, ForkedError):
+            raise
+        except BaseException as error:  # SystemExit too: it would end this thread alone.
+            reading.tell(error)
+            why = described(error)
+        if why is not None or reading.failed:
+            node = self._node()
+            native = None if node is None else node._node
+            del node
+            try:
+                self._errors.note(native, reading, why)
+            except (EndedError, ForkedError):
+                raise
+            except Error as error:
+                reading.tell(error)

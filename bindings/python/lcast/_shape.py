@@ -1,0 +1,164 @@
+"""What the blocking and the asyncio interface have in common: the shape of their arguments."""
+
+from __future__ import annotations
+
+import os
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Type,
+    TypeVar,
+    Union,
+    get_type_hints,
+)
+
+from lcast._errors import InvalidError
+
+Texts = Union[None, str, Iterable[str]]
+"""One text or several."""
+Path = Union[str, "os.PathLike[str]"]
+Credential = Union[str, "os.PathLike[str]", bytes]
+"""The path of a credential file, or what is in it."""
+ValueType = Union[str, Type[Any]]
+"""``bool``, ``int``, ``float``, ``str``, ``bytes``, ``list``, ``dict`` or the word for a type."""
+Read = TypeVar("Read", bound=Callable[[], Any])
+"""A function that reads a variable."""
+OnError = Callable[[str, BaseException], None]
+"""Is told the name of a variable and what its function raised."""
+
+BATCH = 256
+"""Most items that cross the border at once."""
+
+_WORDS: Dict[Any, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "text",
+    bytes: "bytes",
+    list: "list",
+    dict: "map",
+}
+
+
+def text(given: str) -> str:
+    """A text that is UTF-8: what came from the system may hold something else."""
+    if not isinstance(given, str):
+        raise InvalidError(f"{given!r} is no str")
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise InvalidError(f"{given!r} is no UTF-8 text") from None
+    return given
+
+
+def texts(given: Texts) -> List[str]:
+    """One text or several, as a list."""
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [text(given)]
+    return [text(each) for each in given]
+
+
+def path(given: Optional[Path]) -> Optional[str]:
+    """A path as text."""
+    return None if given is None else os.fspath(given)
+
+
+def opening(
+    realm: Optional[str],
+    credential: Optional[Credential],
+    agent: bool,
+    state: Optional[Path],
+    memory: Optional[Path],
+    interfaces: Texts,
+    registry: Optional[Iterable[Path]],
+    software: Optional[str],
+) -> Dict[str, Any]:
+    """How a node is to be opened."""
+    if credential is not None and realm is not None:
+        raise InvalidError("give a realm or a credential, not both: a credential names its realm")
+    if credential is not None and agent:
+        raise InvalidError("a credential file says itself whether it is an agent's: omit agent")
+    return {
+        "realm": None if realm is None else text(realm),
+        "credential": credential if isinstance(credential, bytes) else path(credential),
+        "agent": agent,
+        "state": path(state),
+        "memory": path(memory),
+        "interfaces": None if interfaces is None else texts(interfaces),
+        "registry": None if registry is None else [path(each) for each in registry],
+        "software": None if software is None else text(software),
+    }
+
+
+def target(
+    on: Texts,
+    not_: Texts,
+    label: Optional[Mapping[str, str]],
+    where: Optional[str],
+    only: Texts,
+    expect: Texts,
+    timeout: Optional[float],
+) -> Dict[str, Any]:
+    """Which nodes a question is for, and how long it may take."""
+    labels = [] if label is None else [(text(k), text(v)) for k, v in label.items()]
+    return {
+        "on": texts(on),
+        "not_": texts(not_),
+        "label": labels,
+        "where": None if where is None else text(where),
+        "only": None if only is None else texts(only),
+        "expect": texts(expect),
+        "timeout": timeout,
+    }
+
+
+def described(
+    name: str, type: ValueType, kind: str, unit: str, description: str
+) -> Dict[str, Any]:
+    """What a variable is."""
+    word = type if isinstance(type, str) else _WORDS.get(type)
+    if word is None:
+        raise InvalidError(f"{type!r} is no type of a variable: use its word, like 'timestamp'")
+    return {
+        "name": text(name),
+        "type": text(word),
+        "kind": text(kind),
+        "unit": text(unit),
+        "description": text(description),
+    }
+
+
+def accepted(
+    min: Optional[float], max: Optional[float], length_max: Optional[int], choices: Texts
+) -> Dict[str, Any]:
+    """What a setting accepts."""
+    if length_max is not None and not 0 <= length_max < 2**32:
+        raise InvalidError(f"length_max is {length_max}, and a length is 0 to {2**32 - 1}")
+    return {"min": min, "max": max, "length_max": length_max, "choices": texts(choices)}
+
+
+def returned(function: Callable[[], Any]) -> ValueType:
+    """The type that a function says that it returns."""
+    try:
+        hint = get_type_hints(function).get("return")
+    except (NameError, TypeError):
+        hint = None
+    hint = getattr(hint, "__origin__", hint)
+    if hint not in _WORDS:
+        name = getattr(function, "__name__", "the function")
+        raise InvalidError(f"say the type of the variable: type=..., or def {name}() -> int")
+    return _WORDS[hint]
+
+
+def interval(every: float) -> float:
+    """How often a function is called."""
+    if not every > 0:
+        raise InvalidError(f"every is {every} seconds, and an interval is above 0")
+    return every

@@ -1,0 +1,168 @@
+"""The same by asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Set
+
+import pytest
+
+import lcast
+import lcast.aio
+from conftest import AGENTS, Realm
+
+Test = Callable[[Realm], Coroutine[Any, Any, None]]
+
+
+def asynchronous(test: Test) -> Callable[[Realm, lcast.Node], None]:
+    """Runs a coroutine as a test, once the agents have been heard."""
+
+    def run(realm: Realm, node: lcast.Node) -> None:
+        asyncio.run(asyncio.wait_for(test(realm), 60.0))
+
+    run.__name__ = test.__name__
+    return run
+
+
+@asynchronous
+async def test_questions(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+        owners = {reply.node: reply["app.owner"] async for reply in replies}
+        assert owners == {name: f"team-{name}" for name in AGENTS}
+        assert (await replies.report()).is_complete
+        replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+        assert (await replies.report()).answered == 3
+        assert len([reply async for reply in replies]) == 3
+        report = await node.set("app.greeting", "hello", only=["web1"])
+        assert report.is_complete
+        assert {member.name for member in await node.nodes()} >= set(AGENTS)
+        assert await node.ping("web1", timeout=20.0) is not None
+        assert "admin" in repr(node)
+
+
+@asynchronous
+async def test_several_questions_at_once(realm: Realm) -> None:
+    node = await lcast.aio.Node()
+    try:
+        questions = [node.get("app.owner", only=AGENTS, expect=AGENTS) for _ in range(16)]
+        reports = await asyncio.gather(*(question.report() for question in questions))
+        assert [report.answered for report in reports] == [3] * 16
+    finally:
+        await node.close()
+
+
+@asynchronous
+async def test_variables_settings_and_watches(realm: Realm) -> None:
+    credential = realm.credential("app1")
+    async with lcast.aio.Node() as node, lcast.aio.Node(credential=credential) as app:
+        length = await app.expose("app.length", int)
+        await length.publish(1)
+        workers = await app.expose_setting("app.workers", int, 4, max=64)
+        watch = node.watch("app.length", only=["app1"], expect=["app1"], timeout=20.0)
+        async with watch:
+            begun = [await watch.next(20.0), await watch.next(20.0)]
+            assert {type(item) for item in begun} == {lcast.Reply, lcast.Report}
+            await length.publish(2)
+            changed = await watch.next(20.0)
+            assert isinstance(changed, lcast.Changed)
+            assert changed.values["app.length"].value == 2
+            with pytest.raises(lcast.TimeoutError):
+                await watch.next(0.01)
+        assert [item async for item in watch] == []
+        changing = asyncio.ensure_future(workers.changed())
+        assert (await node.set("app.workers", 8, only=["app1"], expect=["app1"])).is_complete
+        assert await asyncio.wait_for(changing, 20.0) == 8 == workers.value
+        keyed = await app.expose("app.disk[*].usage", float)
+        await keyed.publish_key("/", 0.5)
+        assert await keyed.withdraw()
+
+
+@asynchronous
+async def test_functions_are_read_by_the_loop(realm: Realm) -> None:
+    told: List[str] = []
+    async with lcast.aio.Node(credential=realm.credential("app2")) as app:
+
+        @app.variable("app.answer", every=0.01)
+        async def answer() -> int:
+            await asyncio.sleep(0)
+            return 42
+
+        @app.variable(
+            "app.wrong", type=int, every=0.01, on_error=lambda name, _: told.append(name)
+        )
+        def wrong() -> int:
+            raise OSError("no answer")
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app.answer", "librecast.variable", only=["app2"], expect=["app2"])
+            error = 'librecast.variable["app.wrong"].error'
+            await until(watch, {"app.answer": 42, error: "OSError: no answer"})
+        assert set(told) == {"app.wrong"}
+
+
+async def until(watch: lcast.aio.Watch, wanted: Dict[str, lcast.Value]) -> None:
+    """Waits until variables have had these values."""
+    seen: Dict[str, lcast.Value] = {}
+    async for item in watch:
+        if isinstance(item, (lcast.Reply, lcast.Entered, lcast.Changed)):
+            seen.update((name, held.value) for name, held in item.values.items())
+        if seen.items() >= wanted.items():
+            return
+
+
+@asynchronous
+async def test_errors_are_those_of_the_blocking_interface(realm: Realm) -> None:
+    with pytest.raises(lcast.InvalidError, match="not open"):
+        lcast.aio.Node().get("app.owner")
+    with pytest.raises(lcast.NoRealmError):
+        await lcast.aio.Node("nonesuch")
+    node = await lcast.aio.Node()
+    with pytest.raises(lcast.InvalidError):
+        node.get("no spaces")
+    watch = node.watch("app.owner", expect=["nobody"], timeout=600.0)
+    waiting = asyncio.ensure_future(until(watch, {"app.owner": "nobody's"}))
+    await asyncio.sleep(0)
+    await node.close()
+    with pytest.raises(lcast.EndedError):
+        await waiting
+    with pytest.raises(lcast.EndedError):
+        await node.nodes()
+
+
+@asynchronous
+async def test_a_cancelled_wait_loses_nothing(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+        waits = 0
+        seen: Set[str] = set()
+        while len(seen) < 3:
+            waiting: Awaitable[Any] = asyncio.ensure_future(replies.next())
+            try:
+                reply = await asyncio.wait_for(waiting, 0.0005)
+            except asyncio.TimeoutError:
+                waits += 1
+                continue
+            seen.add(reply.node)
+        assert seen == set(AGENTS)
+
+
+@asynchronous
+async def test_several_tasks_may_wait_for_one_stream(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+        taken = await asyncio.gather(*(replies.next() for _ in range(4)))
+        assert {reply.node for reply in taken if reply is not None} == set(AGENTS)
+        assert taken.count(None) == 1
+        assert (await node.presence()).take() == []
+
+
+@asynchronous
+async def test_questions_leave_no_descriptor(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        await node.get("app.owner", on="web1").report()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(50):
+            await node.get("app.owner", on="web1").report()
+        assert len(os.listdir("/proc/self/fd")) <= before + 1

@@ -1,0 +1,239 @@
+"""Variables and settings that this process exposes, and values of every type."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+from collections import OrderedDict
+from types import MappingProxyType
+from typing import List, Tuple
+
+import pytest
+
+import lcast
+from conftest import Applications
+
+DEEP: lcast.Value = 1
+for _ in range(8):
+    DEEP = [DEEP]
+
+VALUES: List[Tuple[str, List[lcast.Value]]] = [
+    ("bool", [True, False, None]),
+    ("int", [0, -1, 2**63 - 1, -(2**63)]),
+    ("float", [0.0, -0.5, 1.7976931348623157e308, 5e-324, math.inf, -math.inf]),
+    ("text", ["", "gr\u00fc\u00df", "\U0001f600 \u6c34 \u0627", "a\0b", "x" * 500]),
+    ("bytes", [b"", bytes(range(256))]),
+    (
+        "timestamp",
+        [
+            lcast.Timestamp(0),
+            lcast.Timestamp(1_764_000_000_123),
+            lcast.Timestamp(2**63 - 1),
+            lcast.Timestamp(-(2**63)),
+        ],
+    ),
+    ("list", [[], [1, "a", [True, None]], DEEP]),
+    ("map", [{}, {"": 1, "\u00fc": {"a": [0.5, b"\xff"]}}]),
+]
+
+
+@pytest.mark.parametrize(("type", "values"), VALUES, ids=[name for name, _ in VALUES])
+def test_values_come_back_as_they_went(
+    node: lcast.Node, applications: Applications, type: str, values: List[lcast.Value]
+) -> None:
+    variable = applications("app1").expose("app.value", type, unit="1", description="any")
+    for value in values:
+        variable.publish(value)
+        (reply,) = node.get("app.value", only=["app1"], expect=["app1"], timeout=20.0)
+        held = reply.values["app.value"]
+        assert held.value == value and held.unit == "1"
+        assert held.value.__class__ is value.__class__
+
+
+def test_nan_is_no_number_on_the_other_side_either(
+    node: lcast.Node, applications: Applications
+) -> None:
+    applications("app1").expose("app.value", float).publish(math.nan)
+    (reply,) = node.get("app.value", only=["app1"], expect=["app1"], timeout=20.0)
+    value = reply["app.value"]
+    assert isinstance(value, float) and math.isnan(value)
+
+
+def test_what_python_has_beside(applications: Applications) -> None:
+    app = applications("app1")
+    app.expose("app.float", float).publish(3)
+    app.expose("app.bytes", bytes).publish(bytearray(b"x"))
+    app.expose("app.list", list).publish((1, 2))
+    app.expose("app.map", dict).publish(OrderedDict(a=1))
+    app.expose("app.map2", dict).publish(MappingProxyType({"a": 1}))
+    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    app.expose("app.time", "timestamp").publish(at)
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "told"),
+    [
+        ("int", 2**63, "9223372036854775808, and an int has 64 bits"),
+        ("int", -(2**63) - 1, "64 bits"),
+        ("int", "1", "holds int, not text"),
+        ("int", True, "holds int, not bool"),
+        ("text", "\ud800", "no UTF-8"),
+        ("list", [DEEP], "8 deep"),
+        ("map", {1: 2}, "1 is no key"),
+        ("map", {"\udc80": 2}, "no UTF-8"),
+        ("int", object(), "is no value of a variable"),
+        ("int", {1, 2}, "is no value of a variable"),
+        ("timestamp", datetime.datetime(2026, 1, 1), "no time zone"),
+    ],
+)
+def test_what_is_no_value_is_told(
+    applications: Applications, type: str, value: lcast.Given, told: str
+) -> None:
+    variable = applications("app1").expose("app.value", type)
+    with pytest.raises(lcast.InvalidError, match=told):
+        variable.publish(value)
+
+
+def test_timestamps() -> None:
+    time = lcast.Timestamp.parse("2026-11-22T10:00:00.125Z")
+    assert (time.milliseconds, str(time)) == (1_795_341_600_125, "2026-11-22T10:00:00.125Z")
+    assert lcast.Timestamp.of(time.datetime()) == time
+    assert time.datetime().utcoffset() == datetime.timedelta(0)
+    before = datetime.datetime(1969, 12, 31, 23, 59, 59, 999_999, datetime.timezone.utc)
+    assert lcast.Timestamp.of(before) == lcast.Timestamp(-1) < lcast.Timestamp(0)
+    assert len({time, lcast.Timestamp(time.milliseconds)}) == 1
+    assert time != object()
+    for wrong in (2**63, "x", None, 1.5):
+        with pytest.raises(lcast.InvalidError):
+            lcast.Timestamp(wrong)  # type: ignore[arg-type]
+    with pytest.raises(lcast.InvalidError, match="no year"):
+        lcast.Timestamp(2**62).datetime()
+    with pytest.raises(lcast.InvalidError, match="RFC 3339"):
+        lcast.Timestamp.parse("tomorrow")
+    with pytest.raises(lcast.InvalidError, match="no datetime"):
+        lcast.Timestamp.of("2026")  # type: ignore[arg-type]
+
+
+def test_keys_and_withdrawing(node: lcast.Node, applications: Applications) -> None:
+    variable = applications("app1").expose("app.disk[*].usage", float, unit="By")
+    variable.publish_key("/var", 1.5)
+    variable.publish_key('a "b" \\ \u00fc', 2)
+    (reply,) = node.get("app.disk", only=["app1"], expect=["app1"], timeout=20.0)
+    assert reply['app.disk["/var"].usage'] == 1.5
+    assert sorted(it.value for it in reply.values.values()) == [1.5, 2.0]  # type: ignore[type-var]
+    with pytest.raises(lcast.InvalidError):
+        variable.publish(1.0)
+    assert variable.withdraw() is True
+    (empty,) = node.get("app.disk", only=["app1"]).report().empty
+    assert empty.reason == "no_variable"
+
+
+@pytest.mark.parametrize(
+    ("name", "type", "more", "told"),
+    [
+        ("one", int, {}, "'one' is no name"),
+        ("app.x", "number", {}, "no type of a variable; there are: null, bool, int"),
+        ("app.x", set, {}, "no type of a variable"),
+        ("app.x", int, {"kind": "odd"}, "gauge, counter or info"),
+        ("app.x", int, {"unit": "x" * 65}, "at most 64 bytes"),
+        ("app.x", int, {"description": "x" * 201}, "200 are the most"),
+    ],
+)
+def test_what_is_no_definition_is_told(
+    applications: Applications, name: str, type: object, more: dict[str, str], told: str
+) -> None:
+    with pytest.raises(lcast.InvalidError, match=told):
+        applications("app1").expose(name, type, **more)  # type: ignore[arg-type]
+
+
+def test_names_that_clash(applications: Applications) -> None:
+    app = applications("app1")
+    app.expose("app.queue", int)
+    with pytest.raises(lcast.InvalidError, match="cannot both be variables"):
+        app.expose("app.queue.length", int)
+
+
+def test_a_setting_changes_when_somebody_sets_it(
+    node: lcast.Node, applications: Applications
+) -> None:
+    workers = applications("app2").expose_setting("app.workers", int, 4, min=1, max=64)
+    assert (workers.name, workers.value) == ("app.workers", 4)
+    with pytest.raises(lcast.TimeoutError):
+        workers.changed(timeout=0.01)
+    only = {"only": ["app2"], "expect": ["app2"], "timeout": 20.0}
+    assert node.set("app.workers", 8, **only).is_complete  # type: ignore[arg-type]
+    assert workers.changed(timeout=20.0) == 8 == workers.value
+    (reply,) = node.set_each("app.workers", 65, only=["app2"])
+    assert reply.results["app.workers"].outcome == "invalid"
+    assert node.set("app.workers", "9", only=["app2"]).is_complete
+    assert next(workers) == 9
+    with pytest.raises(lcast.InvalidError, match="default"):
+        applications("app3").expose_setting("app.workers", int, 0, min=1)
+
+
+def test_a_function_is_read_as_a_variable(node: lcast.Node, applications: Applications) -> None:
+    app = applications("app3")
+    told: List[Tuple[str, str]] = []
+    heard = threading.Event()
+    state = {"fails": False}
+
+    def on_error(name: str, error: BaseException) -> None:
+        told.append((name, repr(error)))
+        heard.set()
+        raise RuntimeError("the handler fails too")
+
+    @app.variable("app.answer", every=0.01, unit="1", on_error=on_error)
+    def answer() -> int:
+        if state["fails"]:
+            raise OSError("no answer")
+        return 42
+
+    @app.variable("app.other", type="text", every=0.01)
+    def other():  # type: ignore[no-untyped-def]
+        return "fine"
+
+    watch = node.watch("app.answer", "librecast.variable", only=["app3"], expect=["app3"])
+    seen = waited(watch, "app.answer", 42)
+    assert answer() == 42, "the function is what it was"
+    state["fails"] = True
+    assert heard.wait(20)
+    error = 'librecast.variable["app.answer"].error'
+    seen = waited(watch, error, "OSError: no answer")
+    assert told[0] == ("app.answer", "OSError('no answer')")
+    state["fails"] = False
+    waited(watch, error, None)
+    assert seen is not None
+    with pytest.raises(lcast.InvalidError, match="def nothing"):
+
+        @app.variable("app.nothing")
+        def nothing():  # type: ignore[no-untyped-def]
+            return 1
+
+    with pytest.raises(lcast.InvalidError, match="interval"):
+        app.variable("app.never", type=int, every=0.0)
+
+
+def waited(watch: lcast.Watch, name: str, value: lcast.Value) -> lcast.ReplyValue:
+    """Waits until a variable has this value."""
+    while True:
+        item = watch.next(timeout=20.0)
+        if isinstance(item, (lcast.Reply, lcast.Entered, lcast.Changed)):
+            held = item.values.get(name)
+            if held is not None and held.value == value:
+                return held
+        assert item is not None
+
+
+def test_a_function_that_returns_what_does_not_fit(
+    node: lcast.Node, applications: Applications
+) -> None:
+    app = applications("app4")
+
+    @app.variable("app.wrong", type=int, every=0.01, on_error=lambda name, error: None)
+    def wrong() -> str:
+        return "x"
+
+    watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
+    error = 'librecast.variable["app.wrong"].error'
+    waited(watch, error, "InvalidError: 'app.wrong' holds int, not text")

@@ -1,0 +1,150 @@
+//! What a stream of a C program stands on: replies, a watch, presence, the changes of a setting.
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use lcast::blocking::{Changes, Error, Kind, Next, Replies, Setting, Stream, Watch};
+
+use crate::event::Event;
+use crate::failure::Failure;
+
+/// A stream of events.
+#[derive(Debug)]
+pub(crate) struct Source {
+    items: Items,
+    /// Whether the report, or why there is none, was told.
+    told: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Items {
+    Replies(Replies),
+    Watch(Watch),
+    Presence(Changes),
+    Setting(Arc<Setting>),
+}
+
+impl From<Replies> for Source {
+    fn from(replies: Replies) -> Self {
+        Self::new(Items::Replies(replies))
+    }
+}
+
+impl From<Watch> for Source {
+    fn from(watch: Watch) -> Self {
+        Self::new(Items::Watch(watch))
+    }
+}
+
+impl From<Changes> for Source {
+    fn from(changes: Changes) -> Self {
+        Self::new(Items::Presence(changes))
+    }
+}
+
+impl From<Arc<Setting>> for Source {
+    fn from(setting: Arc<Setting>) -> Self {
+        Self::new(Items::Setting(setting))
+    }
+}
+
+impl Source {
+    fn new(items: Items) -> Self {
+        Self { items, told: AtomicBool::new(false) }
+    }
+
+    /// The next event, without waiting. At the end of a question comes its report; why a stream
+    /// ended without a proper end is an error, once.
+    pub(crate) fn try_next(&self) -> Result<Next<Event>, Failure> {
+        let next = match &self.items {
+            Items::Replies(it) => mapped(it.try_next()?, Event::from),
+            Items::Watch(it) => mapped(it.try_next()?, Event::from),
+            Items::Presence(it) => mapped(it.try_next()?, Event::from),
+            Items::Setting(it) => {
+                mapped(it.changes().try_next()?, |value| Event::setting(it.name(), value))
+            }
+        };
+        if !matches!(next, Next::End) || self.told.swap(true, Ordering::Relaxed) {
+            return Ok(next);
+        }
+        match &self.items {
+            Items::Replies(it) => Ok(Next::Item(Event::report(ended(it)?))),
+            Items::Watch(it) => ended(it).map(|()| Next::End),
+            Items::Presence(it) => ended(it).map(|()| Next::End),
+            Items::Setting(it) => ended(it.changes()).map(|()| Next::End),
+        }
+    }
+
+    /// The next event; none at the end. A signal ends the waiting with an error.
+    pub(crate) fn next(&self, timeout: Option<Duration>) -> Result<Option<Event>, Failure> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            match self.try_next()? {
+                Next::Item(event) => return Ok(Some(event)),
+                Next::End => return Ok(None),
+                Next::Pending => {}
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if !self.wait(left)? {
+                return Err(Error::new(Kind::Timeout, "nothing came in time").into());
+            }
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> Result<bool, Failure> {
+        Ok(match &self.items {
+            Items::Replies(it) => it.wait(timeout),
+            Items::Watch(it) => it.wait(timeout),
+            Items::Presence(it) => it.wait(timeout),
+            Items::Setting(it) => it.changes().wait(timeout),
+        }?)
+    }
+
+    pub(crate) fn fd(&self) -> Result<RawFd, Failure> {
+        Ok(match &self.items {
+            Items::Replies(it) => it.fd()?.as_raw_fd(),
+            Items::Watch(it) => it.fd()?.as_raw_fd(),
+            Items::Presence(it) => it.fd()?.as_raw_fd(),
+            Items::Setting(it) => it.changes().fd()?.as_raw_fd(),
+        })
+    }
+
+    /// Gives up what the stream is about; the end comes after what has arrived.
+    pub(crate) fn cancel(&self) -> Result<(), Failure> {
+        Ok(match &self.items {
+            Items::Replies(it) => it.cancel(),
+            Items::Watch(it) => it.cancel(),
+            Items::Presence(it) => it.cancel(),
+            Items::Setting(it) => it.changes().cancel(),
+        }?)
+    }
+}
+
+impl Source {
+    /// Ends the stream for all who wait in it.
+    pub(crate) fn abandon(&self) {
+        // In a fork there is nobody to tell.
+        let _ = match &self.items {
+            Items::Replies(it) => it.close(),
+            Items::Watch(it) => it.close(),
+            Items::Presence(it) => it.close(),
+            // Its events are those of the setting, which others may read.
+            Items::Setting(_) => Ok(()),
+        };
+    }
+}
+
+fn mapped<T>(next: Next<T>, event: impl FnOnce(T) -> Event) -> Next<Event> {
+    match next {
+        Next::Item(item) => Next::Item(event(item)),
+        Next::Pending => Next::Pending,
+        Next::End => Next::End,
+    }
+}
+
+fn ended<T, E: Clone>(stream: &Stream<T, E>) -> Result<E, Failure> {
+    let end = stream.end()?.unwrap_or_else(|| Err(Error::new(Kind::Ended, "the node has ended")));
+    Ok(end?)
+}

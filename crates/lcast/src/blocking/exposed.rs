@@ -1,0 +1,125 @@
+//! Variables and settings that this process exposes.
+
+use std::time::Duration;
+
+use lcast_proto::value::Value;
+
+use super::error::Error;
+use super::node::Link;
+use super::process::Own;
+use super::stream::{Feed, Next, Stream};
+
+/// A variable that this process exposes; stays exposed when this value is dropped.
+#[derive(Debug)]
+pub struct Exposed {
+    own: Own<Variable>,
+    template: String,
+}
+
+#[derive(Debug)]
+struct Variable {
+    link: Link,
+    exposed: crate::Exposed,
+}
+
+/// A setting that this process exposes: a stream of the values that somebody writes.
+#[derive(Debug)]
+pub struct Setting {
+    own: Own<crate::Setting>,
+    name: String,
+    changes: Stream<Value>,
+}
+
+impl Exposed {
+    pub(super) fn new(link: Link, exposed: crate::Exposed) -> Self {
+        let template = exposed.template().to_owned();
+        Self { own: Own::new(Variable { link, exposed }), template }
+    }
+
+    /// The name, with `[*]` for the keys of a map.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// Gives the variable a value.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](super::Kind::Invalid) when the type differs from the definition,
+    /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
+    pub fn publish(&self, value: Value) -> Result<(), Error> {
+        let Variable { link, exposed } = self.own.get()?;
+        let exposed = exposed.clone();
+        Ok(link.call(async move { exposed.publish(value).await })??)
+    }
+
+    /// Gives one instance of a map variable a value: `app.disk[*].usage` with key `/var`.
+    ///
+    /// # Errors
+    /// As of [`Exposed::publish`], and when the variable has no `[*]`.
+    pub fn publish_key(&self, key: &str, value: Value) -> Result<(), Error> {
+        let Variable { link, exposed } = self.own.get()?;
+        let (exposed, key) = (exposed.clone(), key.to_owned());
+        Ok(link.call(async move { exposed.publish_key(&key, value).await })??)
+    }
+
+    /// Removes the variable from the realm's sight; whether it was there.
+    ///
+    /// # Errors
+    /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
+    pub fn withdraw(&self) -> Result<bool, Error> {
+        let Variable { link, exposed } = self.own.get()?;
+        let exposed = exposed.clone();
+        Ok(link.call(async move { exposed.withdraw().await })??)
+    }
+}
+
+impl Setting {
+    pub(super) fn new(name: String, setting: crate::Setting, changes: Stream<Value>) -> Self {
+        Self { own: Own::new(setting), name, changes }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The present value.
+    ///
+    /// # Errors
+    /// [`Kind::Forked`](super::Kind::Forked).
+    pub fn value(&self) -> Result<Value, Error> {
+        Ok(self.own.get()?.value())
+    }
+
+    /// Waits until somebody writes another value, and gives it; `None` when the node has ended.
+    ///
+    /// # Errors
+    /// [`Kind::Timeout`](super::Kind::Timeout), [`Kind::Forked`](super::Kind::Forked).
+    pub fn changed(&self, timeout: Option<Duration>) -> Result<Option<Value>, Error> {
+        let mut newest = self.changes.next(timeout)?;
+        while let (Some(_), Next::Item(newer)) = (&newest, self.changes.try_next()?) {
+            newest = Some(newer);
+        }
+        Ok(newest)
+    }
+
+    /// The values that are written from the exposing on. Of those that come faster than they are
+    /// read only the newest is sure to be among them.
+    pub fn changes(&self) -> &Stream<Value> {
+        &self.changes
+    }
+}
+
+/// Feeds a stream with the values of a setting.
+pub(super) fn changes(
+    mut setting: crate::Setting,
+) -> impl FnOnce(Feed<Value, ()>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    move |feed| {
+        Box::pin(async move {
+            while let Ok(value) = setting.changed().await {
+                feed.push(value, || ()).await;
+            }
+            feed.finish(Err(Error::ended()));
+        })
+    }
+}

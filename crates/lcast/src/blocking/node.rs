@@ -1,0 +1,352 @@
+//! A node on a thread of its own.
+
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use lcast_proto::value::Value;
+use lcast_proto::variable::{Assigned, Definition};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::error::{Error, Kind};
+use super::exposed::{Exposed, Setting};
+use super::process::Own;
+use super::question::Question;
+use super::stream::{Feed, Pair, Stream};
+use super::{Changes, exposed};
+use crate::node::Member;
+use crate::question::QuestionError;
+
+/// This process's part in a realm, for programs without async. Any thread may use it.
+///
+/// It ends with [`Node::close`] or when it is dropped; both say goodbye to the realm and wait until
+/// that is done. Streams that are left end then.
+#[derive(Debug)]
+pub struct Node {
+    own: Own<Running>,
+    realm: String,
+    name: String,
+}
+
+/// The thread, and the way to it.
+#[derive(Debug)]
+struct Running {
+    link: Link,
+    thread: Mutex<Option<Thread>>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    stop: oneshot::Sender<()>,
+    handle: JoinHandle<()>,
+}
+
+/// The way to the node's thread.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) node: crate::Node,
+    runtime: Handle,
+}
+
+impl Node {
+    pub(super) fn start(
+        builder: crate::Builder,
+        realm: String,
+        name: String,
+    ) -> Result<Self, Error> {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, link) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("lcast".to_owned());
+        let spawn = || thread.spawn(move || run(builder, &ready, stopped));
+        // Signals are for the program's threads, which may have handlers, or wait for them.
+        let handle = lcast_net::without_signals(spawn);
+        let handle =
+            handle.map_err(|error| Error::start("cannot start a thread for the node", &error))?;
+        let link = link.recv().unwrap_or_else(|_| Err(internal()));
+        let link = match link {
+            Ok(link) => link,
+            Err(error) => {
+                // It has nothing left to do; whether it panicked, the error says.
+                let _ = handle.join();
+                return Err(error);
+            }
+        };
+        let thread = Mutex::new(Some(Thread { stop, handle }));
+        Ok(Self { own: Own::new(Running { link, thread }), realm, name })
+    }
+
+    /// The name of the realm.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The certified name of this node.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn link(&self) -> Result<&Link, Error> {
+        Ok(&self.own.get()?.link)
+    }
+
+    fn question(&self, question: crate::Question) -> Result<Question, Error> {
+        Ok(Question::new(self.link()?.clone(), question))
+    }
+
+    /// Asks for all variables that any of the patterns matches.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: the pattern that is none.
+    pub fn get(&self, patterns: &[&str]) -> Result<Question, Error> {
+        self.question(self.link()?.node.get(patterns)?)
+    }
+
+    /// Writes one setting; the text is read at each node by the setting's type.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: when the name is none.
+    pub fn set(&self, name: &str, text: &str) -> Result<Question, Error> {
+        self.assign(name, Assigned::Text(text.to_owned()))
+    }
+
+    /// Writes one setting with a value of its type.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: when the name is none.
+    pub fn set_value(&self, name: &str, value: Value) -> Result<Question, Error> {
+        self.assign(name, Assigned::Value(value))
+    }
+
+    fn assign(&self, name: &str, value: Assigned) -> Result<Question, Error> {
+        let assignments = vec![(name.parse()?, value)];
+        let request =
+            lcast_proto::question::SetRequest { assignments, if_version: None, dry_run: false };
+        self.question(self.link()?.node.question(lcast_proto::question::Verb::Set(request)))
+    }
+
+    /// Watches all variables that any of the patterns matches.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: the pattern that is none.
+    pub fn watch(&self, patterns: &[&str]) -> Result<Question, Error> {
+        self.question(self.link()?.node.watch(patterns)?)
+    }
+
+    /// Every member, with its presence as it is known here.
+    ///
+    /// # Errors
+    /// [`Kind::Ended`], [`Kind::Forked`].
+    pub fn members(&self) -> Result<Vec<Member>, Error> {
+        let link = self.link()?;
+        let node = link.node.clone();
+        Ok(link.call(async move { node.members().await })??)
+    }
+
+    /// Follows whose presence changes from here on.
+    ///
+    /// # Errors
+    /// [`Kind::Ended`], [`Kind::Limit`], [`Kind::Forked`].
+    pub fn presence(&self) -> Result<Changes, Error> {
+        let link = self.link()?;
+        let node = link.node.clone();
+        // Before this returns, so that no change after it is missed.
+        let mut changes = link.call(async move { node.presence().await })??;
+        link.stream(|feed: Feed<crate::PresenceItem, ()>| async move {
+            loop {
+                let next = tokio::select! {
+                    () = feed.given_up() => break,
+                    next = changes.next() => next,
+                };
+                let Some(item) = next else { break };
+                feed.push(item, || ()).await;
+            }
+            feed.finish_given_up(None);
+        })
+    }
+
+    /// The round trip to a node by unicast; `None` when it does not answer within `timeout`, or
+    /// was never heard.
+    ///
+    /// # Errors
+    /// [`Kind::Ended`], [`Kind::Forked`].
+    pub fn ping(&self, name: &str, timeout: Duration) -> Result<Option<Duration>, Error> {
+        let link = self.link()?;
+        let (node, name) = (link.node.clone(), name.to_owned());
+        Ok(link.call(async move { node.ping(&name, timeout).await })??)
+    }
+
+    /// Exposes a variable: from here on the realm can read it. It has no value until
+    /// [`Exposed::publish`].
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when the name clashes with another or the definition is none.
+    pub fn expose(&self, definition: Definition) -> Result<Exposed, Error> {
+        let link = self.link()?;
+        let node = link.node.clone();
+        let exposed = link.call(async move { node.expose(definition).await })??;
+        Ok(Exposed::new(link.clone(), exposed))
+    }
+
+    /// Exposes a setting: a variable that operators of the realm may write.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when the name clashes with another, or the default does not fit;
+    /// [`Kind::Limit`] when there is no descriptor left for its changes.
+    pub fn expose_setting(&self, definition: Definition, default: Value) -> Result<Setting, Error> {
+        let link = self.link()?;
+        let node = link.node.clone();
+        let (name, pair) = (definition.template.clone(), Pair::new()?);
+        let setting =
+            link.call(async move { node.expose_setting(definition, default).await })??;
+        let changes = link.feed(pair, exposed::changes(setting.clone()));
+        Ok(Setting::new(name, setting, changes))
+    }
+
+    /// Says goodbye to the realm, if this is an agent, and ends the node. Once more, it does
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Forked`]; [`Kind::Internal`] when the node had ended by an error of this library.
+    pub fn close(&self) -> Result<(), Error> {
+        self.own.get()?.stop()
+    }
+
+    #[cfg(test)]
+    pub(super) fn disown(&mut self) {
+        self.own.disown();
+    }
+}
+
+impl Running {
+    fn stop(&self) -> Result<(), Error> {
+        // Others that close it meanwhile wait here until it is done.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Thread { stop, handle }) = thread.take() else { return Ok(()) };
+        drop(stop);
+        handle.join().map_err(|_| internal())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ended has closed it.
+        let _ = self.stop();
+    }
+}
+
+impl Link {
+    /// Has the node's thread do something, and waits until it is done.
+    pub(super) fn call<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, result) = mpsc::sync_channel(1);
+        self.runtime.spawn(async move {
+            // Whoever called waits for it.
+            let _ = done.send(task.await);
+        });
+        result.recv().map_err(|_| Error::ended())
+    }
+
+    /// A stream that the node's thread feeds.
+    pub(super) fn stream<T, E, F>(
+        &self,
+        task: impl FnOnce(Feed<T, E>) -> F,
+    ) -> Result<Stream<T, E>, Error>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Ok(self.feed(Pair::new()?, task))
+    }
+
+    fn feed<T, E, F>(&self, pair: Pair<T, E>, task: impl FnOnce(Feed<T, E>) -> F) -> Stream<T, E>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = self.runtime.spawn(task(pair.feed()));
+        pair.fed_by(task.abort_handle())
+    }
+}
+
+/// The node's thread.
+fn run(
+    builder: crate::Builder,
+    ready: &mpsc::SyncSender<Result<Link, Error>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever opens the node waits for it.
+            let _ = ready.send(Err(Error::start("cannot start an event loop", &error)));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let node = match builder.start() {
+            Ok(node) => node,
+            Err(error) => {
+                // As above.
+                let _ = ready.send(Err(error.into()));
+                return;
+            }
+        };
+        let link = Link { node: node.clone(), runtime: Handle::current() };
+        if ready.send(Ok(link)).is_err() {
+            return;
+        }
+        tokio::select! {
+            // Whether it is told or dropped: it is the end.
+            _ = stopped => {}
+            () = node.ended() => {}
+        }
+        node.leave().await;
+    });
+}
+
+fn internal() -> Error {
+    Error::new(Kind::Internal, "the node's thread has panicked: this is an error of Librecast")
+}
+
+/// Feeds a stream with the replies to a question.
+pub(super) async fn answer(question: crate::Question, feed: Feed<crate::Reply, crate::Report>) {
+    let mut replies = match question.ask().await {
+        Ok(replies) => replies,
+        Err(error) => return feed.finish(Err(error.into())),
+    };
+    loop {
+        let next = tokio::select! {
+            () = feed.given_up() => {
+                replies.cancel();
+                continue;
+            }
+            next = replies.next() => next,
+        };
+        let Some(reply) = next else { break };
+        feed.push(reply, || replies.cancel()).await;
+    }
+    feed.finish(replies.report().cloned().map_err(Error::from));
+}
+
+/// Feeds a stream with what a watch says.
+pub(super) async fn follow(question: crate::Question, feed: Feed<crate::WatchItem, ()>) {
+    let mut watch = match question.subscribe().await {
+        Ok(watch) => watch,
+        Err(error) => return feed.finish(Err(error.into())),
+    };
+    loop {
+        let next = tokio::select! {
+            () = feed.given_up() => {
+                watch.cancel();
+                continue;
+            }
+            next = watch.next() => next,
+        };
+        let Some(item) = next else { break };
+        feed.push(item, || watch.cancel()).await;
+    }
+    let error = watch.error().map(|error| QuestionError::from(error.clone()).into());
+    feed.finish_given_up(error);
+}

@@ -1,0 +1,151 @@
+//! A question being put together.
+
+use std::time::Duration;
+
+use lcast_proto::variable::Version;
+
+use super::error::Error;
+use super::node::{Link, answer, follow};
+use super::process::Own;
+use super::{Replies, Watch};
+use crate::question::QuestionError;
+
+/// A question being put together: which nodes, how long. Nothing is sent before
+/// [`Question::ask`], [`Question::report`] or [`Question::subscribe`].
+#[derive(Debug)]
+pub struct Question {
+    own: Own<Draft>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    link: Link,
+    question: crate::Question,
+}
+
+impl Question {
+    pub(super) fn new(link: Link, question: crate::Question) -> Self {
+        Self { own: Own::new(Draft { link, question }) }
+    }
+
+    fn map<E>(
+        self,
+        change: impl FnOnce(crate::Question) -> Result<crate::Question, E>,
+    ) -> Result<Self, Error>
+    where
+        Error: From<E>,
+    {
+        let Draft { link, question } = self.own.take()?;
+        Ok(Self::new(link, change(question)?))
+    }
+
+    /// Only nodes whose name matches one of these globs, like `web*,db1`.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](super::Kind::Invalid): the glob that is none.
+    pub fn on(self, globs: &str) -> Result<Self, Error> {
+        self.map(|it| it.on(globs))
+    }
+
+    /// Not the nodes whose name matches one of these globs.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](super::Kind::Invalid): the glob that is none.
+    pub fn not(self, globs: &str) -> Result<Self, Error> {
+        self.map(|it| it.not(globs))
+    }
+
+    /// Only nodes with this certified label.
+    ///
+    /// # Errors
+    /// [`Kind::Forked`](super::Kind::Forked), as of all that follow.
+    pub fn label(self, key: &str, value: &str) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.label(key, value)))
+    }
+
+    /// Only nodes where this predicate is true; it is evaluated there.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](super::Kind::Invalid): where the text breaks the rules of predicates.
+    pub fn matching(self, predicate: &str) -> Result<Self, Error> {
+        self.map(|it| it.matching(predicate))
+    }
+
+    /// Only nodes of these names.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn only(self, names: Vec<String>) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.only(names)))
+    }
+
+    /// These names must answer, known to the realm or not.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn expect(self, names: Vec<String>) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.expect(names)))
+    }
+
+    /// Bounds the whole question. Default: a second, three while answers still trickle in.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn timeout(self, timeout: Duration) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.timeout(timeout)))
+    }
+
+    /// For a set: only where the setting still has this version.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn if_version(self, version: Version) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.if_version(version)))
+    }
+
+    /// For a watch: tell the values this often, changed or not. Default: when they change.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn every(self, every: Duration) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.every(every)))
+    }
+
+    /// For a watch: tell a number only when it is at least so far from what was told last.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn delta(self, delta: f64) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.delta(delta)))
+    }
+
+    /// Asks. A question that cannot be asked is one that ends at once: [`Replies`] tell why.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left.
+    pub fn ask(self) -> Result<Replies, Error> {
+        let Draft { link, question } = self.own.take()?;
+        link.stream(|feed| answer(question, feed))
+    }
+
+    /// Asks, and waits for the report; the replies are not looked at.
+    ///
+    /// # Errors
+    /// When the question could not be asked.
+    pub fn report(self) -> Result<crate::Report, Error> {
+        self.ask()?.finish(None)
+    }
+
+    /// Watches: for a question of [`Node::watch`](super::Node::watch).
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](super::Kind::Invalid) when the question is not one that goes on,
+    /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left.
+    pub fn subscribe(self) -> Result<Watch, Error> {
+        let Draft { link, question } = self.own.take()?;
+        if !question.goes_on() {
+            return Err(QuestionError::NoWatch.into());
+        }
+        link.stream(|feed| follow(question, feed))
+    }
+}

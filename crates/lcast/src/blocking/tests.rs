@@ -1,0 +1,237 @@
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
+use lcast_proto::presence::State;
+use lcast_proto::value::{Type, Value};
+use lcast_proto::variable::{Constraint, Definition};
+
+use super::*;
+use crate::file::tests::Folder;
+use crate::{Outcome, PresenceItem, WatchItem};
+
+/// A realm of this host: agents `n0` and `n1`, and a client who may write.
+struct Realm {
+    folder: Folder,
+    credentials: Vec<Vec<u8>>,
+}
+
+impl Realm {
+    fn new() -> Self {
+        let wall = crate::wall();
+        let subject = |name: &str, kind: MemberKind, role: Option<&str>| Subject {
+            name: name.parse().unwrap(),
+            kind,
+            labels: Labels::default(),
+            roles: Roles::new(role.map(str::to_owned)).unwrap(),
+            not_before: wall,
+            not_after: wall.saturating_add(Duration::from_secs(3600)),
+        };
+        let subjects = [
+            subject("n0", MemberKind::Agent, None),
+            subject("n1", MemberKind::Agent, None),
+            subject("ann", MemberKind::Client, Some(Roles::ADMIN)),
+        ];
+        let network = lcast_proto::keys::Network { scope: Scope::Host, ..Default::default() };
+        let mut random = crate::entropy::random();
+        let authority = Authority::create("prod", &mut random).unwrap();
+        let edit = MemberEdit::first();
+        let enrolled = authority.enroll(edit, &subjects, &network, wall, &mut random).unwrap();
+        let folder = Folder::new("blocking");
+        std::fs::create_dir_all(folder.path()).unwrap();
+        let credentials = enrolled.credentials.iter().map(|it| it.encode().to_vec()).collect();
+        Self { folder, credentials }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn builder(&self, member: usize) -> Builder {
+        Builder::bytes(&self.credentials[member]).registry(vec![self.path("run")])
+    }
+
+    fn open(&self, member: usize) -> Node {
+        self.builder(member).open().unwrap()
+    }
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> Kind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn a_question_gives_its_replies_and_then_the_report() {
+    let realm = Realm::new();
+    let (agent, other, client) = (realm.open(0), realm.open(1), realm.open(2));
+    assert_eq!((client.realm(), client.name()), ("prod", "ann"));
+    let length = agent.expose(Definition::gauge("app.length", Type::Int).unit("{job}")).unwrap();
+    length.publish(Value::Int(17)).unwrap();
+    let replies = client.get(&["app.*"]).unwrap().ask().unwrap();
+    let values: Vec<_> = replies
+        .iter()
+        .filter_map(|reply| match reply.outcome {
+            Outcome::Values(values) => Some((reply.node, values[0].value.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(values, [("n0".to_owned(), Value::Int(17))]);
+    let report = replies.finish(None).unwrap();
+    assert_eq!((report.expected, report.answered, report.empty.len()), (2, 1, 1), "{report:?}");
+    assert_eq!(length.withdraw(), Ok(true));
+    assert_eq!(length.withdraw(), Ok(false));
+    other.close().unwrap();
+}
+
+#[test]
+fn a_setting_is_written_and_its_node_hears_of_it() {
+    let realm = Realm::new();
+    let agent = realm.builder(0).state(realm.path("state")).open().unwrap();
+    let client = realm.open(2);
+    let range = Constraint { min: Some(1.0), max: Some(64.0), ..Constraint::default() };
+    let workers = Definition::setting("app.workers", Type::Int, range);
+    let setting = agent.expose_setting(workers, Value::Int(4)).unwrap();
+    assert_eq!(setting.value(), Ok(Value::Int(4)));
+    assert_eq!(kind(setting.changed(Some(Duration::ZERO))), Kind::Timeout);
+    let report = client.set("app.workers", "8").unwrap().on("n0").unwrap().report().unwrap();
+    assert_eq!(report.answered, 1, "{report:?}");
+    assert_eq!(setting.changed(None), Ok(Some(Value::Int(8))));
+    let nine = client.set_value("app.workers", Value::Int(9)).unwrap();
+    let report = nine.on("n0").unwrap().report().unwrap();
+    assert_eq!(report.answered, 1, "{report:?}");
+    assert_eq!(setting.changes().next(None), Ok(Some(Value::Int(9))));
+    agent.close().unwrap();
+    assert_eq!(setting.changed(None), Ok(None));
+}
+
+#[test]
+fn a_watch_tells_changes_until_it_is_given_up() {
+    let realm = Realm::new();
+    let (agent, client) = (realm.open(0), realm.open(2));
+    let length = agent.expose(Definition::gauge("app.length", Type::Int)).unwrap();
+    length.publish(Value::Int(1)).unwrap();
+    let watch = client.watch(&["app.length"]).unwrap().on("n0").unwrap().subscribe().unwrap();
+    let first = watch.next(Some(Duration::from_secs(20))).unwrap();
+    assert!(matches!(first, Some(WatchItem::Reply(_))), "{first:?}");
+    length.publish(Value::Int(2)).unwrap();
+    let changed = |item: &WatchItem| matches!(item, WatchItem::Changed { .. });
+    let changed = watch.iter().find(changed);
+    let Some(WatchItem::Changed { node, values, .. }) = changed else { panic!("{changed:?}") };
+    assert_eq!((node.as_str(), &values[0].value.value), ("n0", &Value::Int(2)));
+    watch.cancel().unwrap();
+    watch.finish(None).unwrap();
+    assert_eq!(kind(client.get(&["app"]).unwrap().subscribe()), Kind::Invalid);
+}
+
+#[test]
+fn who_comes_and_goes_is_told() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let changes = client.presence().unwrap();
+    let agent = realm.open(0);
+    let of = |state: State| {
+        let found = changes.iter().find(|item| {
+            matches!(item, PresenceItem::Changed(it) if it.name == "n0" && it.state == state)
+        });
+        assert!(found.is_some());
+    };
+    of(State::Alive);
+    let members = client.members().unwrap();
+    let n0 = members.iter().find(|it| it.name == "n0").unwrap();
+    assert_eq!((members.len(), n0.state), (3, State::Alive));
+    client.get(&["app"]).unwrap().report().unwrap();
+    assert!(client.ping("n0", Duration::from_secs(20)).unwrap().is_some());
+    drop(agent);
+    of(State::Left);
+    client.close().unwrap();
+    assert_eq!(changes.iter().count(), 0);
+    assert_eq!(kind(changes.finish(None)), Kind::Ended);
+}
+
+#[test]
+fn a_node_that_was_closed_says_so() {
+    let realm = Realm::new();
+    let node = realm.open(0);
+    let exposed = node.expose(Definition::gauge("app.load", Type::Int)).unwrap();
+    let question = node.get(&["app"]).unwrap();
+    let watch = node.watch(&["app"]).unwrap().subscribe().unwrap();
+    node.close().unwrap();
+    node.close().unwrap();
+    assert_eq!(kind(node.members()), Kind::Ended);
+    assert_eq!(kind(node.presence()), Kind::Ended);
+    assert_eq!(kind(question.report()), Kind::Ended);
+    assert_eq!(kind(exposed.publish(Value::Int(1))), Kind::Ended);
+    assert_eq!(kind(watch.finish(Some(Duration::from_secs(20)))), Kind::Ended);
+}
+
+#[test]
+fn errors_have_kinds_and_the_words_of_the_async_interface() {
+    let realm = Realm::new();
+    let node = realm.builder(0).state(realm.path("state")).open().unwrap();
+    let error = node.get(&["app..x"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    let told = "app..x".parse::<lcast_proto::select::Pattern>().unwrap_err();
+    assert_eq!(error.to_string(), told.to_string());
+    let get = || node.get(&["app"]).unwrap();
+    assert_eq!(kind(get().on("[")), Kind::Invalid);
+    assert_eq!(kind(get().matching("1 +")), Kind::Invalid);
+    assert_eq!(kind(node.set("not a name", "1")), Kind::Invalid);
+    assert_eq!(kind(get().timeout(Duration::from_secs(7200)).unwrap().report()), Kind::Invalid);
+    let gauge = |name: &str| node.expose(Definition::gauge(name, Type::Int));
+    let load = gauge("app.load").unwrap();
+    assert_eq!(kind(load.publish(Value::from("x"))), Kind::Invalid);
+    assert_eq!(kind(gauge("app.load.deeper")), Kind::Invalid);
+    assert_eq!(kind(realm.builder(0).state(realm.path("state")).open()), Kind::Busy);
+    assert_eq!(kind(Builder::bytes(b"no credential").open()), Kind::Credential);
+    assert_eq!(kind(Builder::file(realm.path("absent")).open()), Kind::Credential);
+    let readable = realm.path("readable");
+    std::fs::write(&readable, &realm.credentials[0]).unwrap();
+    assert_eq!(kind(Builder::file(&readable).open()), Kind::Permission);
+    assert_eq!(kind(Builder::realm(Some("no such realm")).open()), Kind::NoRealm);
+}
+
+#[test]
+fn a_fork_can_do_nothing_with_a_node_and_leaves_it_alone() {
+    let realm = Realm::new();
+    let mut node = realm.open(0);
+    let question = node.get(&["app"]).unwrap();
+    node.disown();
+    assert_eq!(kind(node.members()), Kind::Forked);
+    assert_eq!(kind(node.get(&["app"])), Kind::Forked);
+    assert_eq!(kind(node.expose(Definition::gauge("app.load", Type::Int))), Kind::Forked);
+    assert_eq!(kind(node.close()), Kind::Forked);
+    drop(node);
+    // The thread that was left alone still works.
+    assert_eq!(question.report().unwrap().expected, 2);
+}
+
+/// Two threads may ask at once, and one may close the node under the other.
+#[test]
+fn threads_share_a_node() {
+    let realm = Realm::new();
+    let node = realm.open(0);
+    let ask = || {
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            match node.get(&["app"]).and_then(Question::report) {
+                Ok(_) => {}
+                Err(error) => return error.kind(),
+            }
+        }
+        panic!("the node was never closed");
+    };
+    std::thread::scope(|scope| {
+        let asking = [scope.spawn(ask), scope.spawn(ask)];
+        node.get(&["app"]).unwrap().report().unwrap();
+        node.close().unwrap();
+        for thread in asking {
+            assert_eq!(thread.join().unwrap(), Kind::Ended);
+        }
+    });
+}
+
+#[test]
+fn kinds_have_words_of_their_own() {
+    let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(words.len(), Kind::ALL.len());
+}
