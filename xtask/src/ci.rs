@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{generate, python, test, tidy};
+use crate::{generate, perl, python, test, tidy};
 
 /// One step: its name and what it does.
 struct Step {
@@ -15,9 +15,10 @@ struct Step {
 }
 
 /// The steps in order; the README's test command first, because it says most.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "test", run: |root| test::run(root, &[]) },
     Step { name: "python", run: |root| python::run(root, &[]) },
+    Step { name: "perl", run: |root| perl::run(root, &[]) },
     Step { name: "format", run: |root| cargo(root, &["fmt", "--all", "--", "--check"], &[]) },
     Step { name: "lint", run: lint },
     Step { name: "tidy", run: tidy::run },

@@ -1,4 +1,4 @@
-//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | python | ci`.
+//! Chores of this workspace: `cargo xtask test | tidy | generate | fuzz | python | perl | ci`.
 //!
 //! For: the checks that the compiler and clippy cannot make, generated files, and the order of
 //! CI. Not for: anything that a user of Librecast runs. Start reading at `tidy/mod.rs`, which
@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod generate;
 mod lexer;
+mod perl;
 mod python;
 mod repo;
 mod test;
@@ -30,6 +31,7 @@ usage: cargo xtask CHORE
   python [ARGUMENT...]
                       build the Python package and run its tests; arguments go to pytest
   python docs         write its reference under target/python/docs
+  perl [TEST...]      install the Perl distribution and run its tests, or some of them
   ci                  everything that must pass before a change lands
 ";
 
@@ -58,6 +60,7 @@ fn run() -> anyhow::Result<()> {
         ("fuzz", [seconds, targets @ ..]) => fuzz::run(&repo, seconds, targets),
         ("python", [what]) if what == "docs" => python::docs(&repo),
         ("python", arguments) => python::run(&repo, arguments),
+        ("perl", tests) => perl::run(&repo, tests),
         ("ci", []) => ci::run(&repo),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");

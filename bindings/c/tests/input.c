@@ -19,7 +19,7 @@ static void refuse_everywhere(void *none) {
     lcast_members *members = (lcast_members *)none;
     const char *patterns[] = {"app.*"};
     lcast_definition definition = define("app.none", LCAST_INT);
-    lcast_value *number;
+    lcast_value *number, *packed;
     int64_t i;
     double d;
     int b;
@@ -45,6 +45,9 @@ static void refuse_everywhere(void *none) {
     STATUS(LCAST_INVALID, lcast_stream_cancel(stream));
     CHECK(lcast_stream_fd(stream) == -1 && event == NULL);
     event = (lcast_event *)none;
+    STATUS(LCAST_INVALID, lcast_next_packed(stream, 0, 1, &value));
+    CHECK(value == NULL);
+    value = (lcast_value *)none;
 
     CHECK(lcast_event_kind_of(event) == LCAST_EVENT_NONE && lcast_event_node(event) == NULL);
     CHECK(lcast_event_class(event) == LCAST_CLASS_NONE && lcast_event_reason(event) == NULL);
@@ -76,6 +79,8 @@ static void refuse_everywhere(void *none) {
     STATUS(LCAST_INVALID, lcast_value_print(value, NULL, 0, NULL));
     STATUS(LCAST_INVALID, lcast_value_push(value, number));
     STATUS(LCAST_INVALID, lcast_value_put(value, "k", 1, number));
+    STATUS(LCAST_INVALID, lcast_value_pack(value, &packed));
+    CHECK(packed == NULL);
 
     STATUS(LCAST_INVALID, lcast_publish(variable, number));
     STATUS(LCAST_INVALID, lcast_publish_int(variable, 1));
@@ -223,10 +228,14 @@ static void numbers_out_of_range(void) {
     lcast_setting *setting;
     lcast_stream *stream = ask(client, "app");
     lcast_event *event;
+    lcast_value *value;
     int64_t i;
 
     STATUS(LCAST_INVALID, lcast_next_event(stream, -2, &event));
     STATUS(LCAST_INVALID, lcast_finish(stream, INT64_MIN, &event));
+    STATUS(LCAST_INVALID, lcast_next_packed(stream, -2, 1, &value));
+    STATUS(LCAST_INVALID, lcast_next_packed(stream, 0, 0, &value));
+    STATUS(LCAST_INVALID, lcast_next_packed(stream, 0, 1, NULL));
     OK(lcast_stream_free(stream));
     STATUS(LCAST_INVALID, lcast_ping(client, "n", -1, &i));
     STATUS(LCAST_INVALID, lcast_expose(agent, &definition, &variable));

@@ -92,7 +92,7 @@ static void there_and_back(const char *name, lcast_value *value) {
     OK(lcast_publish(variable, value));
     reply = reply_to(name, &stream);
     CHECK(strcmp(lcast_event_name(reply, 0), name) == 0);
-    CHECK(strcmp(lcast_event_unit(reply, 0), "{thing}") == 0);
+    CHECK(is_slow() || strcmp(lcast_event_unit(reply, 0), "{thing}") == 0);
     compare(value, lcast_event_value(reply, 0));
     OK(lcast_event_free(reply));
     OK(lcast_stream_free(stream));

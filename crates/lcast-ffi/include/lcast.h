@@ -2,7 +2,8 @@
  *
  * Made by `cargo xtask generate` from crates/lcast-ffi/src/api; change that instead. Each group of
  * functions has a page in the manual: lcast_node(3), lcast_question(3), lcast_event(3),
- * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_errors(3).
+ * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_packed(3),
+ * lcast_errors(3).
  *
  * Link with -llcast; `pkg-config --cflags --libs lcast` says how.
  *
@@ -707,6 +708,18 @@ const char *lcast_members_role(const struct lcast_members *members, size_t index
 
 // Frees a list of members; null is fine.
 lcast_status lcast_members_free(struct lcast_members *members);
+
+// The next events of a stream, `most` at most and those that are there, as bytes to be freed by
+// `lcast_value_free`; see lcast_packed(3) for what is in them. Waits for the first of them, and
+// says how that ended, as `lcast_next_event` does.
+lcast_status lcast_next_packed(const struct lcast_stream *stream,
+                               int64_t timeout_ms,
+                               size_t most,
+                               struct lcast_value **events);
+
+// The same bytes for one value, whose type and content they are; to be freed by
+// `lcast_value_free`.
+lcast_status lcast_value_pack(const struct lcast_value *value, struct lcast_value **packed);
 
 #ifdef __cplusplus
 }  // extern "C"

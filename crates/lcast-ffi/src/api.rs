@@ -13,6 +13,7 @@ pub mod errors;
 pub mod event;
 pub mod members;
 pub mod node;
+pub mod packed;
 pub mod question;
 pub mod report;
 pub mod value;

@@ -41,6 +41,11 @@ impl Failure {
         Self::invalid(format!("'{what}' is null"))
     }
 
+    /// The end of a stream.
+    pub(crate) fn end() -> Self {
+        Self::new(lcast_status::LCAST_END, "the stream has ended")
+    }
+
     /// A handle of the kind that `wanted` names.
     pub(crate) fn handle(refused: Refused, wanted: &str) -> Self {
         match refused {

@@ -18,6 +18,7 @@ mod event;
 mod failure;
 mod handles;
 mod incoming;
+mod packed;
 mod registry;
 mod source;
 mod sync;

@@ -1,8 +1,8 @@
 //! What a stream of a C program stands on: replies, a watch, presence, the changes of a setting.
 
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lcast::blocking::{Changes, Error, Kind, Next, Replies, Setting, Stream, Watch};
@@ -16,6 +16,8 @@ pub(crate) struct Source {
     items: Items,
     /// Whether the report, or why there is none, was told.
     told: AtomicBool,
+    /// What went wrong behind events that were given out together.
+    behind: Mutex<Option<Failure>>,
 }
 
 #[derive(Debug)]
@@ -52,12 +54,16 @@ impl From<Arc<Setting>> for Source {
 
 impl Source {
     fn new(items: Items) -> Self {
-        Self { items, told: AtomicBool::new(false) }
+        Self { items, told: AtomicBool::new(false), behind: Mutex::new(None) }
     }
 
     /// The next event, without waiting. At the end of a question comes its report; why a stream
     /// ended without a proper end is an error, once.
     pub(crate) fn try_next(&self) -> Result<Next<Event>, Failure> {
+        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(failure) = behind {
+            return Err(failure);
+        }
         let next = match &self.items {
             Items::Replies(it) => mapped(it.try_next()?, Event::from),
             Items::Watch(it) => mapped(it.try_next()?, Event::from),
@@ -91,6 +97,29 @@ impl Source {
                 return Err(Error::new(Kind::Timeout, "nothing came in time").into());
             }
         }
+    }
+
+    /// Gives the next event, waiting for it as [`Self::next`] does, and those behind it that are
+    /// there, `most` in all.
+    pub(crate) fn batch(
+        &self,
+        timeout: Option<Duration>,
+        most: usize,
+        mut give: impl FnMut(Event),
+    ) -> Result<(), Failure> {
+        give(self.next(timeout)?.ok_or_else(Failure::end)?);
+        for _ in 1..most {
+            match self.try_next() {
+                Ok(Next::Item(event)) => give(event),
+                Ok(Next::Pending | Next::End) => break,
+                Err(failure) => {
+                    let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+                    *behind = Some(failure);
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn wait(&self, timeout: Option<Duration>) -> Result<bool, Failure> {

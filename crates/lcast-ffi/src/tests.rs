@@ -6,15 +6,16 @@ mod shuttled;
 use std::path::{Path, PathBuf};
 
 /// The groups of functions, in the order of the header.
-const GROUPS: [&str; 8] =
-    ["errors", "node", "question", "event", "report", "value", "variable", "members"];
+const GROUPS: [&str; 9] =
+    ["errors", "node", "question", "event", "report", "value", "variable", "members", "packed"];
 
 /// What stands at the top of the header.
 const HEADER: &str = "/* Librecast for C: ask, tell and watch a fleet over IPv6 multicast.
  *
  * Made by `cargo xtask generate` from crates/lcast-ffi/src/api; change that instead. Each group of
  * functions has a page in the manual: lcast_node(3), lcast_question(3), lcast_event(3),
- * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_errors(3).
+ * lcast_report(3), lcast_value(3), lcast_variable(3), lcast_members(3), lcast_packed(3),
+ * lcast_errors(3).
  *
  * Link with -llcast; `pkg-config --cflags --libs lcast` says how.
  *

@@ -244,7 +244,7 @@ pub extern "C" fn lcast_next_event(
     call(|| {
         let event = begun(event, "event")?;
         let timeout = incoming::timeout(timeout_ms)?;
-        let next = handles::of(stream)?.next(timeout)?.ok_or_else(end)?;
+        let next = handles::of(stream)?.next(timeout)?.ok_or_else(Failure::end)?;
         event.write(handles::give(next)?);
         Ok(())
     })
@@ -267,17 +267,13 @@ pub extern "C" fn lcast_finish(
         loop {
             let now = std::time::Instant::now();
             let left = until.map(|until| until.saturating_duration_since(now));
-            let event = source.next(left)?.ok_or_else(end)?;
+            let event = source.next(left)?.ok_or_else(Failure::end)?;
             if event.kind == lcast_event_kind::LCAST_EVENT_REPORT {
                 report.write(handles::give(event)?);
                 return Ok(());
             }
         }
     })
-}
-
-fn end() -> Failure {
-    Failure::new(lcast_status::LCAST_END, "the stream has ended")
 }
 
 /// A descriptor for poll, epoll and the like: it can be read exactly while an event waits or the

@@ -41,8 +41,11 @@ pub extern "C" fn lcast_report_rounds(report: *const lcast_event) -> u32 {
 /// From the first packet to the end, in microseconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_report_elapsed_us(report: *const lcast_event) -> i64 {
-    let elapsed = |it: &Report| i64::try_from(it.elapsed.as_micros()).unwrap_or(i64::MAX);
-    value(0, || of(report, elapsed))
+    value(0, || of(report, elapsed_us))
+}
+
+pub(crate) fn elapsed_us(report: &Report) -> i64 {
+    i64::try_from(report.elapsed.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Not zero when any packet of any other node was verified, whatever it said.

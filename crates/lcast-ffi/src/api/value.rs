@@ -384,7 +384,7 @@ pub extern "C" fn lcast_value_free(value: *mut lcast_value) -> lcast_status {
     call(|| handles::take(value).map(drop))
 }
 
-fn type_of(tree: &Tree) -> lcast_type {
+pub(crate) fn type_of(tree: &Tree) -> lcast_type {
     match tree {
         Tree::Null => lcast_type::LCAST_NULL,
         Tree::Bool(_) => lcast_type::LCAST_BOOL,

@@ -1,0 +1,159 @@
+package Net::Lcast::Options;
+
+# The structs of options and the lists of the library, as strings. Not for programs.
+#
+# What they point to must live as long as they are used: each function gives a reference to the
+# string, in an object that holds the rest as well.
+
+use 5.020;
+use strict;
+use warnings;
+
+use Net::Lcast::Library qw(invalid octets);
+use Net::Lcast::Value ();
+use Scalar::Util qw(looks_like_number);
+
+our $VERSION = '0.1.0';
+
+my %KIND = (gauge => 0, info => 1, counter => 2);
+
+# Takes a struct apart into what pack wants; the size stands first.
+sub _struct {
+    my ($template, @members) = @_;
+    # Pointers are to the members of this very array, which is kept.
+    my $struct = pack "J$template", 0, @members;
+    substr $struct, 0, 8, pack 'J', length $struct;
+    return { bytes => $struct, keep => \@members };
+}
+
+# One text or several, as a list of pointers.
+sub texts {
+    my ($given, $what) = @_;
+    my @texts = map { octets($_, $what) } ref $given eq 'ARRAY' ? @{$given} : ($given);
+    my $list = '';
+    $list .= pack 'p', $_ for @texts;
+    return { bytes => $list, count => scalar @texts, keep => \@texts };
+}
+
+sub patterns {
+    my $list = texts($_[0], 'patterns');
+    return $list->{count} ? $list : invalid("'patterns' is empty: name what is asked for");
+}
+
+# One text or several, with commas between.
+sub _joined {
+    my ($given, $what) = @_;
+    return undef unless defined $given;
+    return octets($given, $what) unless ref $given eq 'ARRAY';
+    return join ',', map { octets($_, $what) } @{$given};
+}
+
+sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
+
+# A path is bytes for the system; the library takes those that are UTF-8.
+sub _path { _text(@_) }
+
+sub _number {
+    my ($given, $what) = @_;
+    return looks_like_number($given) && !ref $given ? $given : invalid("'$what' is no number");
+}
+
+# A number of seconds, if one is given.
+sub seconds {
+    my ($given, $what) = @_;
+    return undef unless defined $given;
+    my $seconds = _number($given, $what);
+    return $seconds if $seconds >= 0 && $seconds < 1e15;
+    invalid("'$what' is $given: no time is");
+}
+
+# Milliseconds for the library, where 0 stands for the default.
+sub _millis {
+    my $seconds = seconds(@_) // return 0;
+    my $millis = int($seconds * 1000 + 0.5);
+    return $millis > 0 ? $millis : invalid("'$_[1]' is $_[0]: the shortest time is 0.001");
+}
+
+sub _no_others {
+    my ($given, $what) = @_;
+    my ($other) = sort keys %{$given};
+    invalid("there is no option '$other' of $what") if defined $other;
+}
+
+sub opening {
+    my (%given) = @_;
+    my $realm = _text(delete $given{realm}, 'realm');
+    my $file = _path(delete $given{credential}, 'credential');
+    my $content = delete $given{credential_data};
+    my $agent = delete $given{agent};
+    invalid('give one of realm, credential and credential_data: a credential names its realm')
+        if 1 < grep { defined } $realm, $file, $content;
+    invalid('a credential says itself whether it is an agent\'s: omit agent')
+        if $agent && (defined $file || defined $content);
+    $content = Net::Lcast::Bytes->new($content)->bytes if defined $content;
+    my $state = _path(delete $given{state}, 'state');
+    my $memory = _path(delete $given{memory}, 'memory');
+    my $interfaces = texts(delete $given{interfaces} // [], 'interfaces');
+    my $registry = _path(delete $given{registry}, 'registry');
+    my $software = _text(delete $given{software}, 'software');
+    _no_others(\%given, 'a node');
+    my $list = $interfaces->{count} ? $interfaces->{bytes} : undef;
+    my $options = _struct('pppJlx4pppJpp', $realm, $file, $content, defined $content ? length $content : 0,
+        $agent ? 1 : 0, $state, $memory, $list, $interfaces->{count}, $registry, $software);
+    return _keep($options, $interfaces);
+}
+
+# The targets of a question, and what only a set or a watch has.
+sub question {
+    my ($what, %given) = @_;
+    my ($on, $not, $only, $expect) = map { _joined(delete $given{$_}, $_) } qw(on not only expect);
+    my $where = _text(delete $given{where}, 'where');
+    my $label = delete $given{label} // {};
+    invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
+    my $labels = texts([map { "$_=" . ($label->{$_} // '') } sort keys %{$label}], 'label');
+    my $timeout = _millis(delete $given{timeout}, 'timeout');
+    my ($version, $every, $delta) = (undef, 0, 0);
+    $version = _text(delete $given{if_version}, 'if_version') if $what eq 'a set';
+    if ($what eq 'a watch') {
+        $every = _millis(delete $given{every}, 'every');
+        $delta = _number(delete $given{delta} // 0, 'delta');
+    }
+    _no_others(\%given, $what);
+    my $list = $labels->{count} ? $labels->{bytes} : undef;
+    my $options = _struct('pppJpppqpqd', $on, $not, $list, $labels->{count}, $where, $only, $expect,
+        $timeout, $version, $every, $delta);
+    return _keep($options, $labels);
+}
+
+sub definition {
+    my ($what, $name, $type, %given) = @_;
+    my $number = Net::Lcast::Value::type_number($type);
+    my $kind = $what eq 'a setting' ? 'gauge' : delete $given{kind} // 'gauge';
+    defined $KIND{$kind} or invalid("'$kind' is no kind: it is one of gauge, info, counter");
+    my $unit = _text(delete $given{unit}, 'unit');
+    my $description = _text(delete $given{description}, 'description');
+    my ($min, $max, $length, $choices) = (undef, undef, 0, []);
+    if ($what eq 'a setting') {
+        $min = delete $given{min};
+        $max = delete $given{max};
+        $length = _number(delete $given{length_max} // 0, 'length_max');
+        invalid("'length_max' is $length, and a length is 0 to 4294967295")
+            unless $length >= 0 && $length <= 4_294_967_295;
+        $choices = delete $given{choices} // [];
+    }
+    _no_others(\%given, $what);
+    my $texts = texts($choices, 'choices');
+    my $list = $texts->{count} ? $texts->{bytes} : undef;
+    my $options = _struct('pllppllddLx4pJ', octets($name, 'name'), $number, $KIND{$kind}, $unit,
+        $description, defined $min ? 1 : 0, defined $max ? 1 : 0, _number($min // 0, 'min'),
+        _number($max // 0, 'max'), $length, $list, $texts->{count});
+    return _keep($options, $texts);
+}
+
+sub _keep {
+    my ($options, @others) = @_;
+    $options->{others} = \@others;
+    return $options;
+}
+
+1;

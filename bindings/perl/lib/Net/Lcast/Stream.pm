@@ -1,0 +1,212 @@
+package Net::Lcast::Stream;
+
+use 5.020;
+use strict;
+use warnings;
+
+use parent -norequire, 'Net::Lcast::Handle';
+
+use Net::Lcast::Event;
+use Net::Lcast::Handle;
+use Net::Lcast::Library qw(check invalid take_bytes AT_END TIMEOUT);
+use Time::HiRes ();
+
+our $VERSION = '0.1.0';
+
+# Most events that come over in one call.
+use constant BATCH => 256;
+
+# The node lives as long as what it does.
+sub _new {
+    my ($class, $handle, $node) = @_;
+    return $class->_held($handle, node => $node, ready => [], ended => 0);
+}
+
+sub next {
+    my ($self, %given) = @_;
+    my $timeout = _timeout(\%given);
+    $self->_handle;
+    return shift @{ $self->{ready} } if @{ $self->{ready} };
+    return $self->_fill($timeout) ? shift @{ $self->{ready} } : undef;
+}
+
+sub take {
+    my ($self) = @_;
+    $self->_handle;
+    $self->_fetch unless @{ $self->{ready} } || $self->{ended};
+    return splice @{ $self->{ready} };
+}
+
+sub ended { my ($self) = @_; return $self->{ended} && !@{ $self->{ready} } }
+
+sub fileno {
+    my ($self) = @_;
+    my $fd = Net::Lcast::Library::lcast_stream_fd($self->_handle);
+    return $fd if $fd >= 0;
+    check(Net::Lcast::Library::lcast_last_status());
+}
+
+sub handle {
+    my ($self) = @_;
+    return $self->{io} if $self->{io};
+    open my $io, '<&', $self->fileno
+        or Net::Lcast::Error->throw('limit', "cannot make another descriptor: $!");
+    return $self->{io} = $io;
+}
+
+sub cancel {
+    my ($self) = @_;
+    check(Net::Lcast::Library::lcast_stream_cancel($self->_handle));
+}
+
+sub _timeout {
+    my ($given) = @_;
+    my $timeout = delete $given->{timeout};
+    my ($other) = sort keys %{$given};
+    invalid("there is no option '$other' here") if defined $other;
+    return Net::Lcast::Options::seconds($timeout, 'timeout');
+}
+
+# Waits until something is there; false at the end. What waits is Perl's own select, so handlers of
+# signals run at once, and may die.
+sub _fill {
+    my ($self, $timeout) = @_;
+    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    until (@{ $self->{ready} }) {
+        return 0 if $self->{ended};
+        next if $self->_fetch;
+        my $left = defined $until ? $until - Time::HiRes::time() : undef;
+        $left = 0 if defined $left && $left < 0;
+        vec(my $wanted = '', $self->{fd} //= $self->fileno, 1) = 1;
+        next if select($wanted, undef, undef, $left);
+        Net::Lcast::Error->throw('timeout', "nothing came in $timeout seconds");
+    }
+    return 1;
+}
+
+# Takes what is there; false when nothing is.
+sub _fetch {
+    my ($self) = @_;
+    my $status = Net::Lcast::Library::lcast_next_packed($self->_handle, 0, BATCH, \my $packed);
+    if ($status == 0) {
+        push @{ $self->{ready} }, map { $self->_seen($_) } unpack '(V/a)*', take_bytes($packed);
+        return 1;
+    }
+    return 0 if $status == TIMEOUT;
+    $self->{ended} = 1;
+    check($status) unless $status == AT_END;
+    return 1;
+}
+
+sub _seen { Net::Lcast::Event->_new($_[1]) }
+
+sub DESTROY {
+    my ($self) = @_;
+    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
+    local ($@, $!, $?);
+    $self->_release(\&Net::Lcast::Library::lcast_stream_free);
+}
+
+package Net::Lcast::Replies;
+
+our @ISA = ('Net::Lcast::Stream');
+
+# The report ends the replies.
+sub _seen {
+    my ($self, $packed) = @_;
+    my $event = Net::Lcast::Event->_new($packed);
+    return $event unless $event->isa('Net::Lcast::Report');
+    $self->{report} = $event;
+    return;
+}
+
+sub report {
+    my ($self, %given) = @_;
+    my $timeout = Net::Lcast::Stream::_timeout(\%given);
+    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    my @seen;
+    my $done = eval {
+        until ($self->{report}) {
+            push @seen, splice @{ $self->{ready} };
+            last unless $self->_fill(defined $until ? $until - Time::HiRes::time() : undef);
+        }
+        1;
+    };
+    my $error = $@;
+    unshift @{ $self->{ready} }, @seen;
+    die $error unless $done;
+    return $self->{report}
+        // Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
+}
+
+package Net::Lcast::Watch;
+
+our @ISA = ('Net::Lcast::Stream');
+
+package Net::Lcast::Changes;
+
+our @ISA = ('Net::Lcast::Stream');
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+Net::Lcast::Stream - replies, what a watch tells, changes of presence
+
+=head1 SYNOPSIS
+
+    use Net::Lcast;
+
+    my $node = Net::Lcast->new;
+    my $replies = $node->get('host.name', on => 'web*');
+    while (my $reply = $replies->next) {
+        print $reply->node, ': ', $reply->value('host.name') // $reply->reason, "\n";
+    }
+    print $replies->report, "\n";
+
+=head1 DESCRIPTION
+
+L<Net::Lcast> gives three classes of these: C<Net::Lcast::Replies> of C<get> and C<set_each>,
+C<Net::Lcast::Watch> of C<watch>, and C<Net::Lcast::Changes> of C<presence>. What they give are
+objects of L<Net::Lcast::Event>. Dropping one gives up what it is about.
+
+=head1 METHODS
+
+=head2 next
+
+The next event, waited for; C<undef> at the end. With C<< timeout => SECONDS >> it dies with an error
+of the kind C<timeout> when none comes in that time. Handlers of signals run at once, and end the
+waiting when they die.
+
+Why a stream ended before its time is told by one error.
+
+=head2 take
+
+All events that are there, without waiting; an empty list when none are.
+
+=head2 ended
+
+Whether all has been read and nothing will come.
+
+=head2 fileno, handle
+
+For event loops: a descriptor that can be read while something waits here, once C<take> has given an
+empty list, and at the end. C<handle> is a file handle of a duplicate, for loops that want one.
+Nothing but polling may be done with either. Call C<take> when it can be read, and stop polling when
+C<ended> is true. L<Net::Lcast/"Event loops"> has an example.
+
+=head2 cancel
+
+Gives up what this is about. What has arrived can still be read, then comes the end.
+
+=head2 report
+
+Of replies alone: waits for the end, and gives the account, a L<Net::Lcast::Report>. Replies that
+come meanwhile can still be read. It takes a C<timeout> as C<next> does. A question that could not be
+asked dies with the reason.
+
+=cut

@@ -1,0 +1,119 @@
+use 5.020;
+use strict;
+use warnings;
+
+use FindBin ();
+use lib "$FindBin::Bin/lib";
+use LcastLab;
+use Net::Lcast;
+use Test::More;
+
+my $lab  = LcastLab->new;
+my $node = Net::Lcast->new;
+
+sub failed {
+    my ($kind, $pattern, $run) = @_;
+    my $done  = eval { $run->(); 1 };
+    my $error = $@;
+    return fail "no error $kind" if $done || !eval { $error->isa('Net::Lcast::Error') };
+    is $error->kind, $kind, "of the kind $kind" or diag $error;
+    like "$error", $pattern, 'that says why';
+}
+
+failed invalid => qr/ at \Q$0\E line [0-9]+\.$/, sub { $node->get('not a pattern!') };
+failed invalid => qr/'patterns' is undefined/, sub { $node->get(undef) };
+failed invalid => qr/./, sub { $node->get([]) };
+failed invalid => qr/'patterns' has a zero character/, sub { $node->get("a.b\0c") };
+failed invalid => qr/'patterns' is no UTF-8/, sub { $node->get("a.\x{D800}") };
+failed invalid => qr/'patterns' is a reference/, sub { $node->get({}) };
+failed invalid => qr/there is no option 'one' of a question/, sub { $node->get('a.b', one => 1) };
+failed invalid => qr/no option 'every' of a question/, sub { $node->get('a.b', every => 1) };
+failed invalid => qr/'timeout' is -1/, sub { $node->get('a.b', timeout => -1) };
+failed invalid => qr/shortest time is 0\.001/, sub { $node->get('a.b', timeout => 0) };
+failed invalid => qr/'timeout' is no number/, sub { $node->get('a.b', timeout => 'soon') };
+failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9**9 / 9**9**9) };
+failed invalid => qr/./, sub { $node->get('a.b', where => 'x >') };
+failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
+failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
+failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
+failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
+failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
+failed invalid => qr/'name' is undefined/, sub { $node->set(undef, 1) };
+failed invalid => qr/'name' is undefined/, sub { $node->ping(undef) };
+failed invalid => qr/'number' is no type/, sub { $node->expose('a.b', 'number') };
+failed invalid => qr/'type' is undefined/, sub { $node->expose('a.b') };
+failed invalid => qr/'odd' is no kind/, sub { $node->expose('a.b', 'int', kind => 'odd') };
+failed invalid => qr/./, sub { $node->expose('nothing', 'int') };
+failed invalid => qr/'min' is no number/,
+    sub { $node->expose_setting('a.b', 'int', 1, min => 'x') };
+failed invalid => qr/'length_max' is -1/,
+    sub { $node->expose_setting('a.b', 'text', '', length_max => -1) };
+failed invalid => qr/no option 'timeout' of a node/, sub { Net::Lcast->new(timeout => 1) };
+failed invalid => qr/a credential names its realm/,
+    sub { Net::Lcast->new(realm => 'lab', credential => 'x') };
+failed invalid => qr/omit agent/, sub { Net::Lcast->new(agent => 1, credential => 'x') };
+
+failed no_realm => qr/nowhere/, sub { Net::Lcast->new(realm => 'nowhere') };
+failed credential => qr/nothing\.credential/,
+    sub { Net::Lcast->new(credential => $lab->folder . '/nothing.credential') };
+failed credential => qr/./, sub { Net::Lcast->new(credential_data => "\0garbage") };
+
+my $file = $lab->credential('app1');
+my $from_data = Net::Lcast->new(credential_data => LcastLab::read_file($file));
+is $from_data->name, 'app1', 'a credential from memory';
+my $state = $lab->folder . '/state';
+my $first = Net::Lcast->new(credential => $lab->credential('app2'), state => $state);
+failed busy => qr/./,
+    sub { Net::Lcast->new(credential => $lab->credential('app2'), state => $state) };
+
+# Root reads everything, but not when it has given up all its capabilities.
+my $closed = $lab->credential('app3');
+chmod 0, $closed;
+my ($ended, $told) = $lab->run_perl(<<"PROGRAM", before => 'set -- setpriv --bounding-set=-all "$@"');
+use Net::Lcast;
+print eval { Net::Lcast->new(credential => '$closed'); 'none' } // \$\@->kind, "\n";
+PROGRAM
+is $ended, 0, 'what may not be read ends nothing' or diag $told;
+is $told, "permission\n", 'it is an error';
+failed start => qr/nothing-here/,
+    sub { Net::Lcast->new(credential => $file, state => '/proc/nothing-here/state') };
+
+my $variable = $from_data->expose('app.length', 'int');
+failed invalid => qr/app\.size/, sub { $from_data->expose_setting('app.size', 'int', 9, max => 8) };
+failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
+failed invalid => qr/./, sub { $variable->publish_key('k', 1) };
+
+my $watch = $from_data->watch('app.length');
+$from_data->close;
+$from_data->close;
+pass 'to close twice is fine';
+failed ended => qr/app1 was closed/, sub { $from_data->get('a.b') };
+failed ended => qr/./, sub { $variable->publish(1) };
+failed ended => qr/./, sub { 1 while $watch->next(timeout => 10) };
+is $watch->next, undef, 'then the end';
+
+{
+    local $@ = 'kept';
+    local $! = 2;
+    undef $watch;
+    undef $variable;
+    is $@, 'kept', 'what is dropped leaves the last error';
+    is 0 + $!, 2, 'and that of the system';
+}
+
+# Descriptors run out in a process of its own.
+my ($status, $said) = $lab->run_perl(<<'PROGRAM', before => 'ulimit -n 40');
+use Net::Lcast;
+my $node = Net::Lcast->new;
+my @watches;
+my $done = eval { push @watches, $node->watch('a.b') for 1 .. 100; 1 };
+print $done ? 'all' : $@->kind, "\n";
+undef $@;
+undef @watches;
+$node->nodes;
+print 'again ', ref $node->get('a.b', timeout => 0.1)->report, "\n";
+PROGRAM
+is $status, 0, 'the limit of descriptors ends nothing' or diag $said;
+is $said, "limit\nagain Net::Lcast::Report\n", 'it is an error, and then there are some again';
+
+done_testing;

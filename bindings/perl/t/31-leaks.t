@@ -1,0 +1,47 @@
+use 5.020;
+use strict;
+use warnings;
+
+use FindBin ();
+use lib "$FindBin::Bin/lib";
+use LcastLab;
+use Net::Lcast;
+use Test::More;
+
+my $lab      = LcastLab->new('web1');
+my $node     = $lab->asker;
+my $app      = $lab->application('app1');
+my $variable = $app->expose('app.length', 'int');
+my $map      = $app->expose('app.map', 'map');
+my $setting  = $app->expose_setting('app.size', 'int', 1);
+
+sub once {
+    my ($number) = @_;
+    $variable->publish($number);
+    $map->publish({ list => [1 .. 5, { text => "number $number" }] });
+    eval { $variable->publish('x'); 1 } and die 'no error';
+    eval { $map->publish({ list => [1, sub { }] }); 1 } and die 'no error';
+    $setting->value == 1 or die 'the setting is another';
+    my $replies = $node->get('app.owner', only => 'web1');
+    $replies->next->value eq 'team-web1' or die 'another value';
+    $replies->report->answered == 1 or die 'no answer';
+    my $watch = $node->watch('app.owner', only => 'nobody', expect => 'nobody');
+    $watch->take;
+}
+
+sub resident {
+    my ($line) = grep { /\AVmRSS/ } split /\n/, LcastLab::read_file('/proc/self/status');
+    return $line =~ /([0-9]+)/ ? $1 : die 'no VmRSS';
+}
+
+sub descriptors { scalar(() = glob '/proc/self/fd/*') }
+
+once($_) for 1 .. 1000;
+my $handles = Net::Lcast::Library::lcast_handle_count();
+my ($before, $open) = (resident(), descriptors());
+once($_) for 1 .. 10_000;
+is Net::Lcast::Library::lcast_handle_count(), $handles, 'no handle is left over';
+cmp_ok descriptors(), '<=', $open + 1, 'no descriptor';
+cmp_ok resident() - $before, '<', 4096, 'no memory, in KiB';
+
+done_testing;
