@@ -13,102 +13,26 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
+
+import form
+from form import escape, lines, one, show, values, words
 
 LIBRECAST = os.environ.get("LIBRECAST_BIN", "librecast")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
-# -- the form of the lines
+class Time:
+    """A point in time."""
 
-
-def escape(text):
-    def one(byte):
-        return chr(byte) if 0x20 <= byte <= 0x7E and byte not in b'"\\' else f"\\x{byte:02x}"
-
-    return "".join(map(one, text.encode()))
-
-
-def unescape(text):
-    def one(found):
-        return bytes([int(found[1], 16)])
-
-    return re.sub(rb"\\x(..)", one, text.encode()).decode()
-
-
-def words(fields):
-    pairs = (field.split("=", 1) for field in fields)
-    # A value has escapes of its own.
-    return [(key, value if key == "value" else unescape(value)) for key, value in pairs]
-
-
-# -- values: Python's own, but for times and floats
-
-class Time(int):
-    """Milliseconds since 1970."""
+    def __init__(self, milliseconds):
+        self.milliseconds = milliseconds
 
 
 def parse(text):
-    value, rest = take(text)
-    assert not rest, text
-    return value
-
-
-def take(text):
-    if text[0] == '"':
-        end = text.index('"', 1)
-        return unescape(text[1:end]), text[end + 1 :]
-    if text[0] in "[{":
-        return take_items(text)
-    end = re.search(r"[],}]|$", text).start()
-    return scalar(text[:end]), text[end:]
-
-
-def take_items(text):
-    is_map = text[0] == "{"
-    items, rest = ({} if is_map else []), text[1:]
-    while rest[0] not in "]}":
-        rest = rest[1:] if rest[0] == "," else rest
-        if is_map:
-            key, rest = take(rest)
-            items[key], rest = take(rest[1:])
-        else:
-            item, rest = take(rest)
-            items.append(item)
-    return items, rest[1:]
-
-
-def scalar(word):
-    if word in ("null", "true", "false"):
-        return {"null": None, "true": True, "false": False}[word]
-    digits = word[1:]
-    if word[0] == "f":
-        return float("nan") if digits == "nan" else struct.unpack(">d", bytes.fromhex(digits))[0]
-    return {"i": int, "t": Time, "b": bytes.fromhex}[word[0]](digits)
-
-
-def show(value):
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Time):
-        return f"t{int(value)}"
-    if isinstance(value, int):
-        return f"i{value}"
-    if isinstance(value, float):
-        return "fnan" if value != value else "f" + struct.pack(">d", value).hex()
-    if isinstance(value, str):
-        return f'"{escape(value)}"'
-    if isinstance(value, bytes):
-        return "b" + value.hex()
-    if isinstance(value, list):
-        return "[" + ",".join(map(show, value)) + "]"
-    pairs = sorted(value.items(), key=lambda pair: pair[0].encode())
-    return "{" + ",".join(f"{show(key)}:{show(item)}" for key, item in pairs) + "}"
+    return form.parse(text, Time)
 
 
 # -- the answerer: an agent with a generated configuration
@@ -118,7 +42,7 @@ def toml(value):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Time):
-        moment = EPOCH + datetime.timedelta(milliseconds=value)
+        moment = EPOCH + datetime.timedelta(milliseconds=value.milliseconds)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, (int, float)):
         return repr(value)
@@ -369,20 +293,13 @@ class Asker:
                 self.say("node", it["name"], it["kind"], it["state"], escape(labels), escape(roles))
 
 
-def values(step, key):
-    return [value for word, value in step if word == key]
-
-
-def one(step, key):
-    return next(iter(values(step, key)), None)
-
-
 def millis(text):
     if text.endswith(" ms"):
-        return Time(text[:-3])
+        return Time(int(text[:-3]))
     moment, _, fraction = text.rstrip("Z").partition(".")
     moment = datetime.datetime.fromisoformat(moment + "+00:00")
-    return Time((moment - EPOCH) // datetime.timedelta(milliseconds=1) + int(f"{fraction:0<3}"))
+    seconds = (moment - EPOCH) // datetime.timedelta(seconds=1)
+    return Time(seconds * 1000 + int(f"{fraction:0<3}"))
 
 
 def native(json_value):
@@ -420,11 +337,6 @@ def ask(credential, scenario):
             asker.say("open")
         else:
             getattr(asker, verb)(words(fields))
-
-
-def lines(path):
-    with open(path, encoding="ascii", newline="\n") as file:
-        return [line.rstrip("\n").split("\t") for line in file if line.strip()]
 
 
 match sys.argv[1:]:

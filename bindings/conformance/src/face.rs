@@ -33,7 +33,7 @@ pub(crate) fn all(root: &Path, built: &Path) -> Vec<Face> {
         Face {
             name: "python",
             words: vec![path(&built.join("venv/bin/python")), runner("runner.py")],
-            environment: Vec::new(),
+            environment: vec![("PYTHONDONTWRITEBYTECODE", "1".to_owned())],
         },
         Face {
             name: "perl",
@@ -46,7 +46,10 @@ pub(crate) fn all(root: &Path, built: &Path) -> Vec<Face> {
         Face {
             name: "cli",
             words: vec!["python3".to_owned(), runner("cli.py")],
-            environment: vec![("LIBRECAST_BIN", lcast_lab::binary().to_owned())],
+            environment: vec![
+                ("LIBRECAST_BIN", lcast_lab::binary().to_owned()),
+                ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ],
         },
     ]
 }
