@@ -28,18 +28,21 @@ pub(crate) fn all(root: &Path, built: &Path) -> Vec<Face> {
         Face {
             name: "c",
             words: vec![path(&built.join("runner-c"))],
-            environment: vec![("LD_LIBRARY_PATH", path(&built.join("prefix/lib")))],
+            environment: vec![("LD_LIBRARY_PATH", path(&built.join("lib")))],
         },
         Face {
             name: "python",
-            words: vec![path(&built.join("venv/bin/python")), runner("runner.py")],
-            environment: vec![("PYTHONDONTWRITEBYTECODE", "1".to_owned())],
+            words: vec!["python3".to_owned(), runner("runner.py")],
+            environment: vec![
+                ("PYTHONPATH", path(&built.join("python"))),
+                ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ],
         },
         Face {
             name: "perl",
             words: vec!["perl".to_owned(), runner("runner.pl")],
             environment: vec![
-                ("LD_LIBRARY_PATH", path(&built.join("prefix/lib"))),
+                ("LD_LIBRARY_PATH", path(&built.join("lib"))),
                 ("PERL5LIB", path(&built.join("perl/lib/perl5"))),
             ],
         },
