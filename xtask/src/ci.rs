@@ -15,10 +15,11 @@ struct Step {
 }
 
 /// The steps in order; the README's test command first, because it says most.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "test", run: |root| test::run(root, &[]) },
     Step { name: "python", run: |root| python::run(root, &[]) },
     Step { name: "perl", run: |root| perl::run(root, &[]) },
+    Step { name: "conformance", run: conformance },
     Step { name: "format", run: |root| cargo(root, &["fmt", "--all", "--", "--check"], &[]) },
     Step { name: "lint", run: lint },
     Step { name: "tidy", run: tidy::run },
@@ -59,6 +60,16 @@ fn cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow:
     let status = command.status().with_context(|| format!("starting cargo {}", arguments[0]))?;
     if !status.success() {
         bail!("cargo {} failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Every language asks every other, and the program that users run.
+fn conformance(root: &Path) -> anyhow::Result<()> {
+    let mut play = Command::new(root.join("bindings/conformance/run"));
+    let status = play.env("LIBRECAST_BIN", test::build(root)?).status();
+    if !status.context("starting bindings/conformance/run")?.success() {
+        bail!("not every pair of languages passes");
     }
     Ok(())
 }

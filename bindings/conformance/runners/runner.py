@@ -2,11 +2,13 @@
 
     runner.py answer CREDENTIAL STATE SCENARIO
     runner.py ask CREDENTIAL SCENARIO
+    runner.py time CREDENTIAL
 
 What the lines mean is told in the README of the folder above.
 """
 
 import sys
+import time
 
 import form
 import lcast
@@ -183,6 +185,53 @@ def ask(credential, scenario):
     asker.node.close()
 
 
+# -- what the bench measures; the lines are told in src/bin/conformance-rust/timing.rs
+
+
+def measure(credential):
+    with lcast.Node(credential=credential) as node:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            verb, *fields = line.split()
+            {"get": measure_get, "watch": measure_watch}[verb](node, *fields)
+
+
+def measure_get(node, count, pattern, answers):
+    times = []
+    for _ in range(int(count)):
+        begin = time.perf_counter()
+        replies = node.get(pattern)
+        for _reply in replies:
+            pass
+        report = replies.report()
+        times.append(time.perf_counter() - begin)
+        assert report.answered == int(answers), report
+    print(*(round(it * 1e6) for it in times), flush=True)
+
+
+def measure_watch(node, pattern, answers):
+    watch = node.watch(pattern)
+    report = next(item for item in watch if isinstance(item, lcast.Report))
+    assert report.answered == int(answers), report
+    print("watching", flush=True)
+    told = skipped = lost = 0
+    first = last = None
+    while True:
+        try:
+            item = watch.next(timeout=1.0 if first else 60.0)
+        except lcast.TimeoutError:
+            break
+        if isinstance(item, lcast.Changed):
+            last = time.perf_counter()
+            first = first or last
+            told += len(item.values)
+            skipped += sum(it.skipped for it in item.values.values())
+        elif isinstance(item, lcast.Overflow):
+            lost += item.lost
+    watch.close()
+    print(told, skipped, lost, round((last - first) * 1e6), flush=True)
+
+
 if __name__ == "__main__":
     role, *arguments = sys.argv[1:] or ["?"]
-    {"answer": answer, "ask": ask}[role](*arguments)
+    {"answer": answer, "ask": ask, "time": measure}[role](*arguments)

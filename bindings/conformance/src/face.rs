@@ -2,27 +2,27 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use lcast_lab::{Host, Job};
 
 /// A language and its runner.
 #[derive(Clone, Debug)]
-pub(crate) struct Face {
+pub struct Face {
     /// Its name, which its node has too.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The words that start the runner.
     words: Vec<String>,
     /// What it needs in its environment.
     environment: Vec<(&'static str, String)>,
 }
 
-/// Every language, in the order of the matrix.
-pub(crate) fn all(root: &Path, built: &Path) -> Vec<Face> {
+/// Every language, in the order of the matrix; `built` is the folder that `run` fills.
+pub fn all(root: &Path, built: &Path) -> Vec<Face> {
     let runner = |name: &str| path(&root.join("bindings/conformance/runners").join(name));
-    let own = std::env::current_exe().unwrap_or_default();
     vec![
         Face {
             name: "rust",
-            words: vec![path(&own.with_file_name("conformance-rust"))],
+            words: vec![path(&built.join("runner-rust"))],
             environment: vec![("RUST_BACKTRACE", "0".to_owned())],
         },
         Face {
@@ -61,9 +61,21 @@ fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// Those of the languages that are named; all when none is.
+///
+/// # Errors
+/// When a name is none of them.
+pub fn named(all: Vec<Face>, names: &[String]) -> anyhow::Result<Vec<Face>> {
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|it| it.name != **name)) {
+        bail!("'{unknown}' is none of the languages");
+    }
+    let wanted = |it: &Face| names.is_empty() || names.iter().any(|name| name == it.name);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
 impl Face {
     /// The runner at a host, with the first of its words.
-    pub(crate) fn job(&self, host: &Host, role: &str) -> Job {
+    pub fn job(&self, host: &Host, role: &str) -> Job {
         let mut job = host.command(&self.words[0]).args(self.words[1..].iter().cloned());
         for (name, value) in &self.environment {
             job = job.env(name, value.clone());

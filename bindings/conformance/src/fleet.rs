@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context;
+use lcast_conformance::face::Face;
 use lcast_lab::{Agent, DEADLINE, Host, Lab, Loss, Member, Process, Realm, wait_until};
 
-use crate::face::Face;
 use crate::scenario::{Scenario, Section};
 
 /// All that runs while pairs are played.

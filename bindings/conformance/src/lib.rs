@@ -1,6 +1,7 @@
-//! What the driver and the Rust runner of the conformance scenario share: the form of its lines.
+//! What the programs of the conformance scenario share: how runners are started, the form of lines.
 //!
 //! The scenario itself, and what a runner is, are told in this folder's README. Start reading at
-//! [`line`].
+//! [`face`].
 
+pub mod face;
 pub mod line;

@@ -4,7 +4,6 @@
 //! [`play`]; what is expected is in [`scenario`], who runs in [`fleet`].
 
 mod expect;
-mod face;
 mod fleet;
 mod scenario;
 
@@ -12,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use lcast_conformance::face::{self, Face};
 
-use face::Face;
 use fleet::Fleet;
 use scenario::{Pair, Scenario, Section};
 
@@ -55,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse(&root)?;
     let text = std::fs::read_to_string(root.join("bindings/conformance/scenario.txt"))?;
     let scenario = Scenario::parse(&text)?;
-    let faces = options.faces(&root)?;
+    let faces = face::named(face::all(&root, &options.built), &options.languages)?;
     let names: Vec<String> = faces.iter().map(|it| it.name.to_owned()).collect();
     let cases = options.cases(&scenario)?;
     let start = Instant::now();
@@ -221,19 +220,6 @@ impl Options {
             }
         }
         Ok(options)
-    }
-
-    fn faces(&self, root: &Path) -> anyhow::Result<Vec<Face>> {
-        let all = face::all(root, &self.built);
-        if let Some(unknown) =
-            self.languages.iter().find(|name| all.iter().all(|it| it.name != **name))
-        {
-            bail!("'{unknown}' is none of the languages");
-        }
-        let wanted = |it: &Face| {
-            self.languages.is_empty() || self.languages.iter().any(|name| name == it.name)
-        };
-        Ok(all.into_iter().filter(wanted).collect())
     }
 
     fn cases<'a>(&self, scenario: &'a Scenario) -> anyhow::Result<Vec<Case<'a>>> {

@@ -2,6 +2,7 @@
  *
  *     runner-c answer CREDENTIAL STATE SCENARIO
  *     runner-c ask CREDENTIAL SCENARIO
+ *     runner-c time CREDENTIAL
  *
  * What the lines mean is told in the README of the folder above.
  */
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "form.h"
+#include "timing.h"
 
 /* Words of one kind that a step may have. */
 #define WORDS_MAX 16
@@ -556,8 +558,10 @@ int main(int count, char **words)
 {
     int is_answer = count == 5 && strcmp(words[1], "answer") == 0;
     int is_ask = count == 4 && strcmp(words[1], "ask") == 0;
+    if (count == 3 && strcmp(words[1], "time") == 0)
+        return measure(words[2]);
     if (!is_answer && !is_ask)
-        die("usage", "answer CREDENTIAL STATE SCENARIO, or ask CREDENTIAL SCENARIO");
+        die("usage", "answer CREDENTIAL STATE SCENARIO, ask CREDENTIAL SCENARIO, time CREDENTIAL");
     FILE *scenario = fopen(words[count - 1], "r");
     if (scenario == NULL)
         die(words[count - 1], "cannot be read");

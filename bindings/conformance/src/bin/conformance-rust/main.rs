@@ -3,9 +3,11 @@
 //! `conformance-rust answer CREDENTIAL STATE SCENARIO` exposes what the scenario says, prints
 //! `ready`, and leaves when its standard input closes. `conformance-rust ask CREDENTIAL SCENARIO`
 //! plays its steps and prints what they give. The lines are told in the README of the folder.
+//! `conformance-rust time CREDENTIAL` does what the bench measures.
 
 mod answer;
 mod ask;
+mod timing;
 mod value;
 
 use std::path::Path;
@@ -25,6 +27,7 @@ fn main() -> anyhow::Result<()> {
         ["ask", credential, scenario] => {
             runtime.block_on(ask::run(Path::new(credential), &read(scenario)?))
         }
-        _ => bail!("answer CREDENTIAL STATE SCENARIO, or ask CREDENTIAL SCENARIO"),
+        ["time", credential] => runtime.block_on(timing::run(Path::new(credential))),
+        _ => bail!("answer CREDENTIAL STATE SCENARIO, ask CREDENTIAL SCENARIO, or time CREDENTIAL"),
     }
 }
