@@ -42,8 +42,8 @@ pub fn all(root: &Path, built: &Path) -> Vec<Face> {
             name: "perl",
             words: vec!["perl".to_owned(), runner("runner.pl")],
             environment: vec![
-                ("LD_LIBRARY_PATH", path(&built.join("lib"))),
-                ("PERL5LIB", path(&built.join("perl/lib/perl5"))),
+                ("LCAST_LIBRARY", path(&built.join("lib/liblcast.so"))),
+                ("PERL5LIB", path(&built.join("perl"))),
             ],
         },
         Face {

@@ -42,8 +42,8 @@ fn main() -> anyhow::Result<()> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
     let mut words = std::env::args().skip(1);
     let [built, flood] = [(); 2].map(|()| words.next().map(PathBuf::from));
-    let built = built.context("conformance-bench BUILT FLOOD [LANGUAGE...]")?;
-    let flood = flood.context("the built example flood is the second word")?;
+    let built = built.context("conformance-bench BUILT FLOOD [LANGUAGE...]")?.canonicalize()?;
+    let flood = flood.context("the built example flood is the second word")?.canonicalize()?;
     let faces = face::named(face::all(&root, &built), &words.collect::<Vec<_>>())?;
     // The commands are programs that end: there is nothing warm in them.
     let faces: Vec<Face> = faces.into_iter().filter(|it| it.name != "cli").collect();
@@ -111,7 +111,7 @@ fn measure_floods(faces: &[Face], flood: &Path) -> anyhow::Result<Vec<String>> {
     let mut missed = Vec::new();
     for face in faces {
         let words = [PAUSE_MS, VALUES as u64, seconds].map(|it| it.to_string());
-        let job = host.command(&flood.canonicalize()?.to_string_lossy());
+        let job = host.command(&flood.to_string_lossy());
         let mut source = job.args(words).args(credentials.iter().cloned()).start_dialogue();
         source.wait_stdout("ready", LIMIT, |bytes| bytes.starts_with(b"ready\n"));
         let mut runner = Runner::start(face, &realm, &host);
