@@ -43,6 +43,9 @@ subtest 'values come back as they were' => sub {
     }
     for my $float (0.1, -1e308, 5e-324) { cmp_ok back($float), '==', $float, "the float $float" }
     is back(9**9**9, 'float'), 9**9**9, 'infinity';
+    for my $zero (unpack('d>', "\x80" . "\0" x 7), '-0.0') {
+        is unpack('H*', pack 'd>', back($zero, 'float')), '8000000000000000', 'minus zero';
+    }
     cmp_ok back(-sin 9**9**9, 'float'), '!=', back(-sin 9**9**9, 'float'), 'not a number';
     for my $text ('', 'plain', "gr\x{fc}\x{df}", "\x{1F600}", "a\0b", '42') {
         is back($text), $text, 'a text';

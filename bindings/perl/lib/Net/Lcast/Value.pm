@@ -143,7 +143,9 @@ sub _as_int {
 
 sub _as_float {
     my ($given) = @_;
-    return 0 + $given if !ref $given && !_is_boolean($given) && looks_like_number($given);
+    # Not by adding 0, which makes a zero of minus zero.
+    return unpack 'd', pack 'd', $given
+        if !ref $given && !_is_boolean($given) && looks_like_number($given);
     invalid(_shown($given) . ' is no number');
 }
 
