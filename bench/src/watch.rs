@@ -12,6 +12,7 @@ use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::options::Plan;
 use crate::roles::{WATCHED, monotonic};
@@ -203,7 +204,9 @@ impl Display {
     fn end(mut self) -> anyhow::Result<Vec<(i64, i64)>> {
         match self.watcher {
             Watcher::Library => drop(self.child.stdin.take()),
-            Watcher::Program => self.child.kill()?,
+            // It ends its watch: nodes would tell a dead one for half a minute, and by multicast
+            // as soon as the next watches beside it.
+            Watcher::Program => kill_process(Pid::from_child(&self.child), Signal::INT)?,
         }
         self.child.wait()?;
         let lines = self.lines.join().map_err(|_| anyhow!("reading a watcher panicked"))?;

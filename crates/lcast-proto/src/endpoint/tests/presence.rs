@@ -275,7 +275,9 @@ fn who_was_stopped_announces_itself_when_others_may_miss_it() {
         let due = endpoint.poll_timeout().unwrap();
         endpoint.handle_timeout(Now { instant: due + Duration::from_millis(late), wall });
         let outputs = std::iter::from_fn(|| endpoint.poll_output());
-        let is_beacon = |it: &Output| matches!(it, Output::Transmit(it) if matches!(it.to, Destination::Group(_)));
+        let is_to_group = |it: &Transmit| matches!(it.to, Destination::Group(_));
+        let is_beacon =
+            |it: &Output| matches!(it, Output::Transmit(transmit) if is_to_group(transmit));
         assert_eq!(outputs.filter(is_beacon).count(), expected, "{late} ms late");
     }
     let mut bench = bench(6);
