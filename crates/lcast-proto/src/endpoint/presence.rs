@@ -97,17 +97,34 @@ impl Endpoint {
         }
     }
 
-    /// Notes that a node was heard. [PRE-4]
+    /// Notes that a node was heard, unless by what a process before its present one said. [PRE-4]
+    /// [PRE-36]
     pub(super) fn note(&mut self, origin: &Origin<'_>, heard: Heard) {
         let id = origin.certificate.id();
         if id == self.own.id() {
-            self.hear_twin(&heard);
+            // By this clock, which may have been set since the start.
+            let began = heard.wall.saturating_sub(heard.at.since(self.started));
+            if origin.told.is_none_or(|told| told >= began) {
+                self.hear_twin(&heard);
+            }
+            return;
+        }
+        if self.is_of_the_past(heard.at, origin) {
             return;
         }
         self.roster.note(id, heard, origin.voice);
+        if let Some(told) = origin.told {
+            self.roster.told_time(&id, origin.sender, told);
+        }
         if let Some(ring) = &mut self.ring {
             ring.heard(&id, origin.sender);
         }
+    }
+
+    /// Whether somebody kept this packet: it is of an ended process of a living agent. [PRE-36]
+    pub(super) fn is_of_the_past(&self, now: Instant, origin: &Origin<'_>) -> bool {
+        let id = origin.certificate.id();
+        origin.told.is_some_and(|it| self.roster.is_of_the_past(now, &id, origin.sender, it))
     }
 
     /// Another process speaks with this node's certificate. A client may have many; an agent has
@@ -155,6 +172,9 @@ impl Endpoint {
             let (session, way) = (Some(told.session), Some(way_back(origin.way, &told.addresses)));
             self.peers.meet(now.instant, origin.sender, &origin.certificate, session, way);
         }
+        if origin.certificate.kind() != Kind::Agent {
+            return Err(Dropped::Suspicion);
+        }
         if frame.node == self.own.id() {
             if frame.process == self.sender && self.beacons.is_some() {
                 self.refutation.suspected(now.instant);
@@ -164,7 +184,7 @@ impl Endpoint {
         }
         // By unicast it could be said to some, and unheard by who is suspected.
         let alone = origin.via == Via::Unicast && self.links.iter().any(|link| link.multicast);
-        if alone || origin.certificate.kind() != Kind::Agent {
+        if alone {
             return Err(Dropped::Suspicion);
         }
         let accuser = origin.certificate.id();

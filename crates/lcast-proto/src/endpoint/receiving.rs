@@ -45,6 +45,8 @@ pub(super) struct Origin<'a> {
     pub(super) via: Via,
     /// How long its packet has waited here.
     pub(super) waited: Duration,
+    /// When it was sent, by the clock of its sender; a change and unicast tell no time.
+    pub(super) told: Option<Timestamp>,
     /// Where others who hear the same packet keep what it says of presence.
     pub(super) voice: Option<&'a SharedVoice>,
 }
@@ -150,8 +152,8 @@ impl Endpoint {
         let credible = told.map(|told| told.min(now.wall.saturating_add(AHEAD_MAX)));
         self.commit(&certificate, header, credible)?;
         let voice = opened.map(Opened::voice);
-        let origin = Origin { voice, ..self.origin(datagram, header, certificate) };
-        if let Some(told) = told {
+        let origin = Origin { voice, told, ..self.origin(datagram, header, certificate) };
+        if let Some(told) = told.filter(|_| !self.is_of_the_past(now.instant, &origin)) {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
@@ -259,6 +261,7 @@ impl Endpoint {
             way: Way { to: datagram.from, from: datagram.local },
             via: if datagram.multicast { Via::Multicast } else { Via::Unicast },
             waited: datagram.waited,
+            told: None,
             voice: None,
         }
     }

@@ -49,6 +49,9 @@ pub type SharedVoice = OnceLock<Arc<Voice>>;
 /// How long a process must have been heard before its predecessor counts as a second live one:
 /// packets of a process that has ended may come late. [PRE-35]
 const RIVAL_AFTER: Duration = Duration::from_secs(2);
+/// How much earlier than the first word of a living process another must have been sent to be of one
+/// before it: packets overtake each other. [PRE-36]
+const OVERTAKES: Duration = Duration::from_secs(1);
 /// Earlier processes remembered of an agent, to tell a second live one from a restart. [PRE-35]
 const PROCESSES_MAX: usize = 4;
 /// Members whose word about the end of another is remembered: so many are believed. [QST-17]
@@ -66,6 +69,8 @@ pub(super) struct Entry {
     pub(super) agent: bool,
     /// Whether a member told that it is there.
     told_alive: bool,
+    /// What the first packet heard of its present process told of the time. [PRE-36]
+    began: Option<Timestamp>,
     /// What was said of it last.
     pub(super) shown: Shown,
 }
@@ -112,7 +117,7 @@ impl Entry {
         let shown = Shown { state: State::Never, process: ShownProcess::None, twice: false };
         let voice = Voice::of(heard);
         let voice = shared_with(&voice, shared).unwrap_or_else(|| Arc::new(voice));
-        Self { at, wall, voice, rare: None, via, agent, told_alive: false, shown }
+        Self { at, wall, voice, rare: None, via, agent, told_alive: false, began: None, shown }
     }
 
     /// What was heard of it.
@@ -200,10 +205,24 @@ impl Entry {
             rare.since = heard.at;
         }
         self.say(heard, shared);
+        self.began = None;
         if self.shown.process == ShownProcess::Present {
             self.shown.process = ShownProcess::Earlier;
         }
         self.clear_suspicion();
+    }
+
+    /// A process of it told this time, in a packet that counts as heard. [PRE-36]
+    pub(super) fn told_time(&mut self, sender: SenderId, told: Timestamp) {
+        if self.is_heard_here() && self.voice.sender == Some(sender) {
+            self.began.get_or_insert(told);
+        }
+    }
+
+    /// Whether a packet that tells this time is of a process before the present one. [PRE-36]
+    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp) -> bool {
+        let other = self.agent && self.is_heard_here() && self.voice.sender != Some(sender);
+        other && self.began.is_some_and(|began| told.saturating_add(OVERTAKES) < began)
     }
 
     /// Takes what another member told of it. `ended`: that it is gone or left.

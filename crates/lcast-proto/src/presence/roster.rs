@@ -225,6 +225,25 @@ impl Roster {
         self.review(now, rank);
     }
 
+    /// A process of a member told this time, in a packet that counts as heard. [PRE-36]
+    pub fn told_time(&mut self, id: &NodeId, sender: SenderId, told: Timestamp) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.told_time(sender, told);
+        }
+    }
+
+    /// Whether a packet that tells this time is one of an ended process of a living agent. [PRE-36]
+    pub fn is_of_the_past(
+        &self,
+        now: Instant,
+        id: &NodeId,
+        sender: SenderId,
+        told: Timestamp,
+    ) -> bool {
+        let past = self.entry(id).is_some_and(|entry| entry.is_of_the_past(sender, told));
+        past && matches!(self.state(now, id), State::Alive | State::Suspect)
+    }
+
     /// Notes a packet of a member by multicast, and the clock that it told. [PRE-11]
     pub fn note_sign(&mut self, now: Now, id: &NodeId, told: Timestamp) {
         if let Some(rank) = self.members.rank(id) {

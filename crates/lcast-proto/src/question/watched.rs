@@ -95,9 +95,11 @@ struct Challenge {
 /// What is watched, and how far the watchers know it.
 #[derive(Debug)]
 struct Topic {
-    /// Who is charged: whoever asked first, or another that holds a lease when he has none any
-    /// more. What may be read does not differ from member to member. [WAT-4]
+    /// Who is charged while his share lasts: whoever asked first, or another that holds a lease
+    /// when he has none any more. What may be read does not differ from member to member. [WAT-4]
     asker: Certificate,
+    /// Who holds a lease: any of them may be charged. [WAT-4]
+    holders: BTreeSet<NodeId>,
     selector: Selector,
     patterns: Arc<[Pattern]>,
     terms: WatchTerms,
@@ -252,10 +254,11 @@ impl Watched {
         if full && !self.topics.contains_key(&wish.topic) { Err(TooMany) } else { Ok(()) }
     }
 
-    /// When a topic may be looked at, of a table with so many changes: not before its member's
-    /// share of this node's work allows for it. [WAT-4]
+    /// When a topic may be looked at, of a table with so many changes: not before the share of a
+    /// member that watches it allows for it. [WAT-4]
     fn due(&self, topic: &Topic, changes: u64) -> Option<Instant> {
-        let due = topic.due(changes)?.max(self.budget.ready_at(&topic.asker.id()));
+        let due = topic.due(changes)?;
+        let due = due.max(self.budget.ready_at(&topic.payer(&self.budget, due)));
         match topic.unproven.and_then(|key| self.leases.get(&key)?.challenge) {
             Some(challenge) => challenge.due().map(|at| at.max(due)),
             None => Some(due),
@@ -313,6 +316,7 @@ impl Watched {
             {
                 topic.asker = next.clone();
             }
+            topic.holders = askers().map(Certificate::id).collect();
             topic.unproven = unproven(leases.iter().copied());
             true
         });
@@ -349,8 +353,10 @@ impl Watched {
             }
         }
         let changes = node.table.changes();
-        let due = |topic: &Topic| self.due(topic, changes).filter(|at| *at <= now.instant);
-        let due = self.topics.iter().filter_map(|(id, topic)| Some((due(topic)?, *id)));
+        let is_due = |topic: &Topic| self.due(topic, changes).is_some_and(|at| at <= now.instant);
+        // Whoever wanted it first has its turn first, however long its share was used up.
+        let due = self.topics.iter().filter(|(_, topic)| is_due(topic));
+        let due = due.filter_map(|(id, topic)| Some((topic.due(changes)?, *id)));
         let due: BTreeSet<(Instant, TopicId)> = due.collect();
         for (_, id) in due {
             // Those before it may have used up the share of whoever watches.
@@ -364,7 +370,8 @@ impl Watched {
                 acts.extend(lease.and_then(|it| it.challenge(now.instant, key.0)));
             } else if topic.sample_at <= now.instant {
                 let work = u64::from(WORK_OF_SAMPLE);
-                self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
+                let payer = topic.payer(&self.budget, now.instant);
+                self.budget.spend(now.instant, payer, work, self.sharers);
                 self.serial += 1;
                 let sample = SampleId(SAMPLE_IDS | self.serial);
                 topic.sampling = Some(sample);
@@ -399,7 +406,8 @@ impl Watched {
         };
         let (changes, work) = topic.look(now, node);
         let work = work + u64::from(WORK_OF_MESSAGE) * changes.len() as u64;
-        self.budget.spend(now.instant, topic.asker.id(), work, self.sharers);
+        let payer = topic.payer(&self.budget, now.instant);
+        self.budget.spend(now.instant, payer, work, self.sharers);
         if changes.is_empty() {
             return;
         }
@@ -466,6 +474,7 @@ impl Topic {
         let every = wish.terms.every.map(|it| it.max(EVERY_MIN));
         let mut topic = Self {
             asker: wish.asker.clone(),
+            holders: BTreeSet::new(),
             selector: wish.selector.clone(),
             patterns: wish.patterns.clone(),
             terms: WatchTerms { every, ..wish.terms },
@@ -484,6 +493,16 @@ impl Topic {
         // Whoever subscribes is sent the values of this moment by the answer.
         let (_, work) = topic.look(now, node);
         (topic, work)
+    }
+
+    /// Who is charged for what is done at this time: when the share of whoever is charged else is
+    /// used up, the one of all that watch it that is ahead least. [WAT-4]
+    fn payer(&self, budget: &Budget, at: Instant) -> NodeId {
+        let asker = self.asker.id();
+        if budget.ready_at(&asker) <= at {
+            return asker;
+        }
+        self.holders.iter().copied().min_by_key(|it| budget.ready_at(it)).unwrap_or(asker)
     }
 
     fn next_sample(&self, now: Instant) -> Instant {

@@ -226,6 +226,8 @@ fn a_suspicion_by_unicast_or_of_a_client_does_not_count() {
     bench.accuse(0, 3);
     bench.settle();
     assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Suspicion), 2);
+    // Nor does the accused refute what counts with nobody. [PRE-25]
+    assert_eq!(bench.nodes[3].endpoint.stats().dropped(Dropped::Suspicion), 1);
     assert!(bench.all(3, State::Alive));
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::endpoint::realm::{WISHES_MAX, Wishes};
 use crate::wire::filter::Filter;
-use crate::wire::frame::{GroupFrame, PairFrame, Record, SuspectFrame};
+use crate::wire::frame::{BeaconFrame, GroupFrame, PairFrame, Record, SuspectFrame};
 use crate::wire::watch::{Change, ChangeFrame, TopicId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -94,6 +94,73 @@ fn a_change_makes_nobody_alive() {
     now.instant = now.instant + Duration::from_secs(1);
     hear(&bench, &mut fresh, now, 3, &second);
     assert_eq!(fresh.roster.heard(&id(&bench, 3)).unwrap().at, now.instant);
+}
+
+/// A beacon of the present process of node 3.
+fn beacon(bench: &mut Bench, leaving: bool) -> Arc<[u8]> {
+    let announcement = bench.nodes[3].endpoint.announcement(bench.now);
+    let (interval, software) = (Duration::from_secs(10), "".into());
+    let frame = GroupFrame::Beacon(BeaconFrame { announcement, interval, leaving, software });
+    group_packet(bench, 3, &frame)
+}
+
+/// Lets time pass for a process that hears nobody.
+fn wait(endpoint: &mut Endpoint, now: &mut Now, time: Duration) {
+    let end = now.instant + time;
+    while let Some(due) = endpoint.poll_timeout().filter(|due| *due < end) {
+        now.instant = due.max(now.instant);
+        endpoint.handle_timeout(*now);
+        while endpoint.poll_output().is_some() {}
+    }
+    now.instant = end;
+}
+
+/// [PRE-36]: a process that hears a living one first has no window for those before it.
+#[test]
+fn a_kept_packet_of_an_ended_process_says_nothing_of_the_living_one() {
+    let mut bench = bench(2);
+    let (alive, goodbye) = (beacon(&mut bench, false), beacon(&mut bench, true));
+    bench.pass(Duration::from_secs(5));
+    bench.restart(3, 70);
+    let (mut fresh, mut now) = restarted(&bench, Duration::ZERO);
+    let present = beacon(&mut bench, false);
+    hear(&bench, &mut fresh, now, 3, &present);
+    let process = bench.nodes[3].endpoint.sender();
+    for old in [goodbye, alive] {
+        wait(&mut fresh, &mut now, Duration::from_millis(2_500));
+        hear(&bench, &mut fresh, now, 3, &old);
+        assert_eq!(fresh.state(now, &id(&bench, 3)), State::Alive);
+        let heard = fresh.roster.heard(&id(&bench, 3)).unwrap();
+        assert_eq!(heard.sender, Some(process));
+        let present = beacon(&mut bench, false);
+        hear(&bench, &mut fresh, now, 3, &present);
+        assert!(!fresh.nodes(now).iter().any(|it| it.duplicate));
+    }
+    // Of one that is silent any word counts: its clock may have been set back.
+    wait(&mut fresh, &mut now, Duration::from_secs(130));
+    assert_eq!(fresh.state(now, &id(&bench, 3)), State::Gone);
+    bench.restart(3, 71);
+    bench.now.wall = bench.now.wall.saturating_sub(Duration::from_secs(60));
+    let set_back = beacon(&mut bench, false);
+    hear(&bench, &mut fresh, now, 3, &set_back);
+    assert_eq!(fresh.state(now, &id(&bench, 3)), State::Alive);
+}
+
+/// [PRE-36]: nobody has a window for the processes of his own node that ended before he began.
+#[test]
+fn a_kept_packet_of_the_process_before_is_no_second_one() {
+    let mut bench = bench(2);
+    let old = beacon(&mut bench, false);
+    bench.pass(Duration::from_secs(5));
+    bench.restart(3, 70);
+    bench.pass(Duration::from_secs(5));
+    bench.events.clear();
+    let (from, local) = (bench.nodes[2].address, bench.nodes[3].address);
+    let waited = Duration::ZERO;
+    let datagram = Datagram { from, local, multicast: true, waited, bytes: &old };
+    bench.input(3, Input::Datagram(datagram));
+    let warned = bench.events.iter().any(|(_, event)| matches!(event, Event::Duplicate(_)));
+    assert!(!warned, "{:?}", bench.events);
 }
 
 /// A false record of a node: that it was heard at the guest's address.

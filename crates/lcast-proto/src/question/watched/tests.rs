@@ -147,3 +147,58 @@ fn leases_and_topics_end_at_their_limits() {
     let expected = [[topics; TOPICS_MAX / TOPICS_OF_MEMBER_MAX].as_slice(), &[0]].concat();
     check(false, expected.len(), topics + 1, &expected);
 }
+
+/// Acts of a node over a second, by topic.
+fn told_in_a_second(bench: &mut Bench) -> BTreeMap<TopicId, usize> {
+    let mut told = BTreeMap::new();
+    for _ in 0..100 {
+        bench.now.instant = bench.now.instant + GATHER;
+        let node =
+            Node { certificate: &bench.members[0], policy: &bench.policy, table: &bench.table };
+        let mut acts = bench.watched.handle_timeout(bench.now, node);
+        while let Some(act) = acts.pop() {
+            match act {
+                WatchAct::Sample(id, _) => {
+                    acts.extend(bench.watched.handle_sampled(bench.now, node, id));
+                }
+                WatchAct::Tell(frame, _) => *told.entry(frame.topic).or_default() += 1,
+                WatchAct::State(..) | WatchAct::Challenge(..) => {}
+            }
+        }
+    }
+    told
+}
+
+/// A bench whose variable has a value, and terms that use up a share with a few topics.
+fn busy_bench() -> (Bench, WatchTerms) {
+    let mut bench = bench(2, Type::Float);
+    bench.update(&Value::Float(1.0));
+    (bench, WatchTerms { every: Some(EVERY_MIN), ..TERMS })
+}
+
+/// [WAT-4]
+#[test]
+fn of_topics_that_share_too_little_each_has_its_turn() {
+    let (mut bench, terms) = busy_bench();
+    for topic in 1..=20 {
+        bench.subscribe(0, topic.into(), TopicId([topic; 8]), terms).unwrap();
+    }
+    let told = told_in_a_second(&mut bench);
+    assert_eq!(told.len(), 20, "{told:?}");
+    let counts = || told.values().copied();
+    assert!(counts().max().unwrap() <= counts().min().unwrap() * 2, "{told:?}");
+}
+
+/// [WAT-4]
+#[test]
+fn who_uses_up_his_share_does_not_hold_up_others_that_watch_the_same() {
+    let (mut bench, terms) = busy_bench();
+    let shared = TopicId([0xff; 8]);
+    for topic in 1..=20 {
+        bench.subscribe(0, topic.into(), TopicId([topic; 8]), terms).unwrap();
+    }
+    bench.subscribe(0, 21, shared, terms).unwrap();
+    bench.subscribe(1, 1, shared, terms).unwrap();
+    let told = told_in_a_second(&mut bench);
+    assert!(told.get(&shared).is_some_and(|it| *it >= 60), "{told:?}");
+}
