@@ -53,7 +53,7 @@ impl Workshop {
     /// The environment with the tools, made anew when other versions are wanted.
     fn set_up(root: &Path) -> anyhow::Result<Self> {
         let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-        let (package, folder) = (root.join(PACKAGE), target.join("python"));
+        let (package, folder) = (root.join(PACKAGE), root.join(target).join("python"));
         let workshop = Self { package, tools: folder.join("tools"), folder };
         let wanted = fs::read_to_string(workshop.package.join("requirements.txt"))?;
         let installed = workshop.tools.join("installed.txt");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 import weakref
 from collections import deque
 from typing import (
@@ -130,13 +131,17 @@ class Replies(_Items[Reply, Report]):
     def report(self, timeout: Optional[float] = None) -> Report:
         """Waits for the end, and gives the account. Replies that come meanwhile can still be read.
 
-        Raises `NetworkError` and others when the question could not be asked.
+        Raises `NetworkError` and others when the question could not be asked, and `TimeoutError`
+        when the end does not come in so many seconds.
         """
+        begin, left = time.monotonic(), timeout
         while True:
-            batch = self._stream.next(_shape.BATCH, timeout)
+            batch = self._stream.next(_shape.BATCH, left)
             if batch is None:
                 break
             self._ready.extend(batch)
+            if timeout is not None:
+                left = max(0.0, begin + timeout - time.monotonic())
         report = self._stream.end()
         assert report is not None, "replies end with a report or with an error"
         return report

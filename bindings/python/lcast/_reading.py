@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import os
 import threading
 import time
 import weakref
@@ -83,6 +84,7 @@ class Reader:
     def __init__(self, node: "Node") -> None:
         # The node ends when it is dropped, also while this reads for it.
         self._node = weakref.ref(node)
+        self._pid = os.getpid()
         self._errors = Errors()
         self._changed = threading.Condition()
         self._due: List[Tuple[float, int, Reading]] = []
@@ -109,6 +111,8 @@ class Reader:
 
     def stop(self) -> None:
         """Reads no more; a function that is running is not waited for."""
+        if os.getpid() != self._pid:
+            return  # In a fork the thread is not there, and may have left the lock closed.
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -139,17 +143,21 @@ class Reader:
         return None
 
     def _read(self, reading: Reading) -> None:
+        why: Optional[str]
         try:
-            reading.exposed.publish(reading.function())
-            why = None
-        except (EndedError, ForkedError):
-            raise
+            value = reading.function()
         except BaseException as error:  # SystemExit too: it would end this thread alone.
-            reading.tell(error)
-            why = described(error)
+            # Also EndedError and the like: they are of a node that the function uses.
+            if self._stopped:
+                return
+            why = self._failed(reading, error)
+        else:
+            why = self._publish(reading, value)
         if why is not None or reading.failed:
             node = self._node()
-            native = None if node is None else node._node
+            if node is None:
+                raise EndedError("the node has ended")
+            native = node._node
             del node
             try:
                 self._errors.note(native, reading, why)
@@ -157,3 +165,17 @@ class Reader:
                 raise
             except Error as error:
                 reading.tell(error)
+
+    def _publish(self, reading: Reading, value: Any) -> Optional[str]:
+        """Publishes what a function gave; why that failed."""
+        try:
+            reading.exposed.publish(value)
+        except (EndedError, ForkedError):
+            raise  # This node has ended.
+        except BaseException as error:
+            return self._failed(reading, error)
+        return None
+
+    def _failed(self, reading: Reading, error: BaseException) -> str:
+        reading.tell(error)
+        return described(error)

@@ -455,12 +455,18 @@ class Node:
             value = reading.function()
             if inspect.isawaitable(value):
                 value = await value
-            await _away(reading.exposed.publish, value)
-        except (EndedError, ForkedError):
-            raise
         except Exception as error:
+            # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
             why = described(error)
+        else:
+            try:
+                await _away(reading.exposed.publish, value)
+            except (EndedError, ForkedError):
+                raise  # This node has ended.
+            except Exception as error:
+                reading.tell(error)
+                why = described(error)
         if why is not None or reading.failed:
             try:
                 await _away(self._errors.note, self._native, reading, why)

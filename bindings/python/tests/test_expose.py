@@ -237,3 +237,18 @@ def test_a_function_that_returns_what_does_not_fit(
     watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
     error = 'librecast.variable["app.wrong"].error'
     waited(watch, error, "InvalidError: 'app.wrong' holds int, not text")
+
+
+def test_a_function_may_fail_by_a_node_that_has_ended(
+    node: lcast.Node, applications: Applications
+) -> None:
+    app, ended = applications("app4"), applications("app1")
+    ended.close()
+
+    @app.variable("app.through", type=int, every=0.01, on_error=lambda name, error: None)
+    def through() -> int:
+        return len(ended.nodes())
+
+    watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
+    error = 'librecast.variable["app.through"].error'
+    waited(watch, error, "EndedError: the node has ended")
