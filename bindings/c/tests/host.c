@@ -180,6 +180,7 @@ static void too_few_descriptors(void) {
     CHECK(answered(client, "app.length") == 1);
 }
 
+#ifndef __SANITIZE_ADDRESS__
 /* The child of a fork can use nothing of its parent's, and can open a node of its own. */
 static int child_of(lcast_stream *stream, lcast_event *event, const lcast_value *value) {
     lcast_event *next = NULL;
@@ -234,6 +235,8 @@ static void forks_are_refused(void) {
     OK(lcast_stream_free(watch));
     CHECK(answered(client, "app.length") == 1);
 }
+
+#endif
 
 /* The descriptor can be read exactly while an event waits, or at the end. */
 static void the_descriptor_says_when(void) {
@@ -293,7 +296,11 @@ int main(int argc, char **argv) {
     a_signal_ends_the_waiting();
     signals_stay_with_the_program();
     too_few_descriptors();
+#ifndef __SANITIZE_ADDRESS__
+    /* The allocator of that checker, before GCC 14, may be locked by another thread at the fork,
+     * and the child then waits for ever. valgrind looks at forks. */
     forks_are_refused();
+#endif
     closed_while_others_wait();
 
     STATUS(LCAST_INVALID, lcast_close(client));

@@ -104,7 +104,8 @@ impl Setting {
     }
 
     /// The values that are written from the exposing on. Of those that come faster than they are
-    /// read only the newest is sure to be among them.
+    /// read only the newest is sure to be among them. Once they are cancelled, [`Setting::changed`]
+    /// has ended too.
     pub fn changes(&self) -> &Stream<Value> {
         &self.changes
     }
@@ -116,10 +117,15 @@ pub(super) fn changes(
 ) -> impl FnOnce(Feed<Value, ()>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     move |feed| {
         Box::pin(async move {
-            while let Ok(value) = setting.changed().await {
+            while !feed.is_given_up() {
+                let changed = tokio::select! {
+                    () = feed.given_up() => break,
+                    changed = setting.changed() => changed,
+                };
+                let Ok(value) = changed else { break };
                 feed.push(value, || ()).await;
             }
-            feed.finish(Err(Error::ended()));
+            feed.finish_given_up(None);
         })
     }
 }

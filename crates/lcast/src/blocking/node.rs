@@ -153,7 +153,7 @@ impl Node {
         // Before this returns, so that no change after it is missed.
         let mut changes = link.call(async move { node.presence().await })??;
         link.stream(|feed: Feed<crate::PresenceItem, ()>| async move {
-            loop {
+            while !feed.is_given_up() {
                 let next = tokio::select! {
                     () = feed.given_up() => break,
                     next = changes.next() => next,

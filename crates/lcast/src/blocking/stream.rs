@@ -254,6 +254,11 @@ impl<T, E> Feed<T, E> {
         self.queue.given_up.notified().await;
     }
 
+    /// Whether the program has given the stream up, perhaps while an item waited for room.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.queue.lock().given_up
+    }
+
     /// Ends the stream.
     pub(super) fn finish(self, end: Result<E, Error>) {
         self.queue.finish(end);

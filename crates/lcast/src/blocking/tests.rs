@@ -105,6 +105,17 @@ fn a_setting_is_written_and_its_node_hears_of_it() {
 }
 
 #[test]
+fn the_changes_of_a_setting_can_be_given_up() {
+    let realm = Realm::new();
+    let agent = realm.open(0);
+    let workers = Definition::setting("app.workers", Type::Int, Constraint::default());
+    let setting = agent.expose_setting(workers, Value::Int(4)).unwrap();
+    setting.changes().cancel().unwrap();
+    assert_eq!(setting.changes().next(Some(Duration::from_secs(20))), Ok(None));
+    assert_eq!(setting.changes().end(), Ok(Some(Ok(()))));
+}
+
+#[test]
 fn a_watch_tells_changes_until_it_is_given_up() {
     let realm = Realm::new();
     let (agent, client) = (realm.open(0), realm.open(2));
