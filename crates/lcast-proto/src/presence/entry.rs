@@ -49,8 +49,8 @@ pub type SharedVoice = OnceLock<Arc<Voice>>;
 /// How long a process must have been heard before its predecessor counts as a second live one:
 /// packets of a process that has ended may come late. [PRE-35]
 const RIVAL_AFTER: Duration = Duration::from_secs(2);
-/// How much earlier than the first word of a living process another must have been sent to be of one
-/// before it: packets overtake each other. [PRE-36]
+/// How much earlier than the first word of a living process another must have been sent to be of
+/// one before it: packets overtake each other. [PRE-36]
 const OVERTAKES: Duration = Duration::from_secs(1);
 /// Earlier processes remembered of an agent, to tell a second live one from a restart. [PRE-35]
 const PROCESSES_MAX: usize = 4;
