@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Dict, Iterator, List
 import pytest
 
 import lcast
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background ignores it, and so would all they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AGENTS = ("web1", "web2", "db1")
 """The agents that run during all tests, each a process of the program `librecast`."""
