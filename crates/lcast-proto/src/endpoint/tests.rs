@@ -2,6 +2,7 @@
 //! otherwise. Faults by the thousand are the simulator's affair.
 
 mod account;
+mod held_up;
 mod hostile;
 mod limits;
 mod lists;

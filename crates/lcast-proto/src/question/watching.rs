@@ -206,6 +206,7 @@ impl Watching {
     /// The question that began it is over: from here on the watch asks.
     pub fn settle(&mut self) {
         self.settled = true;
+        self.nodes.retain(|id, _| self.picked.contains_key(id));
     }
 
     /// Takes who belongs to the watch from the member list. [WAT-8]
@@ -225,7 +226,10 @@ impl Watching {
             self.nodes.keys().filter(|id| !self.picked.contains_key(id)).copied().collect();
         for id in gone {
             self.leave(&id, Step::Gone, LeaveReason::Forgotten);
-            self.nodes.remove(&id);
+            // Its first values may wait for their units, and be told after this.
+            if self.settled {
+                self.nodes.remove(&id);
+            }
         }
     }
 
@@ -282,7 +286,8 @@ impl Watching {
         self.nodes.insert(id, declined);
     }
 
-    /// All values of a node, as of a message. `told`: whether whoever watches has them already.
+    /// All values of a node, as of a message. `told`: whether whoever watches has them already; when
+    /// the realm has forgotten the node meanwhile, it leaves only now. [WAT-8]
     pub fn snapshot(
         &mut self,
         now: Instant,
@@ -291,7 +296,14 @@ impl Watching {
         values: Vec<ReplyValue>,
         told: bool,
     ) {
-        let Some(node) = self.nodes.get_mut(id).filter(|it| it.step == Step::Live) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.step != Step::Live {
+            if told {
+                let (node, reason) = (node.name.clone(), LeaveReason::Forgotten);
+                self.events.push_back(WatchEvent::Left { node, reason });
+            }
+            return;
+        }
         node.awaited = false;
         if number >= node.outside_by && (node.inside || number >= node.inside_by) {
             let present: BTreeSet<&str> = values.iter().map(|it| it.name.as_str()).collect();

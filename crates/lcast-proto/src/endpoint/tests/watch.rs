@@ -88,7 +88,7 @@ fn to_groups(bench: &Bench, from: usize) -> usize {
     bench.sent[from..].iter().filter(group).count()
 }
 
-const SHORT: Duration = Duration::from_millis(5);
+pub(super) const SHORT: Duration = Duration::from_millis(5);
 pub(super) const LONG: Duration = Duration::from_secs(1);
 
 /// [WAT-1] [WAT-5]
@@ -765,59 +765,4 @@ fn who_cannot_answer_any_more_leaves() {
     bench.pass(LONG * 10);
     let left = WatchEvent::Left { node: "n0".to_owned(), reason: LeaveReason::Failed };
     assert_eq!(bench.said(0), [left]);
-}
-
-/// Seed 2104 of the soak: somebody held an answer back until its node had left, which then entered
-/// with values older than those that it had told. [WAT-8]
-#[test]
-fn who_left_does_not_enter_by_what_it_said_before() {
-    let mut bench = bench(1);
-    bench.parted = Some(Box::new(|from, to| (from, to) == (2, 0)));
-    let before = bench.sent.len();
-    bench.input(0, Input::Ask(QuestionId(1), Box::new(watch("app.load", Selector::default()))));
-    bench.pass(SHORT);
-    let answer =
-        |(from, it): &&(usize, Transmit)| *from == 2 && matches!(it.to, Destination::Unicast(_));
-    let held_back = bench.sent[before..].iter().find(answer).expect("it answered").1.clone();
-    bench.parted = None;
-    bench.pass(LONG);
-    bench.publish(2, "app.load", Value::Int(70));
-    bench.pass(SHORT);
-    bench.input(2, Input::Leave);
-    bench.pass(LONG * 2);
-    bench.nodes[2].up = false;
-    let (said, left) = (bench.said(0), LeaveReason::Left);
-    assert_eq!(said.last(), Some(&WatchEvent::Left { node: "n0".to_owned(), reason: left }));
-    let (from, local) = (bench.nodes[2].address, bench.nodes[0].address);
-    let bytes = &held_back.bytes;
-    let datagram = Datagram { from, local, multicast: false, waited: Duration::ZERO, bytes };
-    bench.input(0, Input::Datagram(datagram));
-    bench.pass(SHORT);
-    assert_eq!(bench.said(0), []);
-}
-
-/// An answer of a process before, held up until the next had entered, put that out of the watch and
-/// its own values in their place. [WAT-8]
-#[test]
-fn who_was_followed_by_another_process_does_not_come_back() {
-    let mut bench = bench(1);
-    bench.parted = Some(Box::new(|from, to| (from, to) == (2, 0)));
-    let before = bench.sent.len();
-    bench.input(0, Input::Ask(QuestionId(1), Box::new(watch("app.load", Selector::default()))));
-    bench.pass(SHORT);
-    let answer =
-        |(from, it): &&(usize, Transmit)| *from == 2 && matches!(it.to, Destination::Unicast(_));
-    let held_back = bench.sent[before..].iter().find(answer).expect("it answered").1.clone();
-    bench.parted = None;
-    bench.pass(LONG);
-    bench.restart(2, 77);
-    bench.pass(LONG);
-    let said = bench.said(0);
-    assert!(matches!(said.last(), Some(WatchEvent::Entered { .. })), "{said:?}");
-    let (from, local) = (bench.nodes[2].address, bench.nodes[0].address);
-    let bytes = &held_back.bytes;
-    let datagram = Datagram { from, local, multicast: false, waited: Duration::ZERO, bytes };
-    bench.input(0, Input::Datagram(datagram));
-    bench.pass(LONG);
-    assert_eq!(bench.said(0), []);
 }
