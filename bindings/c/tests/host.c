@@ -1,5 +1,5 @@
 /* host AGENT CLIENT: what a host program does around the library: threads, signals, forks, too few
- * file descriptors.
+ * file descriptors or handles.
  */
 #include "check.h"
 
@@ -180,6 +180,35 @@ static void too_few_descriptors(void) {
     CHECK(answered(client, "app.length") == 1);
 }
 
+/* What there is no handle for is not done, and no event is taken: it waits until there is one. */
+static void too_few_handles(void) {
+    enum { HANDLES_MAX = 1 << 20 };
+    const char *patterns[] = {"app.length"};
+    lcast_stream *replies = ask(client, "app.length"), *stream;
+    lcast_value **all = malloc(HANDLES_MAX * sizeof *all), *packed;
+    int count = 0, kinds[2] = {0, 0};
+    lcast_event *event;
+    lcast_status status;
+
+    CHECK(all != NULL);
+    while ((status = lcast_value_new_null(&all[count])) == LCAST_OK) count++;
+    CHECK(status == LCAST_LIMIT && lcast_handle_count() == HANDLES_MAX);
+    STATUS(LCAST_LIMIT, lcast_next_event(replies, -1, &event));
+    CHECK(event == NULL);
+    STATUS(LCAST_LIMIT, lcast_finish(replies, -1, &event));
+    STATUS(LCAST_LIMIT, lcast_next_packed(replies, -1, 9, &packed));
+    STATUS(LCAST_LIMIT, lcast_get(client, patterns, 1, NULL, &stream));
+    OK(lcast_value_free(all[--count]));
+    while ((status = lcast_next_event(replies, -1, &event)) == LCAST_OK) {
+        kinds[lcast_event_kind_of(event) == LCAST_EVENT_REPORT]++;
+        OK(lcast_event_free(event));
+    }
+    CHECK(status == LCAST_END && kinds[0] > 0 && kinds[1] == 1);
+    while (count > 0) OK(lcast_value_free(all[--count]));
+    free(all);
+    OK(lcast_stream_free(replies));
+}
+
 #ifndef __SANITIZE_ADDRESS__
 /* The child of a fork can use nothing of its parent's, and can open a node of its own. */
 static int child_of(lcast_stream *stream, lcast_event *event, const lcast_value *value) {
@@ -296,6 +325,7 @@ int main(int argc, char **argv) {
     a_signal_ends_the_waiting();
     signals_stay_with_the_program();
     too_few_descriptors();
+    if (!is_slow()) too_few_handles();
 #ifndef __SANITIZE_ADDRESS__
     /* The allocator of that checker, before GCC 14, may be locked by another thread at the fork,
      * and the child then waits for ever. valgrind looks at forks. */

@@ -1,5 +1,6 @@
 //! The handles of this process: what a pointer of the program stands for.
 
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,8 @@ use crate::api::value::lcast_value;
 use crate::api::variable::{lcast_setting, lcast_variable};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::registry::{Handle, Refused, Registry};
+use crate::incoming;
+use crate::registry::{Handle, Refused, Registry, Reserved};
 use crate::source::Source;
 use crate::tree::Cell;
 
@@ -108,15 +110,32 @@ fn registry() -> Result<&'static Registry<Object>, Failure> {
     }))
 }
 
-/// Gives out a handle.
-pub(crate) fn give<H: Opaque>(object: H::Object) -> Result<*mut H, Failure> {
-    give_shared(Arc::new(object))
+/// Where a function puts the handle that it makes.
+///
+/// There is room for the handle before there is something to give out, so that nothing is done, and
+/// no event taken, for a handle that there cannot be.
+pub(crate) struct Place<'a, H> {
+    out: &'a mut MaybeUninit<*mut H>,
+    room: Reserved<'static, Object>,
 }
 
-/// Gives out a handle for something that others have as well.
-pub(crate) fn give_shared<H: Opaque>(object: Arc<H::Object>) -> Result<*mut H, Failure> {
-    let handle = registry()?.insert(H::KIND, H::wrap(object));
-    handle.map(pointer).map_err(|refused| Failure::handle(refused, H::NAME))
+/// The place for a handle, null for the case that there will be none.
+pub(crate) fn place<'a, H: Opaque>(
+    out: Option<&'a mut MaybeUninit<*mut H>>,
+    what: &str,
+) -> Result<Place<'a, H>, Failure> {
+    let out = incoming::place(out, what)?;
+    out.write(ptr::null_mut());
+    let room = registry()?.reserve().map_err(|refused| Failure::handle(refused, H::NAME))?;
+    Ok(Place { out, room })
+}
+
+impl<H: Opaque> Place<'_, H> {
+    /// Gives out a handle.
+    pub(crate) fn put(self, object: H::Object) {
+        let handle = self.room.fill(H::KIND, H::wrap(Arc::new(object)));
+        self.out.write(pointer(handle));
+    }
 }
 
 /// Gives out a handle for a part of something, which ends with that.

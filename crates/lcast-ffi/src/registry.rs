@@ -24,6 +24,13 @@ pub(crate) struct Registry<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handle(u64);
 
+/// A slot for an object that is still to come; dropped without one, it is free again.
+#[derive(Debug)]
+pub(crate) struct Reserved<'a, T> {
+    registry: &'a Registry<T>,
+    slot: u32,
+}
+
 /// Why a number is no live handle, or cannot become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -106,7 +113,7 @@ impl Handle {
 /// Most handles alive at once: a slot for each.
 pub(crate) const HANDLES_MAX: usize = 1 << Handle::SLOT_BITS;
 
-impl<T: Clone> Registry<T> {
+impl<T> Registry<T> {
     /// A registry of the process that has been forked so many times.
     pub(crate) fn new(fork: u8) -> Self {
         let slots = Slots { slots: Vec::new(), free: Vec::new(), live: 0 };
@@ -117,13 +124,22 @@ impl<T: Clone> Registry<T> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives out a handle for an object.
+    /// Takes a slot for an object, before there is one: whoever has it can give out a handle.
+    pub(crate) fn reserve(&self) -> Result<Reserved<'_, T>, Refused> {
+        let slot = self.lock().reserve()?;
+        Ok(Reserved { registry: self, slot })
+    }
+
+    #[cfg(test)]
     pub(crate) fn insert(&self, kind: u8, object: T) -> Result<Handle, Refused> {
-        self.lock().insert(self.fork, kind, object, None)
+        Ok(self.reserve()?.fill(kind, object))
     }
 
     /// The object of a live handle.
-    pub(crate) fn object(&self, handle: Handle) -> Result<T, Refused> {
+    pub(crate) fn object(&self, handle: Handle) -> Result<T, Refused>
+    where
+        T: Clone,
+    {
         self.check_fork(handle)?;
         Ok(self.lock().held(handle)?.object.clone())
     }
@@ -163,7 +179,8 @@ impl<T: Clone> Registry<T> {
         if let Some(lent) = held.lent.get(&part) {
             return Ok(*lent);
         }
-        let lent = slots.insert(self.fork, kind, object, Some(holder))?;
+        let slot = slots.reserve()?;
+        let lent = slots.fill(slot, self.fork, kind, object, Some(holder));
         slots.held(holder)?.lent.insert(part, lent);
         Ok(lent)
     }
@@ -182,27 +199,47 @@ impl<T: Clone> Registry<T> {
     }
 }
 
+impl<T> Reserved<'_, T> {
+    /// Gives out a handle for the object.
+    pub(crate) fn fill(self, kind: u8, object: T) -> Handle {
+        let handle = self.registry.lock().fill(self.slot, self.registry.fork, kind, object, None);
+        // The slot is the handle's from here on.
+        std::mem::forget(self);
+        handle
+    }
+}
+
+impl<T> Drop for Reserved<'_, T> {
+    fn drop(&mut self) {
+        self.registry.lock().free.push(self.slot);
+    }
+}
+
 impl<T> Slots<T> {
-    fn insert(
+    fn reserve(&mut self) -> Result<u32, Refused> {
+        if let Some(slot) = self.free.pop() {
+            return Ok(slot);
+        }
+        if self.slots.len() >= HANDLES_MAX {
+            return Err(Refused::Full);
+        }
+        self.slots.push(Slot { generation: 0, held: None });
+        Ok(u32::try_from(self.slots.len() - 1).expect("a slot has 20 bits"))
+    }
+
+    fn fill(
         &mut self,
+        index: u32,
         fork: u8,
         kind: u8,
         object: T,
         holder: Option<Handle>,
-    ) -> Result<Handle, Refused> {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None if self.slots.len() >= HANDLES_MAX => return Err(Refused::Full),
-            None => {
-                self.slots.push(Slot { generation: 0, held: None });
-                u32::try_from(self.slots.len() - 1).expect("a slot has 20 bits")
-            }
-        };
+    ) -> Handle {
         let slot = &mut self.slots[index as usize];
         let handle = Handle::new(kind, fork, slot.generation, index);
         slot.held = Some(Held { handle, object, holder, lent: BTreeMap::new() });
         self.live += 1;
-        Ok(handle)
+        handle
     }
 
     fn held(&mut self, handle: Handle) -> Result<&mut Held<T>, Refused> {

@@ -145,3 +145,18 @@ fn as_many_handles_live_as_there_are_slots() {
     registry.remove(first).unwrap();
     assert_ne!(registry.insert(1, ()).unwrap(), first);
 }
+
+#[test]
+fn a_slot_that_was_reserved_is_there_for_its_object_or_given_back() {
+    use crate::registry::{HANDLES_MAX, Refused, Registry};
+
+    let registry = Registry::new(0);
+    let (first, second) = (registry.reserve().unwrap(), registry.reserve().unwrap());
+    (2..HANDLES_MAX).for_each(|_| assert!(registry.insert(1, ()).is_ok()));
+    assert_eq!(registry.insert(1, ()), Err(Refused::Full));
+    let handle = first.fill(1, ());
+    assert_eq!((registry.object(handle), registry.live()), (Ok(()), HANDLES_MAX - 1));
+    drop(second);
+    assert!(registry.insert(1, ()).is_ok());
+    assert_eq!((registry.insert(1, ()), registry.live()), (Err(Refused::Full), HANDLES_MAX));
+}

@@ -43,6 +43,9 @@ impl Exposed {
     /// # Errors
     /// When the variable has no `[*]`, the type differs, or the node has ended.
     pub async fn publish_key(&self, key: &str, value: Value) -> Result<(), ExposeError> {
+        if !self.template.contains("[*]") {
+            return Err(TableError::Undefined(format!("{}[*]", self.template)).into());
+        }
         let quoted = key.replace('\\', "\\\\").replace('"', "\\\"");
         let name = self.template.replacen("[*]", &format!("[\"{quoted}\"]"), 1).parse();
         let name = name.map_err(|_| TableError::Undefined(self.template.clone()))?;

@@ -13,7 +13,6 @@ use lcast::lcast_proto::presence::Via;
 use super::errors::lcast_status;
 use super::event::beyond;
 use super::node::lcast_node;
-use super::question::begun;
 use crate::failure::{Failure, call, value};
 use crate::handles;
 use crate::text::Text;
@@ -72,10 +71,10 @@ pub extern "C" fn lcast_members_of(
     members: Option<&mut MaybeUninit<*mut lcast_members>>,
 ) -> lcast_status {
     call(|| {
-        let members = begun(members, "members")?;
+        let members = handles::place(members, "members")?;
         let found = handles::of(node)?.node.members()?;
         let found: Vec<Member> = found.into_iter().map(Member::from).collect();
-        members.write(handles::give(found)?);
+        members.put(found);
         Ok(())
     })
 }

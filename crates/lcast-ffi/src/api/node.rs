@@ -76,13 +76,12 @@ pub unsafe extern "C" fn lcast_open(
     node: Option<&mut MaybeUninit<*mut lcast_node>>,
 ) -> lcast_status {
     call(|| {
-        let node = incoming::place(node, "node")?;
-        node.write(std::ptr::null_mut());
+        let node = handles::place(node, "node")?;
         // SAFETY: see the module.
         let builder = unsafe { builder(options) }?;
         let opened = builder.open()?;
         let (name, realm) = (Text::new(opened.name()), Text::new(opened.realm()));
-        node.write(handles::give(Open { node: opened, name, realm })?);
+        node.put(Open { node: opened, name, realm });
         Ok(())
     })
 }

@@ -28,7 +28,7 @@
 use std::mem::MaybeUninit;
 
 use super::errors::lcast_status;
-use super::question::{begun, lcast_stream};
+use super::question::lcast_stream;
 use super::value::lcast_value;
 use crate::failure::{Failure, call};
 use crate::tree::{Cell, Tree};
@@ -45,14 +45,14 @@ pub extern "C" fn lcast_next_packed(
     events: Option<&mut MaybeUninit<*mut lcast_value>>,
 ) -> lcast_status {
     call(|| {
-        let place = begun(events, "events")?;
+        let place = handles::place(events, "events")?;
         let timeout = incoming::timeout(timeout_ms)?;
         if most == 0 {
             return Err(Failure::invalid("'most' is 0: no event is wanted"));
         }
         let mut bytes = Vec::new();
         handles::of(stream)?.batch(timeout, most, |event| packed::event(&event, &mut bytes))?;
-        place.write(handles::give(Cell::own(Tree::Bytes(bytes)))?);
+        place.put(Cell::own(Tree::Bytes(bytes)));
         Ok(())
     })
 }
@@ -65,10 +65,10 @@ pub extern "C" fn lcast_value_pack(
     packed: Option<&mut MaybeUninit<*mut lcast_value>>,
 ) -> lcast_status {
     call(|| {
-        let place = begun(packed, "packed")?;
+        let place = handles::place(packed, "packed")?;
         let mut bytes = Vec::new();
         packed::tree(&handles::of(value)?.tree(), &mut bytes);
-        place.write(handles::give(Cell::own(Tree::Bytes(bytes)))?);
+        place.put(Cell::own(Tree::Bytes(bytes)));
         Ok(())
     })
 }

@@ -76,13 +76,13 @@ pub unsafe extern "C" fn lcast_get(
     replies: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let replies = begun(replies, "replies")?;
+        let replies = handles::place(replies, "replies")?;
         // SAFETY: see the module.
         let patterns = unsafe { incoming::texts(patterns, count, "patterns") }?;
         let question = handles::of(node)?.node.get(&patterns)?;
         // SAFETY: as above.
         let question = unsafe { narrowed(question, options) }?;
-        replies.write(handles::give(Source::from(question.ask()?))?);
+        replies.put(Source::from(question.ask()?));
         Ok(())
     })
 }
@@ -98,14 +98,14 @@ pub unsafe extern "C" fn lcast_set(
     replies: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let replies = begun(replies, "replies")?;
+        let replies = handles::place(replies, "replies")?;
         // SAFETY: see the module.
         let (name, text) =
             unsafe { (incoming::text(name, "name")?, incoming::text(text, "text")?) };
         let question = handles::of(node)?.node.set(name, text)?;
         // SAFETY: as above.
         let question = unsafe { narrowed(question, options) }?;
-        replies.write(handles::give(Source::from(question.ask()?))?);
+        replies.put(Source::from(question.ask()?));
         Ok(())
     })
 }
@@ -120,14 +120,14 @@ pub unsafe extern "C" fn lcast_set_value(
     replies: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let replies = begun(replies, "replies")?;
+        let replies = handles::place(replies, "replies")?;
         // SAFETY: see the module.
         let name = unsafe { incoming::text(name, "name") }?;
         let value = (&*handles::of(value)?.tree()).into();
         let question = handles::of(node)?.node.set_value(name, value)?;
         // SAFETY: as above.
         let question = unsafe { narrowed(question, options) }?;
-        replies.write(handles::give(Source::from(question.ask()?))?);
+        replies.put(Source::from(question.ask()?));
         Ok(())
     })
 }
@@ -144,13 +144,13 @@ pub unsafe extern "C" fn lcast_watch(
     watch: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let watch = begun(watch, "watch")?;
+        let watch = handles::place(watch, "watch")?;
         // SAFETY: see the module.
         let patterns = unsafe { incoming::texts(patterns, count, "patterns") }?;
         let question = handles::of(node)?.node.watch(&patterns)?;
         // SAFETY: as above.
         let question = unsafe { narrowed(question, options) }?;
-        watch.write(handles::give(Source::from(question.subscribe()?))?);
+        watch.put(Source::from(question.subscribe()?));
         Ok(())
     })
 }
@@ -162,20 +162,10 @@ pub extern "C" fn lcast_presence(
     changes: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let changes = begun(changes, "changes")?;
-        changes.write(handles::give(Source::from(handles::of(node)?.node.presence()?))?);
+        let changes = handles::place(changes, "changes")?;
+        changes.put(Source::from(handles::of(node)?.node.presence()?));
         Ok(())
     })
-}
-
-/// The place of a stream, null for the case that there will be none.
-pub(super) fn begun<'a, T>(
-    out: Option<&'a mut MaybeUninit<*mut T>>,
-    what: &str,
-) -> Result<&'a mut MaybeUninit<*mut T>, Failure> {
-    let place = incoming::place(out, what)?;
-    place.write(std::ptr::null_mut());
-    Ok(place)
 }
 
 /// # Safety
@@ -242,10 +232,10 @@ pub extern "C" fn lcast_next_event(
     event: Option<&mut MaybeUninit<*mut lcast_event>>,
 ) -> lcast_status {
     call(|| {
-        let event = begun(event, "event")?;
+        let event = handles::place(event, "event")?;
         let timeout = incoming::timeout(timeout_ms)?;
         let next = handles::of(stream)?.next(timeout)?.ok_or_else(Failure::end)?;
-        event.write(handles::give(next)?);
+        event.put(next);
         Ok(())
     })
 }
@@ -260,7 +250,7 @@ pub extern "C" fn lcast_finish(
     report: Option<&mut MaybeUninit<*mut lcast_event>>,
 ) -> lcast_status {
     call(|| {
-        let report = begun(report, "report")?;
+        let report = handles::place(report, "report")?;
         let source = handles::of(stream)?;
         let until = incoming::timeout(timeout_ms)?
             .and_then(|timeout| std::time::Instant::now().checked_add(timeout));
@@ -269,7 +259,7 @@ pub extern "C" fn lcast_finish(
             let left = until.map(|until| until.saturating_duration_since(now));
             let event = source.next(left)?.ok_or_else(Failure::end)?;
             if event.kind == lcast_event_kind::LCAST_EVENT_REPORT {
-                report.write(handles::give(event)?);
+                report.put(event);
                 return Ok(());
             }
         }

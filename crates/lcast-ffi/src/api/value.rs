@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use super::errors::lcast_status;
 use super::event::beyond;
-use super::question::begun;
 use crate::failure::{Failure, call, value};
 use crate::text::Text;
 use crate::tree::{Cell, Tree};
@@ -342,8 +341,8 @@ fn made(
     make: impl FnOnce() -> Result<Tree, Failure>,
 ) -> lcast_status {
     call(|| {
-        let value = begun(value, "value")?;
-        value.write(handles::give(Cell::own(make()?))?);
+        let value = handles::place(value, "value")?;
+        value.put(Cell::own(make()?));
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use lcast::{Constraint, Definition, Type, Value};
 
 use super::errors::lcast_status;
 use super::node::lcast_node;
-use super::question::{begun, lcast_stream};
+use super::question::lcast_stream;
 use super::value::lcast_value;
 use crate::failure::{Failure, call};
 use crate::source::Source;
@@ -84,12 +84,12 @@ pub unsafe extern "C" fn lcast_expose(
     variable: Option<&mut MaybeUninit<*mut lcast_variable>>,
 ) -> lcast_status {
     call(|| {
-        let variable = begun(variable, "variable")?;
+        let variable = handles::place(variable, "variable")?;
         // SAFETY: see the module.
         let given = unsafe { incoming::options(definition, "definition") }?;
         // SAFETY: as above.
         let definition = unsafe { defined(&given, kind(given.kind)?) }?;
-        variable.write(handles::give(handles::of(node)?.node.expose(definition)?)?);
+        variable.put(handles::of(node)?.node.expose(definition)?);
         Ok(())
     })
 }
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn lcast_expose_setting(
     setting: Option<&mut MaybeUninit<*mut lcast_setting>>,
 ) -> lcast_status {
     call(|| {
-        let setting = begun(setting, "setting")?;
+        let setting = handles::place(setting, "setting")?;
         // SAFETY: see the module.
         let given = unsafe { incoming::options(definition, "definition") }?;
         // SAFETY: as above.
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn lcast_expose_setting(
             false => (&*handles::of(initial)?.tree()).into(),
         };
         let exposed = handles::of(node)?.node.expose_setting(definition, initial)?;
-        setting.write(handles::give(exposed)?);
+        setting.put(exposed);
         Ok(())
     })
 }
@@ -205,9 +205,9 @@ pub extern "C" fn lcast_setting_value(
     value: Option<&mut MaybeUninit<*mut lcast_value>>,
 ) -> lcast_status {
     call(|| {
-        let value = begun(value, "value")?;
+        let value = handles::place(value, "value")?;
         let present = handles::of(setting)?.value()?;
-        value.write(handles::give(Cell::own(present.into()))?);
+        value.put(Cell::own(present.into()));
         Ok(())
     })
 }
@@ -221,8 +221,8 @@ pub extern "C" fn lcast_setting_changes(
     changes: Option<&mut MaybeUninit<*mut lcast_stream>>,
 ) -> lcast_status {
     call(|| {
-        let changes = begun(changes, "changes")?;
-        changes.write(handles::give(Source::from(handles::of(setting)?))?);
+        let changes = handles::place(changes, "changes")?;
+        changes.put(Source::from(handles::of(setting)?));
         Ok(())
     })
 }

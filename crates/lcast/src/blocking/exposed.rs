@@ -112,20 +112,14 @@ impl Setting {
 }
 
 /// Feeds a stream with the values of a setting.
-pub(super) fn changes(
-    mut setting: crate::Setting,
-) -> impl FnOnce(Feed<Value, ()>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    move |feed| {
-        Box::pin(async move {
-            while !feed.is_given_up() {
-                let changed = tokio::select! {
-                    () = feed.given_up() => break,
-                    changed = setting.changed() => changed,
-                };
-                let Ok(value) = changed else { break };
-                feed.push(value, || ()).await;
-            }
-            feed.finish_given_up(None);
-        })
+pub(super) async fn changes(mut setting: crate::Setting, feed: Feed<Value, ()>) {
+    while !feed.is_given_up() {
+        let changed = tokio::select! {
+            () = feed.given_up() => break,
+            changed = setting.changed() => changed,
+        };
+        let Ok(value) = changed else { break };
+        feed.push(value, || ()).await;
     }
+    feed.finish_given_up(None);
 }

@@ -199,7 +199,7 @@ impl Node {
         let (name, pair) = (definition.template.clone(), Pair::new()?);
         let setting =
             link.call(async move { node.expose_setting(definition, default).await })??;
-        let changes = link.feed(pair, exposed::changes(setting.clone()));
+        let changes = link.feed(pair, |feed| exposed::changes(setting.clone(), feed));
         Ok(Setting::new(name, setting, changes))
     }
 

@@ -285,14 +285,18 @@ impl<T, E> Queue<T, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an item, or gives it back when there is no room.
+    /// Takes an item, or gives it back when there is no room. Nothing follows the end: what comes
+    /// after it is dropped.
     fn push(&self, item: T) -> Option<T> {
         let mut state = self.lock();
+        if state.end.is_some() {
+            return None;
+        }
         if state.items.len() >= ITEMS_MAX {
             return Some(item);
         }
         state.items.push_back(item);
-        if state.items.len() == 1 && state.end.is_none() {
+        if state.items.len() == 1 {
             self.raise();
         }
         None

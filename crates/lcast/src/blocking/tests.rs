@@ -83,6 +83,25 @@ fn a_question_gives_its_replies_and_then_the_report() {
     other.close().unwrap();
 }
 
+/// It must not go for the value of the variable itself.
+#[test]
+fn a_key_of_what_has_none_is_refused() {
+    let realm = Realm::new();
+    let (agent, client) = (realm.open(0), realm.open(2));
+    let expose = |name: &str| agent.expose(Definition::gauge(name, Type::Int)).unwrap();
+    let (load, usage) = (expose("app.load"), expose("app.disk[*].usage"));
+    usage.publish_key("/\"[*]\\", Value::Int(1)).unwrap();
+    let error = load.publish_key("k", Value::Int(2)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(error.to_string(), "no variable 'app.load[*]' is defined here");
+    let replies = client.get(&["app"]).unwrap().on("n0").unwrap().ask().unwrap();
+    let Some(Outcome::Values(values)) = replies.iter().next().map(|it| it.outcome) else {
+        panic!("{:?}", replies.finish(None))
+    };
+    let values: Vec<_> = values.into_iter().map(|it| (it.name, it.value)).collect();
+    assert_eq!(values, [(r#"app.disk["/\"[*]\\"].usage"#.to_owned(), Value::Int(1))]);
+}
+
 #[test]
 fn a_setting_is_written_and_its_node_hears_of_it() {
     let realm = Realm::new();

@@ -118,6 +118,19 @@ fn whoever_waits_in_a_stream_that_is_closed_wakes_up() {
     });
 }
 
+/// What feeds it may still have an item in hand at that moment.
+#[test]
+fn nothing_follows_the_end_of_a_stream_that_is_closed() {
+    let runtime = runtime();
+    let (stream, feed) = stream(&runtime);
+    assert_eq!(feed.queue.push(1), None);
+    stream.close().unwrap();
+    assert_eq!(feed.queue.push(2), None);
+    assert!(stream.iter().eq([1]), "what had arrived can still be read");
+    assert_eq!(stream.try_next(), Ok(Next::End));
+    assert!(is_readable(&stream));
+}
+
 /// Dropping in a fork must not end what goes on in the parent.
 #[test]
 fn a_fork_can_do_nothing_with_a_stream_and_leaves_it_alone() {
