@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use anyhow::{Context, bail};
 
-use crate::test::cargo;
+use crate::test::{cargo, target};
 
 /// A generated file: its place, and what makes it.
 struct Generated {
@@ -110,8 +110,7 @@ impl Program {
         if !build.status().context("starting cargo")?.success() {
             bail!("the program does not build");
         }
-        let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-        Ok(Self(target.join("debug/librecast")))
+        Ok(Self(target(root).join("debug/librecast")))
     }
 
     /// What the program prints on stdout for `arguments`.

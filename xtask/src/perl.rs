@@ -4,13 +4,13 @@
 //! distribution, and a folder into which it is installed. Each test that uses the network makes one
 //! of its own.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::test;
+use crate::test::{self, finish};
 
 /// Where the distribution is, and the C library.
 const PACKAGE: &str = "bindings/perl";
@@ -19,8 +19,7 @@ const LIBRARY: &str = "bindings/c";
 /// Installs the C library and the distribution, whose tests are run; `tests` are the names of some
 /// alone, like `10-ask`.
 pub(crate) fn run(root: &Path, tests: &[String]) -> anyhow::Result<()> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let folder = root.join(target).join("perl");
+    let folder = test::target(root).join("perl");
     let (library, package) = (folder.join("library"), folder.join("package"));
     let installed = folder.join("installed");
     for old in [&library, &package, &installed] {
@@ -45,12 +44,8 @@ pub(crate) fn run(root: &Path, tests: &[String]) -> anyhow::Result<()> {
     finish(&mut configure, "perl Makefile.PL")?;
     finish(in_package("make").arg("--silent"), "make")?;
 
-    let program = match env::var_os("LIBRECAST_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => test::build(root)?,
-    };
     let mut check = in_package("make");
-    check.arg("test").env("LIBRECAST_BIN", program).env("LCAST_TEST_REQUIRED", "1");
+    check.arg("test").env("LIBRECAST_BIN", test::program(root)?).env("LCAST_TEST_REQUIRED", "1");
     check.env("LCAST_BOOK", root.join("docs/book/src/perl.md"));
     if !tests.is_empty() {
         let files: Vec<String> = tests.iter().map(|name| format!("t/{name}.t")).collect();
@@ -87,14 +82,6 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         } else {
             fs::copy(entry.path(), &place)?;
         }
-    }
-    Ok(())
-}
-
-fn finish(command: &mut Command, what: &str) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{what}: starting {command:?}"))?;
-    if !status.success() {
-        bail!("{what} failed: {status}");
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::test;
+use crate::test::{self, finish};
 
 /// Where the package is.
 const PACKAGE: &str = "bindings/python";
@@ -26,13 +26,9 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let workshop = Workshop::set_up(root)?;
     let wheel = workshop.wheel()?;
     workshop.try_empty(&wheel)?;
-    let program = match env::var_os("LIBRECAST_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => test::build(root)?,
-    };
     let mut tests = workshop.python();
     tests.arg(workshop.package.join("tests/run.py")).args(arguments);
-    tests.env("LIBRECAST_BIN", program).env("LCAST_WHEEL", &wheel);
+    tests.env("LIBRECAST_BIN", test::program(root)?).env("LCAST_WHEEL", &wheel);
     finish(&mut tests, "the tests of the Python package")
 }
 
@@ -52,8 +48,7 @@ pub(crate) fn docs(root: &Path) -> anyhow::Result<()> {
 impl Workshop {
     /// The environment with the tools, made anew when other versions are wanted.
     fn set_up(root: &Path) -> anyhow::Result<Self> {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-        let (package, folder) = (root.join(PACKAGE), root.join(target).join("python"));
+        let (package, folder) = (root.join(PACKAGE), test::target(root).join("python"));
         let workshop = Self { package, tools: folder.join("tools"), folder };
         let wanted = fs::read_to_string(workshop.package.join("requirements.txt"))?;
         let installed = workshop.tools.join("installed.txt");
@@ -144,12 +139,4 @@ fn environment(folder: &Path) -> anyhow::Result<()> {
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(folder);
     finish(&mut venv, "making an environment (Debian: apt install python3-venv)")
-}
-
-fn finish(command: &mut Command, what: &str) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{what}: starting {command:?}"))?;
-    if !status.success() {
-        bail!("{what} failed: {status}");
-    }
-    Ok(())
 }

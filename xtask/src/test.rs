@@ -44,20 +44,33 @@ pub(crate) fn run(root: &Path, filters: &[String]) -> anyhow::Result<()> {
 
 /// The release binary, built now: the lab and the measurements run what users run.
 pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    let status = Command::new(cargo())
-        .current_dir(root)
-        .args(["build", "--release", "--package", "lcast-cli"])
-        .status()
-        .context("starting cargo build")?;
-    if !status.success() {
-        bail!("the release build failed");
-    }
-    let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let binary = root.join(target).join("release/librecast");
+    let mut build = Command::new(cargo());
+    build.current_dir(root).args(["build", "--release", "--package", "lcast-cli"]);
+    finish(&mut build, "the release build")?;
+    let binary = target(root).join("release/librecast");
     if !binary.exists() {
         bail!("{} was not built", binary.display());
     }
     Ok(binary)
+}
+
+/// The program that the tests of a language run: `LIBRECAST_BIN`, or the release binary.
+pub(crate) fn program(root: &Path) -> anyhow::Result<PathBuf> {
+    env::var_os("LIBRECAST_BIN").map_or_else(|| build(root), |path| Ok(PathBuf::from(path)))
+}
+
+/// Where cargo, and the chores beside it, build.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// Runs a command to its end, which must be a success; `what` it does, for the error.
+pub(crate) fn finish(command: &mut Command, what: &str) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{what}: starting {command:?}"))?;
+    if !status.success() {
+        bail!("{what} failed: {status}");
+    }
+    Ok(())
 }
 
 /// The cargo that runs this chore.

@@ -30,6 +30,15 @@ subtest 'a handler of a signal runs while a stream is waited for' => sub {
     is $node->get('host.name', only => 'web1')->report->answered, 1, 'the node goes on';
 };
 
+subtest 'a handler of a signal runs within a second of a ping' => sub {
+    my @slices;
+    no warnings 'redefine';
+    local *Net::Lcast::Library::lcast_ping
+        = sub { push @slices, $_[2]; return Net::Lcast::Library::TIMEOUT };
+    is $node->ping('web1', timeout => 4), undef, 'no answer';
+    is "@slices", '100 200 400 800 1000 1000 500', 'the library never waits for longer';
+};
+
 subtest 'what dies while it is used leaves nothing behind' => sub {
     my $before = Net::Lcast::Library::lcast_handle_count();
     for my $round (1 .. 20) {

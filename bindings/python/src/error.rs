@@ -2,8 +2,10 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::thread::{self, Thread};
+use std::time::Instant;
 
 use lcast::blocking::{Error, Kind};
 use pyo3::prelude::*;
@@ -45,6 +47,8 @@ fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 /// Whether the interpreter is about to end: no call begins any more.
 static SHUT_DOWN: AtomicBool = AtomicBool::new(false);
+/// The thread that waits then until no call is under way. No lock, which a fork could leave closed.
+static WAITING: OnceLock<Thread> = OnceLock::new();
 
 /// Counts a call that gives up the interpreter's lock, or runs what may give it up: Python code.
 pub(crate) struct Call;
@@ -67,6 +71,11 @@ impl Drop for Call {
         // A fork amidst a call, from a signal handler, begins at none.
         let less = |count: usize| count.checked_sub(1);
         let _ = UNDER_WAY.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        if SHUT_DOWN.load(Ordering::SeqCst)
+            && let Some(waiting) = WAITING.get()
+        {
+            waiting.unpark();
+        }
     }
 }
 
@@ -85,12 +94,16 @@ pub(crate) fn detached<T: Send>(
 /// wanted the interpreter's lock back later would be ended amidst our code.
 #[pyfunction]
 pub(crate) fn shut_down(py: Python<'_>, seconds: f64) -> PyResult<()> {
-    SHUT_DOWN.store(true, Ordering::SeqCst);
     let until = Instant::now() + span(py, seconds, "the time")?;
-    while UNDER_WAY.load(Ordering::SeqCst) > 0 && Instant::now() < until {
-        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
+    WAITING.get_or_init(thread::current);
+    SHUT_DOWN.store(true, Ordering::SeqCst);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if UNDER_WAY.load(Ordering::SeqCst) == 0 || left.is_zero() {
+            return Ok(());
+        }
+        py.detach(|| thread::park_timeout(left));
     }
-    Ok(())
 }
 
 /// In a fork: the threads whose calls were under way are not there.

@@ -159,6 +159,16 @@ async def test_several_tasks_may_wait_for_one_stream(realm: Realm) -> None:
 
 
 @asynchronous
+async def test_several_tasks_may_wait_so_long_for_one_stream(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        for _ in range(8):
+            replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+            taken = await asyncio.gather(*(replies.next(20.0) for _ in range(4)))
+            assert {reply.node for reply in taken if reply is not None} == set(AGENTS)
+            assert taken.count(None) == 1
+
+
+@asynchronous
 async def test_questions_leave_no_descriptor(realm: Realm) -> None:
     async with lcast.aio.Node() as node:
         await node.get("app.owner", on="web1").report()

@@ -17,7 +17,7 @@ use Net::Lcast::Stream;
 use Net::Lcast::Timestamp;
 use Net::Lcast::Value qw(text with_value);
 use Net::Lcast::Variable;
-use Scalar::Util qw(blessed refaddr weaken);
+use Scalar::Util qw(refaddr weaken);
 
 our $VERSION = '0.1.0';
 
@@ -27,7 +27,7 @@ my %open;
 END {
     local ($@, $!, $?);
     for my $node (grep { defined } values %open) {
-        eval { $node->_shut; 1 } or warn $@;
+        eval { $node->_release; 1 } or warn $@;
     }
 }
 
@@ -101,13 +101,14 @@ sub presence {
     return Net::Lcast::Changes->_new($changes, $self);
 }
 
-# In slices that grow, so that handlers of signals run between them.
+# In slices that grow to a second, so that handlers of signals run between them. An echo that comes
+# after its slice is taken in a later one.
 sub ping {
     my ($self, $name, %given) = @_;
     $given{timeout} //= 1;
     my $left = int(1000 * Net::Lcast::Stream::_timeout(\%given));
     my $octets = octets($name, 'name');
-    for (my $slice = 100; $left > 0; $slice *= 2) {
+    for (my $slice = 100; $left > 0; $slice = $slice < 500 ? 2 * $slice : 1000) {
         my $now = $slice < $left ? $slice : $left;
         $left -= $now;
         my $status = Net::Lcast::Library::lcast_ping($self->_handle, $octets, $now, \my $micros);
@@ -141,21 +142,16 @@ sub expose_setting {
 sub close {
     my ($self) = @_;
     $self->_handle if exists $self->{handle};
-    $self->_shut;
+    $self->_release;
 }
 
-sub _shut {
+sub _release {
     my ($self) = @_;
     delete $open{ refaddr $self };
-    $self->_release(\&Net::Lcast::Library::lcast_close);
+    return $self->SUPER::_release;
 }
 
-sub DESTROY {
-    my ($self) = @_;
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    local ($@, $!, $?);
-    $self->_shut;
-}
+sub _free { Net::Lcast::Library::lcast_close($_[1]) }
 
 1;
 
@@ -415,10 +411,10 @@ or with L<IO::Async>:
 
 =head1 Signals, forks, threads
 
-Handlers in C<%SIG> run at once while a stream is waited for, and may die. After a fork the parent goes
-on; in the child each use of what was opened before is an error of the kind C<forked>, and it can open
-a node of its own. What one thread (L<threads>) has opened belongs to it: in a thread that was made
-later its copy is an error of the kind C<busy>.
+Handlers in C<%SIG> run at once while a stream is waited for, within a second in a L</ping>, and may
+die. After a fork the parent goes on; in the child each use of what was opened before is an error of
+the kind C<forked>, and it can open a node of its own. What one thread (L<threads>) has opened belongs
+to it: in a thread that was made later its copy is an error of the kind C<busy>.
 
 =head1 ENVIRONMENT
 

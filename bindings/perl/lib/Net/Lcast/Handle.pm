@@ -35,14 +35,22 @@ sub _handle {
 
 sub _ended { 'it was closed' }
 
-# Frees the handle, if it is to be freed here: a fork and the copy of a thread leave that to whom
-# it belongs to.
+# Frees the handle by _free, which each class has, if it is to be freed here: a fork and the copy of
+# a thread leave that to whom it belongs to.
 sub _release {
-    my ($self, $free) = @_;
+    my ($self) = @_;
     return if $self->{pid} != $$ || $self->{thread} != _thread();
     my $handle = delete $self->{handle};
-    $free->($handle) if defined $handle;
+    $self->_free($handle) if defined $handle;
     return;
+}
+
+# At the end of the program nothing calls the library any more: the process ends.
+sub DESTROY {
+    my ($self) = @_;
+    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
+    local ($@, $!, $?);
+    $self->_release;
 }
 
 1;

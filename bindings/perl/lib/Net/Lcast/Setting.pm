@@ -47,12 +47,10 @@ sub ended  { $_[0]{changes}->ended }
 sub fileno { $_[0]{changes}->fileno }
 sub handle { $_[0]{changes}->handle }
 
-sub DESTROY {
-    my ($self) = @_;
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    local ($@, $!, $?);
+sub _free {
+    my ($self, $handle) = @_;
     delete $self->{changes};
-    $self->_release(\&Net::Lcast::Library::lcast_setting_free);
+    Net::Lcast::Library::lcast_setting_free($handle);
 }
 
 1;

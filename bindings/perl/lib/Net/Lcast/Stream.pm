@@ -100,12 +100,7 @@ sub _fetch {
 
 sub _seen { Net::Lcast::Event->_new($_[1]) }
 
-sub DESTROY {
-    my ($self) = @_;
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    local ($@, $!, $?);
-    $self->_release(\&Net::Lcast::Library::lcast_stream_free);
-}
+sub _free { Net::Lcast::Library::lcast_stream_free($_[1]) }
 
 package Net::Lcast::Replies;
 

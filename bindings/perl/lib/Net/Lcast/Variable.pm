@@ -43,12 +43,7 @@ sub withdraw {
     check(Net::Lcast::Library::lcast_withdraw($self->_handle));
 }
 
-sub DESTROY {
-    my ($self) = @_;
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    local ($@, $!, $?);
-    $self->_release(\&Net::Lcast::Library::lcast_variable_free);
-}
+sub _free { Net::Lcast::Library::lcast_variable_free($_[1]) }
 
 1;
 
