@@ -286,8 +286,8 @@ impl Watching {
         self.nodes.insert(id, declined);
     }
 
-    /// All values of a node, as of a message. `told`: whether whoever watches has them already; when
-    /// the realm has forgotten the node meanwhile, it leaves only now. [WAT-8]
+    /// All values of a node, as of a message. `told`: whether whoever watches has them already;
+    /// when the realm has forgotten the node meanwhile, it leaves only now. [WAT-8]
     pub fn snapshot(
         &mut self,
         now: Instant,
