@@ -87,27 +87,29 @@ extern "C" fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Has the C library tell of forks. A child that was made without it (by a bare system call) is
-/// found out by its process id, where that matters: at nodes and streams.
+/// Has the C library tell of forks, before anything is made that a fork could leave locked. When
+/// two threads are first at once, each fork counts twice, which is one number less.
+///
+/// A child that was made without the C library, by a bare system call, is not told: its nodes and
+/// streams know it by its process id, but a lock of its parent's may be closed for ever there.
 fn follow_forks() {
     static FOLLOWED: AtomicBool = AtomicBool::new(false);
-    if !FOLLOWED.swap(true, Ordering::Relaxed) {
-        // SAFETY: the handler does nothing but add to a number. Without memory for it, forks are
-        // found out by the process id alone.
+    if !FOLLOWED.load(Ordering::Acquire) {
+        // SAFETY: the handler does nothing but add to a number. Without memory for it, all forks
+        // are as those that are not told.
         unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+        FOLLOWED.store(true, Ordering::Release);
     }
 }
 
 fn registry() -> Result<&'static Registry<Object>, Failure> {
+    follow_forks();
     let forks = FORKS.load(Ordering::Relaxed);
     let fork = u8::try_from(forks).map_err(|_| {
         let message = format!("{FORKS_MAX} forks of forks: start the program anew");
         Failure::new(crate::api::errors::lcast_status::LCAST_FORKED, message)
     })?;
-    Ok(REGISTRIES[usize::from(fork)].get_or_init(|| {
-        follow_forks();
-        Registry::new(fork)
-    }))
+    Ok(REGISTRIES[usize::from(fork)].get_or_init(|| Registry::new(fork)))
 }
 
 /// Where a function puts the handle that it makes.
