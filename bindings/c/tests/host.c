@@ -48,19 +48,27 @@ static void *ask_often(void *count) {
 }
 
 static void threads_share_everything(void) {
-    lcast_stream *watch = quiet_watch();
-    pthread_t readers[2], askers[3];
+    lcast_definition definition = define("app.shared", LCAST_INT);
+    lcast_stream *watch = quiet_watch(), *changes;
+    lcast_setting *setting;
+    pthread_t readers[3], askers[3];
     int count = 20, i;
     void *end;
 
-    /* Two wait in one stream; it is freed under them. One that had not come to it yet finds a
-       handle that was freed. */
-    for (i = 0; i < 2; i++)
-        CHECK(pthread_create(&readers[i], NULL, read_until_the_end, watch) == 0);
+    OK(lcast_expose_setting(agent, &definition, NULL, &setting));
+    OK(lcast_setting_changes(setting, &changes));
+    /* Two wait in one stream, one in another; they are freed under them. One that had not come to it
+       yet finds a handle that was freed. */
+    for (i = 0; i < 3; i++) {
+        lcast_stream *stream = i < 2 ? watch : changes;
+        CHECK(pthread_create(&readers[i], NULL, read_until_the_end, stream) == 0);
+    }
     for (i = 0; i < 3; i++) CHECK(pthread_create(&askers[i], NULL, ask_often, &count) == 0);
     for (i = 0; i < 3; i++) CHECK(pthread_join(askers[i], NULL) == 0);
     OK(lcast_stream_free(watch));
-    for (i = 0; i < 2; i++) {
+    OK(lcast_stream_free(changes));
+    OK(lcast_setting_free(setting));
+    for (i = 0; i < 3; i++) {
         CHECK(pthread_join(readers[i], &end) == 0);
         intptr_t status = (intptr_t)end;
         CHECK(status == LCAST_ENDED || status == LCAST_END || status == LCAST_INVALID);
@@ -155,6 +163,7 @@ static void too_few_descriptors(void) {
     memset(&options, 0, sizeof options);
     options.size = sizeof options;
     options.credential_file = client_file;
+    OK(lcast_expose_setting(agent, &definition, NULL, &setting));
     settle(client);
     settle(agent);
     CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -166,7 +175,7 @@ static void too_few_descriptors(void) {
     STATUS(LCAST_LIMIT, lcast_get(client, patterns, 1, NULL, &stream));
     STATUS(LCAST_LIMIT, lcast_watch(client, patterns, 1, NULL, &stream));
     STATUS(LCAST_LIMIT, lcast_presence(client, &stream));
-    STATUS(LCAST_LIMIT, lcast_expose_setting(agent, &definition, NULL, &setting));
+    STATUS(LCAST_LIMIT, lcast_setting_changes(setting, &stream));
     STATUS(LCAST_LIMIT, lcast_open(&options, &node));
     /* With some, but too few: an event loop, but no sockets. */
     while (spares > 0) {
@@ -177,6 +186,7 @@ static void too_few_descriptors(void) {
         if (status == LCAST_OK) OK(lcast_close(node));
     }
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    OK(lcast_setting_free(setting));
     CHECK(answered(client, "app.length") == 1);
 }
 

@@ -1,7 +1,5 @@
 //! Variables and settings that this process exposes.
 
-use std::sync::Arc;
-
 use lcast::{Type, blocking};
 use pyo3::prelude::*;
 
@@ -19,7 +17,7 @@ pub(crate) struct Exposed {
 /// A setting.
 #[pyclass(frozen, module = "lcast._lcast")]
 pub(crate) struct Setting {
-    setting: Arc<blocking::Setting>,
+    setting: blocking::Setting,
 }
 
 impl Exposed {
@@ -30,7 +28,7 @@ impl Exposed {
 
 impl Setting {
     pub(crate) fn new(setting: blocking::Setting) -> Self {
-        Self { setting: Arc::new(setting) }
+        Self { setting }
     }
 }
 
@@ -71,8 +69,9 @@ impl Setting {
         to_python(py, &caught(py, || self.setting.value())?)
     }
 
-    /// The values that are written, the same stream each time.
-    fn changes(&self) -> Stream {
-        Stream::new(Source::Values(Arc::clone(&self.setting)))
+    /// The values that are written, from the exposing on.
+    fn changes(&self, py: Python<'_>) -> PyResult<Stream> {
+        let changes = caught(py, || self.setting.changes())?;
+        Ok(Stream::new(Source::Values(changes)))
     }
 }

@@ -1,9 +1,9 @@
 //! What goes on: a stream of the library, handed to Python in batches.
 
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lcast::Value;
 use lcast::blocking::{self, Changes, Error, Kind, Next, Replies, Watch};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -21,7 +21,7 @@ pub(crate) enum Source {
     Replies(Replies),
     Watch(Watch),
     Changes(Changes),
-    Values(Arc<blocking::Setting>),
+    Values(blocking::Stream<Value>),
 }
 
 /// Items, in batches.
@@ -37,10 +37,7 @@ macro_rules! with {
             Source::Replies($stream) => $what,
             Source::Watch($stream) => $what,
             Source::Changes($stream) => $what,
-            Source::Values(setting) => {
-                let $stream = setting.changes();
-                $what
-            }
+            Source::Values($stream) => $what,
         }
     };
 }
@@ -56,8 +53,8 @@ impl Stream {
             Source::Replies(stream) => take(py, || stream.try_next(), items::reply, most),
             Source::Watch(stream) => take(py, || stream.try_next(), items::watch_item, most),
             Source::Changes(stream) => take(py, || stream.try_next(), items::change, most),
-            Source::Values(setting) => {
-                take(py, || setting.changes().try_next(), |py, value| to_python(py, &value), most)
+            Source::Values(stream) => {
+                take(py, || stream.try_next(), |py, value| to_python(py, &value), most)
             }
         }
     }
@@ -130,9 +127,7 @@ impl Stream {
             Source::Replies(stream) => stream.end().map(|end| end.map(|end| end.map(Some))),
             Source::Watch(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),
             Source::Changes(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),
-            Source::Values(setting) => {
-                setting.changes().end().map(|end| end.map(|end| end.map(|()| None)))
-            }
+            Source::Values(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),
         };
         match caught(py, || end)? {
             Some(Ok(Some(report))) => Ok(Some(items::report(py, &report)?)),

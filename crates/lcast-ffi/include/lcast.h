@@ -651,9 +651,9 @@ lcast_status lcast_expose_setting(const struct lcast_node *node,
 // The present value of a setting, to be freed by `lcast_value_free`.
 lcast_status lcast_setting_value(const struct lcast_setting *setting, struct lcast_value **value);
 
-// The values that somebody writes from here on: a stream of events of the kind
-// `LCAST_EVENT_SETTING`, each with one item. Of values that come faster than they are read only
-// the newest is sure to be among them. All streams of one setting share its events.
+// The values that somebody writes: a stream of events of the kind `LCAST_EVENT_SETTING`, each with
+// one item, which begins with the newest that was written since the exposing. Of values that come
+// faster than they are read only the newest is sure to be among them.
 lcast_status lcast_setting_changes(const struct lcast_setting *setting,
                                    struct lcast_stream **changes);
 

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lcast::blocking::{Changes, Error, Kind, Next, Replies, Setting, Stream, Watch};
+use lcast::Value;
+use lcast::blocking::{Changes, Error, Kind, Next, Replies, Stream, Watch};
 
 use crate::event::Event;
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ enum Items {
     Replies(Replies),
     Watch(Watch),
     Presence(Changes),
-    Setting(Arc<Setting>),
+    Setting(String, Stream<Value>),
 }
 
 impl From<Replies> for Source {
@@ -46,13 +47,12 @@ impl From<Changes> for Source {
     }
 }
 
-impl From<Arc<Setting>> for Source {
-    fn from(setting: Arc<Setting>) -> Self {
-        Self::new(Items::Setting(setting))
-    }
-}
-
 impl Source {
+    /// The changes of a setting of that name.
+    pub(crate) fn setting(name: &str, changes: Stream<Value>) -> Self {
+        Self::new(Items::Setting(name.to_owned(), changes))
+    }
+
     fn new(items: Items) -> Self {
         Self { items, told: AtomicBool::new(false), behind: Mutex::new(None) }
     }
@@ -68,9 +68,7 @@ impl Source {
             Items::Replies(it) => mapped(it.try_next()?, Event::from),
             Items::Watch(it) => mapped(it.try_next()?, Event::from),
             Items::Presence(it) => mapped(it.try_next()?, Event::from),
-            Items::Setting(it) => {
-                mapped(it.changes().try_next()?, |value| Event::setting(it.name(), value))
-            }
+            Items::Setting(name, it) => mapped(it.try_next()?, |value| Event::setting(name, value)),
         };
         if !matches!(next, Next::End) || self.told.swap(true, Ordering::Relaxed) {
             return Ok(next);
@@ -79,7 +77,7 @@ impl Source {
             Items::Replies(it) => Ok(Next::Item(Event::report(ended(it)?))),
             Items::Watch(it) => ended(it).map(|()| Next::End),
             Items::Presence(it) => ended(it).map(|()| Next::End),
-            Items::Setting(it) => ended(it.changes()).map(|()| Next::End),
+            Items::Setting(_, it) => ended(it).map(|()| Next::End),
         }
     }
 
@@ -127,7 +125,7 @@ impl Source {
             Items::Replies(it) => it.wait(timeout),
             Items::Watch(it) => it.wait(timeout),
             Items::Presence(it) => it.wait(timeout),
-            Items::Setting(it) => it.changes().wait(timeout),
+            Items::Setting(_, it) => it.wait(timeout),
         }?)
     }
 
@@ -136,7 +134,7 @@ impl Source {
             Items::Replies(it) => it.fd()?.as_raw_fd(),
             Items::Watch(it) => it.fd()?.as_raw_fd(),
             Items::Presence(it) => it.fd()?.as_raw_fd(),
-            Items::Setting(it) => it.changes().fd()?.as_raw_fd(),
+            Items::Setting(_, it) => it.fd()?.as_raw_fd(),
         })
     }
 
@@ -146,7 +144,7 @@ impl Source {
             Items::Replies(it) => it.cancel(),
             Items::Watch(it) => it.cancel(),
             Items::Presence(it) => it.cancel(),
-            Items::Setting(it) => it.changes().cancel(),
+            Items::Setting(_, it) => it.cancel(),
         }?)
     }
 }
@@ -159,8 +157,7 @@ impl Source {
             Items::Replies(it) => it.close(),
             Items::Watch(it) => it.close(),
             Items::Presence(it) => it.close(),
-            // Its events are those of the setting, which others may read.
-            Items::Setting(_) => Ok(()),
+            Items::Setting(_, it) => it.close(),
         };
     }
 }

@@ -212,9 +212,9 @@ pub extern "C" fn lcast_setting_value(
     })
 }
 
-/// The values that somebody writes from here on: a stream of events of the kind
-/// `LCAST_EVENT_SETTING`, each with one item. Of values that come faster than they are read only
-/// the newest is sure to be among them. All streams of one setting share its events.
+/// The values that somebody writes: a stream of events of the kind `LCAST_EVENT_SETTING`, each with
+/// one item, which begins with the newest that was written since the exposing. Of values that come
+/// faster than they are read only the newest is sure to be among them.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_setting_changes(
     setting: *const lcast_setting,
@@ -222,7 +222,8 @@ pub extern "C" fn lcast_setting_changes(
 ) -> lcast_status {
     call(|| {
         let changes = handles::place(changes, "changes")?;
-        changes.put(Source::from(handles::of(setting)?));
+        let setting = handles::of(setting)?;
+        changes.put(Source::setting(setting.name(), setting.changes()?));
         Ok(())
     })
 }

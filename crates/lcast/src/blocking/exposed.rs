@@ -1,13 +1,11 @@
 //! Variables and settings that this process exposes.
 
-use std::time::Duration;
-
 use lcast_proto::value::Value;
 
 use super::error::Error;
 use super::node::Link;
 use super::process::Own;
-use super::stream::{Feed, Next, Stream};
+use super::stream::{Feed, Stream};
 
 /// A variable that this process exposes; stays exposed when this value is dropped.
 #[derive(Debug)]
@@ -22,12 +20,17 @@ struct Variable {
     exposed: crate::Exposed,
 }
 
-/// A setting that this process exposes: a stream of the values that somebody writes.
+/// A setting that this process exposes; stays exposed when this value is dropped.
 #[derive(Debug)]
 pub struct Setting {
-    own: Own<crate::Setting>,
+    own: Own<Written>,
     name: String,
-    changes: Stream<Value>,
+}
+
+#[derive(Debug)]
+struct Written {
+    link: Link,
+    setting: crate::Setting,
 }
 
 impl Exposed {
@@ -74,8 +77,8 @@ impl Exposed {
 }
 
 impl Setting {
-    pub(super) fn new(name: String, setting: crate::Setting, changes: Stream<Value>) -> Self {
-        Self { own: Own::new(setting), name, changes }
+    pub(super) fn new(link: Link, name: String, setting: crate::Setting) -> Self {
+        Self { own: Own::new(Written { link, setting }), name }
     }
 
     /// The name.
@@ -88,31 +91,24 @@ impl Setting {
     /// # Errors
     /// [`Kind::Forked`](super::Kind::Forked).
     pub fn value(&self) -> Result<Value, Error> {
-        Ok(self.own.get()?.value())
+        Ok(self.own.get()?.setting.value())
     }
 
-    /// Waits until somebody writes another value, and gives it; `None` when the node has ended.
+    /// The values that somebody writes, in a stream of its own: it begins with the newest that was
+    /// written since the exposing. Of those that come faster than they are read only the newest is
+    /// sure to be among them.
     ///
     /// # Errors
-    /// [`Kind::Timeout`](super::Kind::Timeout), [`Kind::Forked`](super::Kind::Forked).
-    pub fn changed(&self, timeout: Option<Duration>) -> Result<Option<Value>, Error> {
-        let mut newest = self.changes.next(timeout)?;
-        while let (Some(_), Next::Item(newer)) = (&newest, self.changes.try_next()?) {
-            newest = Some(newer);
-        }
-        Ok(newest)
-    }
-
-    /// The values that are written from the exposing on. Of those that come faster than they are
-    /// read only the newest is sure to be among them. Once they are cancelled, [`Setting::changed`]
-    /// has ended too.
-    pub fn changes(&self) -> &Stream<Value> {
-        &self.changes
+    /// [`Kind::Start`](super::Kind::Start) when there is no descriptor left,
+    /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
+    pub fn changes(&self) -> Result<Stream<Value>, Error> {
+        let Written { link, setting } = self.own.get()?;
+        link.stream(|feed| changes(setting.clone(), feed))
     }
 }
 
 /// Feeds a stream with the values of a setting.
-pub(super) async fn changes(mut setting: crate::Setting, feed: Feed<Value, ()>) {
+async fn changes(mut setting: crate::Setting, feed: Feed<Value, ()>) {
     while !feed.is_given_up() {
         let changed = tokio::select! {
             () = feed.given_up() => break,

@@ -8,13 +8,14 @@ use lcast_proto::value::Value;
 use lcast_proto::variable::{Assigned, Definition};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::Changes;
 use super::error::{Error, Kind};
 use super::exposed::{Exposed, Setting};
 use super::process::Own;
 use super::question::Question;
 use super::stream::{Feed, Pair, Stream};
-use super::{Changes, exposed};
 use crate::node::Member;
 use crate::question::QuestionError;
 
@@ -195,16 +196,14 @@ impl Node {
     /// [`Kind::Limit`] when there is no descriptor left for its changes.
     pub fn expose_setting(&self, definition: Definition, default: Value) -> Result<Setting, Error> {
         let link = self.link()?;
-        let node = link.node.clone();
-        let (name, pair) = (definition.template.clone(), Pair::new()?);
+        let (node, name) = (link.node.clone(), definition.template.clone());
         let setting =
             link.call(async move { node.expose_setting(definition, default).await })??;
-        let changes = link.feed(pair, |feed| exposed::changes(setting.clone(), feed));
-        Ok(Setting::new(name, setting, changes))
+        Ok(Setting::new(link.clone(), name, setting))
     }
 
-    /// Says goodbye to the realm, if this is an agent, and ends the node. Once more, it does
-    /// nothing.
+    /// Says goodbye to the realm, if this is an agent, and ends the node. It waits for a write of
+    /// settings that is under way, for 5 s at most. Once more, it does nothing.
     ///
     /// # Errors
     /// [`Kind::Forked`]; [`Kind::Internal`] when the node had ended by an error of this library.
@@ -257,17 +256,14 @@ impl Link {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Ok(self.feed(Pair::new()?, task))
-    }
-
-    fn feed<T, E, F>(&self, pair: Pair<T, E>, task: impl FnOnce(Feed<T, E>) -> F) -> Stream<T, E>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+        let pair = Pair::new()?;
         let task = self.runtime.spawn(task(pair.feed()));
-        pair.fed_by(task.abort_handle())
+        Ok(pair.fed_by(task.abort_handle()))
     }
 }
+
+/// Longest that the end of a node waits for a write of settings that is under way.
+const WRITE_MAX: Duration = Duration::from_secs(5);
 
 /// The node's thread.
 fn run(
@@ -304,28 +300,41 @@ fn run(
         }
         node.leave().await;
     });
+    // What was begun to be written ends here, unless the disk hangs.
+    runtime.shutdown_timeout(WRITE_MAX);
 }
 
 fn internal() -> Error {
     Error::new(Kind::Internal, "the node's thread has panicked: this is an error of Librecast")
 }
 
-/// Feeds a stream with the replies to a question.
+/// How long replies to a question may wait for others, which are then shown with them.
+const TOGETHER: Duration = Duration::from_millis(1);
+
+/// Feeds a stream with the replies to a question. What is shown wakes the program's thread, and a
+/// fleet's replies come within a millisecond or a few.
 pub(super) async fn answer(question: crate::Question, feed: Feed<crate::Reply, crate::Report>) {
     let mut replies = match question.ask().await {
         Ok(replies) => replies,
         Err(error) => return feed.finish(Err(error.into())),
     };
+    let mut show = None;
     loop {
         let next = tokio::select! {
             () = feed.given_up() => {
                 replies.cancel();
                 continue;
             }
+            () = tokio::time::sleep_until(show.unwrap_or_else(Instant::now)), if show.is_some() => {
+                feed.show();
+                show = None;
+                continue;
+            }
             next = replies.next() => next,
         };
         let Some(reply) = next else { break };
-        feed.push(reply, || replies.cancel()).await;
+        feed.put(reply, || replies.cancel()).await;
+        show.get_or_insert_with(|| Instant::now() + TOGETHER);
     }
     feed.finish(replies.report().cloned().map_err(Error::from));
 }

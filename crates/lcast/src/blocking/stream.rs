@@ -1,8 +1,9 @@
 //! What goes on, one item at a time: a bounded queue between the node's thread and the program's.
 //!
-//! The descriptor can be read exactly while something waits or the stream has ended. It is written
-//! to only when that begins, so that a flood of items costs few system calls. When the queue is
-//! full, what feeds it waits, and whatever is lost meanwhile is told by the source.
+//! The descriptor can be read exactly while something is shown or the stream has ended. It is
+//! written to only when that begins, so that a flood of items costs few system calls; a source may
+//! put several items before it shows them, since what is shown wakes another thread. When the queue
+//! is full, what feeds it waits, and whatever is lost meanwhile is told by the source.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,6 +68,16 @@ struct State<T, E> {
     items: VecDeque<T>,
     end: Option<Result<E, Error>>,
     given_up: bool,
+    /// Whether the descriptor can be read.
+    shown: bool,
+}
+
+/// When the descriptor tells of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Now,
+    /// With a later item, by [`Feed::show`], or with the end.
+    Later,
 }
 
 /// Items that wait in a stream; what comes then waits in front of it.
@@ -82,7 +93,8 @@ impl<T, E> Pair<T, E> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let readable = eventfd(0, flags);
         let readable = readable.map_err(|error| Error::system("cannot make a stream", error))?;
-        let state = Mutex::new(State { items: VecDeque::new(), end: None, given_up: false });
+        let state = State { items: VecDeque::new(), end: None, given_up: false, shown: false };
+        let state = Mutex::new(state);
         let queue = Queue { state, readable, room: Notify::new(), given_up: Notify::new() };
         Ok(Self { queue: Arc::new(queue) })
     }
@@ -235,12 +247,27 @@ impl<T, E> Drop for Reader<T, E> {
 }
 
 impl<T, E> Feed<T, E> {
-    /// Puts an item, when there is room. Meanwhile the program may give the stream up.
+    /// Puts an item and shows it, when there is room. Meanwhile the program may give the stream up.
     pub(super) async fn push(&self, item: T, give_up: impl Fn()) {
+        self.put_shown(item, Shown::Now, give_up).await;
+    }
+
+    /// Puts an item that is to be shown a moment later.
+    pub(super) async fn put(&self, item: T, give_up: impl Fn()) {
+        self.put_shown(item, Shown::Later, give_up).await;
+    }
+
+    /// Shows what was put.
+    pub(super) fn show(&self) {
+        self.queue.show();
+    }
+
+    async fn put_shown(&self, item: T, shown: Shown, give_up: impl Fn()) {
         let mut item = Some(item);
         while let Some(held) = item.take() {
-            item = self.queue.push(held);
+            item = self.queue.push(held, shown);
             if item.is_some() {
+                self.queue.show();
                 tokio::select! {
                     () = self.queue.room.notified() => {}
                     () = self.queue.given_up.notified() => give_up(),
@@ -287,7 +314,7 @@ impl<T, E> Queue<T, E> {
 
     /// Takes an item, or gives it back when there is no room. Nothing follows the end: what comes
     /// after it is dropped.
-    fn push(&self, item: T) -> Option<T> {
+    fn push(&self, item: T, shown: Shown) -> Option<T> {
         let mut state = self.lock();
         if state.end.is_some() {
             return None;
@@ -296,10 +323,17 @@ impl<T, E> Queue<T, E> {
             return Some(item);
         }
         state.items.push_back(item);
-        if state.items.len() == 1 {
-            self.raise();
+        if shown == Shown::Now {
+            self.raise(&mut state);
         }
         None
+    }
+
+    fn show(&self) {
+        let mut state = self.lock();
+        if !state.items.is_empty() {
+            self.raise(&mut state);
+        }
     }
 
     fn pop(&self) -> Next<T> {
@@ -308,7 +342,7 @@ impl<T, E> Queue<T, E> {
             return if state.end.is_some() { Next::End } else { Next::Pending };
         };
         if state.items.is_empty() && state.end.is_none() {
-            self.lower();
+            self.lower(&mut state);
         }
         // Once for many: each call wakes the node's thread.
         if state.items.len() == ITEMS_MAX / 2 {
@@ -324,21 +358,25 @@ impl<T, E> Queue<T, E> {
             return;
         }
         state.end = Some(end);
-        if state.items.is_empty() {
-            self.raise();
-        }
+        self.raise(&mut state);
     }
 
     /// Makes the descriptor readable. It cannot fail: it holds zero before.
-    fn raise(&self) {
-        let written = rustix::io::write(&self.readable, &1u64.to_ne_bytes());
-        debug_assert!(written.is_ok(), "{written:?}");
+    fn raise(&self, state: &mut State<T, E>) {
+        if !state.shown {
+            state.shown = true;
+            let written = rustix::io::write(&self.readable, &1u64.to_ne_bytes());
+            debug_assert!(written.is_ok(), "{written:?}");
+        }
     }
 
     /// Makes the descriptor unreadable. It cannot fail: it holds one before.
-    fn lower(&self) {
-        let read = rustix::io::read(&self.readable, &mut [0u8; 8]);
-        debug_assert!(read.is_ok(), "{read:?}");
+    fn lower(&self, state: &mut State<T, E>) {
+        if state.shown {
+            state.shown = false;
+            let read = rustix::io::read(&self.readable, &mut [0u8; 8]);
+            debug_assert!(read.is_ok(), "{read:?}");
+        }
     }
 }
 

@@ -111,16 +111,19 @@ fn a_setting_is_written_and_its_node_hears_of_it() {
     let workers = Definition::setting("app.workers", Type::Int, range);
     let setting = agent.expose_setting(workers, Value::Int(4)).unwrap();
     assert_eq!(setting.value(), Ok(Value::Int(4)));
-    assert_eq!(kind(setting.changed(Some(Duration::ZERO))), Kind::Timeout);
+    let changes = setting.changes().unwrap();
+    assert_eq!(kind(changes.next(Some(Duration::ZERO))), Kind::Timeout);
     let report = client.set("app.workers", "8").unwrap().on("n0").unwrap().report().unwrap();
     assert_eq!(report.answered, 1, "{report:?}");
-    assert_eq!(setting.changed(None), Ok(Some(Value::Int(8))));
+    assert_eq!(changes.next(None), Ok(Some(Value::Int(8))));
     let nine = client.set_value("app.workers", Value::Int(9)).unwrap();
     let report = nine.on("n0").unwrap().report().unwrap();
     assert_eq!(report.answered, 1, "{report:?}");
-    assert_eq!(setting.changes().next(None), Ok(Some(Value::Int(9))));
+    assert_eq!(changes.next(None), Ok(Some(Value::Int(9))));
+    assert_eq!(setting.changes().unwrap().next(None), Ok(Some(Value::Int(9))));
     agent.close().unwrap();
-    assert_eq!(setting.changed(None), Ok(None));
+    assert_eq!(changes.next(None), Ok(None));
+    assert_eq!(kind(setting.changes().unwrap().finish(None)), Kind::Ended);
 }
 
 #[test]
@@ -129,9 +132,11 @@ fn the_changes_of_a_setting_can_be_given_up() {
     let agent = realm.open(0);
     let workers = Definition::setting("app.workers", Type::Int, Constraint::default());
     let setting = agent.expose_setting(workers, Value::Int(4)).unwrap();
-    setting.changes().cancel().unwrap();
-    assert_eq!(setting.changes().next(Some(Duration::from_secs(20))), Ok(None));
-    assert_eq!(setting.changes().end(), Ok(Some(Ok(()))));
+    let (kept, changes) = (setting.changes().unwrap(), setting.changes().unwrap());
+    changes.cancel().unwrap();
+    assert_eq!(changes.next(Some(Duration::from_secs(20))), Ok(None));
+    assert_eq!(changes.end(), Ok(Some(Ok(()))));
+    assert_eq!(kind(kept.next(Some(Duration::ZERO))), Kind::Timeout);
 }
 
 #[test]

@@ -32,15 +32,15 @@ fn the_descriptor_is_readable_exactly_while_something_waits_or_at_the_end() {
     assert!(!is_readable(&stream));
     assert_eq!(stream.try_next(), Ok(Next::Pending));
     for round in 0..3 {
-        assert_eq!(feed.queue.push(round), None);
-        assert_eq!(feed.queue.push(round + 1), None);
+        assert_eq!(feed.queue.push(round, Shown::Now), None);
+        assert_eq!(feed.queue.push(round + 1, Shown::Now), None);
         assert!(is_readable(&stream));
         assert_eq!(stream.try_next(), Ok(Next::Item(round)));
         assert!(is_readable(&stream));
         assert_eq!(stream.try_next(), Ok(Next::Item(round + 1)));
         assert!(!is_readable(&stream));
     }
-    assert_eq!(feed.queue.push(7), None);
+    assert_eq!(feed.queue.push(7, Shown::Now), None);
     feed.finish(Ok(()));
     assert_eq!(stream.try_next(), Ok(Next::Item(7)));
     for _ in 0..2 {
@@ -51,14 +51,37 @@ fn the_descriptor_is_readable_exactly_while_something_waits_or_at_the_end() {
 }
 
 #[test]
+fn what_was_put_is_shown_with_what_comes_later_or_the_end() {
+    let runtime = runtime();
+    let (stream, feed) = stream(&runtime);
+    assert_eq!(feed.queue.push(1, Shown::Later), None);
+    assert!(!is_readable(&stream));
+    assert_eq!(stream.try_next(), Ok(Next::Item(1)));
+    feed.show();
+    assert!(!is_readable(&stream), "there is nothing to show");
+    assert_eq!(feed.queue.push(2, Shown::Later), None);
+    feed.show();
+    assert!(is_readable(&stream));
+    assert_eq!(feed.queue.push(3, Shown::Later), None);
+    assert_eq!(stream.try_next(), Ok(Next::Item(2)));
+    assert!(is_readable(&stream), "what came meanwhile is shown as well");
+    assert_eq!(stream.try_next(), Ok(Next::Item(3)));
+    assert!(!is_readable(&stream));
+    assert_eq!(feed.queue.push(4, Shown::Later), None);
+    feed.finish(Ok(()));
+    assert!(is_readable(&stream));
+    assert!(stream.iter().eq([4]));
+}
+
+#[test]
 fn whoever_feeds_waits_when_the_queue_is_full_and_nothing_is_lost() {
     let runtime = runtime();
     let (stream, feed) = stream(&runtime);
     for item in 0..ITEMS_MAX {
-        assert_eq!(feed.queue.push(u32::try_from(item).unwrap()), None);
+        assert_eq!(feed.queue.push(u32::try_from(item).unwrap(), Shown::Now), None);
     }
     let beyond = u32::try_from(ITEMS_MAX).unwrap();
-    assert_eq!(feed.queue.push(beyond), Some(beyond), "one more finds no room");
+    assert_eq!(feed.queue.push(beyond, Shown::Now), Some(beyond), "one more finds no room");
     runtime.handle.spawn(async move {
         for item in 0..4 * beyond {
             feed.push(beyond + item, || ()).await;
@@ -102,7 +125,7 @@ fn a_time_that_is_over_is_an_error_and_a_long_one_is_none() {
     let timeout = stream.next(Some(Duration::from_millis(1))).unwrap_err();
     assert_eq!(timeout.kind(), Kind::Timeout);
     assert_eq!(stream.finish(Some(Duration::ZERO)).unwrap_err().kind(), Kind::Timeout);
-    assert_eq!(feed.queue.push(7), None);
+    assert_eq!(feed.queue.push(7, Shown::Now), None);
     assert_eq!(stream.next(Some(Duration::MAX)), Ok(Some(7)));
 }
 
@@ -123,9 +146,9 @@ fn whoever_waits_in_a_stream_that_is_closed_wakes_up() {
 fn nothing_follows_the_end_of_a_stream_that_is_closed() {
     let runtime = runtime();
     let (stream, feed) = stream(&runtime);
-    assert_eq!(feed.queue.push(1), None);
+    assert_eq!(feed.queue.push(1, Shown::Now), None);
     stream.close().unwrap();
-    assert_eq!(feed.queue.push(2), None);
+    assert_eq!(feed.queue.push(2, Shown::Now), None);
     assert!(stream.iter().eq([1]), "what had arrived can still be read");
     assert_eq!(stream.try_next(), Ok(Next::End));
     assert!(is_readable(&stream));
@@ -139,7 +162,7 @@ fn a_fork_can_do_nothing_with_a_stream_and_leaves_it_alone() {
     let feed = pair.feed();
     let task = runtime.handle.spawn(std::future::pending::<()>());
     let mut stream = pair.fed_by(task.abort_handle());
-    assert_eq!(feed.queue.push(7), None);
+    assert_eq!(feed.queue.push(7, Shown::Now), None);
     stream.disown();
     // Were a lock touched, this would wait for ever: in a fork nobody may be there to open it.
     let held = feed.queue.lock();
