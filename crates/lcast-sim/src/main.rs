@@ -19,27 +19,51 @@ usage: lcast-sim list
                        [--trace]
 --trace prints every packet and event to standard error.";
 
+/// The option that has no value.
+const TRACE: &str = "--trace";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (verb, options) = match arguments.split_first() {
         Some((verb, options)) => (verb.as_str(), options),
         None => ("", &[][..]),
     };
-    let done = match verb {
-        "list" => Ok(list()),
-        "replay" => replay(options),
-        "soak" => soak(options),
-        "scale" => scale(options),
-        "realm" => realm(options),
-        _ => Err(String::new()),
-    };
-    match done {
+    match run(verb, options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Does what a verb says; whether nothing was wrong, or what is wrong with its options.
+fn run(verb: &str, options: &[String]) -> Result<bool, String> {
+    let known: &[&str] = match verb {
+        "replay" => &["--scenario", "--seed", TRACE],
+        "soak" => &["--seeds", "--scenario"],
+        "scale" => &["--nodes", "--loss", "--seed"],
+        "realm" => &["--nodes", "--minutes", "--loss", "--seed", "--threads", TRACE],
+        _ => &[],
+    };
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        if !known.contains(&option.as_str()) {
+            return Err(format!("'{option}' is no option of '{verb}'"));
+        }
+        if option != TRACE && rest.next().is_none() {
+            return Err(format!("{option} has no value"));
+        }
+    }
+    match verb {
+        "list" => Ok(list()),
+        "replay" => replay(options),
+        "soak" => soak(options),
+        "scale" => scale(options),
+        "realm" => realm(options),
+        "" => Err("what to run is missing".to_owned()),
+        other => Err(format!("there is no '{other}'")),
     }
 }
 
@@ -54,7 +78,7 @@ fn list() -> bool {
 fn replay(options: &[String]) -> Result<bool, String> {
     let scenario = scenario_of(options)?.ok_or("--scenario is missing")?;
     let seed = number(options, "--seed")?.unwrap_or(1);
-    if options.iter().any(|it| it == "--trace") {
+    if options.iter().any(|it| it == TRACE) {
         lcast_sim::trace::speak();
     }
     Ok(one(scenario, seed))
@@ -154,7 +178,7 @@ fn realm(options: &[String]) -> Result<bool, String> {
     if !(10..=16_000).contains(&nodes) || time.is_zero() {
         return Err("a realm has 10 to 16000 nodes here, and works for a minute or more".to_owned());
     }
-    if options.iter().any(|it| it == "--trace") {
+    if options.iter().any(|it| it == TRACE) {
         lcast_sim::trace::speak();
     }
     let begin = Instant::now();
