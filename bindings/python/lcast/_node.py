@@ -449,18 +449,19 @@ class Node:
         Without ``type`` it is what the function says that it returns. When the function raises, or
         returns what does not fit, the last value stays with its growing age, and
         ``librecast.variable["app.queue.length"].error`` says why until it works again; ``on_error``
-        is told too, by itself the logger ``lcast``. The other functions go on.
+        is told too, by itself the logger ``lcast``. The other functions go on. They are read one
+        after the other: one that takes long holds up those of the same node.
         """
         every = _shape.interval(every)
 
         def expose(function: Read) -> Read:
-            from lcast._reading import Reader
+            from lcast._reading import Errors, Reader, Reading
 
             of = _shape.returned(function) if type is None else type
-            variable = self.expose(name, of, kind=kind, unit=unit, description=description)
+            exposed = self._node.expose(_shape.described(name, of, kind, unit, description))
             if self._reader is None:
-                self._reader = Reader(self)
-            self._reader.add(variable, function, every, on_error)
+                self._reader = Reader(self, Errors())
+            self._reader.add(Reading(exposed, function, every, on_error))
             return function
 
         return expose

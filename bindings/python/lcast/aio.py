@@ -43,7 +43,7 @@ from lcast import _lcast, _shape
 from lcast._errors import EndedError, Error, ForkedError, InvalidError, TimeoutError
 from lcast._items import Given, Member, PresenceItem, Reply, Report, Value, WatchItem
 from lcast._node import _open
-from lcast._reading import Errors, Reading, described
+from lcast._reading import Errors, Reader, Reading, described
 from lcast._shape import Credential, OnError, Path, Read, Texts, ValueType
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ _Result = TypeVar("_Result")
 async def _away(function: "Callable[..., _Result]", *arguments: Any) -> _Result:
     """Does what may take a moment in a thread of the loop's executor."""
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _is_coroutine_function(function: "Callable[[], Any]") -> bool:
+    """Whether what it gives is to be awaited; an object may be called as one."""
+    call = getattr(function, "__call__", None)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _wake(readable: "asyncio.Future[None]") -> None:
@@ -262,6 +268,7 @@ class Node:
         )
         self._native: Optional[_lcast.Node] = None
         self._errors = Errors()
+        self._reader: Optional[Reader] = None
         self._readings: "Set[asyncio.Task[None]]" = set()
 
     def __await__(self) -> "Generator[Any, None, Node]":
@@ -423,14 +430,21 @@ class Node:
         description: str = "",
         on_error: Optional[OnError] = None,
     ) -> "Callable[[Read], Read]":
-        """Exposes what a function returns, read each so many seconds by a task of the loop; it may
-        be a coroutine function. See `lcast.Node.variable`."""
+        """Exposes what a function returns, read each so many seconds: a coroutine function by a
+        task of the loop, where it may use what belongs to the loop; any other in a thread of the
+        node, where it may block. ``on_error`` is told where the function runs. See
+        `lcast.Node.variable`."""
         every = _shape.interval(every)
 
         def expose(function: Read) -> Read:
             of = _shape.returned(function) if type is None else type
             exposed = self._node.expose(_shape.described(name, of, kind, unit, description))
             reading = Reading(exposed, function, every, on_error)
+            if not _is_coroutine_function(function):
+                if self._reader is None:
+                    self._reader = Reader(self, self._errors)
+                self._reader.add(reading)
+                return function
             task = asyncio.get_running_loop().create_task(self._read(reading))
             self._readings.add(task)
             task.add_done_callback(self._readings.discard)
@@ -452,9 +466,7 @@ class Node:
     async def _read_once(self, reading: Reading) -> None:
         why = None
         try:
-            value = reading.function()
-            if inspect.isawaitable(value):
-                value = await value
+            value = await reading.function()
         except Exception as error:
             # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
@@ -479,16 +491,19 @@ class Node:
         """Says goodbye to the realm, if this is an agent, and ends the node with all that it does.
         Once more, it does nothing."""
         _open.discard(self)
-        self._stop_reading()
+        for task in list(self._readings):
+            task.cancel()
+        self._stop_thread()
         if self._native is not None:
             await _away(self._native.close)
 
-    def _stop_reading(self) -> None:
-        for task in list(self._readings):
-            task.cancel()
+    def _stop_thread(self) -> None:
+        if self._reader is not None:
+            self._reader.stop()
 
     def _close_now(self) -> None:
         """At the end of the interpreter, when no loop runs any more."""
+        self._stop_thread()
         if self._native is not None:
             self._native.close()
 

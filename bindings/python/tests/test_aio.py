@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Set
 
 import pytest
@@ -100,6 +101,31 @@ async def test_functions_are_read_by_the_loop(realm: Realm) -> None:
             error = 'librecast.variable["app.wrong"].error'
             await until(watch, {"app.answer": 42, error: "OSError: no answer"})
         assert set(told) == {"app.wrong"}
+
+
+@asynchronous
+async def test_a_plain_function_may_block_and_the_loop_goes_on(realm: Realm) -> None:
+    reading, over = threading.Event(), threading.Event()
+    async with lcast.aio.Node(credential=realm.credential("app3")) as app:
+
+        @app.variable("app.slow", every=0.01)
+        def slow() -> str:
+            reading.set()
+            # Only the loop can end it.
+            assert over.wait(60.0)
+            return threading.current_thread().name
+
+        @app.variable("app.quick", every=0.01)
+        async def quick() -> str:
+            return threading.current_thread().name
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app.quick", "app.slow", only=["app3"], expect=["app3"])
+            await until(watch, {"app.quick": threading.current_thread().name})
+            while not reading.is_set():
+                await asyncio.sleep(0)
+            over.set()
+            await until(watch, {"app.slow": "lcast"})
 
 
 async def until(watch: lcast.aio.Watch, wanted: Dict[str, lcast.Value]) -> None:
