@@ -446,11 +446,11 @@ class Node:
             return len(queue)
         ```
 
-        Without ``type`` it is what the function says that it returns. When the function raises, or
-        returns what does not fit, the last value stays with its growing age, and
-        ``librecast.variable["app.queue.length"].error`` says why until it works again; ``on_error``
-        is told too, by itself the logger ``lcast``. The other functions go on. They are read one
-        after the other: one that takes long holds up those of the same node.
+        Without ``type`` it is what the function says that it returns. When the function raises,
+        ``SystemExit`` included, or returns what does not fit, the last value stays with its growing
+        age, and ``librecast.variable["app.queue.length"].error`` says why until it works again;
+        ``on_error`` is told too, by itself the logger ``lcast``. The other functions go on. They
+        are read one after the other: one that takes long holds up those of the same node.
         """
         every = _shape.interval(every)
 

@@ -158,7 +158,7 @@ class Reader:
             except (EndedError, ForkedError):
                 raise
             except Error as error:
-                reading.tell(error)
+                self._failed(reading, error)
 
     def _publish(self, reading: Reading, value: Any) -> Optional[str]:
         """Publishes what a function gave; why that failed."""
@@ -171,5 +171,8 @@ class Reader:
         return None
 
     def _failed(self, reading: Reading, error: BaseException) -> str:
-        reading.tell(error)
+        try:
+            reading.tell(error)
+        except BaseException as other:  # It would end this thread alone, too.
+            log(reading.exposed.name, other)
         return described(error)

@@ -433,7 +433,8 @@ class Node:
         """Exposes what a function returns, read each so many seconds: a coroutine function by a
         task of the loop, where it may use what belongs to the loop; any other in a thread of the
         node, where it may block. ``on_error`` is told where the function runs. See
-        `lcast.Node.variable`."""
+        `lcast.Node.variable`; from a coroutine function ``SystemExit`` and ``KeyboardInterrupt``
+        end the loop, as they do from any task."""
         every = _shape.interval(every)
 
         def expose(function: Read) -> Read:
@@ -465,9 +466,15 @@ class Node:
 
     async def _read_once(self, reading: Reading) -> None:
         why = None
+        # A task of its own, so that its being cancelled is told from that of this one.
+        called = asyncio.ensure_future(reading.function())
         try:
-            value = await reading.function()
-        except Exception as error:
+            await asyncio.wait((called,))
+        finally:
+            called.cancel()
+        try:
+            value = called.result()
+        except (Exception, asyncio.CancelledError) as error:
             # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
             why = described(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Set
 
@@ -126,6 +128,52 @@ async def test_a_plain_function_may_block_and_the_loop_goes_on(realm: Realm) -> 
                 await asyncio.sleep(0)
             over.set()
             await until(watch, {"app.slow": "lcast"})
+
+
+@asynchronous
+async def test_a_function_that_is_cancelled_is_read_again(realm: Realm) -> None:
+    async with lcast.aio.Node(credential=realm.credential("app4")) as app:
+        state = {"cancelled": True}
+
+        @app.variable("app.work", every=0.01, on_error=lambda name, error: None)
+        async def work() -> int:
+            if state["cancelled"]:
+                raise asyncio.CancelledError("as the task it waits for")
+            return 1
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app.work", "librecast.variable", only=["app4"], expect=["app4"])
+            error = 'librecast.variable["app.work"].error'
+            await until(watch, {error: "CancelledError: as the task it waits for"})
+            state["cancelled"] = False
+            await until(watch, {"app.work": 1, error: None})
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [("async def work() -> int: sys.exit(3)", 3), ("def work() -> int: sys.exit(3)", 0)],
+)
+def test_the_loop_ends_by_a_coroutine_function_alone(
+    realm: Realm, node: lcast.Node, function: str, code: int
+) -> None:
+    program = f"""
+import asyncio, sys
+import lcast.aio
+
+async def main() -> None:
+    async with lcast.aio.Node(credential={str(realm.credential("app5"))!r}) as app:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        tell = lambda name, error: loop.call_soon_threadsafe(told.set)
+        @app.variable("app.work", every=0.01, on_error=tell)
+        {function}
+        await told.wait()
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Fatal" in done.stderr) == (code, False), done.stderr
 
 
 async def until(watch: lcast.aio.Watch, wanted: Dict[str, lcast.Value]) -> None:
