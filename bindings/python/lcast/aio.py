@@ -121,9 +121,13 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
 
     async def next(self, timeout: Optional[float] = None) -> Optional[_Item]:
         """The next item, ``None`` at the end; `lcast.TimeoutError` when none comes in time."""
-        if not self._ready:
+        now = asyncio.get_running_loop().time
+        until = None if timeout is None else now() + timeout
+        # Others may take what has come before this task has its turn.
+        while not self._ready:
+            left = None if until is None else until - now()
             try:
-                if not await asyncio.wait_for(self._fill(), timeout):
+                if not await asyncio.wait_for(self._fill(), left):
                     return None
             except asyncio.TimeoutError:
                 raise TimeoutError("nothing came in time") from None

@@ -243,6 +243,26 @@ async def test_several_tasks_may_wait_so_long_for_one_stream(realm: Realm) -> No
 
 
 @asynchronous
+async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        for timeout in (None, 20.0):
+            watch = node.watch("app.owner", only=["web1"], expect=["web1"], every=0.05)
+            fill = watch._fill
+            taken: List[Any] = []
+
+            async def slow() -> bool:
+                filled = await fill()
+                if not taken:
+                    taken.extend(watch.take())
+                return filled
+
+            watch._fill = slow  # type: ignore[method-assign]
+            assert await watch.next(timeout) is not None
+            assert taken, "somebody else was first"
+            watch.close()
+
+
+@asynchronous
 async def test_questions_leave_no_descriptor(realm: Realm) -> None:
     async with lcast.aio.Node() as node:
         await node.get("app.owner", on="web1").report()
