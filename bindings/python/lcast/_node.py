@@ -319,18 +319,8 @@ class Node:
         any other value has its own type. With ``if_version`` only where the setting still has this
         version.
         """
-        replies = self.set_each(
-            name,
-            value,
-            on=on,
-            not_=not_,
-            label=label,
-            where=where,
-            only=only,
-            expect=expect,
-            timeout=timeout,
-            if_version=if_version,
-        )
+        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
         return replies.report()
 
     def set_each(

@@ -330,18 +330,8 @@ class Node:
         if_version: Optional[str] = None,
     ) -> Report:
         """Writes a setting and waits for the account; see `lcast.Node.set`."""
-        replies = self.set_each(
-            name,
-            value,
-            on=on,
-            not_=not_,
-            label=label,
-            where=where,
-            only=only,
-            expect=expect,
-            timeout=timeout,
-            if_version=if_version,
-        )
+        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
         return await replies.report()
 
     def set_each(
