@@ -116,7 +116,7 @@ subtest 'a fork is refused, and can open a node of its own' => sub {
         my @uses = (
             sub { $node->get('a.b') }, sub { $watch->next }, sub { $variable->publish(1) },
             sub { $setting->value }, sub { $app->close }, sub { $watch->fileno },
-            sub { $node->nodes },
+            sub { $node->members },
         );
         for my $use (@uses) {
             push @kinds, eval { $use->(); 'none' } // $@->kind;

@@ -139,7 +139,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         self._ready.clear()
         return taken or self._stream.take(_shape.BATCH) or []
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """Gives up what this is about. What has arrived can still be read, then comes the end."""
         self._stream.cancel()
 
@@ -152,7 +152,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         error: Optional[BaseException],
         trace: "Optional[TracebackType]",
     ) -> None:
-        self.close()
+        self.cancel()
 
 
 _Self = TypeVar("_Self", bound="_Items[Any, Any]")
@@ -306,13 +306,13 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
     ) -> Replies:
         """Asks for all variables that any of the patterns matches; see `lcast.Node.get`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.get(_shape.texts(patterns), target))
 
     async def set(
@@ -323,14 +323,14 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
     ) -> Report:
         """Writes a setting and waits for the account; see `lcast.Node.set`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
         return await replies.report()
 
@@ -342,14 +342,14 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
     ) -> Replies:
         """Writes a setting as `set` does, and gives what each node says."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.set(_shape.text(name), value, if_version, target))
 
     def watch(
@@ -358,7 +358,7 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
@@ -366,13 +366,13 @@ class Node:
         delta: Optional[float] = None,
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         stream = self._node.watch(_shape.texts(patterns), every, delta, target)
         return Watch(self, stream)
 
-    async def nodes(self) -> List[Member]:
+    async def members(self) -> List[Member]:
         """Every member, with its presence as it is known here."""
-        return await _away(self._node.nodes)
+        return await _away(self._node.members)
 
     async def presence(self) -> Changes:
         """Follows whose presence changes from here on."""

@@ -40,7 +40,7 @@ async def test_questions(realm: Realm) -> None:
         assert len([reply async for reply in replies]) == 3
         report = await node.set("app.greeting", "hello", only=["web1"])
         assert report.is_complete
-        assert {member.name for member in await node.nodes()} >= set(AGENTS)
+        assert {member.name for member in await node.members()} >= set(AGENTS)
         assert await node.ping("web1", timeout=20.0) is not None
         assert "admin" in repr(node)
 
@@ -202,7 +202,7 @@ async def test_errors_are_those_of_the_blocking_interface(realm: Realm) -> None:
     with pytest.raises(lcast.EndedError):
         await waiting
     with pytest.raises(lcast.EndedError):
-        await node.nodes()
+        await node.members()
 
 
 @asynchronous
@@ -259,7 +259,7 @@ async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
             watch._fill = slow  # type: ignore[method-assign]
             assert await watch.next(timeout) is not None
             assert taken, "somebody else was first"
-            watch.close()
+            watch.cancel()
 
 
 @asynchronous

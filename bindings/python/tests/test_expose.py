@@ -317,7 +317,7 @@ def test_a_function_may_fail_by_a_node_that_has_ended(
 
     @app.variable("app.through", type=int, every=0.01, on_error=lambda name, error: None)
     def through() -> int:
-        return len(ended.nodes())
+        return len(ended.members())
 
     watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
     error = 'librecast.variable["app.through"].error'
