@@ -4,6 +4,7 @@
 //! CI. Not for: anything that a user of Librecast runs. Start reading at `tidy/mod.rs`, which
 //! lists every check with its rule.
 
+mod book;
 mod ci;
 mod fuzz;
 mod generate;

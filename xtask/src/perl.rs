@@ -6,10 +6,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
+use crate::book;
 use crate::test::{self, finish};
 
 /// Where the distribution is, and the C library.
@@ -57,7 +58,17 @@ pub(crate) fn run(root: &Path, tests: &[String]) -> anyhow::Result<()> {
     let mut import = in_package("perl");
     import.current_dir(&folder).env("PERL5LIB", installed.join("lib/perl5"));
     import.args(["-MNet::Lcast", "-e", "print qq(perl: Net::Lcast $Net::Lcast::VERSION\\n)"]);
-    finish(&mut import, "using what was installed")
+    finish(&mut import, "using what was installed")?;
+    try_book(root, &folder)
+}
+
+/// Installs it by what the book tells people to type, and uses it.
+fn try_book(root: &Path, folder: &Path) -> anyhow::Result<()> {
+    let checkout = book::checkout(root, folder)?;
+    copy(&root.join(PACKAGE), &checkout.join(PACKAGE))?;
+    let program = "cd; perl -MNet::Lcast -e 'exit $INC{q(Net/Lcast.pm)} !~ m(^\\Q$ENV{HOME}/)'";
+    let mut shell = book::shell(root, &checkout, "perl.md", program)?;
+    finish(shell.stdout(Stdio::null()), "what perl.md tells people to type")
 }
 
 /// A program in a folder, without what cargo or another make has said.

@@ -3,16 +3,21 @@
 //! Everything is made under `target/python`: an environment with pinned tools, the wheel, and an
 //! empty environment into which it must install. The tests run in a network namespace of their own.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
+use crate::book;
 use crate::test::{self, finish};
 
 /// Where the package is.
 const PACKAGE: &str = "bindings/python";
+
+/// Where the wheels lie by which pip builds the package.
+const MAKERS: &str = "makers";
 
 /// The tools, and what is made by them.
 struct Workshop {
@@ -26,6 +31,8 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let workshop = Workshop::set_up(root)?;
     let wheel = workshop.wheel()?;
     workshop.try_empty(&wheel)?;
+    workshop.try_book(root)?;
+    workshop.reference()?;
     let mut tests = workshop.python();
     tests.arg(workshop.package.join("tests/run.py")).args(arguments);
     tests.env("LIBRECAST_BIN", test::program(root)?).env("LCAST_WHEEL", &wheel);
@@ -36,12 +43,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
 pub(crate) fn docs(root: &Path) -> anyhow::Result<()> {
     let workshop = Workshop::set_up(root)?;
     workshop.wheel()?;
-    let pages = workshop.folder.join("docs");
-    let mut pdoc = workshop.python();
-    pdoc.current_dir(&workshop.folder).args(["-m", "pdoc", "lcast", "lcast.aio"]);
-    pdoc.arg("--output-directory").arg(&pages);
-    finish(&mut pdoc, "pdoc")?;
-    println!("python: wrote {}", pages.join("lcast.html").display());
+    println!("python: wrote {}", workshop.reference()?.display());
     Ok(())
 }
 
@@ -52,7 +54,8 @@ impl Workshop {
         let workshop = Self { package, tools: folder.join("tools"), folder };
         let wanted = fs::read_to_string(workshop.package.join("requirements.txt"))?;
         let installed = workshop.tools.join("installed.txt");
-        if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
+        let makers = workshop.folder.join(MAKERS);
+        if makers.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
             return Ok(workshop);
         }
         environment(&workshop.tools)?;
@@ -60,6 +63,10 @@ impl Workshop {
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
         install.arg(workshop.package.join("requirements.txt"));
         finish(&mut install, "installing the tools")?;
+        let mut keep = workshop.python();
+        keep.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--wheel-dir"]);
+        keep.arg(&makers).args(wanted.lines().filter(|line| line.starts_with("maturin==")));
+        finish(&mut keep, "keeping the wheel of maturin")?;
         fs::write(&installed, wanted)?;
         Ok(workshop)
     }
@@ -79,25 +86,16 @@ impl Workshop {
         path
     }
 
-    /// The wheel by maturin and by pip, and installed beside the tools; by maturin's it is tested.
+    /// The wheel, also installed beside the tools.
     fn wheel(&self) -> anyhow::Result<PathBuf> {
-        let mut wheel = PathBuf::new();
-        for (maker, words) in [
-            ("pip", &["pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir"][..]),
-            ("maturin", &["maturin", "build", "--release", "--quiet", "--out"][..]),
-        ] {
-            let out = self.folder.join(maker);
-            if out.exists() {
-                fs::remove_dir_all(&out)?;
-            }
-            let mut build = self.python();
-            build.current_dir(&self.package).arg("-m").args(words).arg(&out);
-            if maker == "pip" {
-                build.args(["--quiet", "."]);
-            }
-            finish(&mut build, &format!("building the wheel by {maker}"))?;
-            wheel = only_wheel(&out)?;
+        let out = self.folder.join("maturin");
+        if out.exists() {
+            fs::remove_dir_all(&out)?;
         }
+        let mut build = self.python();
+        build.current_dir(&self.package).args(["-m", "maturin", "build", "--release", "--quiet"]);
+        finish(build.arg("--out").arg(&out), "building the wheel")?;
+        let wheel = only_wheel(&out)?;
         let mut install = self.python();
         install.args(["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]);
         install.args(["--disable-pip-version-check", "--force-reinstall"]).arg(&wheel);
@@ -120,6 +118,52 @@ impl Workshop {
         let program = "import lcast, lcast.aio; print('python: lcast', lcast.__version__)";
         finish(python().args(["-c", program]), "importing the package")
     }
+
+    /// Builds and installs it by what the book tells people to type, and imports it. What pip wants
+    /// for that comes from a folder, not from a registry.
+    fn try_book(&self, root: &Path) -> anyhow::Result<()> {
+        let checkout = book::checkout(root, &self.folder)?;
+        symlink(root.join("bindings"), checkout.join("bindings"))?;
+        let program = "venv/bin/python -c 'import lcast, lcast.aio'";
+        let mut shell = book::shell(root, &checkout, "python.md", program)?;
+        shell.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", self.folder.join(MAKERS));
+        shell.env("PIP_QUIET", "1").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        finish(&mut shell, "what python.md tells people to type")
+    }
+
+    /// The reference as HTML, a page for each public module; gives the first.
+    fn reference(&self) -> anyhow::Result<PathBuf> {
+        let modules = public_modules(&self.package.join("lcast"))?;
+        let pages = self.folder.join("docs");
+        if pages.exists() {
+            fs::remove_dir_all(&pages)?;
+        }
+        let mut pdoc = self.python();
+        pdoc.current_dir(&self.folder).args(["-m", "pdoc"]).args(&modules);
+        finish(pdoc.arg("--output-directory").arg(&pages), "pdoc")?;
+        for module in &modules {
+            let page = pages.join(module.replace('.', "/")).with_extension("html");
+            let text = fs::read_to_string(&page)
+                .with_context(|| format!("the reference has no page {}", page.display()))?;
+            // Each of them has a class of this name.
+            if !text.contains("id=\"Node.watch\"") {
+                bail!("{} does not tell of Node.watch", page.display());
+            }
+        }
+        Ok(pages.join("lcast.html"))
+    }
+}
+
+/// The package itself, and what is in it for people.
+fn public_modules(package: &Path) -> anyhow::Result<Vec<String>> {
+    let mut modules = vec!["lcast".to_owned()];
+    for entry in fs::read_dir(package)? {
+        let name = entry?.file_name().into_string().unwrap_or_default();
+        let public = name.strip_suffix(".py").filter(|it| !it.starts_with('_'));
+        modules.extend(public.map(|it| format!("lcast.{it}")));
+    }
+    modules.sort();
+    Ok(modules)
 }
 
 /// The one wheel in a folder.

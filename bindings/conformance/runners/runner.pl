@@ -169,7 +169,7 @@ sub target {
     }
     my %label = map { split /=/, $_, 2 } all($words, 'label');
     $target{label} = \%label if %label;
-    $target{where} = one($words, 'where') if defined one($words, 'where');
+    $target{matching} = one($words, 'where') if defined one($words, 'where');
     return %target;
 }
 
@@ -246,7 +246,7 @@ my %PLAY = (
     },
     nodes => sub {
         my ($words) = @_;
-        for my $it (grep { $_->name eq one($words, 'name') } $node->nodes) {
+        for my $it (grep { $_->name eq one($words, 'name') } $node->members) {
             my $labels = $it->labels;
             my $shown = join ',', map { "$_=$labels->{$_}" } sort keys %{$labels};
             my $roles = join ',', $it->roles;

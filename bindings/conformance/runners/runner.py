@@ -145,11 +145,11 @@ class Asker:
             sys.exit(f"the watch told {item}")
 
     def unwatch(self, _step):
-        self.watching.close()
+        self.watching.cancel()
         self.account(self.account_of_watch)
 
     def nodes(self, step):
-        for it in self.node.nodes():
+        for it in self.node.members():
             if it.name == one(step, "name"):
                 labels = ",".join(sorted(f"{key}={value}" for key, value in it.labels.items()))
                 roles = ",".join(it.roles)
@@ -162,7 +162,7 @@ def target(step):
         "on": values(step, "on"),
         "not_": values(step, "not"),
         "label": dict(label.split("=", 1) for label in values(step, "label")),
-        "where": one(step, "where"),
+        "matching": one(step, "where"),
         "expect": values(step, "expect"),
     }
 
@@ -228,7 +228,7 @@ def measure_watch(node, pattern, answers):
             skipped += sum(it.skipped for it in item.values.values())
         elif isinstance(item, lcast.Overflow):
             lost += item.lost
-    watch.close()
+    watch.cancel()
     print(told, skipped, lost, round((last - first) * 1e6), flush=True)
 
 

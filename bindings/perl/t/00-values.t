@@ -6,8 +6,8 @@ use utf8;
 use JSON::PP ();
 use Math::BigInt ();
 use Net::Lcast;
-use Net::Lcast::Library qw(check take_bytes);
-use Net::Lcast::Value qw(unpacked with_value);
+use Net::Lcast::Library qw(check);
+use Net::Lcast::Value qw(held unpacked with_value);
 use Test::More;
 
 # What comes back of a value that goes through the library.
@@ -15,8 +15,9 @@ sub back {
     my ($given, $type) = @_;
     my $back;
     with_value($given, $type, sub {
-        check(Net::Lcast::Library::lcast_value_pack($_[0], \my $packed));
-        $back = unpacked(take_bytes($packed));
+        my $packed = held();
+        check(Net::Lcast::Library::lcast_value_pack($_[0], \$packed->{handle}));
+        $back = unpacked($packed->bytes);
     });
     return $back;
 }

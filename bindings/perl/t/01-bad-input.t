@@ -32,7 +32,7 @@ failed invalid => qr/'timeout' is -1/, sub { $node->get('a.b', timeout => -1) };
 failed invalid => qr/shortest time is 0\.001/, sub { $node->get('a.b', timeout => 0) };
 failed invalid => qr/'timeout' is no number/, sub { $node->get('a.b', timeout => 'soon') };
 failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9**9 / 9**9**9) };
-failed invalid => qr/./, sub { $node->get('a.b', where => 'x >') };
+failed invalid => qr/./, sub { $node->get('a.b', matching => 'x >') };
 failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
 failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
@@ -110,7 +110,7 @@ my $done = eval { push @watches, $node->watch('a.b') for 1 .. 100; 1 };
 print $done ? 'all' : $@->kind, "\n";
 undef $@;
 undef @watches;
-$node->nodes;
+$node->members;
 print 'again ', ref $node->get('a.b', timeout => 0.1)->report, "\n";
 PROGRAM
 is $status, 0, 'the limit of descriptors ends nothing' or diag $said;

@@ -57,7 +57,7 @@ subtest 'targets' => sub {
     is_deeply [$asked->(label => { role => 'web' })], [qw(web1 web2)], 'label';
     is_deeply [$asked->(on => ['web1', 'db*'])], [qw(db1 web1)], 'several globs';
     is_deeply [$asked->(only => ['web2'])], ['web2'], 'only';
-    is_deeply [$asked->(where => 'app.owner == "team-db1"')], ['db1'], 'where';
+    is_deeply [$asked->(matching => 'app.owner == "team-db1"')], ['db1'], 'matching';
 };
 
 subtest 'who does not answer stands in the report' => sub {
@@ -104,7 +104,7 @@ subtest 'a member without the role is refused' => sub {
 };
 
 subtest 'members, presence, ping' => sub {
-    my %state = map { $_->name => $_ } $node->nodes;
+    my %state = map { $_->name => $_ } $node->members;
     is $state{web1}->state, 'alive', 'web1 is alive';
     is $state{web1}->kind, 'agent', 'an agent';
     is_deeply $state{web1}->labels, { role => 'web' }, 'its label';

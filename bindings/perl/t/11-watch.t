@@ -41,7 +41,7 @@ subtest 'a predicate that begins to hold' => sub {
     my $length = $app->expose('app.length', 'int');
     $length->publish(1);
     my $watch = $node->watch('app.length', only => 'app2', expect => 'app2',
-        where => 'app.length > 5', timeout => 20);
+        matching => 'app.length > 5', timeout => 20);
     1 until $watch->next(timeout => 20)->kind eq 'report';
     $length->publish(6);
     my $event = $watch->next(timeout => 20);

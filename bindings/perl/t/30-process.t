@@ -39,6 +39,57 @@ subtest 'a handler of a signal runs within a second of a ping' => sub {
     is "@slices", '100 200 400 800 1000 1000 500', 'the library never waits for longer';
 };
 
+subtest 'a handler that dies while events come over loses none' => sub {
+    my $watch = $node->watch('host.name', only => 'web1', expect => 'web1', timeout => 20);
+    my $new = \&Net::Lcast::Event::_new;
+    my $made = 0;
+    local $SIG{USR1} = sub { die "interrupted\n" };
+    my $next = sub {
+        no warnings 'redefine';
+        local *Net::Lcast::Event::_new = sub {
+            kill 'USR1', $$ if $made++ < 2;
+            return $new->(@_);
+        };
+        return $watch->next(timeout => 20);
+    };
+    my $handles = Net::Lcast::Library::lcast_handle_count();
+    my (@kinds, $died);
+    until (@kinds == 2) {
+        if (my $event = eval { $next->() }) {
+            push @kinds, $event->kind;
+        } else {
+            is $@, "interrupted\n", 'it dies';
+            ++$died > 2 and last;
+        }
+    }
+    is "@kinds", 'reply report', 'and what came is there';
+    is $died, 2, 'after it died';
+    is Net::Lcast::Library::lcast_handle_count(), $handles, 'once';
+};
+
+subtest 'what the program gives may die when it is looked at' => sub {
+    my $app = $lab->application('app5');
+    my $map = $app->expose('app.map', 'map');
+    my %gives = (
+        'a text'       => sub { $node->get(Dying->new) },
+        'a value'      => sub { $node->set('app.level', { in => [1, Dying->new] }) },
+        'a time'       => sub { $map->publish({ at => [1, DyingTime->new] }) },
+        'a tied map'   => sub { tie my %tied, 'DyingMap'; $map->publish({ in => \%tied }) },
+        'by a handler' => sub {
+            local $SIG{USR1} = sub { die DyingTime->new };
+            $map->publish({ map { $_ => KillingTime->new } 'a' .. 'z' });
+        },
+    );
+    my $handles = Net::Lcast::Library::lcast_handle_count();
+    for my $what (sort keys %gives) {
+        ok !eval { $gives{$what}->(); 1 }, "$what dies";
+        isa_ok $@, 'DyingTime', 'what it died of';
+    }
+    is Net::Lcast::Library::lcast_handle_count(), $handles, 'and leaves nothing behind';
+    $map->publish({ a => 1 });
+    pass 'the node goes on';
+};
+
 subtest 'what dies while it is used leaves nothing behind' => sub {
     my $before = Net::Lcast::Library::lcast_handle_count();
     for my $round (1 .. 20) {
@@ -65,7 +116,7 @@ subtest 'a fork is refused, and can open a node of its own' => sub {
         my @uses = (
             sub { $node->get('a.b') }, sub { $watch->next }, sub { $variable->publish(1) },
             sub { $setting->value }, sub { $app->close }, sub { $watch->fileno },
-            sub { $node->nodes },
+            sub { $node->members },
         );
         for my $use (@uses) {
             push @kinds, eval { $use->(); 'none' } // $@->kind;
@@ -167,3 +218,27 @@ is $?, 0, 'it ends';
 is $of_app->(), 'left', 'with a goodbye';
 
 done_testing;
+
+# What a program may give, and dies when it is looked at.
+package DyingTime {
+    sub new   { bless {}, shift }
+    sub epoch { die DyingTime->new }
+}
+
+package KillingTime {
+    sub new   { bless {}, shift }
+    sub epoch { kill 'USR1', $$; return 1 }
+}
+
+package Dying {
+    use overload '""' => sub { die DyingTime->new };
+    sub new   { bless {}, shift }
+    sub epoch { die DyingTime->new }
+}
+
+package DyingMap {
+    sub TIEHASH  { bless {}, shift }
+    sub FIRSTKEY { 'a' }
+    sub NEXTKEY  { undef }
+    sub FETCH    { die DyingTime->new }
+}

@@ -7,7 +7,7 @@ for every expected node.
 import lcast
 
 with lcast.Node() as node:
-    replies = node.get("system.cpu.load_1m", where="system.cpu.load_1m > 2.0")
+    replies = node.get("system.cpu.load_1m", matching="system.cpu.load_1m > 2.0")
     for reply in replies:
         print(reply.node, reply["system.cpu.load_1m"])
     for silent in replies.report().missing:

@@ -103,7 +103,7 @@ class _Items(Iterator[_Item], Generic[_Item, _End]):
         once `take` has given an empty list. Nothing but polling may be done with it."""
         return self._stream.fileno()
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """Gives up what this is about. What has arrived can still be read, then comes the end."""
         self._stream.cancel()
 
@@ -116,7 +116,7 @@ class _Items(Iterator[_Item], Generic[_Item, _End]):
         error: Optional[BaseException],
         trace: "Optional[TracebackType]",
     ) -> None:
-        self.close()
+        self.cancel()
 
 
 _Self = TypeVar("_Self", bound="_Items[Any, Any]")
@@ -149,7 +149,7 @@ class Replies(_Items[Reply, Report]):
 
 class Watch(_Items[WatchItem, None]):
     """What a watch tells: replies at first, once the report, then what changes. It ends with
-    `close`, and when it is dropped."""
+    `cancel`, and when it is dropped."""
 
 
 class Changes(_Items[PresenceItem, None]):
@@ -280,7 +280,7 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
@@ -289,14 +289,14 @@ class Node:
 
         - ``on``, ``not_``: globs on the names of nodes, like ``"web*"`` or ``["web*", "db1"]``.
         - ``label``: certified labels that a node must have.
-        - ``where``: a predicate that is evaluated at each node.
+        - ``matching``: a predicate that is evaluated at each node.
         - ``only``: names of nodes, of which alone is asked.
         - ``expect``: names that must answer, known to the realm or not.
         - ``timeout``: seconds for the whole question; by itself 1, and 3 while answers come.
 
         Raises `InvalidError` for what is no pattern, glob or predicate, before anything is sent.
         """
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.get(_shape.texts(patterns), target))
 
     def set(
@@ -307,7 +307,7 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
@@ -319,18 +319,8 @@ class Node:
         any other value has its own type. With ``if_version`` only where the setting still has this
         version.
         """
-        replies = self.set_each(
-            name,
-            value,
-            on=on,
-            not_=not_,
-            label=label,
-            where=where,
-            only=only,
-            expect=expect,
-            timeout=timeout,
-            if_version=if_version,
-        )
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
         return replies.report()
 
     def set_each(
@@ -341,14 +331,14 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
     ) -> Replies:
         """Writes a setting as `set` does, and gives what each node says: `Reply.results`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.set(_shape.text(name), value, if_version, target))
 
     def watch(
@@ -357,7 +347,7 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
@@ -371,14 +361,14 @@ class Node:
         only when it is at least so far from what was told last. The others are those of `get`;
         ``timeout`` bounds the beginning, until the report.
         """
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         stream = self._node.watch(_shape.texts(patterns), every, delta, target)
         return Watch(self, stream)
 
-    def nodes(self) -> List[Member]:
+    def members(self) -> List[Member]:
         """Every member, with its presence as it is known here. A node that has just been opened
         knows of few others; who answers a question is known."""
-        return self._node.nodes()
+        return self._node.members()
 
     def presence(self) -> Changes:
         """Follows whose presence changes from here on."""
@@ -446,21 +436,22 @@ class Node:
             return len(queue)
         ```
 
-        Without ``type`` it is what the function says that it returns. When the function raises, or
-        returns what does not fit, the last value stays with its growing age, and
-        ``librecast.variable["app.queue.length"].error`` says why until it works again; ``on_error``
-        is told too, by itself the logger ``lcast``. The other functions go on.
+        Without ``type`` it is what the function says that it returns. When the function raises,
+        ``SystemExit`` included, or returns what does not fit, the last value stays with its growing
+        age, and ``librecast.variable["app.queue.length"].error`` says why until it works again;
+        ``on_error`` is told too, by itself the logger ``lcast``. The other functions go on. They
+        are read one after the other: one that takes long holds up those of the same node.
         """
         every = _shape.interval(every)
 
         def expose(function: Read) -> Read:
-            from lcast._reading import Reader
+            from lcast._reading import Errors, Reader, Reading
 
             of = _shape.returned(function) if type is None else type
-            variable = self.expose(name, of, kind=kind, unit=unit, description=description)
+            exposed = self._node.expose(_shape.described(name, of, kind, unit, description))
             if self._reader is None:
-                self._reader = Reader(self)
-            self._reader.add(variable, function, every, on_error)
+                self._reader = Reader(self, Errors())
+            self._reader.add(Reading(exposed, function, every, on_error))
             return function
 
         return expose

@@ -1,4 +1,4 @@
-"""Functions that are read as variables, in a thread of their own."""
+"""Functions that are read as variables, in a thread of the node or by its event loop."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 
 from lcast import _lcast, _shape
 from lcast._errors import EndedError, Error, ForkedError
 from lcast._shape import OnError
 
 if TYPE_CHECKING:
-    from lcast._node import Node, Variable
+    from lcast import _node, aio
 
 ERRORS = "librecast.variable[*].error"
 """Where agents say, too, why the last reading of a variable failed."""
@@ -51,25 +51,26 @@ class Reading:
 
 
 class Errors:
-    """The variable that says what fails; it is exposed when something does."""
+    """The variable that says what fails; it is exposed when something does. Any thread may say."""
 
     def __init__(self) -> None:
-        self.exposed: Optional[_lcast.Exposed] = None
+        self._exposed: Optional[_lcast.Exposed] = None
+        self._first = threading.Lock()
 
-    def expose(self, native: _lcast.Node) -> _lcast.Exposed:
-        """The variable."""
-        if self.exposed is None:
-            description = "why the last reading of the variable failed"
-            self.exposed = native.expose(
-                _shape.described(ERRORS, "text", "info", "", description)
-            )
-        return self.exposed
+    def _expose(self, native: _lcast.Node) -> _lcast.Exposed:
+        with self._first:
+            if self._exposed is None:
+                description = "why the last reading of the variable failed"
+                self._exposed = native.expose(
+                    _shape.described(ERRORS, "text", "info", "", description)
+                )
+            return self._exposed
 
     def note(self, native: Optional[_lcast.Node], reading: Reading, why: Optional[str]) -> None:
         """Says why a reading failed, or with ``None`` that it works again."""
         reading.failed = why is not None
         if native is not None:
-            self.expose(native).publish_key(reading.exposed.name, why)
+            self._expose(native).publish_key(reading.exposed.name, why)
 
 
 def described(error: BaseException) -> str:
@@ -81,26 +82,19 @@ def described(error: BaseException) -> str:
 class Reader:
     """The thread of a node that reads its functions, each at its time."""
 
-    def __init__(self, node: "Node") -> None:
+    def __init__(self, node: "Union[_node.Node, aio.Node]", errors: Errors) -> None:
         # The node ends when it is dropped, also while this reads for it.
-        self._node = weakref.ref(node)
+        self._node: "weakref.ref[Union[_node.Node, aio.Node]]" = weakref.ref(node)
         self._pid = os.getpid()
-        self._errors = Errors()
+        self._errors = errors
         self._changed = threading.Condition()
         self._due: List[Tuple[float, int, Reading]] = []
         self._count = 0
         self._stopped = False
         self._thread: Optional[threading.Thread] = None
 
-    def add(
-        self,
-        variable: "Variable",
-        function: Callable[[], Any],
-        every: float,
-        on_error: Optional[OnError],
-    ) -> None:
+    def add(self, reading: Reading) -> None:
         """Reads a function from here on, at once for the first time."""
-        reading = Reading(variable._exposed, function, every, on_error)
         with self._changed:
             self._count += 1
             heapq.heappush(self._due, (time.monotonic(), self._count, reading))
@@ -164,7 +158,7 @@ class Reader:
             except (EndedError, ForkedError):
                 raise
             except Error as error:
-                reading.tell(error)
+                self._failed(reading, error)
 
     def _publish(self, reading: Reading, value: Any) -> Optional[str]:
         """Publishes what a function gave; why that failed."""
@@ -177,5 +171,8 @@ class Reader:
         return None
 
     def _failed(self, reading: Reading, error: BaseException) -> str:
-        reading.tell(error)
+        try:
+            reading.tell(error)
+        except BaseException as other:  # It would end this thread alone, too.
+            log(reading.exposed.name, other)
         return described(error)

@@ -43,7 +43,7 @@ from lcast import _lcast, _shape
 from lcast._errors import EndedError, Error, ForkedError, InvalidError, TimeoutError
 from lcast._items import Given, Member, PresenceItem, Reply, Report, Value, WatchItem
 from lcast._node import _open
-from lcast._reading import Errors, Reading, described
+from lcast._reading import Errors, Reader, Reading, described
 from lcast._shape import Credential, OnError, Path, Read, Texts, ValueType
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ _Result = TypeVar("_Result")
 async def _away(function: "Callable[..., _Result]", *arguments: Any) -> _Result:
     """Does what may take a moment in a thread of the loop's executor."""
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _is_coroutine_function(function: "Callable[[], Any]") -> bool:
+    """Whether what it gives is to be awaited; an object may be called as one."""
+    call = getattr(function, "__call__", None)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _wake(readable: "asyncio.Future[None]") -> None:
@@ -115,9 +121,13 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
 
     async def next(self, timeout: Optional[float] = None) -> Optional[_Item]:
         """The next item, ``None`` at the end; `lcast.TimeoutError` when none comes in time."""
-        if not self._ready:
+        now = asyncio.get_running_loop().time
+        until = None if timeout is None else now() + timeout
+        # Others may take what has come before this task has its turn.
+        while not self._ready:
+            left = None if until is None else until - now()
             try:
-                if not await asyncio.wait_for(self._fill(), timeout):
+                if not await asyncio.wait_for(self._fill(), left):
                     return None
             except asyncio.TimeoutError:
                 raise TimeoutError("nothing came in time") from None
@@ -129,7 +139,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         self._ready.clear()
         return taken or self._stream.take(_shape.BATCH) or []
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """Gives up what this is about. What has arrived can still be read, then comes the end."""
         self._stream.cancel()
 
@@ -142,7 +152,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         error: Optional[BaseException],
         trace: "Optional[TracebackType]",
     ) -> None:
-        self.close()
+        self.cancel()
 
 
 _Self = TypeVar("_Self", bound="_Items[Any, Any]")
@@ -262,6 +272,7 @@ class Node:
         )
         self._native: Optional[_lcast.Node] = None
         self._errors = Errors()
+        self._reader: Optional[Reader] = None
         self._readings: "Set[asyncio.Task[None]]" = set()
 
     def __await__(self) -> "Generator[Any, None, Node]":
@@ -295,13 +306,13 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
     ) -> Replies:
         """Asks for all variables that any of the patterns matches; see `lcast.Node.get`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.get(_shape.texts(patterns), target))
 
     async def set(
@@ -312,25 +323,15 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
     ) -> Report:
         """Writes a setting and waits for the account; see `lcast.Node.set`."""
-        replies = self.set_each(
-            name,
-            value,
-            on=on,
-            not_=not_,
-            label=label,
-            where=where,
-            only=only,
-            expect=expect,
-            timeout=timeout,
-            if_version=if_version,
-        )
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
         return await replies.report()
 
     def set_each(
@@ -341,14 +342,14 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
     ) -> Replies:
         """Writes a setting as `set` does, and gives what each node says."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         return Replies(self, self._node.set(_shape.text(name), value, if_version, target))
 
     def watch(
@@ -357,7 +358,7 @@ class Node:
         on: Texts = None,
         not_: Texts = None,
         label: Optional[Mapping[str, str]] = None,
-        where: Optional[str] = None,
+        matching: Optional[str] = None,
         only: Texts = None,
         expect: Texts = None,
         timeout: Optional[float] = None,
@@ -365,13 +366,13 @@ class Node:
         delta: Optional[float] = None,
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
-        target = _shape.target(on, not_, label, where, only, expect, timeout)
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
         stream = self._node.watch(_shape.texts(patterns), every, delta, target)
         return Watch(self, stream)
 
-    async def nodes(self) -> List[Member]:
+    async def members(self) -> List[Member]:
         """Every member, with its presence as it is known here."""
-        return await _away(self._node.nodes)
+        return await _away(self._node.members)
 
     async def presence(self) -> Changes:
         """Follows whose presence changes from here on."""
@@ -423,14 +424,22 @@ class Node:
         description: str = "",
         on_error: Optional[OnError] = None,
     ) -> "Callable[[Read], Read]":
-        """Exposes what a function returns, read each so many seconds by a task of the loop; it may
-        be a coroutine function. See `lcast.Node.variable`."""
+        """Exposes what a function returns, read each so many seconds: a coroutine function by a
+        task of the loop, where it may use what belongs to the loop; any other in a thread of the
+        node, where it may block. ``on_error`` is told where the function runs. See
+        `lcast.Node.variable`; from a coroutine function ``SystemExit`` and ``KeyboardInterrupt``
+        end the loop, as they do from any task."""
         every = _shape.interval(every)
 
         def expose(function: Read) -> Read:
             of = _shape.returned(function) if type is None else type
             exposed = self._node.expose(_shape.described(name, of, kind, unit, description))
             reading = Reading(exposed, function, every, on_error)
+            if not _is_coroutine_function(function):
+                if self._reader is None:
+                    self._reader = Reader(self, self._errors)
+                self._reader.add(reading)
+                return function
             task = asyncio.get_running_loop().create_task(self._read(reading))
             self._readings.add(task)
             task.add_done_callback(self._readings.discard)
@@ -451,11 +460,15 @@ class Node:
 
     async def _read_once(self, reading: Reading) -> None:
         why = None
+        # A task of its own, so that its being cancelled is told from that of this one.
+        called = asyncio.ensure_future(reading.function())
         try:
-            value = reading.function()
-            if inspect.isawaitable(value):
-                value = await value
-        except Exception as error:
+            await asyncio.wait((called,))
+        finally:
+            called.cancel()
+        try:
+            value = called.result()
+        except (Exception, asyncio.CancelledError) as error:
             # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
             why = described(error)
@@ -479,16 +492,19 @@ class Node:
         """Says goodbye to the realm, if this is an agent, and ends the node with all that it does.
         Once more, it does nothing."""
         _open.discard(self)
-        self._stop_reading()
+        for task in list(self._readings):
+            task.cancel()
+        self._stop_thread()
         if self._native is not None:
             await _away(self._native.close)
 
-    def _stop_reading(self) -> None:
-        for task in list(self._readings):
-            task.cancel()
+    def _stop_thread(self) -> None:
+        if self._reader is not None:
+            self._reader.stop()
 
     def _close_now(self) -> None:
         """At the end of the interpreter, when no loop runs any more."""
+        self._stop_thread()
         if self._native is not None:
             self._native.close()
 

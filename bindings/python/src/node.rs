@@ -46,8 +46,7 @@ struct Target {
     on: Vec<String>,
     not_: Vec<String>,
     label: Vec<(String, String)>,
-    #[pyo3(item("where"))]
-    predicate: Option<String>,
+    matching: Option<String>,
     only: Option<Vec<String>>,
     expect: Vec<String>,
     timeout: Option<f64>,
@@ -89,7 +88,7 @@ impl Target {
             for (key, value) in &self.label {
                 question = question.label(key, value)?;
             }
-            if let Some(predicate) = &self.predicate {
+            if let Some(predicate) = &self.matching {
                 question = question.matching(predicate)?;
             }
             if let Some(names) = self.only {
@@ -253,7 +252,7 @@ impl Node {
         Ok(Stream::new(Source::Watch(watch)))
     }
 
-    fn nodes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let _call = Call::begin(py)?;
         let members = detached(py, || self.node.members())?;
         let list = PyList::empty(py);

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+import threading
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Set
 
 import pytest
@@ -37,7 +40,7 @@ async def test_questions(realm: Realm) -> None:
         assert len([reply async for reply in replies]) == 3
         report = await node.set("app.greeting", "hello", only=["web1"])
         assert report.is_complete
-        assert {member.name for member in await node.nodes()} >= set(AGENTS)
+        assert {member.name for member in await node.members()} >= set(AGENTS)
         assert await node.ping("web1", timeout=20.0) is not None
         assert "admin" in repr(node)
 
@@ -102,6 +105,77 @@ async def test_functions_are_read_by_the_loop(realm: Realm) -> None:
         assert set(told) == {"app.wrong"}
 
 
+@asynchronous
+async def test_a_plain_function_may_block_and_the_loop_goes_on(realm: Realm) -> None:
+    reading, over = threading.Event(), threading.Event()
+    async with lcast.aio.Node(credential=realm.credential("app3")) as app:
+
+        @app.variable("app.slow", every=0.01)
+        def slow() -> str:
+            reading.set()
+            # Only the loop can end it.
+            assert over.wait(60.0)
+            return threading.current_thread().name
+
+        @app.variable("app.quick", every=0.01)
+        async def quick() -> str:
+            return threading.current_thread().name
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app.quick", "app.slow", only=["app3"], expect=["app3"])
+            await until(watch, {"app.quick": threading.current_thread().name})
+            while not reading.is_set():
+                await asyncio.sleep(0)
+            over.set()
+            await until(watch, {"app.slow": "lcast"})
+
+
+@asynchronous
+async def test_a_function_that_is_cancelled_is_read_again(realm: Realm) -> None:
+    async with lcast.aio.Node(credential=realm.credential("app4")) as app:
+        state = {"cancelled": True}
+
+        @app.variable("app.work", every=0.01, on_error=lambda name, error: None)
+        async def work() -> int:
+            if state["cancelled"]:
+                raise asyncio.CancelledError("as the task it waits for")
+            return 1
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app.work", "librecast.variable", only=["app4"], expect=["app4"])
+            error = 'librecast.variable["app.work"].error'
+            await until(watch, {error: "CancelledError: as the task it waits for"})
+            state["cancelled"] = False
+            await until(watch, {"app.work": 1, error: None})
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [("async def work() -> int: sys.exit(3)", 3), ("def work() -> int: sys.exit(3)", 0)],
+)
+def test_the_loop_ends_by_a_coroutine_function_alone(
+    realm: Realm, node: lcast.Node, function: str, code: int
+) -> None:
+    program = f"""
+import asyncio, sys
+import lcast.aio
+
+async def main() -> None:
+    async with lcast.aio.Node(credential={str(realm.credential("app5"))!r}) as app:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        tell = lambda name, error: loop.call_soon_threadsafe(told.set)
+        @app.variable("app.work", every=0.01, on_error=tell)
+        {function}
+        await told.wait()
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Fatal" in done.stderr) == (code, False), done.stderr
+
+
 async def until(watch: lcast.aio.Watch, wanted: Dict[str, lcast.Value]) -> None:
     """Waits until variables have had these values."""
     seen: Dict[str, lcast.Value] = {}
@@ -128,7 +202,7 @@ async def test_errors_are_those_of_the_blocking_interface(realm: Realm) -> None:
     with pytest.raises(lcast.EndedError):
         await waiting
     with pytest.raises(lcast.EndedError):
-        await node.nodes()
+        await node.members()
 
 
 @asynchronous
@@ -166,6 +240,26 @@ async def test_several_tasks_may_wait_so_long_for_one_stream(realm: Realm) -> No
             taken = await asyncio.gather(*(replies.next(20.0) for _ in range(4)))
             assert {reply.node for reply in taken if reply is not None} == set(AGENTS)
             assert taken.count(None) == 1
+
+
+@asynchronous
+async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        for timeout in (None, 20.0):
+            watch = node.watch("app.owner", only=["web1"], expect=["web1"], every=0.05)
+            fill = watch._fill
+            taken: List[Any] = []
+
+            async def slow() -> bool:
+                filled = await fill()
+                if not taken:
+                    taken.extend(watch.take())
+                return filled
+
+            watch._fill = slow  # type: ignore[method-assign]
+            assert await watch.next(timeout) is not None
+            assert taken, "somebody else was first"
+            watch.cancel()
 
 
 @asynchronous

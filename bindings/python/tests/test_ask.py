@@ -46,7 +46,7 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
 
 
 def test_a_predicate_is_evaluated_there(node: lcast.Node) -> None:
-    replies = node.get("app.owner", only=AGENTS, where="app.owner == 'team-db1'")
+    replies = node.get("app.owner", only=AGENTS, matching="app.owner == 'team-db1'")
     answered = [reply.node for reply in replies if reply.kind == "answered"]
     assert answered == ["db1"]
     report = replies.report()
@@ -93,7 +93,7 @@ def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
         ({"patterns": ["app.\udcff"]}, "UTF-8"),
         ({"patterns": ["app.a\0b"]}, "app.a"),
         ({"on": "[["}, r"\[\["),
-        ({"where": "1 +"}, "operand is missing"),
+        ({"matching": "1 +"}, "operand is missing"),
         ({"timeout": -1.0}, "-1"),
         ({"timeout": float("nan")}, "NaN"),
         ({"patterns": [7]}, "7 is no str"),
@@ -145,7 +145,7 @@ def test_a_set_without_the_role_is_refused(realm: Realm, node: lcast.Node) -> No
 
 
 def test_members_and_pings(node: lcast.Node) -> None:
-    members = {member.name: member for member in node.nodes()}
+    members = {member.name: member for member in node.members()}
     web1 = members["web1"]
     assert (web1.kind, web1.state, web1.labels) == ("agent", "alive", {"role": "web"})
     assert web1.last_heard is not None and web1.software == lcast.__version__

@@ -7,7 +7,7 @@ import math
 import threading
 from collections import OrderedDict
 from types import MappingProxyType
-from typing import List, Tuple
+from typing import Callable, Iterator, List, Mapping, Tuple
 
 import pytest
 
@@ -225,6 +225,76 @@ def waited(watch: lcast.Watch, name: str, value: lcast.Value) -> lcast.ReplyValu
         assert item is not None
 
 
+@pytest.mark.parametrize(
+    "raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("odd")], ids=repr
+)
+def test_whatever_a_function_and_its_handler_raise_the_others_go_on(
+    node: lcast.Node, applications: Applications, raised: BaseException
+) -> None:
+    app = applications("app4")
+    state = {"other": 1}
+
+    def on_error(name: str, error: BaseException) -> None:
+        assert error is raised
+        raise raised
+
+    @app.variable("app.raises", type=int, every=0.01, on_error=on_error)
+    def raises() -> int:
+        raise raised
+
+    @app.variable("app.other", every=0.01)
+    def other() -> int:
+        return state["other"]
+
+    watch = node.watch("app.other", "librecast.variable", only=["app4"], expect=["app4"])
+    error = 'librecast.variable["app.raises"].error'
+    waited(watch, error, f"{type(raised).__name__}: {raised}".strip())
+    state["other"] = 2
+    waited(watch, "app.other", 2)
+
+
+class Raising(Mapping[str, lcast.Given]):
+    """A map that does something of its own when it is read."""
+
+    def __init__(self, read: Callable[[], object]) -> None:
+        self.read = read
+
+    def __getitem__(self, key: str) -> lcast.Given:
+        self.read()
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("odd"), SystemExit(3), KeyboardInterrupt()], ids=repr
+)
+def test_what_a_value_raises_while_it_is_read_is_raised(
+    node: lcast.Node, applications: Applications, raised: BaseException
+) -> None:
+    def read() -> None:
+        raise raised
+
+    variable = applications("app1").expose("app.map", dict)
+    with pytest.raises(type(raised)) as seen:
+        variable.publish({"in": [Raising(read)]})
+    assert seen.value is raised
+    with pytest.raises(type(raised)):
+        node.set("app.map", Raising(read), only=["app1"])
+    variable.publish({"a": 1})
+
+
+def test_a_value_may_close_the_node_while_it_is_read(applications: Applications) -> None:
+    app = applications("app1")
+    variable = app.expose("app.map", dict)
+    with pytest.raises(lcast.EndedError):
+        variable.publish(Raising(app.close))
+
+
 def test_a_function_that_returns_what_does_not_fit(
     node: lcast.Node, applications: Applications
 ) -> None:
@@ -247,7 +317,7 @@ def test_a_function_may_fail_by_a_node_that_has_ended(
 
     @app.variable("app.through", type=int, every=0.01, on_error=lambda name, error: None)
     def through() -> int:
-        return len(ended.nodes())
+        return len(ended.members())
 
     watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
     error = 'librecast.variable["app.through"].error'

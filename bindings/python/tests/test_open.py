@@ -63,7 +63,7 @@ def test_a_closed_node_says_so(realm: Realm) -> None:
     node.close()
     for use in (
         lambda: node.get("app.owner").report(),
-        lambda: node.nodes(),
+        lambda: node.members(),
         lambda: node.expose("app.x", int),
         lambda: node.ping("web1"),
         lambda: next(node.watch("app.owner")),

@@ -83,7 +83,7 @@ def test_other_threads_run_while_one_waits(node: lcast.Node) -> None:
     waiting = threading.Thread(target=replies.report)
     waiting.start()
     assert node.get("app.owner", only=AGENTS, expect=AGENTS).report().answered == 3
-    replies.close()
+    replies.cancel()
     waiting.join(20)
     assert not waiting.is_alive()
 
@@ -112,7 +112,7 @@ def test_a_fork_refuses_and_the_parent_goes_on(
     replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
     uses: List[Callable[[], object]] = [
         lambda: node.get("app.owner"),
-        node.nodes,
+        node.members,
         node.presence,
         lambda: node.ping("web1"),
         lambda: node.expose("app.x", int),
@@ -122,7 +122,7 @@ def test_a_fork_refuses_and_the_parent_goes_on(
         setting.changed,
         lambda: next(watch),
         watch.fileno,
-        watch.close,
+        watch.cancel,
         replies.report,
         node.close,
     ]

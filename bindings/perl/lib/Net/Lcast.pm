@@ -89,7 +89,7 @@ sub set_each {
     return Net::Lcast::Replies->_new($replies, $self);
 }
 
-sub nodes {
+sub members {
     my ($self) = @_;
     check(Net::Lcast::Library::lcast_members_of($self->_handle, \my $members));
     return Net::Lcast::Member->_all($members);
@@ -228,7 +228,7 @@ The certified name of this node, the name of its realm, the version of the C lib
 
     my $node = Net::Lcast->new;
     my $replies = $node->get(['system.memory.*', 'app.owner'],
-        on => 'web*', label => { role => 'web' }, where => 'system.uptime > 0', timeout => 5);
+        on => 'web*', label => { role => 'web' }, matching => 'system.uptime > 0', timeout => 5);
     while (my $reply = $replies->next) {
         print $reply->node, ' ', $_->name, ' = ', $_->value, "\n" for $reply->items;
     }
@@ -245,7 +245,7 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =item C<label>: a reference to a hash of certified labels that a node must have
 
-=item C<where>: a predicate that is evaluated at each node
+=item C<matching>: a predicate that is evaluated at each node
 
 =item C<only>: names of nodes, of which alone is asked
 
@@ -295,7 +295,7 @@ The options are those of L</get>, where C<timeout> bounds the beginning, and C<e
 that often, changed or not; C<delta>: tell a number only when it is at least so far from what was told
 last.
 
-=head2 nodes
+=head2 members
 
 Every member, a list of L<Net::Lcast::Member>. A node that has just been opened knows of few others;
 who answers a question is known.

@@ -15,7 +15,7 @@ use Net::Lcast::Error;
 use overload ();
 
 our $VERSION   = '0.1.0';
-our @EXPORT_OK = qw(check invalid octets take_bytes OK AT_END TIMEOUT);
+our @EXPORT_OK = qw(check invalid octets OK AT_END TIMEOUT);
 
 use constant { OK => 0, AT_END => 1, TIMEOUT => 2 };
 
@@ -135,15 +135,6 @@ sub octets {
     invalid("'$what' has a zero character in it") if index($octets, "\0") >= 0;
     utf8::encode($octets);
     return $octets;
-}
-
-# What a value of bytes holds; the value is freed.
-sub take_bytes {
-    my ($value) = @_;
-    my $address = lcast_value_bytes($value, \my $length);
-    my $bytes = $length ? FFI::Platypus::Buffer::buffer_to_scalar($address, $length) : '';
-    lcast_value_free($value);
-    return $bytes;
 }
 
 1;

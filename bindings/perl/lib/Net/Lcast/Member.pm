@@ -64,7 +64,7 @@ Net::Lcast::Member - a member of the realm, with its presence
 
     use Net::Lcast;
 
-    for my $member (Net::Lcast->new->nodes) {
+    for my $member (Net::Lcast->new->members) {
         print $member->name, ' is ', $member->state, "\n" if $member->kind eq 'agent';
     }
 

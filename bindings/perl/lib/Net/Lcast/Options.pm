@@ -107,7 +107,7 @@ sub opening {
 sub question {
     my ($what, %given) = @_;
     my ($on, $not, $only, $expect) = map { _joined(delete $given{$_}, $_) } qw(on not only expect);
-    my $where = _text(delete $given{where}, 'where');
+    my $matching = _text(delete $given{matching}, 'matching');
     my $label = delete $given{label} // {};
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
     my $labels = texts([map { "$_=" . ($label->{$_} // '') } sort keys %{$label}], 'label');
@@ -120,8 +120,8 @@ sub question {
     }
     _no_others(\%given, $what);
     my $list = $labels->{count} ? $labels->{bytes} : undef;
-    my $options = _struct('pppJpppqpqd', $on, $not, $list, $labels->{count}, $where, $only, $expect,
-        $timeout, $version, $every, $delta);
+    my $options = _struct('pppJpppqpqd', $on, $not, $list, $labels->{count}, $matching, $only,
+        $expect, $timeout, $version, $every, $delta);
     return _keep($options, $labels);
 }
 

@@ -6,9 +6,9 @@ use warnings;
 
 use parent 'Net::Lcast::Handle';
 
-use Net::Lcast::Library qw(check take_bytes);
+use Net::Lcast::Library qw(check);
 use Net::Lcast::Stream;
-use Net::Lcast::Value qw(unpacked);
+use Net::Lcast::Value qw(held unpacked);
 
 our $VERSION = '0.1.0';
 
@@ -24,11 +24,10 @@ sub name { $_[0]{name} }
 
 sub value {
     my ($self) = @_;
-    check(Net::Lcast::Library::lcast_setting_value($self->_handle, \my $value));
-    my $status = Net::Lcast::Library::lcast_value_pack($value, \my $packed);
-    Net::Lcast::Library::lcast_value_free($value);
-    check($status);
-    return unpacked(take_bytes($packed));
+    my ($value, $packed) = (held(), held());
+    check(Net::Lcast::Library::lcast_setting_value($self->_handle, \$value->{handle}));
+    check(Net::Lcast::Library::lcast_value_pack($value->{handle}, \$packed->{handle}));
+    return unpacked($packed->bytes);
 }
 
 sub changed {

@@ -8,7 +8,8 @@ use parent -norequire, 'Net::Lcast::Handle';
 
 use Net::Lcast::Event;
 use Net::Lcast::Handle;
-use Net::Lcast::Library qw(check invalid take_bytes AT_END TIMEOUT);
+use Net::Lcast::Library qw(check invalid AT_END TIMEOUT);
+use Net::Lcast::Value ();
 use Time::HiRes ();
 
 our $VERSION = '0.1.0';
@@ -84,17 +85,25 @@ sub _fill {
     return 1;
 }
 
-# Takes what is there; false when nothing is.
+# Takes what is there; false when nothing is. A handler of a signal may die at any step: what has
+# come stays with the stream until all of it is ready.
 sub _fetch {
     my ($self) = @_;
-    my $status = Net::Lcast::Library::lcast_next_packed($self->_handle, 0, BATCH, \my $packed);
-    if ($status == 0) {
-        push @{ $self->{ready} }, map { $self->_seen($_) } unpack '(V/a)*', take_bytes($packed);
-        return 1;
+    if (!$self->{came}) {
+        my $came = $self->{came} = Net::Lcast::Value::held();
+        my $status = Net::Lcast::Library::lcast_next_packed(
+            $self->_handle, 0, BATCH, \$came->{handle});
+        if ($status != 0) {
+            delete $self->{came};
+            return 0 if $status == TIMEOUT;
+            $self->{ended} = 1;
+            check($status) unless $status == AT_END;
+            return 1;
+        }
     }
-    return 0 if $status == TIMEOUT;
-    $self->{ended} = 1;
-    check($status) unless $status == AT_END;
+    my @events = map { $self->_seen($_) } unpack '(V/a)*', $self->{came}->bytes;
+    push @{ $self->{ready} }, @events;
+    delete $self->{came};
     return 1;
 }
 
@@ -175,7 +184,7 @@ objects of L<Net::Lcast::Event>. Dropping one gives up what it is about.
 
 The next event, waited for; C<undef> at the end. With C<< timeout => SECONDS >> it dies with an error
 of the kind C<timeout> when none comes in that time. Handlers of signals run at once, and end the
-waiting when they die.
+waiting when they die; no event is lost by that.
 
 Why a stream ended before its time is told by one error.
 

@@ -10,12 +10,13 @@ use B ();
 use Exporter qw(import);
 use JSON::PP::Boolean ();
 use Net::Lcast::Bytes;
-use Net::Lcast::Library qw(check invalid take_bytes);
+use Net::Lcast::Handle;
+use Net::Lcast::Library qw(check invalid);
 use Net::Lcast::Timestamp;
 use Scalar::Util qw(blessed looks_like_number reftype);
 
 our $VERSION   = '0.1.0';
-our @EXPORT_OK = qw(unpacked text with_value type_number TRUE FALSE);
+our @EXPORT_OK = qw(held unpacked text with_value type_number TRUE FALSE);
 
 use constant {
     TRUE  => bless(\(my $true  = 1), 'JSON::PP::Boolean'),
@@ -63,14 +64,14 @@ my @UNPACK = (
 
 sub unpacked { $_[0] eq '' ? undef : $UNPACK[ord $_[0]]->($_[0]) }
 
+# A place for a value of the library, which is freed with it, whatever dies meanwhile.
+sub held { Net::Lcast::Value::Held->_held(undef) }
+
 # Makes a value of the library, of a type or as it looks, for as long as a function runs.
 sub with_value {
     my ($given, $type, $use) = @_;
     my $value = _make(_shaped($given, $type), 0);
-    my $done = eval { $use->($value); 1 };
-    my $error = $@;
-    Net::Lcast::Library::lcast_value_free($value);
-    die $error unless $done;
+    $use->($value->{handle});
     return;
 }
 
@@ -220,25 +221,33 @@ my %FILL = (
 sub _with {
     my ($entry, $depth, $add) = @_;
     my $value = _make(_shaped($entry), $depth);
-    my $status = $add->($value);
-    Net::Lcast::Library::lcast_value_free($value);
-    check($status);
+    check($add->($value->{handle}));
 }
 
 sub _make {
     my ($shaped, $depth) = @_;
     my ($type, $content) = @{$shaped};
-    check($MAKE{$type}->($content, \my $value));
-    my $fill = $FILL{$type} or return $value;
-    my $done = eval {
+    my $value = held();
+    check($MAKE{$type}->($content, \$value->{handle}));
+    if (my $fill = $FILL{$type}) {
         $depth < DEPTH_MAX or invalid('lists and maps are nested at most ' . DEPTH_MAX . ' deep');
-        $fill->($value, $content, $depth + 1);
-        1;
-    };
-    return $value if $done;
-    my $error = $@;
-    Net::Lcast::Library::lcast_value_free($value);
-    die $error;
+        $fill->($value->{handle}, $content, $depth + 1);
+    }
+    return $value;
 }
+
+package Net::Lcast::Value::Held;
+
+our @ISA = ('Net::Lcast::Handle');
+
+# What a value of bytes holds.
+sub bytes {
+    my ($self) = @_;
+    return '' unless defined $self->{handle};
+    my $address = Net::Lcast::Library::lcast_value_bytes($self->{handle}, \my $length);
+    return $length ? FFI::Platypus::Buffer::buffer_to_scalar($address, $length) : '';
+}
+
+sub _free { Net::Lcast::Library::lcast_value_free($_[1]) }
 
 1;
