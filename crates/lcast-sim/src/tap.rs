@@ -25,6 +25,9 @@ pub(crate) struct Asker {
     pub(crate) session: SessionKey,
 }
 
+/// A process at one end of a pairwise packet, with its credential.
+pub(crate) type Party<'a> = (&'a Credential, &'a Asker);
+
 impl Asker {
     /// The process that an endpoint of this node with this seed becomes: it draws its sender id,
     /// then its session key.
@@ -63,17 +66,24 @@ impl Tap {
         Header::parse(bytes).ok().map(|header| header.kind)
     }
 
-    /// What a packet from a node says to an asker, where it is sealed with the asker's session key.
+    /// What a packet from one process says to another, with the session key of either; nothing
+    /// when it is sealed for somebody else.
     pub(crate) fn said(
         &mut self,
         bytes: &[u8],
-        node: &Credential,
-        asker: &Asker,
+        from: Party<'_>,
+        to: Party<'_>,
     ) -> Option<PairFrame> {
-        let header = Header::parse(bytes).ok().filter(|it| !it.announcer_is_sender)?;
-        let senders = PairSenders { announcer: asker.sender, node: header.sender };
-        let key = node.agreement_key().public();
-        let pair = Pair::announcer(node.realm(), &asker.session, key, senders).ok()?;
+        let header = Header::parse(bytes).ok()?;
+        let pair = if header.announcer_is_sender {
+            let senders = PairSenders { announcer: header.sender, node: to.1.sender };
+            let key = to.0.agreement_key();
+            Pair::node(to.0.realm(), key, from.1.session.public(), senders).ok()?
+        } else {
+            let senders = PairSenders { announcer: to.1.sender, node: header.sender };
+            let key = from.0.agreement_key().public();
+            Pair::announcer(from.0.realm(), &to.1.session, key, senders).ok()?
+        };
         let mut packet = bytes.to_vec();
         let frame = match header.kind {
             PacketKind::Group => return None,

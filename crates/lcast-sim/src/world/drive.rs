@@ -384,15 +384,20 @@ impl World {
             if !asked.heard.contains_key(&index) || to.is_some_and(|to| to != asked.asker) {
                 continue;
             }
-            let Some(asker) = &self.nodes[asked.asker.0 as usize].asker else { continue };
-            let node = &self.nodes[index.0 as usize].credential;
-            match self.tap.said(&transmit.bytes, node, asker) {
+            let party = |index: NodeIndex| {
+                let node = &self.nodes[index.0 as usize];
+                Some((&*node.credential, node.asker.as_ref()?))
+            };
+            let (Some(from), Some(to_asker)) = (party(index), party(asked.asker)) else { continue };
+            match self.tap.said(&transmit.bytes, from, to_asker) {
                 // The ring goes on beside any question.
                 Some(PairFrame::Ping(_) | PairFrame::Pong(_)) => continue,
                 Some(PairFrame::Reply(reply)) if Some(reply.request) == asked.request => {
                     marked = Mark::Answer(*number);
                 }
-                Some(_) | None => {}
+                Some(_) => {}
+                // For a liar that has introduced itself from the asker's address.
+                None => continue,
             }
             if to.is_some() {
                 *asked.answers.entry(index).or_default() += 1;
