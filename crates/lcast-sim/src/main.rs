@@ -234,7 +234,7 @@ fn print_account(account: &Account) {
 fn print_questions(what: &str, questions: &Questions) {
     let Questions { count, slowest, packets, rounds, unheard } = questions;
     println!(
-        "{what:<22}{count}: at most {:.0} ms, {packets} packets at the asker, {rounds} rounds; \
+        "{what:<22} {count}: at most {:.0} ms, {packets} packets at the asker, {rounds} rounds; \
          {unheard} unheard",
         millis(*slowest)
     );

@@ -330,9 +330,12 @@ fn read_config(
     folder: Option<&RealmFolder>,
     roots: &Roots,
 ) -> Result<Config, Failure> {
-    let beside = folder.map(RealmFolder::agent_config).filter(|path| path.exists());
-    let Some(path) = named.map(Path::to_owned).or(beside) else {
-        tracing::info!("no configuration is read; name one by --config");
+    let beside = folder.map(RealmFolder::agent_config);
+    let Some(path) = named.map(Path::to_owned).or(beside.clone().filter(|it| it.exists())) else {
+        match beside {
+            Some(path) => tracing::info!(path = %path.display(), "there is no configuration"),
+            None => tracing::info!("no configuration is read; name one by --config"),
+        }
         return Ok(Config::default());
     };
     tracing::info!(path = %path.display(), "the configuration");

@@ -37,6 +37,10 @@ const TELLING_PER_AGENT: Duration = Duration::from_millis(2);
 /// How long it leaves them alone before it asks again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How often the table of `--watch` is drawn at most, and at least.
+const DRAW_SOON: Duration = Duration::from_millis(100);
+const DRAW_AGAIN: Duration = Duration::from_secs(1);
+
 /// A sign of life from everybody, in at most this time.
 fn roll_call(time: Duration) -> Ask {
     Ask { deadline: Deadline::after(time), ..Ask::new(Verb::Ping) }
@@ -109,13 +113,10 @@ async fn follow(
     wanted: &impl Fn(&NodeView) -> bool,
     output: Output,
 ) -> Result<bool, Failure> {
-    let on_screen = output.terminal() && output.format == Format::Text;
-    let mut drawn = Drawn::default();
-    if on_screen {
-        drawn.draw(&table(nodes, place::wall()).render(output.screen), output)?;
-    } else {
-        print(nodes, output)?;
+    if output.terminal() && output.format == Format::Text {
+        return follow_on_screen(session, signals, changes, wanted, output).await;
     }
+    print(nodes, output)?;
     loop {
         let Some(item) = signals.unless(changes.next()).await else { return Ok(true) };
         let id = match item {
@@ -125,16 +126,38 @@ async fn follow(
             None => return Ok(false),
         };
         let mut nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-        if on_screen {
-            drawn.draw(&table(&nodes, place::wall()).render(output.screen), output)?;
-            continue;
-        }
         nodes.retain(|it| id.is_none_or(|id| it.id == id));
         match output.format {
             Format::JsonLines => print(&nodes, output)?,
             Format::Json | Format::Text => {
                 let rows = table(&nodes, place::wall()).render(None);
                 output.text(rows.split_once('\n').map_or("", |(_, rows)| rows))?;
+            }
+        }
+    }
+}
+
+/// The same on a terminal: soon after a change, however many follow, and each second, since what it
+/// says of the time grows old.
+async fn follow_on_screen(
+    session: &Session,
+    signals: &mut Signals,
+    mut changes: PresenceChanges,
+    wanted: &impl Fn(&NodeView) -> bool,
+    output: Output,
+) -> Result<bool, Failure> {
+    let mut drawn = Drawn::default();
+    loop {
+        let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
+        drawn.draw(&table(&nodes, place::wall()).render(output.screen), output)?;
+        let (begun, mut until) = (tokio::time::Instant::now(), DRAW_AGAIN);
+        loop {
+            let change = tokio::time::timeout_at(begun + until, changes.next());
+            match signals.unless(change).await {
+                None => return Ok(true),
+                Some(Ok(None)) => return Ok(false),
+                Some(Ok(Some(_))) => until = DRAW_SOON,
+                Some(Err(_)) => break,
             }
         }
     }

@@ -94,9 +94,10 @@ pub(crate) async fn whose(session: &Session, report: &Report) -> &'static str {
 
 /// What a predicate can read beside variables, with the end of this name.
 fn beside_variables(name: &str) -> Vec<String> {
-    let Some((_, rest)) = name.split_once('.') else { return Vec::new() };
+    let Some((first, rest)) = name.split_once('.') else { return Vec::new() };
     let node = ["node.name", "node.id", "node.roles"].map(str::to_owned);
-    std::iter::once(format!("labels.{rest}")).chain(node).collect()
+    let label = (!nearest(first, ["labels"]).is_empty()).then(|| format!("labels.{rest}"));
+    label.into_iter().chain(node).collect()
 }
 
 /// What to say of a name that nobody has, of those whom `whose` says.
@@ -179,6 +180,7 @@ mod tests {
             ("hostname", "no node has 'hostname'; nearest: host.name"),
             ("load", "no node has 'load'; nearest: system.cpu.load_1m"),
             ("label.role", "no node has 'label.role'; nearest: labels.role"),
+            ("app.queue.length", "no node has 'app.queue.length'; see 'librecast vars'"),
             ("nod.name", "no node has 'nod.name'; nearest: node.name"),
             ("web", "no node has 'web'; see 'librecast vars'"),
         ] {

@@ -62,6 +62,9 @@ async fn follow(
         live.step_aside()?;
         following.tell_account(&mut live);
         question::tell_unasked(session, target, output).await;
+        if following.is_unsent() {
+            following.watch.cancel();
+        }
         if following.expects_nobody() {
             // Only a name that was written out is known to be wrong: patterns and labels may match
             // whoever joins.
@@ -178,6 +181,11 @@ impl Following {
         if let Some(account) = self.account.as_ref().filter(|it| !it.is_complete()) {
             live.tell_account(account);
         }
+    }
+
+    /// Whether nothing could be sent: nobody hears of the watch.
+    fn is_unsent(&self) -> bool {
+        self.account.as_ref().is_some_and(|it| !it.sent)
     }
 
     /// Whether the question went out and no node has to answer it.

@@ -196,6 +196,9 @@ fn exit_codes_tell_who_is_to_blame() {
     assert_eq!(output.code, 6, "{output}");
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(document.is_object(), "{output}");
+    let output = lab.host(2).librecast(&format!("watch host.name --credential {reader}")).run();
+    assert_eq!(output.code, 6, "{output}");
+    assert!(output.stderr.contains("could send"), "{output}");
 
     agent.kill();
     realm.ask("get host.name").check(4, &[("missing", 1)]);
