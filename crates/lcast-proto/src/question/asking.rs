@@ -508,8 +508,7 @@ impl Asking {
         let by_name = self.ask.only.is_some() && !self.ask.verb.is_harmless();
         let capacity = if by_name { self.names_capacity } else { self.filter_capacity };
         let slices = if restricted { silent.len().div_ceil(capacity).max(1) } else { 1 };
-        let expected = if restricted { silent.len() } else { self.nodes.len() };
-        let window = self.window(expected.div_ceil(slices));
+        let window = self.window(silent.len().div_ceil(slices));
         let recipients = restricted.then(|| {
             if by_name {
                 return Recipients::Named(self.next_named(&silent));
@@ -521,7 +520,7 @@ impl Asking {
         let pause = PAUSES_MS[usize::from(self.round - 1).min(PAUSES_MS.len() - 1)];
         let mut pause = if sliced { SLICE_PAUSE } else { Duration::from_millis(pause) };
         if self.round == 1 {
-            let nodes = u32::try_from(expected).unwrap_or(u32::MAX);
+            let nodes = u32::try_from(silent.len()).unwrap_or(u32::MAX);
             pause += TURN_OF_NODE.saturating_mul(nodes).min(TURNS_MAX);
         }
         self.next_round = now.instant + window + pause;

@@ -314,11 +314,12 @@ fn a_long_version_of_software_is_cut_between_characters() {
 /// [QST-18]
 #[test]
 fn replies_spread_over_a_window_that_fits_their_number() {
-    let window = |agents: usize, overruns: u32| {
+    let window = |agents: usize, overruns: u32, unknown: usize| {
         let roster = Roster::new(members(agents));
         let now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
         let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
-        let ask = get("app", Selector::default());
+        let expect = (0..unknown).map(|it| format!("unknown{it}")).collect();
+        let ask = Ask { expect, ..get("app", Selector::default()) };
         let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
         (0..overruns).for_each(|_| asking.overrun());
         assert!(
@@ -333,7 +334,9 @@ fn replies_spread_over_a_window_that_fits_their_number() {
     for (agents, overruns, expected) in
         [(100, 0, 0), (101, 0, 2_020), (200, 0, 4_000), (200, 1, 8_000), (200, 2, 16_000)]
     {
-        assert_eq!(window(agents, overruns), expected, "{agents} agents, {overruns} overruns");
+        assert_eq!(window(agents, overruns, 0), expected, "{agents} agents, {overruns} overruns");
+        // Names that no member has do not answer: a slot is for whom is asked.
+        assert_eq!(window(agents, overruns, 50_000), expected, "{agents} agents");
     }
 }
 
