@@ -321,6 +321,7 @@ fn told(error: &StoreError) -> &'static str {
     match error {
         StoreError::DiskFull { .. } => "the node's disk is full; the old value is kept",
         StoreError::ReadOnly { .. } => "the node cannot write its state; the old value is kept",
+        StoreError::Removed { .. } => "the node's state was removed; the old value is kept",
         StoreError::Limit { .. } => "too much at once for the node; the old value is kept",
         StoreError::Corrupt { .. }
         | StoreError::Newer { .. }

@@ -28,6 +28,8 @@ use crate::file;
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// The device and number of the file: what stands at `path` may become another.
+    file: (u64, u64),
     incarnation: u64,
     /// Whether the incarnation is still to be written: there was no room for it at the start.
     incarnation_pending: bool,
@@ -177,6 +179,16 @@ pub enum StoreError {
         /// What stands there.
         source: io::Error,
     },
+    /// The database was removed, moved or replaced since it was opened: what is written to it would
+    /// be lost with the process.
+    #[error(
+        "'{path}': removed, moved or replaced while the node runs; put it back, or start the node \
+         again"
+    )]
+    Removed {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Anything else that SQLite reports: input and output errors above all.
     #[error("'{path}': {source}; look whether its disk is full ('df') or failing ('dmesg')")]
     Database {
@@ -235,8 +247,9 @@ impl Store {
             Origin::Another => return Err(StoreError::Foreign { path }),
         }
         check_integrity(&connection).map_err(wrap)?;
-        let mut store =
-            Self { connection, path, incarnation: 0, incarnation_pending: false, counter: 0 };
+        let Some(file) = identity(&path) else { return Err(StoreError::Removed { path }) };
+        let (incarnation, incarnation_pending, counter) = (0, false, 0);
+        let mut store = Self { connection, path, file, incarnation, incarnation_pending, counter };
         store.count_start()?;
         Ok(store)
     }
@@ -289,6 +302,9 @@ impl Store {
     /// [`StoreError`]; then nothing of the request is applied or remembered.
     pub fn apply(&mut self, request: &Write) -> Result<Written, StoreError> {
         check_limits(request)?;
+        if identity(&self.path) != Some(self.file) {
+            return Err(StoreError::Removed { path: self.path.clone() });
+        }
         let version = Version { incarnation: self.incarnation, counter: self.counter };
         let pending = self.incarnation_pending.then_some(self.incarnation);
         let transaction = self
@@ -629,6 +645,11 @@ const fn signed(number: u64) -> i64 {
 
 const fn number(signed: i64) -> u64 {
     signed.cast_unsigned()
+}
+
+/// Which file stands there; none when nothing can be seen there.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 
 fn classify(path: &Path, source: rusqlite::Error) -> StoreError {

@@ -53,6 +53,22 @@ fn settings_and_their_versions_survive_a_restart() {
     assert_eq!(file::mode(&folder.path().join(Store::FILE)).unwrap(), 0o600);
 }
 
+/// A file without a name takes what is written to it, and is gone with the process.
+#[test]
+fn what_was_removed_or_replaced_keeps_nothing_and_says_so() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let (path, aside) = (folder.path().join(Store::FILE), folder.path().join("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    let first = request(1, &[("app.a", "x", None)]);
+    assert!(matches!(store.apply(&first), Err(StoreError::Removed { .. })));
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(store.apply(&first), Err(StoreError::Removed { .. })));
+    assert_eq!(values(&store), []);
+    std::fs::rename(&aside, &path).unwrap();
+    assert_eq!(apply(&mut store, &first), [(Effect::Applied, "1.1".to_owned())]);
+}
+
 #[test]
 fn effects_follow_value_and_version() {
     let folder = Folder::new("store");
