@@ -109,7 +109,7 @@ impl Endpoint {
             }
             return;
         }
-        if self.is_of_the_past(heard.at, origin) {
+        if self.is_of_the_past(heard.at, origin, heard.left) {
             return;
         }
         self.roster.note(id, heard, origin.voice);
@@ -121,10 +121,11 @@ impl Endpoint {
         }
     }
 
-    /// Whether somebody kept this packet: it is of an ended process of a living agent. [PRE-36]
-    pub(super) fn is_of_the_past(&self, now: Instant, origin: &Origin<'_>) -> bool {
-        let id = origin.certificate.id();
-        origin.told.is_some_and(|it| self.roster.is_of_the_past(now, &id, origin.sender, it))
+    /// Whether somebody kept this packet, a goodbye perhaps: it is of an ended process of a living
+    /// agent. [PRE-36]
+    pub(super) fn is_of_the_past(&self, now: Instant, origin: &Origin<'_>, left: bool) -> bool {
+        let process = (&origin.certificate.id(), origin.sender);
+        origin.told.is_some_and(|it| self.roster.is_of_the_past(now, process, it, left))
     }
 
     /// Another process speaks with this node's certificate. A client may have many; an agent has

@@ -153,7 +153,8 @@ impl Endpoint {
         self.commit(&certificate, header, credible)?;
         let voice = opened.map(Opened::voice);
         let origin = Origin { voice, told, ..self.origin(datagram, header, certificate) };
-        if let Some(told) = told.filter(|_| !self.is_of_the_past(now.instant, &origin)) {
+        let left = matches!(&*frame, GroupFrame::Beacon(beacon) if beacon.leaving);
+        if let Some(told) = told.filter(|_| !self.is_of_the_past(now.instant, &origin, left)) {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));

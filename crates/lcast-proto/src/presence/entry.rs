@@ -219,10 +219,11 @@ impl Entry {
         }
     }
 
-    /// Whether a packet that tells this time is of a process before the present one. [PRE-36]
-    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp) -> bool {
+    /// Whether a packet that tells this time, and perhaps says goodbye, is of a process before the
+    /// present one. [PRE-36]
+    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, left: bool) -> bool {
         let other = self.agent && self.is_heard_here() && self.voice.sender != Some(sender);
-        other && self.began.is_some_and(|began| told.saturating_add(OVERTAKES) < began)
+        other && self.began.map_or(left, |began| told.saturating_add(OVERTAKES) < began)
     }
 
     /// Takes what another member told of it. `ended`: that it is gone or left.

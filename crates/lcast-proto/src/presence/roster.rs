@@ -232,15 +232,16 @@ impl Roster {
         }
     }
 
-    /// Whether a packet that tells this time is one of an ended process of a living agent. [PRE-36]
+    /// Whether a packet that tells this time, and perhaps says goodbye, is one of an ended process
+    /// of a living agent. [PRE-36]
     pub fn is_of_the_past(
         &self,
         now: Instant,
-        id: &NodeId,
-        sender: SenderId,
+        (id, sender): (&NodeId, SenderId),
         told: Timestamp,
+        left: bool,
     ) -> bool {
-        let past = self.entry(id).is_some_and(|entry| entry.is_of_the_past(sender, told));
+        let past = self.entry(id).is_some_and(|entry| entry.is_of_the_past(sender, told, left));
         past && matches!(self.state(now, id), State::Alive | State::Suspect)
     }
 

@@ -98,10 +98,14 @@ fn a_change_makes_nobody_alive() {
 
 /// A beacon of the present process of node 3.
 fn beacon(bench: &mut Bench, leaving: bool) -> Arc<[u8]> {
-    let announcement = bench.nodes[3].endpoint.announcement(bench.now);
+    beacon_of(bench, 3, leaving)
+}
+
+fn beacon_of(bench: &mut Bench, node: usize, leaving: bool) -> Arc<[u8]> {
+    let announcement = bench.nodes[node].endpoint.announcement(bench.now);
     let (interval, software) = (Duration::from_secs(10), "".into());
     let frame = GroupFrame::Beacon(BeaconFrame { announcement, interval, leaving, software });
-    group_packet(bench, 3, &frame)
+    group_packet(bench, node, &frame)
 }
 
 /// Lets time pass for a process that hears nobody.
@@ -144,6 +148,26 @@ fn a_kept_packet_of_an_ended_process_says_nothing_of_the_living_one() {
     let set_back = beacon(&mut bench, false);
     hear(&bench, &mut fresh, now, 3, &set_back);
     assert_eq!(fresh.state(now, &id(&bench, 3)), State::Alive);
+}
+
+/// [PRE-36]: who knows the living one by its answer alone, which tells no time, believes no goodbye
+/// of another.
+#[test]
+fn a_kept_goodbye_ends_nobody_who_has_only_answered() {
+    let mut bench = bench(1);
+    let goodbye = beacon_of(&mut bench, 2, true);
+    bench.parted = Some(Box::new(|from, to| (from, to) == (2, 0)));
+    bench.restart(2, 70);
+    bench.pass(Duration::from_secs(2));
+    bench.parted = None;
+    bench.restart(0, 71);
+    let (_, report) = bench.ask(0, get("app", Selector::default()));
+    assert_eq!(report.missing, [], "{report:?}");
+    let (from, local) = (bench.nodes[2].address, bench.nodes[0].address);
+    let waited = Duration::ZERO;
+    let datagram = Datagram { from, local, multicast: true, waited, bytes: &goodbye };
+    bench.input(0, Input::Datagram(datagram));
+    assert_eq!(bench.nodes[0].endpoint.state(bench.now, &id(&bench, 2)), State::Alive);
 }
 
 /// [PRE-36]: nobody has a window for the processes of his own node that ended before he began.
