@@ -107,6 +107,8 @@ def target(
     timeout: Optional[float],
 ) -> Dict[str, Any]:
     """Which nodes a question is for, and how long it may take."""
+    if label is not None and not isinstance(label, Mapping):
+        raise InvalidError("'label' is no mapping, like {'role': 'web'}")
     labels = [] if label is None else [(text(k), text(v)) for k, v in label.items()]
     return {
         "on": texts(on),

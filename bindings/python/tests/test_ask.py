@@ -45,6 +45,11 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(only=["web1"]) == {"web1"}
 
 
+def test_labels_are_a_mapping(node: lcast.Node) -> None:
+    with pytest.raises(lcast.InvalidError, match="no mapping"):
+        node.get("app.owner", label="role=db")  # type: ignore[arg-type]
+
+
 def test_a_predicate_is_evaluated_there(node: lcast.Node) -> None:
     replies = node.get("app.owner", only=AGENTS, matching="app.owner == 'team-db1'")
     answered = [reply.node for reply in replies if reply.kind == "answered"]

@@ -605,8 +605,8 @@ lcast_status lcast_value_put(struct lcast_value *map,
 // others, are refused: they end with what they were got from.
 lcast_status lcast_value_free(struct lcast_value *value);
 
-// Exposes a variable: from here on the realm can read it. Its handle is freed by
-// `lcast_variable_free`.
+// Exposes a variable: from here on the realm can read it. The node needs an agent's credential,
+// else it is `LCAST_PERMISSION`. The handle is freed by `lcast_variable_free`.
 lcast_status lcast_expose(const struct lcast_node *node,
                           const struct lcast_definition *definition,
                           struct lcast_variable **variable);

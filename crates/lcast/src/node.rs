@@ -9,6 +9,7 @@ use lcast_net::registry::RegistryConfig;
 use lcast_net::{Network, NetworkConfig, NetworkStats, OpenError};
 use lcast_proto::config::Config;
 use lcast_proto::endpoint::{Endpoint, ForgottenSpeaker, NodeView};
+use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::{Credential, Scope};
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::keys::policy::Narrowing;
@@ -53,6 +54,7 @@ use crate::store::{LockError, StateLock, Store, StoreError};
 #[derive(Clone, Debug)]
 pub struct Node {
     commands: mpsc::Sender<Command>,
+    kind: Kind,
 }
 
 /// How a [`Node`] is to be started.
@@ -138,6 +140,12 @@ pub enum ExposeError {
         /// What would fit.
         message: String,
     },
+    /// A client asks, and nobody asks it.
+    #[error(
+        "'{0}' cannot be exposed with the credential of a client, whom nobody asks; issue one of \
+         an agent, without --client"
+    )]
+    Client(String),
     /// The node has ended.
     #[error(transparent)]
     Ended(#[from] NodeEnded),
@@ -307,8 +315,9 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// When the name clashes with another, or the node has ended.
+    /// When the name clashes with another, the node is a client, or it has ended.
     pub async fn expose(&self, definition: Definition) -> Result<Exposed, ExposeError> {
+        self.check_agent(&definition)?;
         let template = definition.template.clone();
         self.change(move |table, _| table.define(definition)).await??;
         Ok(Exposed::new(self.clone(), template))
@@ -330,14 +339,23 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// When the name clashes with another, the default does not fit, or the node has ended.
+    /// When the name clashes with another, the default does not fit, the node is a client, or it
+    /// has ended.
     pub async fn expose_setting(
         &self,
         definition: Definition,
         default: lcast_proto::value::Value,
     ) -> Result<Setting, ExposeError> {
+        self.check_agent(&definition)?;
         let value = self.ask(|reply| Command::Setting(definition, default, reply)).await??;
         Ok(Setting::new(value))
+    }
+
+    fn check_agent(&self, definition: &Definition) -> Result<(), ExposeError> {
+        match self.kind {
+            Kind::Agent => Ok(()),
+            Kind::Client => Err(ExposeError::Client(definition.template.clone())),
+        }
     }
 
     /// Changes the table of variables at once, and waits until that is done.
@@ -515,6 +533,7 @@ impl Builder {
             (config.roster, config.schemas) = memory.content();
         }
         let seed = crate::entropy::random().bytes();
+        let kind = self.credential.certificate().kind();
         let endpoint = Endpoint::new(config, Arc::new(self.credential), seed, started);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let mut driver = Driver::new(clock, endpoint, network, inbox);
@@ -533,7 +552,7 @@ impl Builder {
         driver.keep_members_with(self.keep_members);
         driver.tell_if_forgotten();
         tokio::spawn(driver.run());
-        Ok(Node { commands })
+        Ok(Node { commands, kind })
     }
 }
 

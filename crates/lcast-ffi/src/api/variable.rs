@@ -75,8 +75,8 @@ pub struct lcast_definition {
     pub choice_count: usize,
 }
 
-/// Exposes a variable: from here on the realm can read it. Its handle is freed by
-/// `lcast_variable_free`.
+/// Exposes a variable: from here on the realm can read it. The node needs an agent's credential,
+/// else it is `LCAST_PERMISSION`. The handle is freed by `lcast_variable_free`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_expose(
     node: *const lcast_node,

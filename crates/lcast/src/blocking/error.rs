@@ -202,6 +202,7 @@ impl From<ExposeError> for Error {
     fn from(error: ExposeError) -> Self {
         let kind = match &error {
             ExposeError::Table(_) | ExposeError::Default { .. } => Kind::Invalid,
+            ExposeError::Client(_) => Kind::Permission,
             ExposeError::Ended(_) => Kind::Ended,
         };
         Self::of(&error, kind)

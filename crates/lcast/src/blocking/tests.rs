@@ -103,6 +103,17 @@ fn a_key_of_what_has_none_is_refused() {
 }
 
 #[test]
+fn a_client_exposes_nothing() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let variable = client.expose(Definition::gauge("app.load", Type::Int));
+    assert_eq!(kind(variable), Kind::Permission);
+    let workers = Definition::setting("app.workers", Type::Int, Constraint::default());
+    let error = client.expose_setting(workers, Value::Int(4)).unwrap_err();
+    assert!(error.to_string().contains("without --client"), "{error}");
+}
+
+#[test]
 fn a_setting_is_written_and_its_node_hears_of_it() {
     let realm = Realm::new();
     let agent = realm.builder(0).state(realm.path("state")).open().unwrap();
