@@ -9,6 +9,7 @@ pub(crate) mod live;
 pub(crate) mod printer;
 pub(crate) mod replies;
 pub(crate) mod report;
+pub(crate) mod room;
 pub(crate) mod table;
 pub(crate) mod tally;
 

@@ -16,7 +16,7 @@ use crate::backend::{Session, Watch};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::live::Live;
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, room};
 use crate::signals::Signals;
 
 /// How often a table on a terminal is drawn at most.
@@ -153,14 +153,16 @@ impl Following {
 
     async fn step(&mut self, live: &mut Live) -> Result<(), Failure> {
         let item = tokio::select! {
-            item = self.watch.next() => item?,
-            _ = self.draw.tick(), if live.is_stale() => return live.draw(),
+            item = async { room::wait().await; self.watch.next().await } => item?,
+            () = async { self.draw.tick().await; room::wait().await }, if live.is_stale() => {
+                return live.draw();
+            }
             _ = self.resizes.recv() => {
                 live.resized();
                 return Ok(());
             }
             () = self.signals.next() => {
-                if self.interrupted {
+                if self.interrupted || !room::is_there() {
                     return Err(question::interrupted());
                 }
                 self.interrupt();

@@ -144,6 +144,20 @@ fn a_watch_that_nobody_reads_ends_in_order() {
     }
 }
 
+/// A full pipe that nobody reads held up the write, and with it every signal but SIGKILL.
+#[test]
+fn a_watch_whose_reader_stalls_ends_when_it_is_told_to() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let credential = fleet.realm.issue(&Member::client("stalled"));
+    let watch = format!("librecast watch app.limit --every 50ms --credential {credential}");
+    let shell = format!(
+        "pipe=$(mktemp -u); mkfifo $pipe; exec 3<>$pipe; rm $pipe; head -c 65536 /dev/zero >&3
+         timeout --kill-after 10 2 {watch} >&3; echo ended by $?"
+    );
+    let output = fleet.lab.host(0).shell(&shell).ok();
+    assert!(output.contains("ended by 124"), "{output}");
+}
+
 #[test]
 fn a_count_that_is_reached_at_once_does_not_hide_who_is_missing() {
     let mut fleet = Fleet::new(2, 0, CONFIG);
