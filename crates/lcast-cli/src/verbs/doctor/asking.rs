@@ -71,33 +71,22 @@ pub(super) async fn ask(
     for name in &first.answered {
         agents.entry(name.clone()).or_default().by_multicast = true;
     }
-    let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
-    let mut spoke = first.answered;
-    if !silent.is_empty() {
-        let second = probe(&session, signals, Ways::Unicast, Some(silent)).await?;
-        for name in &second.answered {
-            agents.entry(name.clone()).or_default().by_unicast = true;
-        }
-        let from_port = signals.unless(ask_from_port(listener.as_ref(), &second.answered)).await;
-        for name in from_port.ok_or_else(question::interrupted)? {
-            agents.entry(name).or_default().by_multicast = true;
-        }
-        spoke.extend(second.answered);
-    }
-    let spoke: Vec<String> = spoke.into_iter().collect();
-    let trips = signals.unless(session.ping(&spoke)).await;
-    for (name, trip) in trips.ok_or_else(question::interrupted)? {
-        let agent = agents.entry(name).or_default();
-        (agent.by_unicast, agent.trip) = (true, Some(trip));
-    }
+    let spoke = ask_singly(&session, signals, listener.as_ref(), first, &mut agents).await?;
     let listened_long = hear(&session, signals, &mut agents).await?;
+    let unanswered =
+        agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
+    let usual = if tracked && undelivered > 0 && unanswered {
+        undelivered_usually(&session, signals).await?
+    } else {
+        0
+    };
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
         note_heard_elsewhere(&session, begun, &mut agents).await;
     }
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
-        undelivered,
+        undelivered: undelivered.saturating_sub(usual),
         tracked,
         listened_long,
         joined_before,
@@ -114,6 +103,46 @@ pub(super) async fn ask(
     }
     session.close().await;
     Ok(Some(asked))
+}
+
+/// Asks those that stayed silent by unicast, and what answers then by multicast from the realm's
+/// port; pings all that spoke, and names them.
+async fn ask_singly(
+    session: &Session,
+    signals: &mut Signals,
+    listener: Option<&Node>,
+    first: Probe,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) -> Result<Vec<String>, Failure> {
+    let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
+    let mut spoke = first.answered;
+    if !silent.is_empty() {
+        let second = probe(session, signals, Ways::Unicast, Some(silent)).await?;
+        for name in &second.answered {
+            agents.entry(name.clone()).or_default().by_unicast = true;
+        }
+        let from_port = signals.unless(ask_from_port(listener, &second.answered)).await;
+        for name in from_port.ok_or_else(question::interrupted)? {
+            let agent = agents.entry(name).or_default();
+            (agent.by_multicast, agent.by_port_only) = (true, true);
+        }
+        spoke.extend(second.answered);
+    }
+    let spoke: Vec<String> = spoke.into_iter().collect();
+    let trips = signals.unless(session.ping(&spoke)).await;
+    for (name, trip) in trips.ok_or_else(question::interrupted)? {
+        let agent = agents.entry(name).or_default();
+        (agent.by_unicast, agent.trip) = (true, Some(trip));
+    }
+    Ok(spoke)
+}
+
+/// How many packets the host gives to nobody in the time of the first question anyhow: multicast
+/// that a switch floods, what a firewall is there to drop.
+async fn undelivered_usually(session: &Session, signals: &mut Signals) -> Result<u64, Failure> {
+    let before = local::undelivered();
+    signals.unless(session.linger(PATIENCE)).await.ok_or_else(question::interrupted)?;
+    Ok(local::undelivered().saturating_sub(before))
 }
 
 /// Who was heard with a credential that the realm has forgotten.

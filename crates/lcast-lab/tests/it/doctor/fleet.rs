@@ -44,6 +44,47 @@ fn this_hosts_firewall_drops_the_replies() {
     content(&doctor);
 }
 
+/// What the firewall remembers of questions lets answers in, and no announcement.
+#[test]
+fn this_hosts_firewall_is_blamed_after_a_question_too() {
+    let (fleet, doctor) = fleet(3);
+    fleet.lab.host(0).firewall(Firewall::Stateful);
+    diagnosed(&doctor, "replies-filtered");
+    for question in ["get host.name --on 'web*'", "get host.name"] {
+        fleet.lab.host(0).shell(&format!("librecast {question}")).ok();
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["replies-filtered"]), "{question}");
+        let what = checkup.finding("replies-filtered")["what"].as_str().unwrap();
+        assert!(what.contains("db3, web1, web2"), "{question}: {what}");
+    }
+    mend(&fleet.lab.host(0), &diagnosed(&doctor, "replies-filtered"));
+    content(&doctor);
+}
+
+/// The kernel tracks connections, and the host receives what it gives to nobody: for other reasons.
+#[test]
+fn a_filter_is_told_from_a_firewall_of_this_host_that_lets_answers_in() {
+    let open = "nft insert rule inet lab input udp dport 24242 accept; \
+                nft insert rule inet lab input udp sport 24242 accept";
+    // What connections the kernel knew it still counts when nothing tracks them any more.
+    for rules in [open, "librecast get host.name; nft flush ruleset"] {
+        let fleet = Fleet::in_lab(Lab::new(5).snooping(false).build(), 3, CONFIG);
+        let (host, doctor) = (fleet.lab.host(0), fleet.realm.admin("doctor"));
+        host.firewall(Firewall::Stateful);
+        host.shell(rules).ok();
+        content(&doctor);
+        filter(&fleet, "oifname \"h2s0\" ip6 daddr ff00::/8 udp dport 24242 drop;");
+        // A switch that does not snoop floods what others say to each other, here without pause.
+        let line = "while :; do echo >/dev/udp/ff15::9999/9; read -rt 0.005 <> <(:); done";
+        let mut others = fleet.lab.host(4).command("bash").args(["-c", line]).start();
+        let finding = diagnosed(&doctor, "multicast-one-way");
+        assert_eq!(nodes(&finding), ["web2"]);
+        others.kill();
+        mend(&fleet.lab.switch(), &finding);
+        content(&doctor);
+    }
+}
+
 #[test]
 fn the_rule_of_the_book_is_enough_for_an_asker() {
     let (fleet, doctor) = fleet(3);
