@@ -355,3 +355,27 @@ fn agents_tell_what_they_find() {
     assert_eq!((&*lines[0]["kind"].to_string(), lines.len()), ("\"finding\"", 2));
     fleet.lab.host(1).shell("ip -6 route add multicast ff00::/8 dev eth0 table local").ok();
 }
+
+/// On a host whose agent was started with a credential file, nothing else tells the realm.
+#[test]
+fn the_printed_line_works_where_it_is_to_be_run() {
+    let lab = Lab::new(2).build();
+    let host = lab.host(1);
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let path = realm.issue(&Member::agent("web1"));
+    host.shell(&format!("cp {path} 'my web1.credential'")).ok();
+    let line = "exec librecast agent --credential 'my web1.credential'";
+    let mut agent = host.shell(line).start();
+    realm.admin("get host.name --on web1 --timeout 60s").ok();
+    host.shell("ip -6 route del multicast ff00::/8 dev eth0 table local").ok();
+    let doctor = realm.admin("doctor --on web1");
+    wait_until("web1 to tell what it finds", DEADLINE, || doctor.run().code == 3);
+    let command = diagnosed(&doctor, "no-multicast-route")["command"].clone();
+    let text = doctor.run().stdout;
+    assert_eq!(text, format!("no-multicast-route on web1:\n  {}\n", command.as_str().unwrap()));
+    let line = format!("cd / && {} --json", command.as_str().unwrap());
+    let output = host.shell(&line).run();
+    assert!(output.stdout.contains("no-multicast-route"), "{output}");
+    assert!(output.stdout.contains("\"realm\":\"prod\""), "{output}");
+    agent.kill();
+}
