@@ -121,6 +121,34 @@ fn what_comes_of_a_fault_of_this_host_is_not_told_beside_it() {
     content(&doctor);
 }
 
+/// That nobody is heard needs no word where nothing can be.
+#[test]
+fn agents_that_a_fault_of_this_host_makes_silent_are_not_told() {
+    let fleet = Fleet::new(2, 0, CONFIG);
+    let (host, doctor) = (fleet.lab.host(0), fleet.realm.admin("doctor"));
+    content(&doctor);
+    for (fault, id) in [
+        ("sysctl -w net.ipv6.conf.eth0.disable_ipv6=1", "no-ipv6"),
+        ("ip link set dev eth0 down", "interface-down"),
+        ("ip link set dev eth0 multicast off", "wrong-interface"),
+        (
+            "sysctl -w net.ipv6.conf.eth0.addr_gen_mode=1; ip -6 address flush dev eth0",
+            "wrong-scope",
+        ),
+    ] {
+        host.shell("ip link set dev eth0 addrgenmode eui64").ok();
+        host.shell(fault).ok();
+        let output = doctor.run();
+        assert_eq!((output.code, &*output.stderr), (3, ""), "{id}: {output}");
+        let [finding, command] = output.stdout.lines().collect::<Vec<_>>()[..] else {
+            panic!("{id}: {output}");
+        };
+        assert!(finding.starts_with(&format!("error {id}: ")), "{output}");
+        host.shell(command).ok();
+    }
+    content(&doctor);
+}
+
 #[test]
 fn the_realm_local_is_looked_at_and_never_asked() {
     let lab = Lab::new(2).build();
