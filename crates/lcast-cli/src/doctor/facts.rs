@@ -198,6 +198,10 @@ pub(crate) struct AgentFacts {
     pub(crate) clock_ms: Option<i64>,
     /// Whether two processes speak in its name.
     pub(crate) duplicate: bool,
+    /// Its roles.
+    pub(crate) roles: Vec<String>,
+    /// Its labels.
+    pub(crate) labels: Vec<(String, String)>,
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
 use crate::doctor::mend::{as_root, open_forward, open_input};
@@ -234,8 +235,10 @@ fn duplicates(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
         let name = &it.name;
         let what = format!("two processes speak as '{name}': one certificate was used twice");
         let realm = &facts.realm.name;
+        let certified = certified(&it.roles, &it.labels);
         let command = format!(
-            "librecast realm issue --realm {realm} --name {name}-2 --out {name}-2.credential"
+            "librecast realm issue --realm {realm} --name {name}-2{certified} --out \
+             {name}-2.credential"
         );
         let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
         Finding { cause, severity, what, place: Place::Authority, command }

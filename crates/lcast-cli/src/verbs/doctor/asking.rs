@@ -265,6 +265,9 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     agent.heard = view.sign.is_some();
     agent.clock_ms = view.sign.map(|sign| sign.ahead_ms);
     agent.duplicate = view.duplicate;
+    if view.duplicate {
+        (agent.roles, agent.labels) = (view.roles.clone(), view.labels.clone());
+    }
 }
 
 /// Whether this host hears a group.

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use lcast_lab::{Agent, DEADLINE, Firewall, Member, wait_until};
+use serde_json::json;
 
 use super::*;
 use crate::fleet::{CONFIG, Fleet};
@@ -251,7 +252,8 @@ fn this_hosts_clock_is_wrong() {
 fn two_agents_have_one_certificate() {
     let lab = Lab::new(3).build();
     let realm = Realm::create(&lab.host(0), "prod", "");
-    let path = realm.issue(&Member::agent("web1"));
+    let member = Member::agent("web1").label("note=it's red").role("spare");
+    let path = realm.issue(&member);
     let start = |host: usize, path: &str| {
         let mut agent = Agent::prepare(&lab.host(host), "web1", path, CONFIG);
         agent.start();
@@ -266,6 +268,14 @@ fn two_agents_have_one_certificate() {
     mend(&lab.host(0), &finding);
     let _second = start(2, &lab.host(0).path("home/web1-2.credential"));
     content(&doctor);
+    // It is what the first one is.
+    let nodes = realm.admin("nodes --json").ok();
+    let nodes: Value = serde_json::from_str(&nodes).unwrap();
+    let nodes = nodes["nodes"].as_array().unwrap().iter();
+    let agents = nodes.filter(|it| it["kind"] == "agent");
+    let agents: Vec<_> = agents.map(|it| (&it["labels"], &it["roles"])).collect();
+    let same = (&json!({ "note": "it's red" }), &json!(["spare"]));
+    assert_eq!(agents, [same, same]);
 }
 
 #[test]
