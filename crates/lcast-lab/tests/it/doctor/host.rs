@@ -42,7 +42,10 @@ fn an_interface_that_is_down() {
 fn an_interface_that_is_absent() {
     let fault = "ip link set dev eth0 down && ip link set dev eth0 name lan9 && \
                  ip link set dev lan9 up";
-    check("--interface eth0", fault, "interface-absent");
+    let finding = check("--interface eth0", fault, "interface-absent");
+    // Over a connection by that card the command would cut off whoever runs it.
+    let what = finding["what"].as_str().unwrap();
+    assert!(what.contains("takes 'lan9' down") && what.contains("agent.toml"), "{finding}");
 }
 
 #[test]
