@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use lcast_proto::keys::Scope;
+
 use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
@@ -22,6 +24,10 @@ const SKEW_MS_MAX: u64 = 30_000;
 
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Some(asked) = &facts.asked else { return Vec::new() };
+    if facts.realm.scope == Scope::Host {
+        // Nothing goes by multicast, and whoever is silent does not run.
+        return Vec::new();
+    }
     let mut findings = Vec::new();
     let shut_out = shut_out(facts, asked);
     if shut_out.is_empty() {

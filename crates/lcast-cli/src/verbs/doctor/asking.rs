@@ -105,6 +105,32 @@ pub(super) async fn ask(
     Ok(Some(asked))
 }
 
+/// Who answers in a realm of one host, where no packet goes by multicast or could be filtered.
+pub(super) async fn ask_here(
+    place: Place,
+    signals: &mut Signals,
+) -> Result<Option<AskedFacts>, Failure> {
+    let probed = match Session::open(place) {
+        Ok(session) => {
+            let probed = probe(&session, signals, Ways::All, None).await;
+            session.close().await;
+            probed
+        }
+        Err(failure) => Err(failure),
+    };
+    let Probe { expected, answered } = match probed {
+        Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
+        probed => probed?,
+    };
+    let agent = |name: String| AgentFacts {
+        by_unicast: answered.contains(&name),
+        name,
+        ..AgentFacts::default()
+    };
+    let agents = expected.into_iter().map(agent).collect();
+    Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
+}
+
 /// Asks those that stayed silent by unicast, and what answers then by multicast from the realm's
 /// port; pings all that spoke, and names them.
 async fn ask_singly(

@@ -172,6 +172,32 @@ fn the_realm_local_is_looked_at_and_never_asked() {
     assert_eq!(capture.datagrams(), []);
 }
 
+/// As the demonstration leaves one behind.
+#[test]
+fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "--scope host");
+    let members = ["db1", "db2"].map(|name| (host.clone(), Member::agent(name)));
+    let mut agents = realm.start_all(&members, CONFIG);
+    let mut capture = host.capture("eth0");
+    let doctor = realm.admin("doctor");
+    let output = doctor.run();
+    let well = "nothing is wrong here for realm 'prod'\n";
+    assert_eq!((output.code, &*output.stderr), (0, well), "{output}");
+    agents[1].kill();
+    let output = doctor.run();
+    let gone = format!("nothing is heard of db2: not running, or out of reach\n{well}");
+    assert_eq!((output.code, &*output.stdout, output.stderr), (0, "", gone));
+    let agents = Checkup::run(&doctor).json["facts"]["agents"].clone();
+    let answered: Vec<_> = agents.as_array().unwrap().iter().map(|it| &it["by_unicast"]).collect();
+    assert_eq!(answered, [true, false]);
+    host.shell("sysctl -w net.ipv6.conf.lo.disable_ipv6=1").ok();
+    mend(&host, &diagnosed(&doctor, "no-ipv6"));
+    sound(&doctor);
+    assert_eq!(capture.datagrams(), []);
+}
+
 /// In `/tmp` anybody can be first to make something of that name.
 #[test]
 fn a_runtime_folder_that_is_not_the_users_own() {
