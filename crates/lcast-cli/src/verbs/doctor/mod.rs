@@ -60,10 +60,22 @@ pub(crate) async fn run(
     if interrupted {
         output.note("interrupted: only this host was looked at");
     } else if findings.is_empty() && output.format == Format::Text {
-        output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
+        output.note(&nothing_is_wrong(&facts));
     }
     let sound = findings.is_empty() && !interrupted;
     Ok(if sound { Exit::Success } else { Exit::Incomplete })
+}
+
+/// What to say of a host without findings: of the network it says nothing where nobody was asked.
+fn nothing_is_wrong(facts: &Facts) -> String {
+    let sound = format!("nothing is wrong here for realm '{}'", facts.realm.name);
+    if facts.asked.is_some() || facts.realm.scope == Scope::Host {
+        return sound;
+    }
+    sound
+        + ", as far as this host alone shows: nobody was asked, so what its firewall or the \
+           network drops does not show; 'librecast doctor' with a client's credential, on another \
+           host, asks"
 }
 
 /// Whether there is anybody to ask: nobody is expected in the realm `local`, an agent's credential

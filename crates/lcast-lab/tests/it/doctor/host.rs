@@ -172,6 +172,22 @@ fn the_realm_local_is_looked_at_and_never_asked() {
     assert_eq!(capture.datagrams(), []);
 }
 
+/// Who cannot ask others does not see what a firewall here drops.
+#[test]
+fn an_agents_credential_promises_nothing_of_what_it_cannot_see() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let member = Member::agent("web1");
+    let path = realm.issue(&member);
+    let host = lab.host(1);
+    host.firewall(lcast_lab::Firewall::Stateful);
+    let output = host.librecast(&format!("doctor --credential {path}")).run();
+    let expected = "nothing is wrong here for realm 'prod', as far as this host alone shows: \
+                    nobody was asked, so what its firewall or the network drops does not show; \
+                    'librecast doctor' with a client's credential, on another host, asks\n";
+    assert_eq!((output.code, &*output.stderr), (0, expected), "{output}");
+}
+
 /// As the demonstration leaves one behind.
 #[test]
 fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
