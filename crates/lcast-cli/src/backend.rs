@@ -66,7 +66,7 @@ impl Session {
     }
 
     fn start(place: Place, how: fn(lcast::Builder) -> lcast::Builder) -> Result<Self, Failure> {
-        let Place { credential, state, folder, seen } = place;
+        let Place { credential, state, folder, seen, .. } = place;
         let realm = credential.realm_name().to_owned();
         let mut builder = Node::builder(credential).software(env!("CARGO_PKG_VERSION"));
         if let Some(state) = state {

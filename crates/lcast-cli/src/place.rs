@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) state: Option<PathBuf>,
     /// The folder of the realm, unless a credential file is used directly.
     pub(crate) folder: Option<RealmFolder>,
+    /// The credential file that is used directly, by its absolute path.
+    pub(crate) file: Option<PathBuf>,
     /// What was passed over in the choice of the realm.
     pub(crate) seen: Vec<Sighting>,
 }
@@ -80,7 +82,8 @@ fn from_file(file: &Path, purpose: Purpose) -> Result<Place, Failure> {
     // The default state folder, but not below LIBRECAST_HOME.
     let home = Home::of(Environment { librecast_home: None, ..environment });
     let state = state_folder(&home, owner, &credential, purpose);
-    Ok(Place { credential, state, folder: None, seen: Vec::new() })
+    let file = std::path::absolute(file).ok();
+    Ok(Place { credential, state, folder: None, file, seen: Vec::new() })
 }
 
 fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {
@@ -90,7 +93,8 @@ fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure
     let credential = selected.folder.credential(purpose, &home.host_name(), wall);
     let credential = credential.map_err(|error| with_seen(&error, &selected.seen))?;
     let state = state_folder(&home, selected.folder.owner(), &credential, purpose);
-    Ok(Place { credential, state, folder: Some(selected.folder), seen: selected.seen })
+    let (folder, seen) = (Some(selected.folder), selected.seen);
+    Ok(Place { credential, state, folder, file: None, seen })
 }
 
 /// Where state is kept unless told otherwise: an agent's beside its credential, a client's with

@@ -102,6 +102,34 @@ impl Cause {
         }
     }
 
+    /// Whether this, as an error, is why agents that run may not be heard: their silence is not
+    /// told beside it.
+    pub(crate) const fn silences(self) -> bool {
+        match self {
+            Self::NoIpv6
+            | Self::InterfaceDown
+            | Self::InterfaceAbsent
+            | Self::WrongInterface
+            | Self::WrongScope
+            | Self::NoMulticastRoute
+            | Self::CredentialExpired
+            | Self::CredentialOtherRealm => true,
+            Self::PortTaken
+            | Self::BuffersSmall
+            | Self::ReceiveOverflow
+            | Self::RuntimeFolderForeign
+            | Self::CredentialSoonExpired
+            | Self::CredentialForgotten
+            | Self::ClockSkew
+            | Self::DuplicateIdentity
+            | Self::RepliesFiltered
+            | Self::QuestionsFiltered
+            | Self::SnoopingNoQuerier
+            | Self::MulticastOneWay
+            | Self::MulticastFiltered => false,
+        }
+    }
+
     /// Whether multicast fails, or what answers it, while unicast works.
     const fn is_of_multicast(self) -> bool {
         matches!(

@@ -152,7 +152,8 @@ pub(crate) struct CredentialFacts {
 pub(crate) struct AskedFacts {
     /// The agents that are expected.
     pub(crate) agents: Vec<AgentFacts>,
-    /// Packets that the host received and gave to nobody while multicast alone was asked.
+    /// Packets that the host received and gave to nobody while multicast alone was asked, less what
+    /// it gave to nobody in the same time when nothing was asked.
     pub(crate) undelivered: u64,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
@@ -185,6 +186,8 @@ pub(crate) struct AgentFacts {
     pub(crate) name: String,
     /// Whether it answered a question that went by multicast alone.
     pub(crate) by_multicast: bool,
+    /// Whether it answered such a question only when that came from the realm's port.
+    pub(crate) by_port_only: bool,
     /// Whether it answered a question that went by unicast alone, or a ping.
     pub(crate) by_unicast: bool,
     /// Whether it was heard by multicast while this went on.
@@ -195,11 +198,21 @@ pub(crate) struct AgentFacts {
     pub(crate) clock_ms: Option<i64>,
     /// Whether two processes speak in its name.
     pub(crate) duplicate: bool,
+    /// Its roles.
+    pub(crate) roles: Vec<String>,
+    /// Its labels.
+    pub(crate) labels: Vec<(String, String)>,
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
 }
 
 impl AgentFacts {
+    /// Whether a packet of it came in that nothing from here had called for at that address: the
+    /// answer to a question by multicast, at a port that no firewall knew, or multicast.
+    pub(crate) fn came_unasked(&self) -> bool {
+        self.heard || (self.by_multicast && !self.by_port_only)
+    }
+
     /// Whether nothing at all was heard of it.
     pub(crate) fn is_silent(&self) -> bool {
         !(self.by_multicast || self.by_unicast || self.heard)

@@ -218,12 +218,13 @@ fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
 }
 
 fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<Node, Failure> {
-    let Place { credential, state, folder, seen } = place;
+    let Place { credential, state, folder, file, seen } = place;
     seen.iter().for_each(|seen| tracing::warn!("{seen}"));
     let own = OwnFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         epoch: credential.epoch().number,
         certificate_expires: Some(credential.certificate().subject().not_after),
+        credential_file: file.and_then(|it| it.into_os_string().into_string().ok()),
         ..OwnFacts::default()
     };
     let sampler = Sampler::new(roots.clone(), config.sampler_options());

@@ -204,6 +204,7 @@ static CATALOGUE: &[Row] = rows![
 "librecast.uptime" Float "s" Gauge Own OWN, "time since the agent started";
 "librecast.epoch" Int "" Gauge Own OWN, "epoch of the realm's secret that the agent uses";
 "librecast.certificate.expires" Timestamp "" Info Own OWN, "when the agent's certificate ends";
+"librecast.credential.file" Text "" Info Own OWN, "credential file that the agent was started with; absent where it uses a realm that was joined";
 "librecast.packet.sent" Int "{packet}" Counter Own OWN, "packets that the agent sent";
 "librecast.packet.received" Int "{packet}" Counter Own OWN, "packets that the agent received";
 "librecast.packet.dropped[*]" Int "{packet}" Counter Own own_by("kind"), "packets that the agent dropped, by reason";

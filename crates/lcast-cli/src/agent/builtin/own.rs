@@ -18,6 +18,8 @@ pub struct OwnFacts {
     pub epoch: u64,
     /// When the certificate ends.
     pub certificate_expires: Option<Timestamp>,
+    /// The file that the credential was read from, where it was named.
+    pub credential_file: Option<String>,
     /// Packets sent.
     pub packets_sent: u64,
     /// Packets received.
@@ -46,6 +48,7 @@ impl OwnFacts {
             output.count_at("librecast.packet.dropped", kind, "", *count);
         }
         output.put_some("librecast.certificate.expires", self.certificate_expires);
+        output.put_some("librecast.credential.file", self.credential_file.as_deref());
         output.put_some("librecast.path.current", self.path_current.as_deref());
         output.put_some("librecast.path.since", self.path_since);
         output.into_changes()

@@ -54,11 +54,14 @@ fn issue(realm: &str, credential: &CredentialFacts) -> String {
     if *client {
         command += " --client";
     }
-    roles.iter().for_each(|role| command += &format!(" --role {role}"));
-    for (key, value) in labels {
-        command += &format!(" --label {}", quoted(&format!("{key}={value}")));
-    }
-    command + &format!(" --out {name}.credential")
+    command + &certified(roles, labels) + &format!(" --out {name}.credential")
+}
+
+/// The options that certify these roles and labels.
+pub(super) fn certified(roles: &[String], labels: &[(String, String)]) -> String {
+    let roles = roles.iter().map(|role| format!(" --role {role}"));
+    let label = |(key, value): &(String, String)| quoted(&format!("{key}={value}"));
+    roles.chain(labels.iter().map(|it| format!(" --label {}", label(it)))).collect()
 }
 
 /// Nobody of the realm speaks, and others do at its port.

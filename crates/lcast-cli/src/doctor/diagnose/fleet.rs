@@ -3,11 +3,14 @@
 //! What an agent answers tells where the fault is. To a question by multicast alone it answers by
 //! unicast, so an answer means that both work. One that answers only when it was asked by unicast
 //! did not get the question, or its answer was thrown away here: then this host has a firewall that
-//! tracks connections, and received more packets than it gave to anybody. One that is heard and
-//! never answers does not let questions in.
+//! tracks connections, received more packets than it gave to anybody, and throws away what others
+//! send unasked as well. One that is heard and never answers does not let questions in.
 
 use std::collections::BTreeMap;
 
+use lcast_proto::keys::Scope;
+
+use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
 use crate::doctor::mend::{as_root, open_forward, open_input};
@@ -21,10 +24,19 @@ const SKEW_MS_MAX: u64 = 30_000;
 
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Some(asked) = &facts.asked else { return Vec::new() };
+    if facts.realm.scope == Scope::Host {
+        // Nothing goes by multicast, and whoever is silent does not run.
+        return Vec::new();
+    }
     let mut findings = Vec::new();
-    findings.extend(unanswered(facts, asked));
+    let shut_out = shut_out(facts, asked);
+    if shut_out.is_empty() {
+        findings.extend(unanswered(facts, asked));
+    } else {
+        findings.push(replies_filtered(facts, &shut_out));
+    }
     findings.extend(deaf_agents(facts, asked));
-    findings.extend(unheard(facts, asked));
+    findings.extend(unheard(facts, asked, &shut_out));
     findings.extend(clocks(facts, asked));
     findings.extend(duplicates(facts, asked));
     findings
@@ -34,29 +46,62 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
     agents.into_iter().map(|it| it.name.clone()).collect()
 }
 
+/// Agents of which nothing comes in that this host did not call for, where its firewall drops that:
+/// the kernel tracks connections and dropped as many packets as their answers are, and nobody's
+/// come in. What a firewall remembers of an earlier question lets answers to the realm's port in,
+/// and no announcement.
+fn shut_out<'a>(facts: &Facts, asked: &'a AskedFacts) -> Vec<&'a AgentFacts> {
+    let is_such = |it: &&AgentFacts| it.by_unicast && !it.came_unasked();
+    let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
+    // Agents on this host come in by its loopback, whatever the firewall drops.
+    let group = facts.realm.group;
+    let own = facts.host.holders.iter().filter(|it| Some(it.address) == group).count();
+    let come_in = asked.agents.iter().filter(|it| it.came_unasked()).count();
+    if come_in > own || !answers_are_lost(asked, &such) { Vec::new() } else { such }
+}
+
+/// Whether the kernel tracks connections and dropped as many packets as the answers of these are.
+fn answers_are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
+    let count = u64::try_from(agents.len()).unwrap_or(u64::MAX);
+    asked.tracked && asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN)
+}
+
 /// Agents that answer when asked by unicast, and not when asked by multicast.
 ///
-/// A switch that snoops MLD without a querier forgets everybody after some minutes; a filter can be
-/// for some alone. Where no query was ever heard, both are possible and both are told: as the error
-/// what the evidence speaks for, as a warning the other.
+/// Where answers of theirs may have been dropped here, though this host lets others' in, that is
+/// told as a warning beside what is likelier.
 fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
     let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     if such.is_empty() {
         return Vec::new();
     }
-    let count = u64::try_from(such.len()).unwrap_or(u64::MAX);
-    if asked.tracked && asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN) {
-        return vec![replies_filtered(facts, &such)];
+    let mut findings = on_the_way(facts, asked, &such);
+    if answers_are_lost(asked, &such) {
+        let what = format!(
+            "or a firewall of this host drops the first answers of {} alone: packets came in that \
+             it gave to nobody",
+            names(such.iter().copied()).join(", ")
+        );
+        findings.push(unlikely(replies_filtered(facts, &such), what));
     }
+    findings
+}
+
+/// What keeps multicast from these agents, or theirs from this host, between them and it.
+///
+/// A switch that snoops MLD without a querier forgets everybody after some minutes; a filter can be
+/// for some alone. Where no query was ever heard, both are possible and both are told: as the error
+/// what the evidence speaks for, as a warning the other.
+fn on_the_way(facts: &Facts, asked: &AskedFacts, such: &[&AgentFacts]) -> Vec<Finding> {
     let heard = such.iter().any(|it| it.heard);
     let queried = used(facts).any(|it| it.queries > 0);
     // A switch that forgot who listens lets a group through to who joined a moment ago.
     let fresh = heard || asked.joined_before;
     let filter = if heard {
-        one_way(facts, &such, "multicast of this host does not reach")
+        one_way(facts, such, "multicast of this host does not reach")
     } else {
-        filtered(facts, &such)
+        filtered(facts, such)
     };
     if queried || !fresh {
         return vec![filter];
@@ -67,10 +112,10 @@ fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
             "or a switch that snoops MLD forgot {nodes} and not yet who joined lately: no query \
              ever came in here"
         );
-        return vec![filter, unlikely(snooping(facts, &such), what)];
+        return vec![filter, unlikely(snooping(facts, such), what)];
     }
     let what = format!("or, if no switch there snoops MLD, a filter drops multicast to {nodes}");
-    vec![snooping(facts, &such), unlikely(filter, what)]
+    vec![snooping(facts, such), unlikely(filter, what)]
 }
 
 /// A finding as what else it may be.
@@ -155,8 +200,9 @@ fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
 
 /// Agents that get questions by multicast, while nothing comes back from them that way: from none
 /// at all, or from these alone, though all were made to announce themselves several times.
-fn unheard(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
-    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
+fn unheard(facts: &Facts, asked: &AskedFacts, shut_out: &[&AgentFacts]) -> Option<Finding> {
+    let is_shut_out = |agent: &AgentFacts| shut_out.iter().any(|it| it.name == agent.name);
+    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard && !is_shut_out(it);
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     let some_heard = asked.agents.iter().any(|it| it.heard);
     if such.is_empty() || (some_heard && !asked.listened_long) {
@@ -195,8 +241,10 @@ fn duplicates(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
         let name = &it.name;
         let what = format!("two processes speak as '{name}': one certificate was used twice");
         let realm = &facts.realm.name;
+        let certified = certified(&it.roles, &it.labels);
         let command = format!(
-            "librecast realm issue --realm {realm} --name {name}-2 --out {name}-2.credential"
+            "librecast realm issue --realm {realm} --name {name}-2{certified} --out \
+             {name}-2.credential"
         );
         let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
         Finding { cause, severity, what, place: Place::Authority, command }

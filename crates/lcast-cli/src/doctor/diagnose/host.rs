@@ -181,7 +181,14 @@ fn absent(realm: &RealmFacts, host: &HostFacts) -> Vec<Finding> {
     let usual = interfaces::choose(&usual, &Selection::Automatic).interfaces;
     let spare = usual.iter().find(|it| !names.contains(&it.name));
     let finding = |name: &String| {
-        let what = format!("realm '{}' names '{name}', which is not there", realm.name);
+        let mut what = format!("realm '{}' names '{name}', which is not there", realm.name);
+        if let Some(spare) = spare.map(|it| &it.name) {
+            what += &format!(
+                "; the command takes '{spare}' down, with its addresses and routes: over a \
+                 connection by it, give the agent its name instead, in agent.toml: [network] \
+                 interfaces = [\"{spare}\"]"
+            );
+        }
         let command = match spare {
             Some(spare) => {
                 let spare = &spare.name;

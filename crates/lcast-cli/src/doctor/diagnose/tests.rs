@@ -83,13 +83,14 @@ fn sound(agents: &[AgentFacts]) -> Facts {
     }
 }
 
-/// An agent by name, with `m` where it answered by multicast, `u` by unicast, `h` where it is
-/// heard.
+/// An agent by name, with `m` where it answered by multicast, `p` where only from the realm's port,
+/// `u` by unicast, `h` where it is heard.
 fn agent(name: &str, ways: &str) -> AgentFacts {
     let by = |way: char| ways.contains(way);
     AgentFacts {
         name: name.to_owned(),
-        by_multicast: by('m'),
+        by_multicast: by('m') || by('p'),
+        by_port_only: by('p'),
         by_unicast: by('u'),
         heard: by('h'),
         ..AgentFacts::default()
@@ -148,6 +149,21 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["h", "muh"], |_| {}, &["questions-filtered"]);
     check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 6, &["replies-filtered"]);
     check(["u", "u"], |it| it.asked.as_mut().unwrap().undelivered = 5, &["multicast-filtered"]);
+    // What the firewall remembers lets answers in, and no announcement.
+    let lost: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().undelivered = 6;
+    check(["pu", "u"], lost, &["replies-filtered"]);
+    check(["pu", "pu"], lost, &["replies-filtered"]);
+    check(["puh", "puh"], lost, &[]);
+    // It lets in what others send unasked, so it is likelier to let in all.
+    check(["muh", "u"], lost, &["multicast-filtered", "replies-filtered"]);
+    check(["muh", "uh"], lost, &["multicast-one-way", "snooping-no-querier", "replies-filtered"]);
+    // One on this host says nothing of the firewall.
+    let beside: fn(&mut Facts) = |it| {
+        it.asked.as_mut().unwrap().undelivered = 6;
+        let address = it.realm.group.unwrap();
+        it.host.holders = vec![Holder { address, ..holder(None) }];
+    };
+    check(["muh", "u"], beside, &["replies-filtered"]);
     // Without a stateful firewall it is none that drops anything.
     let open = |it: &mut Facts| {
         let asked = it.asked.as_mut().unwrap();

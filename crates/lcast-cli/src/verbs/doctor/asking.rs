@@ -71,33 +71,22 @@ pub(super) async fn ask(
     for name in &first.answered {
         agents.entry(name.clone()).or_default().by_multicast = true;
     }
-    let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
-    let mut spoke = first.answered;
-    if !silent.is_empty() {
-        let second = probe(&session, signals, Ways::Unicast, Some(silent)).await?;
-        for name in &second.answered {
-            agents.entry(name.clone()).or_default().by_unicast = true;
-        }
-        let from_port = signals.unless(ask_from_port(listener.as_ref(), &second.answered)).await;
-        for name in from_port.ok_or_else(question::interrupted)? {
-            agents.entry(name).or_default().by_multicast = true;
-        }
-        spoke.extend(second.answered);
-    }
-    let spoke: Vec<String> = spoke.into_iter().collect();
-    let trips = signals.unless(session.ping(&spoke)).await;
-    for (name, trip) in trips.ok_or_else(question::interrupted)? {
-        let agent = agents.entry(name).or_default();
-        (agent.by_unicast, agent.trip) = (true, Some(trip));
-    }
+    let spoke = ask_singly(&session, signals, listener.as_ref(), first, &mut agents).await?;
     let listened_long = hear(&session, signals, &mut agents).await?;
+    let unanswered =
+        agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
+    let usual = if tracked && undelivered > 0 && unanswered {
+        undelivered_usually(&session, signals).await?
+    } else {
+        0
+    };
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
         note_heard_elsewhere(&session, begun, &mut agents).await;
     }
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
-        undelivered,
+        undelivered: undelivered.saturating_sub(usual),
         tracked,
         listened_long,
         joined_before,
@@ -114,6 +103,72 @@ pub(super) async fn ask(
     }
     session.close().await;
     Ok(Some(asked))
+}
+
+/// Who answers in a realm of one host, where no packet goes by multicast or could be filtered.
+pub(super) async fn ask_here(
+    place: Place,
+    signals: &mut Signals,
+) -> Result<Option<AskedFacts>, Failure> {
+    let probed = match Session::open(place) {
+        Ok(session) => {
+            let probed = probe(&session, signals, Ways::All, None).await;
+            session.close().await;
+            probed
+        }
+        Err(failure) => Err(failure),
+    };
+    let Probe { expected, answered } = match probed {
+        Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
+        probed => probed?,
+    };
+    let agent = |name: String| AgentFacts {
+        by_unicast: answered.contains(&name),
+        name,
+        ..AgentFacts::default()
+    };
+    let agents = expected.into_iter().map(agent).collect();
+    Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
+}
+
+/// Asks those that stayed silent by unicast, and what answers then by multicast from the realm's
+/// port; pings all that spoke, and names them.
+async fn ask_singly(
+    session: &Session,
+    signals: &mut Signals,
+    listener: Option<&Node>,
+    first: Probe,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) -> Result<Vec<String>, Failure> {
+    let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
+    let mut spoke = first.answered;
+    if !silent.is_empty() {
+        let second = probe(session, signals, Ways::Unicast, Some(silent)).await?;
+        for name in &second.answered {
+            agents.entry(name.clone()).or_default().by_unicast = true;
+        }
+        let from_port = signals.unless(ask_from_port(listener, &second.answered)).await;
+        for name in from_port.ok_or_else(question::interrupted)? {
+            let agent = agents.entry(name).or_default();
+            (agent.by_multicast, agent.by_port_only) = (true, true);
+        }
+        spoke.extend(second.answered);
+    }
+    let spoke: Vec<String> = spoke.into_iter().collect();
+    let trips = signals.unless(session.ping(&spoke)).await;
+    for (name, trip) in trips.ok_or_else(question::interrupted)? {
+        let agent = agents.entry(name).or_default();
+        (agent.by_unicast, agent.trip) = (true, Some(trip));
+    }
+    Ok(spoke)
+}
+
+/// How many packets the host gives to nobody in the time of the first question anyhow: multicast
+/// that a switch floods, what a firewall is there to drop.
+async fn undelivered_usually(session: &Session, signals: &mut Signals) -> Result<u64, Failure> {
+    let before = local::undelivered();
+    signals.unless(session.linger(PATIENCE)).await.ok_or_else(question::interrupted)?;
+    Ok(local::undelivered().saturating_sub(before))
 }
 
 /// Who was heard with a credential that the realm has forgotten.
@@ -236,6 +291,9 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     agent.heard = view.sign.is_some();
     agent.clock_ms = view.sign.map(|sign| sign.ahead_ms);
     agent.duplicate = view.duplicate;
+    if view.duplicate {
+        (agent.roles, agent.labels) = (view.roles.clone(), view.labels.clone());
+    }
 }
 
 /// Whether this host hears a group.

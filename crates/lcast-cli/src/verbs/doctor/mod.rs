@@ -2,19 +2,19 @@
 //!
 //! Gathers facts, has [`diagnose`] judge them, and prints. What is asked of the realm is in
 //! `asking`; with a target, agents tell what they find on their own hosts: `remote`. The realm
-//! `local` is never asked, since nothing of it leaves the host.
+//! `local` is never asked, since nobody is expected in it.
 
 mod asking;
 mod print;
 mod remote;
 
-use lcast::home::{Purpose, Sighting};
+use lcast::home::{LOCAL, Purpose, Sighting};
 use lcast_proto::keys::{Kind, Scope, Validity};
 
 use crate::args::require::Require;
 use crate::args::{DoctorArgs, Everywhere, QuestionArgs};
 use crate::doctor::diagnose::diagnose;
-use crate::doctor::facts::{Facts, RealmFacts};
+use crate::doctor::facts::Facts;
 use crate::doctor::local;
 use crate::doctor::subject::{credential_of, realm_of, without_credential};
 use crate::exit::Exit;
@@ -44,8 +44,10 @@ pub(crate) async fn run(
     let credential = place.as_ref().map(|it| credential_of(&it.credential, it.folder.as_ref()));
     let mut signals = Signals::watch()?;
     let asked = match place {
-        Some(place) if may_ask(&place, &realm) => asking::ask(place, &realm, &mut signals).await,
-        Some(_) | None => Ok(None),
+        Some(place) if !may_ask(&place) => Ok(None),
+        Some(place) if realm.scope == Scope::Host => asking::ask_here(place, &mut signals).await,
+        Some(place) => asking::ask(place, &realm, &mut signals).await,
+        None => Ok(None),
     };
     let (asked, interrupted) = match asked {
         Ok(asked) => (asked, false),
@@ -58,18 +60,30 @@ pub(crate) async fn run(
     if interrupted {
         output.note("interrupted: only this host was looked at");
     } else if findings.is_empty() && output.format == Format::Text {
-        output.note(&format!("nothing is wrong here for realm '{}'", facts.realm.name));
+        output.note(&nothing_is_wrong(&facts));
     }
     let sound = findings.is_empty() && !interrupted;
     Ok(if sound { Exit::Success } else { Exit::Incomplete })
 }
 
-/// Whether there is anything to ask: nothing of a realm of one host goes anywhere, an agent's
-/// credential is for its agent alone, and nobody answers one that has ended.
-fn may_ask(place: &Place, realm: &RealmFacts) -> bool {
+/// What to say of a host without findings: of the network it says nothing where nobody was asked.
+fn nothing_is_wrong(facts: &Facts) -> String {
+    let sound = format!("nothing is wrong here for realm '{}'", facts.realm.name);
+    if facts.asked.is_some() || facts.realm.scope == Scope::Host {
+        return sound;
+    }
+    sound
+        + ", as far as this host alone shows: nobody was asked, so what its firewall or the \
+           network drops does not show; 'librecast doctor' with a client's credential, on another \
+           host, asks"
+}
+
+/// Whether there is anybody to ask: nobody is expected in the realm `local`, an agent's credential
+/// is for its agent alone, and nobody answers one that has ended.
+fn may_ask(place: &Place) -> bool {
     let certificate = place.credential.certificate();
     let ended = certificate.validity(place::wall()) == Validity::Expired;
-    realm.scope != Scope::Host && certificate.kind() == Kind::Client && !ended
+    place.credential.realm_name() != LOCAL && certificate.kind() == Kind::Client && !ended
 }
 
 /// Whether a realm of the system was passed over that has an agent here and no client.

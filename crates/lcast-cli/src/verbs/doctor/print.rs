@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::doctor::facts::{Facts, InterfaceFacts};
-use crate::doctor::{Finding, Place};
+use crate::doctor::{Finding, Place, Severity};
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::text::sanitise;
@@ -24,14 +24,18 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
         Format::Text => {
             let text: String = findings.iter().map(text).collect();
             output.text(&text)?;
-            note_silent(facts, output);
+            note_silent(facts, findings, output);
             Ok(())
         }
     }
 }
 
-/// Names the agents of which nothing at all was heard: they may just not run.
-fn note_silent(facts: &Facts, output: Output) {
+/// Names the agents of which nothing at all was heard: they may just not run. Where an error here
+/// is reason enough, they are looked for when it is mended.
+fn note_silent(facts: &Facts, findings: &[Finding], output: Output) {
+    if findings.iter().any(|it| it.severity == Severity::Error && it.cause.silences()) {
+        return;
+    }
     let agents = facts.asked.iter().flat_map(|asked| &asked.agents);
     let forgotten: Vec<&str> =
         facts.asked.iter().flat_map(|it| &it.forgotten).map(|it| it.name.as_str()).collect();

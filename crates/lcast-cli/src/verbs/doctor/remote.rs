@@ -1,15 +1,17 @@
-//! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each.
+//! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each, and
+//! with which credential file a doctor there knows the realm.
 
 use std::collections::BTreeMap;
 
 use lcast_proto::question::Verb;
-use lcast_proto::question::report::Outcome;
+use lcast_proto::question::report::{Outcome, ReplyValue};
 use lcast_proto::value::Value;
 use serde_json::{Value as Json, json};
 
 use crate::args::{DoctorArgs, Everywhere};
 use crate::backend::Session;
 use crate::doctor::checkup::VARIABLE;
+use crate::doctor::quoted;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, report};
@@ -18,6 +20,12 @@ use crate::text::sanitise;
 use crate::verbs::{get, question};
 use crate::{json, place};
 
+/// The variable that names the credential file which an agent was started with.
+const FILE: &str = "librecast.credential.file";
+
+/// Who finds the cause of this id, and looks closer with this command.
+type Found = BTreeMap<(String, String), Vec<String>>;
+
 /// Asks, and prints who finds what.
 pub(super) async fn run(
     args: &DoctorArgs,
@@ -25,16 +33,19 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let target = args.ask.target.resolve()?;
-    let patterns = vec![VARIABLE.parse().map_err(Failure::internal)?];
+    let patterns = [VARIABLE, FILE].map(str::parse).into_iter().collect::<Result<Vec<_>, _>>();
+    let patterns = patterns.map_err(Failure::internal)?;
     get::check_size(&target.selector, &patterns)?;
     let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
     let ask = question::describe(Verb::Get(patterns), target.clone(), &args.ask.question);
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut found = Found::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
-            let ids = values.iter().flat_map(|it| ids(&it.value));
-            ids.for_each(|id| found.entry(id).or_default().push(reply.node.clone()));
+            let command = command(values);
+            for id in values.iter().flat_map(|it| ids(&it.value)) {
+                found.entry((id, command.clone())).or_default().push(reply.node.clone());
+            }
         }
         Ok(())
     })
@@ -56,6 +67,18 @@ pub(super) async fn run(
     Ok(exit)
 }
 
+/// The doctor's command on the host of an agent that answers this. A file has a value of its own to
+/// be quoted: an agent must not be able to have a command of its choice printed.
+fn command(values: &[ReplyValue]) -> String {
+    let file = values.iter().find(|it| it.name == FILE).map(|it| &it.value);
+    match file {
+        Some(Value::Text(file)) if file.starts_with('/') => {
+            format!("librecast doctor --credential {}", quoted(&sanitise(file)))
+        }
+        _ => "librecast doctor".to_owned(),
+    }
+}
+
 /// The ids in a value; an agent may know causes that this program does not.
 fn ids(value: &Value) -> Vec<String> {
     let Value::List(ids) = value else { return Vec::new() };
@@ -66,19 +89,15 @@ fn ids(value: &Value) -> Vec<String> {
     ids.iter().filter_map(text).collect()
 }
 
-fn print(
-    found: &BTreeMap<String, Vec<String>>,
-    report: Json,
-    output: Output,
-) -> Result<(), Failure> {
-    let finding = |(id, nodes): (&String, &Vec<String>)| {
+fn print(found: &Found, report: Json, output: Output) -> Result<(), Failure> {
+    let finding = |((id, command), nodes): (&(String, String), &Vec<String>)| {
         json!({
             "id": id,
             "severity": "error",
             "what": format!("{} of the agents asked find this on their own hosts", nodes.len()),
             "where": "nodes",
             "nodes": nodes,
-            "command": "librecast doctor",
+            "command": command,
         })
     };
     match output.format {
@@ -93,9 +112,9 @@ fn print(
             output.json_line("report", report)
         }
         Format::Text => {
-            let line = |(id, nodes): (&String, &Vec<String>)| {
+            let line = |((id, command), nodes): (&(String, String), &Vec<String>)| {
                 let nodes = nodes.join(", ");
-                format!("{} on {}:\n  librecast doctor\n", sanitise(id), sanitise(&nodes))
+                format!("{} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
             };
             output.text(&found.iter().map(line).collect::<String>())
         }

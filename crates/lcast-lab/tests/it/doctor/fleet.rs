@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use lcast_lab::{Agent, DEADLINE, Firewall, Member, wait_until};
+use serde_json::json;
 
 use super::*;
 use crate::fleet::{CONFIG, Fleet};
@@ -42,6 +43,47 @@ fn this_hosts_firewall_drops_the_replies() {
     fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     mend(&fleet.lab.host(0), &finding);
     content(&doctor);
+}
+
+/// What the firewall remembers of questions lets answers in, and no announcement.
+#[test]
+fn this_hosts_firewall_is_blamed_after_a_question_too() {
+    let (fleet, doctor) = fleet(3);
+    fleet.lab.host(0).firewall(Firewall::Stateful);
+    diagnosed(&doctor, "replies-filtered");
+    for question in ["get host.name --on 'web*'", "get host.name"] {
+        fleet.lab.host(0).shell(&format!("librecast {question}")).ok();
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["replies-filtered"]), "{question}");
+        let what = checkup.finding("replies-filtered")["what"].as_str().unwrap();
+        assert!(what.contains("db3, web1, web2"), "{question}: {what}");
+    }
+    mend(&fleet.lab.host(0), &diagnosed(&doctor, "replies-filtered"));
+    content(&doctor);
+}
+
+/// The kernel tracks connections, and the host receives what it gives to nobody: for other reasons.
+#[test]
+fn a_filter_is_told_from_a_firewall_of_this_host_that_lets_answers_in() {
+    let open = "nft insert rule inet lab input udp dport 24242 accept; \
+                nft insert rule inet lab input udp sport 24242 accept";
+    // What connections the kernel knew it still counts when nothing tracks them any more.
+    for rules in [open, "librecast get host.name; nft flush ruleset"] {
+        let fleet = Fleet::in_lab(Lab::new(5).snooping(false).build(), 3, CONFIG);
+        let (host, doctor) = (fleet.lab.host(0), fleet.realm.admin("doctor"));
+        host.firewall(Firewall::Stateful);
+        host.shell(rules).ok();
+        content(&doctor);
+        filter(&fleet, "oifname \"h2s0\" ip6 daddr ff00::/8 udp dport 24242 drop;");
+        // A switch that does not snoop floods what others say to each other, here without pause.
+        let line = "while :; do echo >/dev/udp/ff15::9999/9; read -rt 0.005 <> <(:); done";
+        let mut others = fleet.lab.host(4).command("bash").args(["-c", line]).start();
+        let finding = diagnosed(&doctor, "multicast-one-way");
+        assert_eq!(nodes(&finding), ["web2"]);
+        others.kill();
+        mend(&fleet.lab.switch(), &finding);
+        content(&doctor);
+    }
 }
 
 #[test]
@@ -210,7 +252,8 @@ fn this_hosts_clock_is_wrong() {
 fn two_agents_have_one_certificate() {
     let lab = Lab::new(3).build();
     let realm = Realm::create(&lab.host(0), "prod", "");
-    let path = realm.issue(&Member::agent("web1"));
+    let member = Member::agent("web1").label("note=it's red").role("spare");
+    let path = realm.issue(&member);
     let start = |host: usize, path: &str| {
         let mut agent = Agent::prepare(&lab.host(host), "web1", path, CONFIG);
         agent.start();
@@ -225,6 +268,14 @@ fn two_agents_have_one_certificate() {
     mend(&lab.host(0), &finding);
     let _second = start(2, &lab.host(0).path("home/web1-2.credential"));
     content(&doctor);
+    // It is what the first one is.
+    let nodes = realm.admin("nodes --json").ok();
+    let nodes: Value = serde_json::from_str(&nodes).unwrap();
+    let nodes = nodes["nodes"].as_array().unwrap().iter();
+    let agents = nodes.filter(|it| it["kind"] == "agent");
+    let agents: Vec<_> = agents.map(|it| (&it["labels"], &it["roles"])).collect();
+    let same = (&json!({ "note": "it's red" }), &json!(["spare"]));
+    assert_eq!(agents, [same, same]);
 }
 
 #[test]
@@ -313,4 +364,28 @@ fn agents_tell_what_they_find() {
     let lines = doctor.clone().args(["--on", "web1", "--jsonl"]).run().json_lines();
     assert_eq!((&*lines[0]["kind"].to_string(), lines.len()), ("\"finding\"", 2));
     fleet.lab.host(1).shell("ip -6 route add multicast ff00::/8 dev eth0 table local").ok();
+}
+
+/// On a host whose agent was started with a credential file, nothing else tells the realm.
+#[test]
+fn the_printed_line_works_where_it_is_to_be_run() {
+    let lab = Lab::new(2).build();
+    let host = lab.host(1);
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let path = realm.issue(&Member::agent("web1"));
+    host.shell(&format!("cp {path} 'my web1.credential'")).ok();
+    let line = "exec librecast agent --credential 'my web1.credential'";
+    let mut agent = host.shell(line).start();
+    realm.admin("get host.name --on web1 --timeout 60s").ok();
+    host.shell("ip -6 route del multicast ff00::/8 dev eth0 table local").ok();
+    let doctor = realm.admin("doctor --on web1");
+    wait_until("web1 to tell what it finds", DEADLINE, || doctor.run().code == 3);
+    let command = diagnosed(&doctor, "no-multicast-route")["command"].clone();
+    let text = doctor.run().stdout;
+    assert_eq!(text, format!("no-multicast-route on web1:\n  {}\n", command.as_str().unwrap()));
+    let line = format!("cd / && {} --json", command.as_str().unwrap());
+    let output = host.shell(&line).run();
+    assert!(output.stdout.contains("no-multicast-route"), "{output}");
+    assert!(output.stdout.contains("\"realm\":\"prod\""), "{output}");
+    agent.kill();
 }

@@ -42,7 +42,10 @@ fn an_interface_that_is_down() {
 fn an_interface_that_is_absent() {
     let fault = "ip link set dev eth0 down && ip link set dev eth0 name lan9 && \
                  ip link set dev lan9 up";
-    check("--interface eth0", fault, "interface-absent");
+    let finding = check("--interface eth0", fault, "interface-absent");
+    // Over a connection by that card the command would cut off whoever runs it.
+    let what = finding["what"].as_str().unwrap();
+    assert!(what.contains("takes 'lan9' down") && what.contains("agent.toml"), "{finding}");
 }
 
 #[test]
@@ -121,6 +124,34 @@ fn what_comes_of_a_fault_of_this_host_is_not_told_beside_it() {
     content(&doctor);
 }
 
+/// That nobody is heard needs no word where nothing can be.
+#[test]
+fn agents_that_a_fault_of_this_host_makes_silent_are_not_told() {
+    let fleet = Fleet::new(2, 0, CONFIG);
+    let (host, doctor) = (fleet.lab.host(0), fleet.realm.admin("doctor"));
+    content(&doctor);
+    for (fault, id) in [
+        ("sysctl -w net.ipv6.conf.eth0.disable_ipv6=1", "no-ipv6"),
+        ("ip link set dev eth0 down", "interface-down"),
+        ("ip link set dev eth0 multicast off", "wrong-interface"),
+        (
+            "sysctl -w net.ipv6.conf.eth0.addr_gen_mode=1; ip -6 address flush dev eth0",
+            "wrong-scope",
+        ),
+    ] {
+        host.shell("ip link set dev eth0 addrgenmode eui64").ok();
+        host.shell(fault).ok();
+        let output = doctor.run();
+        assert_eq!((output.code, &*output.stderr), (3, ""), "{id}: {output}");
+        let [finding, command] = output.stdout.lines().collect::<Vec<_>>()[..] else {
+            panic!("{id}: {output}");
+        };
+        assert!(finding.starts_with(&format!("error {id}: ")), "{output}");
+        host.shell(command).ok();
+    }
+    content(&doctor);
+}
+
 #[test]
 fn the_realm_local_is_looked_at_and_never_asked() {
     let lab = Lab::new(2).build();
@@ -138,6 +169,48 @@ fn the_realm_local_is_looked_at_and_never_asked() {
     // Without a place for it there is no realm either.
     let homeless = doctor.without_env("LIBRECAST_HOME").without_env("HOME");
     content(&homeless);
+    assert_eq!(capture.datagrams(), []);
+}
+
+/// Who cannot ask others does not see what a firewall here drops.
+#[test]
+fn an_agents_credential_promises_nothing_of_what_it_cannot_see() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let member = Member::agent("web1");
+    let path = realm.issue(&member);
+    let host = lab.host(1);
+    host.firewall(lcast_lab::Firewall::Stateful);
+    let output = host.librecast(&format!("doctor --credential {path}")).run();
+    let expected = "nothing is wrong here for realm 'prod', as far as this host alone shows: \
+                    nobody was asked, so what its firewall or the network drops does not show; \
+                    'librecast doctor' with a client's credential, on another host, asks\n";
+    assert_eq!((output.code, &*output.stderr), (0, expected), "{output}");
+}
+
+/// As the demonstration leaves one behind.
+#[test]
+fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "--scope host");
+    let members = ["db1", "db2"].map(|name| (host.clone(), Member::agent(name)));
+    let mut agents = realm.start_all(&members, CONFIG);
+    let mut capture = host.capture("eth0");
+    let doctor = realm.admin("doctor");
+    let output = doctor.run();
+    let well = "nothing is wrong here for realm 'prod'\n";
+    assert_eq!((output.code, &*output.stderr), (0, well), "{output}");
+    agents[1].kill();
+    let output = doctor.run();
+    let gone = format!("nothing is heard of db2: not running, or out of reach\n{well}");
+    assert_eq!((output.code, &*output.stdout, output.stderr), (0, "", gone));
+    let agents = Checkup::run(&doctor).json["facts"]["agents"].clone();
+    let answered: Vec<_> = agents.as_array().unwrap().iter().map(|it| &it["by_unicast"]).collect();
+    assert_eq!(answered, [true, false]);
+    host.shell("sysctl -w net.ipv6.conf.lo.disable_ipv6=1").ok();
+    mend(&host, &diagnosed(&doctor, "no-ipv6"));
+    sound(&doctor);
     assert_eq!(capture.datagrams(), []);
 }
 
