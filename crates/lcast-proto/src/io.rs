@@ -25,6 +25,8 @@ pub enum Input<'a> {
     Opened(Datagram<'a>, &'a Opened),
     /// The links of the realm, at start and whenever one changes.
     Links(Vec<Link>),
+    /// There is no route to this address, which was sent to.
+    Unreachable(SocketAddrV6),
     /// Datagrams were lost in this host's receive buffers: so many since the last such input.
     Overrun(u32),
     /// Ask or tell the fleet; the answer is [`Event`]s with this id.

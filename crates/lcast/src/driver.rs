@@ -8,7 +8,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, Target};
+use lcast_net::{Batch, Destination as Arrival, LinkInfo, Network, SendError, Target};
 use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Destination, Event, Input, Link, Output, Transmit};
 use lcast_proto::keys::members::MemberList;
@@ -375,6 +375,9 @@ impl Driver {
         self.sent += u64::from(could);
         for failure in outcome.failures {
             tracing::debug!(error = %failure.error, link = failure.link, ?target, "not sent");
+            if let (SendError::Unreachable, Target::Unicast { to, .. }) = (failure.error, target) {
+                self.input(Input::Unreachable(to));
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use lcast_lab::{DEADLINE, Loss, Member, Process};
+use lcast_lab::{DEADLINE, Host, Loss, Member, Process};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -127,6 +127,31 @@ fn versions_rise_and_gaps_are_told_through_loss() {
         before = value;
     }
     assert_eq!(told, last - first + 1, "every value is told or counted: {output}");
+}
+
+/// [WAT-11]: both hosts keep their link-local addresses throughout.
+#[test]
+fn a_watch_goes_on_when_hosts_lose_addresses_and_get_others() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let mut process = watch(&fleet, "watch app.limit --on web1", 1);
+    let mut value = 100;
+    let [asker, agent] = [0, 1].map(|host| fleet.lab.host(host));
+    let global = |host: &Host| format!("{}/64", host.addresses(0).1);
+    let moves = [
+        (&agent, format!("del {}", global(&agent))),
+        (&agent, format!("add {} nodad", global(&agent))),
+        (&asker, format!("del {}", global(&asker))),
+        (&asker, "add fd01::1/64 nodad".to_owned()),
+    ];
+    for (host, line) in moves {
+        host.shell(&format!("ip addr {line} dev eth0")).ok();
+        // The first may be lost at the old address, and told by what follows.
+        for _ in 0..2 {
+            value += 1;
+            set(&fleet, value, "web1");
+            await_line(&mut process, "change", "web1", |line| limit(line) == Some(value));
+        }
+    }
 }
 
 /// Also when nobody reads on, the command leaves its realm in order: it keeps what it learned.

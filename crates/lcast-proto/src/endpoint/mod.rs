@@ -66,6 +66,9 @@ use crate::variable::Table;
 use crate::wire::frame::{PairFrame, Record, clip};
 use crate::wire::id::{ChannelId, NodeId, SenderId};
 
+/// Addresses that were found to be without a route; beyond that the oldest is forgotten. [QST-20]
+const UNREACHABLE_MAX: usize = 64;
+
 /// One process in one realm: everything the protocol knows, and nothing that does I/O.
 pub struct Endpoint {
     config: Config,
@@ -88,6 +91,8 @@ pub struct Endpoint {
     table: Table,
     schemas: Schemas,
     links: Vec<Link>,
+    /// Where no route led, and when. [QST-20]
+    unreachable: VecDeque<(Instant, SocketAddrV6)>,
     roster: Roster,
     beacons: Option<Beacons>,
     start: Option<Start>,
@@ -208,6 +213,7 @@ impl Endpoint {
             table: Table::new(config.incarnation),
             schemas: Schemas::new(&config.schemas),
             links: Vec::new(),
+            unreachable: VecDeque::new(),
             roster,
             beacons,
             start: None,
@@ -249,6 +255,13 @@ impl Endpoint {
                 self.handle_datagram(now, datagram, Some(opened));
             }
             Input::Links(links) => self.handle_links(now, links),
+            Input::Unreachable(address) => {
+                self.unreachable.retain(|(_, it)| *it != address);
+                self.unreachable.push_back((now.instant, address));
+                if self.unreachable.len() > UNREACHABLE_MAX {
+                    self.unreachable.pop_front();
+                }
+            }
             Input::Overrun(lost) => {
                 self.stats.overruns += u64::from(lost);
                 self.questions.values_mut().for_each(|it| it.asking.overrun());

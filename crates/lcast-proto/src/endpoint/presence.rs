@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Endpoint;
-use super::receiving::{Origin, is_same, way_back};
+use super::receiving::{Origin, is_same};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
@@ -170,7 +170,8 @@ impl Endpoint {
         let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
         if named && self.is_near(&origin.certificate.id()) {
             // It may have to be pinged, as one that announces itself by a beacon.
-            let (session, way) = (Some(told.session), Some(way_back(origin.way, &told.addresses)));
+            let (session, way) =
+                (Some(told.session), Some(self.way_to(now.instant, origin.way, &told.addresses)));
             self.peers.meet(now.instant, origin.sender, &origin.certificate, session, way);
         }
         if origin.certificate.kind() != Kind::Agent {

@@ -36,6 +36,9 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// [SEC-47]
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
+/// How long a link-local address is preferred to one without a route. [QST-20]
+const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
+
 /// A packet whose origin is verified.
 pub(super) struct Origin<'a> {
     pub(super) sender: SenderId,
@@ -283,7 +286,8 @@ impl Endpoint {
         if !announcement.addresses.iter().any(|it| is_same(it, &origin.way.to)) {
             return Err(Dropped::Source);
         }
-        let origin = Origin { way: way_back(origin.way, &announcement.addresses), ..origin };
+        let way = self.way_to(now.instant, origin.way, &announcement.addresses);
+        let origin = Origin { way, ..origin };
         if timely && self.check_membership(now, &origin.certificate).is_ok() {
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
             self.note(&origin, heard);
@@ -323,7 +327,8 @@ impl Endpoint {
             beacons.heard(version >= self.roster.members().version());
         }
         let named = beacon.announcement.addresses.iter().any(|it| is_same(it, &origin.way.to));
-        let way = way_back(origin.way, &beacon.announcement.addresses);
+        let addresses = &beacon.announcement.addresses;
+        let way = self.way_to(now.instant, origin.way, addresses);
         let heard = Heard {
             address: named.then_some(way.to),
             interval: beacon.interval.clamp(INTERVAL_MIN, crate::presence::INTERVAL_MAX),
@@ -339,7 +344,9 @@ impl Endpoint {
         let sender = origin.sender;
         let newer = version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
-        if helps || self.is_near(&origin.certificate.id()) {
+        let known = self.peers.peer(&sender).and_then(|peer| peer.way);
+        let strays = known.is_some_and(|known| self.strays(&known, addresses));
+        if helps || strays || self.is_near(&origin.certificate.id()) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
         if helps {
@@ -349,6 +356,27 @@ impl Endpoint {
             self.sync_if_due(now);
         }
         Ok(())
+    }
+
+    /// The way back to who announces these addresses: between link-local ones where the other kind
+    /// had no route. [QST-20]
+    pub(super) fn way_to(&self, now: Instant, way: Way, named: &[SocketAddrV6]) -> Way {
+        let fails = |(at, address): &(Instant, SocketAddrV6)| {
+            is_same(address, &way.to) && now.since(*at) < UNREACHABLE_FOR
+        };
+        let link = self.links.iter().find(|link| link.addresses.contains(&way.from));
+        let link = link.filter(|_| self.unreachable.iter().any(fails));
+        let mut own = link.iter().flat_map(|link| &link.addresses);
+        let near = own.find(|own| own.ip().is_unicast_link_local());
+        let near = near.map(|near| way_back(Way { from: *near, ..way }, named));
+        near.filter(|near| near.to != way.to).unwrap_or_else(|| way_back(way, named))
+    }
+
+    /// Whether a way leads from or to an address that is given up; the other end has these.
+    /// [WAT-11]
+    fn strays(&self, way: &Way, named: &[SocketAddrV6]) -> bool {
+        let mut own = self.links.iter().flat_map(|link| &link.addresses);
+        !named.iter().any(|it| is_same(it, &way.to)) || !own.any(|own| *own == way.from)
     }
 
     /// What a packet of this origin says about presence, before its content adds to it.
@@ -460,6 +488,12 @@ impl Endpoint {
         if matches!(frame, PairFrame::Reply(_)) && before.as_ref().is_some_and(at_once) {
             self.roster.note_twice(now.instant, &id);
         }
+        if let PairFrame::Ping(token) = frame {
+            // What was the way to its sender may be so no more. [SEC-45]
+            let pong = PairFrame::Pong(token);
+            self.send_pair_by(origin.way, origin.sender, &pong, false, None);
+            return Ok(());
+        }
         self.handle_frame(now, origin.sender, &origin.certificate, frame)
     }
 
@@ -503,7 +537,7 @@ impl Endpoint {
 /// The way back to who announces these addresses. From a link-local address only link-local ones
 /// are reached for sure: in place of a source of another kind the one of the same link is taken,
 /// which stands as far back among its kind where every link has both. [QST-20]
-pub(super) fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
+fn way_back(way: Way, named: &[SocketAddrV6]) -> Way {
     let is_near = |it: &SocketAddrV6| it.ip().is_unicast_link_local();
     if !is_near(&way.from) || is_near(&way.to) {
         return way;

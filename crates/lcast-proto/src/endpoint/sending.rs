@@ -150,9 +150,22 @@ impl Endpoint {
             self.to_self.push_back(frame.clone());
             return;
         }
+        if let Some(way) = self.peers.peer(&to).and_then(|peer| peer.way) {
+            self.send_pair_by(way, to, frame, introduce, group);
+        }
+    }
+
+    /// The same, by this way.
+    pub(super) fn send_pair_by(
+        &mut self,
+        way: Way,
+        to: SenderId,
+        frame: &PairFrame,
+        introduce: bool,
+        group: Option<SenderId>,
+    ) {
         let Some(peer) = self.peers.peer(&to) else { return };
-        let (Some(way), session) = (peer.way, peer.session) else { return };
-        let role = if session.is_some() { PairRole::Node } else { PairRole::Announcer };
+        let role = if peer.session.is_some() { PairRole::Node } else { PairRole::Announcer };
         let introduce = role == PairRole::Node && (introduce || !peer.introduced);
         let bytes = frame.encode();
         if introduce {

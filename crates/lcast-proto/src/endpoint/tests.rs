@@ -6,6 +6,7 @@ mod held_up;
 mod hostile;
 mod limits;
 mod lists;
+mod moved;
 mod named;
 mod packets;
 mod powers;
@@ -55,9 +56,25 @@ struct Bench {
 struct Process {
     endpoint: Endpoint,
     address: SocketAddrV6,
+    /// All of its addresses, where they matter.
+    addresses: Vec<SocketAddrV6>,
     groups: Vec<Ipv6Addr>,
     up: bool,
     settings: BTreeMap<String, (Value, Version)>,
+}
+
+impl Process {
+    fn owns(&self, address: &SocketAddrV6) -> bool {
+        let mut own = self.addresses.iter().chain([&self.address]);
+        own.any(|own| own.ip() == address.ip())
+    }
+
+    /// The own address of the kind of another one, else the first.
+    fn towards(&self, other: &SocketAddrV6) -> SocketAddrV6 {
+        let near = other.ip().is_unicast_link_local();
+        let found = self.addresses.iter().find(|it| it.ip().is_unicast_link_local() == near);
+        *found.unwrap_or(&self.address)
+    }
 }
 
 fn subject(name: &str, kind: Kind, role: &str) -> Subject {
@@ -149,7 +166,14 @@ impl Bench {
         let link = Link { index: 2, addresses: vec![address], multicast: true };
         endpoint.handle_input(self.now, Input::Links(vec![link]));
         let settings = BTreeMap::new();
-        self.nodes.push(Process { endpoint, address, groups: Vec::new(), up: true, settings });
+        self.nodes.push(Process {
+            endpoint,
+            address,
+            addresses: Vec::new(),
+            groups: Vec::new(),
+            up: true,
+            settings,
+        });
     }
 
     /// Carries outputs out until there are none at this instant.
@@ -207,13 +231,13 @@ impl Bench {
     }
 
     fn deliver(&mut self, from: usize, transmit: Transmit) {
-        let source = self.nodes[from].address;
+        let Some(source) = self.source(from, &transmit) else { return };
         let number = self.sent.len();
         for to in 0..self.nodes.len() {
             let node = &self.nodes[to];
             let (reaches, multicast) = match transmit.to {
                 Destination::Group(group) => (node.groups.contains(&group), true),
-                Destination::Unicast(address) => (address.ip() == node.address.ip(), false),
+                Destination::Unicast(to) => (node.owns(&to), false),
                 Destination::Neighbours => (to != from, false),
             };
             if !reaches || !node.up || to == from || (self.lost)(number, to) {
@@ -225,7 +249,7 @@ impl Bench {
             }
             let datagram = Datagram {
                 from: source,
-                local: node.address,
+                local: node.towards(&source),
                 multicast,
                 waited: Duration::ZERO,
                 bytes: &transmit.bytes,
@@ -233,6 +257,32 @@ impl Bench {
             self.nodes[to].endpoint.handle_input(self.now, Input::Datagram(datagram));
         }
         self.sent.push((from, transmit));
+    }
+
+    /// Moves a node to these addresses, which are all of it from here on: multicast leaves from the
+    /// first, and a route leads only to what begins like one of them.
+    fn place(&mut self, index: usize, addresses: &[&str]) {
+        let addresses: Vec<SocketAddrV6> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let node = &mut self.nodes[index];
+        (node.address, node.addresses) = (addresses[0], addresses.clone());
+        let link = Link { index: 2, addresses, multicast: true };
+        self.input(index, Input::Links(vec![link]));
+    }
+
+    /// Where a packet leaves from; nowhere from an address that is given up, or without a route.
+    fn source(&mut self, from: usize, transmit: &Transmit) -> Option<SocketAddrV6> {
+        let node = &self.nodes[from];
+        let Destination::Unicast(to) = transmit.to else { return Some(node.address) };
+        if node.addresses.is_empty() {
+            return Some(node.address);
+        }
+        let prefix = |it: &SocketAddrV6| it.ip().octets()[..8].to_vec();
+        if !node.addresses.iter().any(|own| prefix(own) == prefix(&to)) {
+            self.input(from, Input::Unreachable(to));
+            return None;
+        }
+        let source = transmit.source.unwrap_or(node.towards(&to));
+        node.addresses.contains(&source).then_some(source)
     }
 
     /// Gives `n0` 20 kilobytes of values.
