@@ -246,6 +246,8 @@ static void numbers_out_of_range(void) {
     definition.kind = 0, definition.has_min = 1, definition.min = NAN;
     STATUS(LCAST_INVALID, lcast_expose_setting(agent, &definition, NULL, &setting));
     STATUS(LCAST_INVALID, lcast_expose(agent, NULL, &variable));
+    definition = define("app.load", LCAST_INT);
+    STATUS(LCAST_PERMISSION, lcast_expose(client, &definition, &variable));
     CHECK(lcast_status_name(99) == NULL && lcast_status_name(-1) == NULL);
 
     memset(&longer, 0, sizeof longer);

@@ -43,7 +43,7 @@ failed invalid => qr/'name' is undefined/, sub { $node->ping(undef) };
 failed invalid => qr/'number' is no type/, sub { $node->expose('a.b', 'number') };
 failed invalid => qr/'type' is undefined/, sub { $node->expose('a.b') };
 failed invalid => qr/'odd' is no kind/, sub { $node->expose('a.b', 'int', kind => 'odd') };
-failed invalid => qr/./, sub { $node->expose('nothing', 'int') };
+failed permission => qr/without --client/, sub { $node->expose('app.load', 'int') };
 failed invalid => qr/'min' is no number/,
     sub { $node->expose_setting('a.b', 'int', 1, min => 'x') };
 failed invalid => qr/'length_max' is -1/,
@@ -79,6 +79,7 @@ failed start => qr/nothing-here/,
     sub { Net::Lcast->new(credential => $file, state => '/proc/nothing-here/state') };
 
 my $variable = $from_data->expose('app.length', 'int');
+failed invalid => qr/./, sub { $from_data->expose('nothing', 'int') };
 failed invalid => qr/app\.size/, sub { $from_data->expose_setting('app.size', 'int', 9, max => 8) };
 failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
 failed invalid => qr/./, sub { $variable->publish_key('k', 1) };

@@ -38,6 +38,11 @@ VALUES: List[Tuple[str, List[lcast.Value]]] = [
 ]
 
 
+def test_a_client_exposes_nothing(node: lcast.Node) -> None:
+    with pytest.raises(lcast.PermissionError, match="without --client"):
+        node.expose("app.load", int)
+
+
 @pytest.mark.parametrize(("type", "values"), VALUES, ids=[name for name, _ in VALUES])
 def test_values_come_back_as_they_went(
     node: lcast.Node, applications: Applications, type: str, values: List[lcast.Value]
