@@ -297,7 +297,7 @@ class Node:
         Raises `InvalidError` for what is no pattern, glob or predicate, before anything is sent.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.get(_shape.texts(patterns), target))
+        return Replies(self, self._node.get(_shape.patterns(patterns), target))
 
     def set(
         self,
@@ -362,7 +362,7 @@ class Node:
         ``timeout`` bounds the beginning, until the report.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        stream = self._node.watch(_shape.texts(patterns), every, delta, target)
+        stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
     def members(self) -> List[Member]:

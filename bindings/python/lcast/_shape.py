@@ -31,6 +31,8 @@ Read = TypeVar("Read", bound=Callable[[], Any])
 OnError = Callable[[str, BaseException], None]
 """Is told the name of a variable and what its function raised."""
 
+_YEAR = 366 * 86_400.0
+
 BATCH = 256
 """Most items that cross the border at once."""
 
@@ -63,6 +65,14 @@ def texts(given: Texts) -> List[str]:
     if isinstance(given, str):
         return [text(given)]
     return [text(each) for each in given]
+
+
+def patterns(given: Iterable[str]) -> List[str]:
+    """What is asked for, one pattern at least."""
+    listed = texts(given)
+    if not listed:
+        raise InvalidError("no pattern is given: name what to ask for")
+    return listed
 
 
 def path(given: Optional[Path]) -> Optional[str]:
@@ -161,6 +171,7 @@ def returned(function: Callable[[], Any]) -> ValueType:
 
 def interval(every: float) -> float:
     """How often a function is called."""
-    if not every > 0:
-        raise InvalidError(f"every is {every} seconds, and an interval is above 0")
+    if not 0 < every <= _YEAR:
+        message = "and an interval is above 0 and at most a year"
+        raise InvalidError(f"every is {every} seconds, {message}")
     return every

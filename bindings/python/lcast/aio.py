@@ -81,6 +81,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         self._stream = stream
         self._ready: Deque[_Item] = deque()
         self._turn: Optional[asyncio.Lock] = None
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
 
     def __aiter__(self) -> AsyncIterator[_Item]:
         return self
@@ -92,8 +93,11 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
 
     async def _fill(self) -> bool:
         """Waits until items are ready; false at the end, with what went wrong raised."""
-        if self._turn is None:
-            self._turn = asyncio.Lock()
+        # A lock belongs to the loop in which somebody has waited for it.
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._turn = loop, asyncio.Lock()
+        assert self._turn is not None
         async with self._turn:
             if self._ready:
                 return True
@@ -313,7 +317,7 @@ class Node:
     ) -> Replies:
         """Asks for all variables that any of the patterns matches; see `lcast.Node.get`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.get(_shape.texts(patterns), target))
+        return Replies(self, self._node.get(_shape.patterns(patterns), target))
 
     async def set(
         self,
@@ -367,7 +371,7 @@ class Node:
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        stream = self._node.watch(_shape.texts(patterns), every, delta, target)
+        stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
     async def members(self) -> List[Member]:

@@ -262,6 +262,23 @@ async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
             watch.cancel()
 
 
+def test_a_stream_goes_on_in_another_loop(realm: Realm) -> None:
+    node = lcast.aio.Node()
+    streams: List[lcast.aio.Replies] = []
+
+    async def ask() -> None:
+        await node
+        streams.append(node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0))
+        await asyncio.gather(*(streams[0].next(20.0) for _ in range(2)))
+
+    async def go_on() -> None:
+        await asyncio.gather(*(streams[0].next(20.0) for _ in range(2)))
+        await node.close()
+
+    asyncio.run(ask())
+    asyncio.run(go_on())
+
+
 @asynchronous
 async def test_questions_leave_no_descriptor(realm: Realm) -> None:
     async with lcast.aio.Node() as node:

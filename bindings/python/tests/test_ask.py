@@ -45,6 +45,14 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(only=["web1"]) == {"web1"}
 
 
+def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
+    with pytest.raises(lcast.InvalidError, match="no pattern"):
+        node.get()
+    for delta in (-1.0, 0.0, float("nan"), float("inf")):
+        with pytest.raises(lcast.InvalidError, match="delta"):
+            node.watch("app.owner", delta=delta)
+
+
 def test_labels_are_a_mapping(node: lcast.Node) -> None:
     with pytest.raises(lcast.InvalidError, match="no mapping"):
         node.get("app.owner", label="role=db")  # type: ignore[arg-type]

@@ -215,8 +215,9 @@ def test_a_function_is_read_as_a_variable(node: lcast.Node, applications: Applic
         def nothing():  # type: ignore[no-untyped-def]
             return 1
 
-    with pytest.raises(lcast.InvalidError, match="interval"):
-        app.variable("app.never", type=int, every=0.0)
+    for every in (0.0, -1.0, 1e10, math.inf, math.nan):
+        with pytest.raises(lcast.InvalidError, match="interval"):
+            app.variable("app.never", type=int, every=every)
 
 
 def waited(watch: lcast.Watch, name: str, value: lcast.Value) -> lcast.ReplyValue:
