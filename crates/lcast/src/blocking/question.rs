@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lcast_proto::variable::Version;
 
-use super::error::{Error, Kind};
+use super::error::Error;
 use super::node::{Link, answer, follow};
 use super::process::Own;
 use super::{Replies, Watch};
@@ -118,7 +118,7 @@ impl Question {
     pub fn delta(self, delta: f64) -> Result<Self, Error> {
         if !(delta.is_finite() && delta > 0.0) {
             let message = format!("delta is {delta}: no distance is");
-            return Err(Error::new(Kind::Invalid, message));
+            return Err(Error::new(super::Kind::Invalid, message));
         }
         self.map(|it| Ok::<_, Error>(it.delta(delta)))
     }
