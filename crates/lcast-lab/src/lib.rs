@@ -21,6 +21,7 @@ mod frame;
 mod impair;
 mod job;
 mod lab;
+pub mod programs;
 mod realm;
 mod setup;
 mod wait;

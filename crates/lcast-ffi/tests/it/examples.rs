@@ -1,27 +1,18 @@
 //! The programs of the book, at work among real agents.
 
-use lcast_lab::{DEADLINE, Job, Lab, Member, Realm};
-use rustix::process::Signal;
+use lcast_lab::{Host, Job, programs};
 
 use crate::stage::{self, How};
 
-const EXAMPLES: [&str; 3] = ["monitor", "exporter", "dashboard"];
-
-/// An agent's configuration: a load and a setting.
-fn config(load: f64) -> String {
-    format!(
-        "[[variable]]\nname = \"app.load\"\ntype = \"float\"\nvalue = {load:?}\n\n\
-         [[setting]]\nname = \"app.queue.workers\"\ntype = \"int\"\ndefault = 8\n"
-    )
-}
-
-fn program(job: Job) -> Job {
-    job.env("LD_LIBRARY_PATH", stage::libraries())
+/// An example, built so.
+fn built(example: &str, how: How) -> impl Fn(&Host) -> Job {
+    let path = stage::build(&format!("examples/{example}.c"), how);
+    move |host| host.command(&path).env("LD_LIBRARY_PATH", stage::libraries())
 }
 
 #[test]
 fn the_examples_are_c_and_cpp_without_a_warning() {
-    for example in EXAMPLES {
+    for example in programs::NAMES {
         for how in [How::C, How::Cpp] {
             stage::build(&format!("examples/{example}.c"), how);
         }
@@ -30,57 +21,15 @@ fn the_examples_are_c_and_cpp_without_a_warning() {
 
 #[test]
 fn the_monitor_acts_where_the_load_is_high() {
-    let monitor = stage::build("examples/monitor.c", How::C);
-    let lab = Lab::new(3).build();
-    let realm = Realm::create(&lab.host(0), "prod", "");
-    let _calm = realm.start(&lab.host(1), &Member::agent("calm"), &config(0.5));
-    let _busy = realm.start(&lab.host(2), &Member::agent("busy"), &config(3.5));
-    let words = ["app.load", "2.0", "app.queue.workers", "2"];
-    let output = program(lab.host(0).command(&monitor).args(words)).ok();
-    for line in ["calm: app.load = 0.5", "busy: app.load = 3.5", "2 of 2 answered"] {
-        assert!(output.contains(line), "{output}");
-    }
-    assert!(output.contains("busy: app.queue.workers is applied"), "{output}");
-    assert!(!output.contains("calm: app.queue.workers"), "{output}");
-    let answer = realm.ask("get app.queue.workers");
-    assert_eq!(answer.value("busy", "app.queue.workers"), 2);
-    assert_eq!(answer.value("calm", "app.queue.workers"), 8);
+    programs::monitor(built("monitor", How::C));
 }
 
 #[test]
 fn the_exporter_is_read_and_set() {
-    let exporter = stage::build("examples/exporter.c", How::Cpp);
-    let lab = Lab::new(2).build();
-    let realm = Realm::create(&lab.host(0), "prod", "");
-    let credential = realm.issue(&Member::agent("queue"));
-    let mut process = program(lab.host(1).command(&exporter).arg(credential)).start();
-    process.wait_stdout("the exporter", DEADLINE, |out| out == b"queue: 17 jobs, 4 workers\n");
-    let answer = realm.ask("get app.queue.length app.queue.workers");
-    answer.check(0, &[("answered", 1)]);
-    assert_eq!(answer.value("queue", "app.queue.workers"), 4);
-    let answer = realm.ask("set app.queue.workers=8");
-    answer.check(0, &[("answered", 1)]);
-    process.wait_stdout("the change", DEADLINE, |out| out.ends_with(b"working with 8\n"));
-    process.signal(Signal::TERM);
-    assert_eq!(process.wait(DEADLINE).code, 0);
+    programs::exporter(built("exporter", How::Cpp));
 }
 
 #[test]
 fn the_dashboard_shows_what_changes() {
-    let dashboard = stage::build("examples/dashboard.c", How::C);
-    let lab = Lab::new(2).build();
-    let realm = Realm::create(&lab.host(0), "prod", "");
-    let mut agent = realm.start(&lab.host(1), &Member::agent("web1"), &config(0.5));
-    let mut process = program(lab.host(0).command(&dashboard).arg("app.queue.workers")).start();
-    let has = |text: &'static str| {
-        move |out: &[u8]| String::from_utf8_lossy(out).lines().any(|line| line.trim() == text)
-    };
-    process.wait_stdout("the first value", DEADLINE, has("web1: app.queue.workers = 8"));
-    process.wait_stdout("the report", DEADLINE, has("1 nodes are watched"));
-    realm.ask("set app.queue.workers=5").check(0, &[("answered", 1)]);
-    process.wait_stdout("the change", DEADLINE, has("web1: app.queue.workers = 5"));
-    agent.stop();
-    process.wait_stdout("the goodbye", DEADLINE, has("web1: left"));
-    process.signal(Signal::TERM);
-    assert_eq!(process.wait(DEADLINE).code, 0);
+    programs::dashboard(built("dashboard", How::C));
 }
