@@ -36,6 +36,7 @@ from typing import (
     Mapping,
     Optional,
     Set,
+    Tuple,
     TypeVar,
 )
 
@@ -80,8 +81,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         self._node = node  # It lives as long as whatever it does.
         self._stream = stream
         self._ready: Deque[_Item] = deque()
-        self._turn: Optional[asyncio.Lock] = None
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._turn: Optional[Tuple[asyncio.AbstractEventLoop, asyncio.Lock]] = None
 
     def __aiter__(self) -> AsyncIterator[_Item]:
         return self
@@ -95,10 +95,9 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         """Waits until items are ready; false at the end, with what went wrong raised."""
         # A lock belongs to the loop in which somebody has waited for it.
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._turn = loop, asyncio.Lock()
-        assert self._turn is not None
-        async with self._turn:
+        if self._turn is None or self._turn[0] is not loop:
+            self._turn = (loop, asyncio.Lock())
+        async with self._turn[1]:
             if self._ready:
                 return True
             # However fast items come: other tasks get their turn, once a batch.

@@ -211,10 +211,7 @@ unsafe fn narrowed(
     if options.every_ms != 0 {
         question = question.every(incoming::span(options.every_ms, "every_ms")?)?;
     }
-    if options.delta.is_nan() || options.delta < 0.0 {
-        return Err(Failure::invalid(format!("'delta' is {}: no distance is", options.delta)));
-    }
-    if options.delta > 0.0 {
+    if options.delta != 0.0 {
         question = question.delta(options.delta)?;
     }
     Ok(question)

@@ -114,10 +114,10 @@ impl Question {
     /// For a watch: tell a number only when it is at least so far from what was told last.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// As of [`Question::label`], and what is no distance: 0 or less, or without end.
     pub fn delta(self, delta: f64) -> Result<Self, Error> {
         if !(delta.is_finite() && delta > 0.0) {
-            let message = format!("delta is {delta}: no distance is");
+            let message = format!("'delta' is {delta}: no distance is");
             return Err(Error::new(super::Kind::Invalid, message));
         }
         self.map(|it| Ok::<_, Error>(it.delta(delta)))
