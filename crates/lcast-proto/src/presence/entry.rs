@@ -4,6 +4,7 @@ use std::net::SocketAddrV6;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::compact::Compact;
 use super::{CLIENT_SILENCE_MAX, State, Via, doubt_after, lately, silence_max};
 use crate::time::{Instant, Timestamp};
 use crate::wire::id::{NodeId, SenderId};
@@ -70,7 +71,7 @@ pub(super) struct Entry {
     /// Whether a member told that it is there.
     told_alive: bool,
     /// What the first packet heard of its present process told of the time. [PRE-36]
-    began: Option<Timestamp>,
+    began: Compact,
     /// What was said of it last.
     pub(super) shown: Shown,
 }
@@ -117,7 +118,17 @@ impl Entry {
         let shown = Shown { state: State::Never, process: ShownProcess::None, twice: false };
         let voice = Voice::of(heard);
         let voice = shared_with(&voice, shared).unwrap_or_else(|| Arc::new(voice));
-        Self { at, wall, voice, rare: None, via, agent, told_alive: false, began: None, shown }
+        Self {
+            at,
+            wall,
+            voice,
+            rare: None,
+            via,
+            agent,
+            told_alive: false,
+            began: Compact::NONE,
+            shown,
+        }
     }
 
     /// What was heard of it.
@@ -205,7 +216,7 @@ impl Entry {
             rare.since = heard.at;
         }
         self.say(heard, shared);
-        self.began = None;
+        self.began = Compact::NONE;
         if self.shown.process == ShownProcess::Present {
             self.shown.process = ShownProcess::Earlier;
         }
@@ -214,8 +225,9 @@ impl Entry {
 
     /// A process of it told this time, in a packet that counts as heard. [PRE-36]
     pub(super) fn told_time(&mut self, sender: SenderId, told: Timestamp) {
-        if self.is_heard_here() && self.voice.sender == Some(sender) {
-            self.began.get_or_insert(told);
+        let present = self.is_heard_here() && self.voice.sender == Some(sender);
+        if present && self.began == Compact::NONE {
+            self.began = told.into();
         }
     }
 
@@ -223,7 +235,7 @@ impl Entry {
     /// present one. [PRE-36]
     pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, left: bool) -> bool {
         let other = self.agent && self.is_heard_here() && self.voice.sender != Some(sender);
-        other && self.began.map_or(left, |began| told.saturating_add(OVERTAKES) < began)
+        other && self.began.timestamp().map_or(left, |began| told.saturating_add(OVERTAKES) < began)
     }
 
     /// Takes what another member told of it. `ended`: that it is gone or left.

@@ -7,6 +7,7 @@
 //! See `docs/spec/presence.md`.
 
 mod circle;
+mod compact;
 mod entry;
 mod refutation;
 mod ring;

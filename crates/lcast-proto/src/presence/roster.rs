@@ -563,3 +563,13 @@ fn count_agents(members: &MemberList) -> usize {
     let is_agent = |member: &&Member| member.subject.kind == Kind::Agent && !member.forgotten;
     members.members().iter().filter(is_agent).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_takes_a_cache_line() {
+        assert_eq!(size_of::<Slot>(), 64);
+    }
+}

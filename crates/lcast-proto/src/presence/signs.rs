@@ -1,8 +1,7 @@
 //! What the packets of members show of the network: for who looks for a fault, never for the
 //! protocol itself.
 
-use std::num::NonZeroU64;
-
+use super::compact::Compact;
 use crate::time::{Instant, Now, Timestamp};
 
 /// The last packet of a member that came by multicast.
@@ -10,51 +9,47 @@ use crate::time::{Instant, Now, Timestamp};
 pub struct Sign {
     /// When it came, by this node's wall clock.
     pub wall: Timestamp,
-    /// How far the sender's clock was ahead of this node's, in milliseconds, travel left out.
+    /// How far the sender's clock was ahead of this node's, in milliseconds, travel left out; at
+    /// most 24 days, which is far beyond what is taken. [PRE-10]
     pub ahead_ms: i64,
 }
 
 /// What was seen of a member. [PRE-11] As small as it can be: there is one for each member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signs {
-    wall: Timestamp,
-    /// [`NO_SIGN`] where there is none.
-    ahead_ms: i64,
-    /// Microseconds, and one.
-    through: Option<NonZeroU64>,
-}
-
-const NO_SIGN: i64 = i64::MIN;
-
-impl Default for Signs {
-    fn default() -> Self {
-        Self { wall: Timestamp::default(), ahead_ms: NO_SIGN, through: None }
-    }
+    /// When its last packet by multicast came, in milliseconds since 1970.
+    wall: Compact,
+    /// [`Sign::ahead_ms`] of that, in bytes that need no alignment.
+    ahead_ms: [u8; 4],
+    /// When multicast last got through, in microseconds of the monotonic clock.
+    through: Compact,
 }
 
 impl Signs {
     /// Notes a packet by multicast whose origin is verified, and the clock that it told.
     pub(super) fn note(&mut self, now: Now, told: Timestamp) {
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
-        (self.wall, self.ahead_ms) = (now.wall, ahead_ms.max(NO_SIGN + 1));
+        let beyond = if ahead_ms < 0 { i32::MIN } else { i32::MAX };
+        self.ahead_ms = i32::try_from(ahead_ms).unwrap_or(beyond).to_ne_bytes();
+        self.wall = now.wall.into();
         self.note_through(now.instant);
     }
 
     /// Notes that multicast got through: a packet of the member came by it, or what went by it
     /// alone reached the member.
     pub(super) fn note_through(&mut self, now: Instant) {
-        self.through = NonZeroU64::new(now.as_micros().saturating_add(1));
+        self.through = Compact::new(now.as_micros());
     }
 
     /// When multicast last got through between the member and this node, either way.
     pub(super) fn through(&self) -> Option<Instant> {
-        self.through.map(|micros| Instant::from_micros(micros.get() - 1))
+        self.through.get().map(Instant::from_micros)
     }
 
     /// The last packet of the member by multicast.
     pub(super) fn sign(&self) -> Option<Sign> {
-        let (wall, ahead_ms) = (self.wall, self.ahead_ms);
-        (ahead_ms != NO_SIGN).then_some(Sign { wall, ahead_ms })
+        let ahead_ms = i32::from_ne_bytes(self.ahead_ms).into();
+        self.wall.timestamp().map(|wall| Sign { wall, ahead_ms })
     }
 }
 

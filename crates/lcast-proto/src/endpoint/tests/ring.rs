@@ -70,6 +70,34 @@ fn those_that_do_not_answer_are_pinged_beside_the_next_up_to_a_limit() {
     assert_eq!(suspected[..SUCCESSORS], ids[1..=SUCCESSORS]);
 }
 
+/// A suspicion is said three times at once, and once more for those who lost all of that; who is
+/// heard meanwhile is let alone. [PRE-21]
+#[test]
+fn a_suspicion_is_said_again_until_the_node_is_heard() {
+    for (heard_after, expected) in
+        [(10_000, &[0, 200, 500, 5_000][..]), (4_000, &[0, 200, 500]), (300, &[0, 200])]
+    {
+        let (roster, ids) = living(START, 2);
+        let mut random = Random::from_seed([3; 32]);
+        let mut ring = Ring::new(START, &mut random);
+        let mut said: Vec<Instant> = Vec::new();
+        while ring.due() < START + Duration::from_secs(20) {
+            let now = ring.due();
+            let begin = said.first().copied().unwrap_or(now);
+            if !said.is_empty() && now.since(begin) >= Duration::from_millis(heard_after) {
+                ring.heard(&ids[1], SenderId([1; 12]));
+                break;
+            }
+            let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random);
+            said.extend(
+                acts.iter().filter(|it| matches!(it, RingAct::Suspect { .. })).map(|_| now),
+            );
+        }
+        let millis: Vec<u128> = said.iter().map(|at| at.since(said[0]).as_millis()).collect();
+        assert_eq!(millis, expected, "heard after {heard_after} ms");
+    }
+}
+
 /// [PRE-25]
 #[test]
 fn only_who_stands_near_before_a_node_may_suspect_it() {
