@@ -45,6 +45,13 @@ impl Instant {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first whole multiple of `step` from the origin on that is not before this instant.
+    /// `step` has microseconds.
+    pub(crate) fn next_whole(self, step: Duration) -> Self {
+        let step = u64::try_from(step.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.checked_next_multiple_of(step).unwrap_or(u64::MAX))
+    }
 }
 
 impl Add<Duration> for Instant {

@@ -53,6 +53,8 @@ pub const WINDOW_MAX: Duration = Duration::from_secs(10);
 pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
 /// The longest that a set is remembered: it must not be executed again. [QST-27]
 pub const SET_REMEMBERED_FOR_MAX: Duration = DEADLINE_MAX.saturating_add(KEPT_FOR);
+/// How often questions are forgotten: each so much later than it could be, at most.
+const FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
 /// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
@@ -72,6 +74,8 @@ pub struct Answering {
     heard: BTreeMap<(SenderId, u64), Heard>,
     /// When something is due for which question: one entry for each.
     timers: BTreeSet<(Instant, (SenderId, u64))>,
+    /// Which question waits for which fresh values.
+    samples: BTreeMap<SampleId, (SenderId, u64)>,
     /// Writes that were refused, and are not carried out when they come again. [QST-26]
     refused: Refused,
     /// Sets that an earlier process wrote, and that are not judged again. [QST-26]
@@ -195,7 +199,8 @@ impl Heard {
         matches!(task.work, Work::Set(_))
     }
 
-    /// When something is due.
+    /// When something is due. Questions of one second are forgotten together: each by itself would
+    /// wake a node that is asked often once more for every question.
     fn due(&self) -> Instant {
         let step = match &self.step {
             Step::Waiting { due, .. } => Some(*due),
@@ -203,7 +208,8 @@ impl Heard {
             Step::Answered { kept, .. } => kept.as_ref().map(|kept| kept.until),
             Step::Sampling { .. } => None,
         };
-        [step, self.repeat_at].into_iter().flatten().fold(self.forget_at, Instant::min)
+        let forget_at = self.forget_at.next_whole(FORGOTTEN_EVERY);
+        [step, self.repeat_at].into_iter().flatten().fold(forget_at, Instant::min)
     }
 }
 
@@ -230,6 +236,7 @@ impl Default for Answering {
         Self {
             heard: BTreeMap::new(),
             timers: BTreeSet::new(),
+            samples: BTreeMap::new(),
             refused: Refused::default(),
             recalled: Recalled::default(),
             serial: 0,
@@ -505,8 +512,12 @@ impl Answering {
         if let Some(timer) = heard.timer {
             self.timers.remove(&(timer, *key));
         }
-        if let Step::Answered { kept: Some(kept), .. } = heard.step {
-            self.kept_bytes -= kept.bytes.len();
+        match heard.step {
+            Step::Answered { kept: Some(kept), .. } => self.kept_bytes -= kept.bytes.len(),
+            Step::Sampling { id, .. } => {
+                self.samples.remove(&id);
+            }
+            Step::Waiting { .. } | Step::Setting { .. } | Step::Answered { kept: None, .. } => {}
         }
     }
 
@@ -630,6 +641,7 @@ impl Answering {
         let done = Step::Answered { answer: Answer::Here, kept: None };
         if let Step::Waiting { task, .. } = std::mem::replace(&mut heard.step, done) {
             heard.step = Step::Sampling { id, task };
+            self.samples.insert(id, key);
         }
         self.acts.push_back(Act::Sample(id, wanted));
     }
@@ -659,9 +671,7 @@ impl Answering {
 
     /// The shell has refreshed values.
     pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) {
-        let waits =
-            |heard: &Heard| matches!(&heard.step, Step::Sampling { id, .. } if *id == sampled);
-        let key = self.heard.iter().find(|(_, heard)| waits(heard)).map(|(key, _)| *key);
+        let key = self.samples.remove(&sampled);
         if let Some(key) = key.filter(|key| !self.is_too_costly(*key, now)) {
             self.finish(key, now, node);
             self.schedule(key);

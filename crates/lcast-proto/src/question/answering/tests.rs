@@ -664,3 +664,24 @@ fn who_asks_a_hundred_ordinary_questions_a_second_notices_nothing() {
     }
     assert_eq!(bench.costly, 0);
 }
+
+#[test]
+fn questions_of_one_second_are_forgotten_together() {
+    let mut bench = bench();
+    bench.pass(Duration::from_millis(1));
+    for request in 0..100 {
+        let patterns = vec!["app.text".parse().unwrap()];
+        let frame = QuestionFrame { verb: VerbCode::Get, patterns, ..bench.frame(request) };
+        assert_eq!(bench.hear(frame).len(), 1);
+        bench.pass(Duration::from_millis(9));
+    }
+    assert!(bench.answering.samples.is_empty(), "each was answered");
+    let mut wakes = 0;
+    while let Some(due) = bench.answering.poll_timeout(0) {
+        assert_eq!(bench.answering.heard.len(), 100, "all go at once");
+        bench.pass(due.since(bench.now.instant));
+        wakes += 1;
+    }
+    assert_eq!(wakes, 1);
+    assert!(bench.answering.heard.is_empty());
+}
