@@ -10,7 +10,7 @@
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies
 //! and pulls, `watcher` does so for watches, `schemas` gives values units, `realm` keeps the member
 //! list and the roster in step with the others, with `fetching` to say from whom, `forgotten`
-//! remembers who speaks and is on it no more, `presence` notices who dies, `proving` sees to it
+//! remembers who speaks and is on it no more, `strangers` who is not on it yet, `presence` notices who dies, `proving` sees to it
 //! that nobody is sent much where he may not be, and `newer` says who speaks a newer version.
 
 mod asker;
@@ -25,6 +25,7 @@ mod realm;
 mod receiving;
 mod schemas;
 mod sending;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -41,6 +42,7 @@ use self::peers::Peers;
 use self::proving::Held;
 use self::realm::{Serving, Start, Sync};
 use self::schemas::Schemas;
+use self::strangers::Strangers;
 use self::watcher::{Repeats, Watch};
 use crate::config::Config;
 use crate::group;
@@ -104,6 +106,7 @@ pub struct Endpoint {
     /// Whether a packet of another node was verified, whatever it said.
     heard_others: bool,
     forgotten: Forgotten,
+    strangers: Strangers,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
     watches: BTreeMap<u64, Watch>,
@@ -223,6 +226,7 @@ impl Endpoint {
             started: now.instant,
             heard_others: false,
             forgotten: Forgotten::default(),
+            strangers: Strangers::default(),
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::Claim;
+use super::strangers::Stranger;
 use crate::io::{Datagram, Event};
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
@@ -334,6 +335,11 @@ impl Endpoint {
             interval: beacon.interval.clamp(INTERVAL_MIN, crate::presence::INTERVAL_MAX),
             left: beacon.leaving,
             software: beacon.software.clone(),
+        let newer = version > self.roster.members().version();
+        let id = origin.certificate.id();
+        if newer && self.roster.members().by_id(&id).is_none() {
+            self.strangers.keep(Stranger { id, heard: heard.clone(), told: origin.told });
+        }
             ..self.heard(now, origin)
         };
         self.note(origin, heard);
@@ -342,16 +348,14 @@ impl Endpoint {
         }
         let session = beacon.announcement.session;
         let sender = origin.sender;
-        let newer = version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
         let known = self.peers.peer(&sender).and_then(|peer| peer.way);
         let strays = known.is_some_and(|known| self.strays(&known, addresses));
-        if helps || strays || self.is_near(&origin.certificate.id()) {
+        if helps || strays || self.is_near(&id) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
         if helps {
-            let member = origin.certificate.id();
-            self.members_seen(now, Claim { member, sender, version });
+            self.members_seen(now, Claim { member: id, sender, version });
             self.sync.met_helper(sender);
             self.sync_if_due(now);
         }
