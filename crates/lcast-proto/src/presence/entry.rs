@@ -69,6 +69,8 @@ pub(super) struct Entry {
     pub(super) agent: bool,
     /// Whether a member told that it is there.
     told_alive: bool,
+    /// Whether its present process has answered what this one asked.
+    answered: bool,
     /// What the first packet heard of its present process told of the time. [PRE-36]
     began: Option<Timestamp>,
     /// What was said of it last.
@@ -117,7 +119,18 @@ impl Entry {
         let shown = Shown { state: State::Never, process: ShownProcess::None, twice: false };
         let voice = Voice::of(heard);
         let voice = shared_with(&voice, shared).unwrap_or_else(|| Arc::new(voice));
-        Self { at, wall, voice, rare: None, via, agent, told_alive: false, began: None, shown }
+        Self {
+            at,
+            wall,
+            voice,
+            rare: None,
+            via,
+            agent,
+            told_alive: false,
+            answered: false,
+            began: None,
+            shown,
+        }
     }
 
     /// What was heard of it.
@@ -205,7 +218,7 @@ impl Entry {
             rare.since = heard.at;
         }
         self.say(heard, shared);
-        self.began = None;
+        (self.began, self.answered) = (None, false);
         if self.shown.process == ShownProcess::Present {
             self.shown.process = ShownProcess::Earlier;
         }
@@ -219,11 +232,22 @@ impl Entry {
         }
     }
 
-    /// Whether a packet that tells this time, and perhaps says goodbye, is of a process before the
-    /// present one. [PRE-36]
-    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, left: bool) -> bool {
+    /// Notes that its present process has answered; which one that is.
+    pub(super) fn answers(&mut self) -> Option<SenderId> {
+        self.answered = true;
+        self.voice.sender
+    }
+
+    /// Its present process, where it has answered, and when it was last heard.
+    pub(super) fn answered(&self) -> Option<(SenderId, Instant)> {
+        self.voice.sender.filter(|_| self.answered).map(|sender| (sender, self.at))
+    }
+
+    /// Whether a packet that tells this time is of a process before the present one. `doubtful`:
+    /// that it is held for such a one where the present one has told no time yet. [PRE-36]
+    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, doubtful: bool) -> bool {
         let other = self.agent && self.is_heard_here() && self.voice.sender != Some(sender);
-        other && self.began.map_or(left, |began| told.saturating_add(OVERTAKES) < began)
+        other && self.began.map_or(doubtful, |began| told.saturating_add(OVERTAKES) < began)
     }
 
     /// Takes what another member told of it. `ended`: that it is gone or left.

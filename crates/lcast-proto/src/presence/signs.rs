@@ -33,10 +33,14 @@ impl Default for Signs {
 }
 
 impl Signs {
-    /// Notes a packet by multicast whose origin is verified, and the clock that it told.
-    pub(super) fn note(&mut self, now: Now, told: Timestamp) {
+    /// Notes a packet by multicast whose origin is verified, and the clock that it told; that of one
+    /// which is not the newest of its process only where none is known. [PRE-11]
+    pub(super) fn note(&mut self, now: Now, told: Timestamp, newest: bool) {
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
-        (self.wall, self.ahead_ms) = (now.wall, ahead_ms.max(NO_SIGN + 1));
+        self.wall = now.wall;
+        if newest || self.ahead_ms == NO_SIGN {
+            self.ahead_ms = ahead_ms.max(NO_SIGN + 1);
+        }
         self.note_through(now.instant);
     }
 
@@ -70,8 +74,9 @@ mod tests {
     fn the_last_packet_tells_the_clock() {
         let mut signs = Signs::default();
         assert_eq!((signs.sign(), signs.through()), (None, None));
-        signs.note(now(1000), Timestamp::from_millis(8000));
-        signs.note(now(2000), Timestamp::from_millis(1500));
+        signs.note(now(1000), Timestamp::from_millis(8000), false);
+        signs.note(now(1500), Timestamp::from_millis(1000), true);
+        signs.note(now(2000), Timestamp::from_millis(1), false);
         let expected = Sign { wall: Timestamp::from_millis(2000), ahead_ms: -500 };
         assert_eq!(signs.sign(), Some(expected));
         signs.note_through(Instant::from_micros(1));
