@@ -162,6 +162,8 @@ fn read_names(source: &str) -> Result<Vec<String>, Failure> {
 fn parse_names(text: &str) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for (index, line) in text.lines().enumerate() {
+    // Some programs begin a text in UTF-8 with a byte order mark, which is no part of it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let name = line.trim();
         if name.is_empty() || name.starts_with('#') {
             continue;
@@ -245,6 +247,7 @@ mod tests {
         assert_eq!(parse_names("a\n\n# no\n  b \r\n").unwrap(), ["a", "b"]);
         for (text, part) in [
             (String::new(), "no names"),
+        assert_eq!(parse_names("\u{feff}a\nb\n").unwrap(), ["a", "b"]);
             ("a\nb c\n".to_owned(), "line 2"),
             ("a\x1bb\n".to_owned(), "line 1"),
             ("a\n\u{fffd}\n".to_owned(), "line 2"),
