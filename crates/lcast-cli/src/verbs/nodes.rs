@@ -65,7 +65,6 @@ pub(crate) async fn list(
         let message = format!("--state '{word}' is none of {states}; a folder is written ./{word}");
         return Err(Failure::usage(message));
     }
-    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
     let ended = show(&session, args, &states, output).await;
     // Also when nobody reads on: what was learned is kept.
@@ -288,7 +287,7 @@ pub(crate) async fn forget(
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
     let Told { hold, nodes, .. } = told;
     output.note(&format!(
-        "'{}' {verb}; {hold} of {nodes} nodes hold the list that says so",
+        "'{}' {verb}; {hold} of {nodes} nodes say that they go by the list which says so, as of now",
         args.name
     ));
     if !told.behind.is_empty() {
