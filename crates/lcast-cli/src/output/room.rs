@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How long a thread waits for room at a time, as the command may have ended meanwhile; and how often
-/// it is looked whether the reader is there.
+/// How long a thread waits for room at a time, as the command may have ended meanwhile; and how
+/// often it is looked whether the reader is there.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Whether a line can be written to standard output now.

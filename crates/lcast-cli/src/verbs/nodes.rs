@@ -65,8 +65,9 @@ pub(crate) async fn list(
         let message = format!("--state '{word}' is none of {states}; a folder is written ./{word}");
         return Err(Failure::usage(message));
     }
+    let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let ended = show(&session, args, &states, output).await;
+    let ended = show(&session, &mut signals, args, &states, output).await;
     // Also when nobody reads on: what was learned is kept.
     session.close().await;
     ended
@@ -75,12 +76,12 @@ pub(crate) async fn list(
 /// Asks the realm, and prints who is there.
 async fn show(
     session: &Session,
+    signals: &mut Signals,
     args: &NodesArgs,
     states: &[&str],
     output: Output,
 ) -> Result<Exit, Failure> {
-    let mut signals = Signals::watch()?;
-    let mut asked = question::ask(session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
+    let mut asked = question::ask(session, signals, roll_call(FRESH), |_| Ok(())).await?;
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
         let kind = it.kind == Kind::Agent || (args.clients && here);
@@ -91,8 +92,7 @@ async fn show(
     let changes = if follows { Some(session.presence().await?) } else { None };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
     if let Some(changes) = changes {
-        asked.interrupted =
-            follow(session, &mut signals, (&nodes, changes), &wanted, output).await?;
+        asked.interrupted = follow(session, signals, (&nodes, changes), &wanted, output).await?;
     } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
@@ -287,7 +287,7 @@ pub(crate) async fn forget(
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
     let Told { hold, nodes, .. } = told;
     output.note(&format!(
-        "'{}' {verb}; {hold} of {nodes} nodes say that they go by the list which says so, as of now",
+        "'{}' {verb}; {hold} of {nodes} nodes say that they go by the list that says so by now",
         args.name
     ));
     if !told.behind.is_empty() {

@@ -10,8 +10,9 @@
 //! that cost a signature in `checking`; `sending` seals them, `asker` joins questions with replies
 //! and pulls, `watcher` does so for watches, `schemas` gives values units, `realm` keeps the member
 //! list and the roster in step with the others, with `fetching` to say from whom, `forgotten`
-//! remembers who speaks and is on it no more, `strangers` who is not on it yet, `presence` notices who dies, `proving` sees to it
-//! that nobody is sent much where he may not be, and `newer` says who speaks a newer version.
+//! remembers who speaks and is on it no more, `strangers` who is not on it yet, `presence` notices
+//! who dies, `proving` sees to it that nobody is sent much where he may not be, and `newer` says who
+//! speaks a newer version.
 
 mod asker;
 mod checking;
@@ -42,7 +43,6 @@ use self::peers::Peers;
 use self::proving::Held;
 use self::realm::{Serving, Start, Sync};
 use self::schemas::Schemas;
-use self::strangers::Strangers;
 use self::watcher::{Repeats, Watch};
 use crate::config::Config;
 use crate::group;
@@ -106,7 +106,6 @@ pub struct Endpoint {
     /// Whether a packet of another node was verified, whatever it said.
     heard_others: bool,
     forgotten: Forgotten,
-    strangers: Strangers,
     sync: Sync,
     questions: BTreeMap<u64, Question>,
     watches: BTreeMap<u64, Watch>,
@@ -226,7 +225,6 @@ impl Endpoint {
             started: now.instant,
             heard_others: false,
             forgotten: Forgotten::default(),
-            strangers: Strangers::default(),
             sync: Sync::new(own.kind()),
             questions: BTreeMap::new(),
             watches: BTreeMap::new(),

@@ -9,7 +9,7 @@ use super::Endpoint;
 use super::fetching::{Claim, Fetching, Step};
 use super::proving::HeldWish;
 use super::sending::Copies;
-use super::strangers::Stranger;
+use super::strangers::{Stranger, Strangers};
 use crate::io::{Destination, Event, Link};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::{Member, MemberList};
@@ -142,6 +142,7 @@ pub(super) struct Sync {
     helpers: Vec<SenderId>,
     pub(super) wishes: Wishes,
     pub(super) fetching: Fetching,
+    pub(super) strangers: Strangers,
 }
 
 impl Sync {
@@ -152,6 +153,7 @@ impl Sync {
             helpers: Vec::new(),
             wishes: Wishes::default(),
             fetching: Fetching::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -328,7 +330,7 @@ impl Endpoint {
     fn welcome(&mut self, now: Instant) {
         let members = self.roster.members();
         let names = |id: &NodeId| members.by_id(id).is_some() && !members.is_forgotten(id);
-        for Stranger { id, heard, told } in self.strangers.named(now, names) {
+        for Stranger { id, heard, told } in self.sync.strangers.named(now, names) {
             let sender = heard.sender;
             self.roster.note(id, heard, None);
             if let (Some(sender), Some(told)) = (sender, told) {

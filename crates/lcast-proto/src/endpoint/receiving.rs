@@ -338,7 +338,7 @@ impl Endpoint {
         let newer = version > self.roster.members().version();
         let id = origin.certificate.id();
         if newer && self.roster.members().by_id(&id).is_none() {
-            self.strangers.keep(Stranger { id, heard: heard.clone(), told: origin.told });
+            self.sync.strangers.keep(Stranger { id, heard: heard.clone(), told: origin.told });
         }
         self.note(origin, heard);
         if beacon.leaving || !named {

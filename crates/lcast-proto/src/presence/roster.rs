@@ -253,7 +253,7 @@ impl Roster {
         past && matches!(self.state(now.instant, id), State::Alive | State::Suspect)
     }
 
-    /// Notes a packet of a member by multicast, and the clock that it told: `newest`, where no later
+    /// Notes a packet of a member by multicast, and the clock that it told; `newest`: that no later
     /// one of its process was heard. [PRE-11]
     pub fn note_sign(&mut self, now: Now, id: &NodeId, told: Timestamp, newest: bool) {
         if let Some(rank) = self.members.rank(id) {

@@ -33,8 +33,8 @@ impl Default for Signs {
 }
 
 impl Signs {
-    /// Notes a packet by multicast whose origin is verified, and the clock that it told; that of one
-    /// which is not the newest of its process only where none is known. [PRE-11]
+    /// Notes a packet by multicast whose origin is verified, and the clock that it told; that of
+    /// one which is not the newest of its process only where none is known. [PRE-11]
     pub(super) fn note(&mut self, now: Now, told: Timestamp, newest: bool) {
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
         self.wall = now.wall;

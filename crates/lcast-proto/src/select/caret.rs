@@ -4,8 +4,8 @@ use crate::name::is_unseen;
 
 /// Two lines: the part of `text` around byte `at`, and a caret under that byte.
 ///
-/// Control characters, and what nobody sees, are shown as `?`, so that the caret stays under its place and foreign text
-/// cannot drive a terminal.
+/// Control characters, and what nobody sees, are shown as `?`, so that the caret stays under its
+/// place and foreign text cannot drive a terminal.
 pub(crate) fn caret(text: &str, at: usize) -> String {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
