@@ -31,6 +31,11 @@ impl Failure {
         Self { exit, code: exit.as_str(), message: message.to_string() }
     }
 
+    /// Nobody reads standard output any more.
+    pub(crate) fn closed_output() -> Self {
+        Self { exit: Exit::Success, code: CLOSED_OUTPUT, message: String::new() }
+    }
+
     /// Standard output was closed by its reader: no failure, but nothing is left to do.
     pub(crate) fn is_closed_output(&self) -> bool {
         self.code == CLOSED_OUTPUT
@@ -43,7 +48,7 @@ const CLOSED_OUTPUT: &str = "closed_output";
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Success, code: CLOSED_OUTPUT, message: String::new() };
+            return Self::closed_output();
         }
         Self::internal(format_args!("standard output: {error}"))
     }

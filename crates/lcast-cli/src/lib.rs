@@ -79,14 +79,20 @@ fn report(failure: &Failure, output: Output) -> ExitCode {
 
 /// Prints what clap has to say: help, or what is wrong with the command line.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let shown = error.print();
-    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if asked {
-        let failed = shown.err().map(Failure::from).filter(|it| !it.is_closed_output());
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let failed = error.print().err().map(Failure::from).filter(|it| !it.is_closed_output());
         return failed.map_or(Exit::Success, |it| it.exit).into();
     }
     let words: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    // Nobody is left to be told when stderr is closed.
+    let _ = if words.iter().all(|word| text::is_safe(word)) {
+        error.print()
+    } else {
+        // It repeats words as they are.
+        let lines: Vec<String> = error.to_string().lines().map(text::sanitise).collect();
+        writeln!(std::io::stderr(), "{}", lines.join("\n"))
+    };
     if let Some(format) = args::json_wanted(words.iter().skip(1).map(String::as_str)) {
         let message = error.to_string();
         let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();

@@ -6,14 +6,26 @@
 use std::borrow::Borrow;
 use std::fmt::Write;
 
-/// The text without what a terminal would obey; line ends and tabs become spaces.
+use lcast_proto::name::is_unseen;
+
+/// The text without what a terminal would obey; line ends and tabs become spaces. What nobody would
+/// see, or would turn the text around, is shown escaped: else two texts look the same.
 pub(crate) fn sanitise(text: &str) -> String {
-    let safe = |char: char| match char {
-        '\n' | '\r' | '\t' => Some(' '),
-        _ if is_unsafe(char) => None,
-        _ => Some(char),
-    };
-    text.chars().filter_map(safe).collect()
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' | '\r' | '\t' => safe.push(' '),
+            _ if char.is_control() => {}
+            _ if is_unseen(char) => safe.extend(char.escape_unicode()),
+            _ => safe.push(char),
+        }
+    }
+    safe
+}
+
+/// Whether a text can be printed as it is.
+pub(crate) fn is_safe(text: &str) -> bool {
+    !text.contains(is_unsafe)
 }
 
 /// Most names in a sentence or in a cell; pipes and JSON have them all.
@@ -43,14 +55,7 @@ pub(crate) fn escape_json(json: &str) -> String {
 }
 
 fn is_unsafe(char: char) -> bool {
-    let reorders = matches!(
-        char,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-    );
-    // Tags print as nothing, and programs that read the text may see words in them.
-    let hides = matches!(char, '\u{e0000}'..='\u{e007f}');
-    char.is_control() || reorders || hides
+    char.is_control() || is_unseen(char)
 }
 
 #[cfg(test)]
@@ -63,8 +68,16 @@ mod tests {
             ("plain, gr\u{fc}n", "plain, gr\u{fc}n", "plain, gr\u{fc}n"),
             ("a\x1b[31mb\x07", "a[31mb", r"a\u001b[31mb\u0007"),
             ("a\u{9b}31mb\x7f", "a31mb", r"a\u009b31mb\u007f"),
-            ("a\u{202e}b\u{2066}c\u{feff}", "abc", r"a\u202eb\u2066c\ufeff"),
-            ("a\u{e0041}b\u{e007f}\u{e0000}", "ab", r"a\udb40\udc41b\udb40\udc7f\udb40\udc00"),
+            (
+                "a\u{202e}b\u{2066}c\u{feff}",
+                r"a\u{202e}b\u{2066}c\u{feff}",
+                r"a\u202eb\u2066c\ufeff",
+            ),
+            (
+                "a\u{e0041}b\u{e007f}\u{e0000}",
+                r"a\u{e0041}b\u{e007f}\u{e0000}",
+                r"a\udb40\udc41b\udb40\udc7f\udb40\udc00",
+            ),
         ] {
             assert_eq!(sanitise(text), printed);
             assert_eq!(escape_json(text), json);

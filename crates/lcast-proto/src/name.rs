@@ -125,6 +125,19 @@ pub fn is_segment(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
+/// Whether a character prints as nothing or turns the text around it: text with such characters can
+/// pass for another. Control characters are not among them.
+pub fn is_unseen(char: char) -> bool {
+    match char {
+        '\u{00ad}' | '\u{061c}' | '\u{180e}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
+        // Tags: programs that read the text may see words in them.
+        '\u{e0000}'..='\u{e007f}' => true,
+        _ => false,
+    }
+}
+
 fn check(steps: &[Step]) -> Result<(), NameError> {
     let text = || Steps(steps).to_string();
     let mut length = 0;

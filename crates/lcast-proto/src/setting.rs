@@ -9,8 +9,8 @@ use crate::value::{Type, Value};
 /// Reads the text of `set NAME=TEXT` as a value of type `kind`.
 ///
 /// Bool is `true` or `false`, an int decimal digits with an optional sign, a float what Rust and C
-/// read as one (`NaN` and `inf` included), a timestamp RFC 3339; a text is taken as it is, bytes
-/// are the UTF-8 of the text. Lists and maps have no text form.
+/// read as one (`NaN` and `inf` included, which no setting takes), a timestamp RFC 3339; a text is
+/// taken as it is, bytes are the UTF-8 of the text. Lists and maps have no text form.
 ///
 /// ```
 /// use lcast_proto::setting::parse_text;

@@ -573,11 +573,13 @@ impl Constraint {
     /// Longest choice in bytes.
     pub const CHOICE_LENGTH_MAX: usize = 255;
 
-    /// Whether a value of the right type fits.
+    /// Whether a value of the right type fits. NaN and the infinities fit no setting, within lists
+    /// and maps neither: a program that reads one compares it, and nothing holds then. [QST-48]
     ///
     /// # Errors
     /// A sentence that says what would fit.
     pub fn check(&self, value: &Value) -> Result<(), String> {
+        check_finite(value)?;
         match value {
             Value::Text(text) => {
                 self.check_length(text.len())?;
@@ -606,15 +608,29 @@ impl Constraint {
     }
 
     fn check_range(&self, number: f64) -> Result<(), String> {
-        let bounded = self.min.is_some() || self.max.is_some();
-        if bounded && number.is_nan() {
-            return Err("NaN is outside every range".to_owned());
-        }
         match (self.min, self.max) {
             (Some(min), _) if number < min => Err(format!("{number} is less than min = {min}")),
             (_, Some(max)) if number > max => Err(format!("{number} is more than max = {max}")),
             (_, _) => Ok(()),
         }
+    }
+}
+
+/// Goes no deeper than [`Value::DEPTH_MAX`] lists and maps.
+fn check_finite(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Float(number) if !number.is_finite() => {
+            Err(format!("{number} is no finite number, and a setting takes no other"))
+        }
+        Value::List(values) => values.iter().try_for_each(check_finite),
+        Value::Map(values) => values.values().try_for_each(check_finite),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_) => Ok(()),
     }
 }
 
@@ -635,6 +651,27 @@ mod tests {
 
     fn update(name: &str, value: Value) -> Update {
         Update { name: name.parse().unwrap(), value, time: None, version: None }
+    }
+
+    /// A setting without limits took what no program expects of a number. [QST-48]
+    #[test]
+    fn a_setting_takes_finite_numbers_only() {
+        let check = |constraint: &Constraint, value: &Value, fits: bool| {
+            let checked = constraint.check(value);
+            assert_eq!(checked.is_ok(), fits, "{value:?}: {checked:?}");
+            assert!(fits || checked.unwrap_err().contains("no finite number"), "{value:?}");
+        };
+        let bounded = Constraint { min: Some(f64::MIN), ..Constraint::default() };
+        for constraint in [&Constraint::default(), &bounded] {
+            check(constraint, &Value::Float(f64::MAX), true);
+            for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let list = Value::List(vec![Value::Int(1), Value::Float(number)]);
+                let map = Value::Map([("a".to_owned(), list.clone())].into());
+                for value in [Value::Float(number), list, map] {
+                    check(constraint, &value, false);
+                }
+            }
+        }
     }
 
     /// [SEL-3]

@@ -116,7 +116,7 @@ pub struct Written {
 #[non_exhaustive]
 pub enum StoreError {
     /// There is no room left; a later try may succeed.
-    #[error("'{path}': the disk is full; the old value is kept, free some space and try again")]
+    #[error("'{path}': the disk is full, so nothing is changed; free some space and try again")]
     DiskFull {
         /// The database.
         path: PathBuf,
@@ -140,8 +140,8 @@ pub enum StoreError {
     },
     /// The file is a database, and another program's.
     #[error(
-        "'{path}': a database of another program; nothing in it is touched: move it away, or name \
-         another folder with --state"
+        "'{path}': a database of another program; nothing in it is touched: move it away, or keep \
+         the state in another folder"
     )]
     Foreign {
         /// The file.
@@ -172,7 +172,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Something else stands where a file of the store belongs.
-    #[error("'{path}': {source}, or name another folder with --state")]
+    #[error("'{path}': {source}, or keep the state in another folder")]
     Displaced {
         /// The file.
         path: PathBuf,
@@ -687,7 +687,7 @@ pub enum LockError {
     /// Another process has it.
     #[error(
         "the state in '{path}' is in use by process {pid}; stop that agent, or give this one a \
-         folder of its own with --state",
+         state folder of its own",
         pid = pid.map_or_else(|| "(unknown)".to_owned(), |pid| pid.to_string())
     )]
     Held {
@@ -697,7 +697,7 @@ pub enum LockError {
         pid: Option<u32>,
     },
     /// Something else stands where the lock file belongs.
-    #[error("'{path}': {source}, or name another folder with --state")]
+    #[error("'{path}': {source}, or keep the state in another folder")]
     Displaced {
         /// The lock file.
         path: PathBuf,
@@ -705,7 +705,7 @@ pub enum LockError {
         source: io::Error,
     },
     /// The lock file could not be made.
-    #[error("'{path}': {source}; name a folder that you can write with --state")]
+    #[error("'{path}': {source}; keep the state in a folder that you can write")]
     File {
         /// The lock file.
         path: PathBuf,

@@ -65,6 +65,14 @@ impl Target {
         plain.chain(self.only.iter().flatten().map(String::as_str)).collect()
     }
 
+    /// Whether this is an agent that is meant, by its name and labels.
+    pub(crate) fn means(&self, node: &NodeView) -> bool {
+        let label = |key: &str| node.labels.iter().find(|(name, _)| name == key);
+        let label = |key: &str| label(key).map(|(_, value)| value.as_str());
+        let listed = self.only.as_ref().is_none_or(|only| only.contains(&node.name));
+        node.kind == Kind::Agent && listed && self.selector.picks(&node.name, label)
+    }
+
     /// What to say of those that are meant and not asked: names that no member has, and agents
     /// whose certificate has ended, which nobody expects to answer. [QST-10]
     pub(crate) fn unasked(&self, realm: &str, nodes: &[NodeView]) -> Vec<String> {
@@ -76,13 +84,7 @@ impl Target {
         if let Some(names) = unknown {
             notes.push(format!("not asked, as realm '{realm}' has no such member: {names}"));
         }
-        let ended = nodes.iter().filter(|it| {
-            let label = |key: &str| it.labels.iter().find(|(name, _)| name == key);
-            let label = |key: &str| label(key).map(|(_, value)| value.as_str());
-            let listed = self.only.as_ref().is_none_or(|only| only.contains(&it.name));
-            let meant = listed && self.selector.picks(&it.name, label);
-            it.kind == Kind::Agent && it.expired.is_some() && meant
-        });
+        let ended = nodes.iter().filter(|it| it.expired.is_some() && self.means(it));
         if let Some(names) = listed(ended.map(|it| it.name.as_str())) {
             notes.push(format!(
                 "not asked, as the certificate has ended: {names}; 'librecast forget NAME' for \
@@ -160,6 +162,8 @@ fn read_names(source: &str) -> Result<Vec<String>, Failure> {
 
 /// Names one a line; empty lines and lines that begin with '#' do not count.
 fn parse_names(text: &str) -> Result<Vec<String>, String> {
+    // Some programs begin a text in UTF-8 with a byte order mark, which is no part of it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut names = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let name = line.trim();
@@ -243,6 +247,7 @@ mod tests {
     #[test]
     fn names_stand_one_a_line() {
         assert_eq!(parse_names("a\n\n# no\n  b \r\n").unwrap(), ["a", "b"]);
+        assert_eq!(parse_names("\u{feff}a\nb\n").unwrap(), ["a", "b"]);
         for (text, part) in [
             (String::new(), "no names"),
             ("a\nb c\n".to_owned(), "line 2"),

@@ -9,6 +9,7 @@ mod host;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::fleet::duplicate;
 use super::cause::Cause;
 use super::facts::Facts;
 use super::{Finding, Severity};

@@ -113,6 +113,8 @@ pub(crate) struct Process {
     pub(crate) program: String,
     /// The systemd unit that it runs in.
     pub(crate) unit: Option<String>,
+    /// What starts it again as this user, when it is this user's.
+    pub(crate) again: Option<String>,
 }
 
 /// What manages this host's firewall.

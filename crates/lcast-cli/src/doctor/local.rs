@@ -10,7 +10,9 @@ use lcast_net::interfaces;
 use lcast_net::survey::{self, MulticastRoute};
 
 use super::facts::{Firewall, Holder, HostFacts, InterfaceFacts, Process, RealmFacts};
+use super::mend::quoted;
 use super::runtime::RuntimeFacts;
+use crate::text::is_safe;
 
 /// The group that stands for all when the realm's own is not known.
 const ANY_GROUP: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x8000, 1);
@@ -138,11 +140,37 @@ fn processes(mut inodes: BTreeSet<u64>) -> BTreeMap<u64, Process> {
             let procfs::process::FDTarget::Socket(inode) = descriptor.target else { continue };
             if inodes.remove(&inode) {
                 let program = process.stat().map(|it| it.comm).unwrap_or_default();
-                found.insert(inode, Process { pid: process.pid, program, unit: unit(process.pid) });
+                let (pid, again) = (process.pid, again(&process));
+                found.insert(inode, Process { pid, program, unit: unit(pid), again });
             }
         }
     }
     found
+}
+
+/// What starts a process again in a shell. Only one of this user's: another could name a command of
+/// its choice, and would run as this user.
+fn again(process: &procfs::process::Process) -> Option<String> {
+    if process.uid().ok()? != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let variables = process.environ().ok()?;
+    let variable = |name: &&str| {
+        let value = variables.get(std::ffi::OsStr::new(name))?;
+        Some(format!("{name}={}", value.to_str()?))
+    };
+    let variables = ["LIBRECAST_HOME", "LIBRECAST_REALM"].iter().filter_map(variable).collect();
+    again_of(&process.cmdline().ok()?, process.cwd().ok()?.to_str()?, variables)
+}
+
+fn again_of(arguments: &[String], folder: &str, variables: Vec<String>) -> Option<String> {
+    let words = arguments.iter().chain(&variables);
+    if arguments.is_empty() || words.chain([&folder.to_owned()]).any(|word| !is_safe(word)) {
+        return None;
+    }
+    let environment = if variables.is_empty() { Vec::new() } else { vec!["env".to_owned()] };
+    let words = environment.iter().chain(&variables).chain(arguments).map(|word| quoted(word));
+    Some(format!("cd {} && {}", quoted(folder), words.collect::<Vec<String>>().join(" ")))
 }
 
 /// The systemd service that a process runs in.
@@ -183,6 +211,23 @@ mod tests {
         check("0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.service\n", None);
         check("0::/\n", None);
         check("1:cpu:/x\n", None);
+    }
+
+    #[test]
+    fn a_process_is_started_again_as_it_was() {
+        let check = |arguments: &[&str], home: Option<&str>, expected: Option<&str>| {
+            let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+            let variables = home.map(|it| format!("LIBRECAST_HOME={it}")).into_iter().collect();
+            let again = again_of(&arguments, "/a b", variables);
+            assert_eq!(again.as_deref(), expected);
+        };
+        let agent = ["librecast", "agent", "--state", "it's"];
+        check(&agent, None, Some(r"cd '/a b' && librecast agent --state 'it'\''s'"));
+        let expected = r"cd '/a b' && env 'LIBRECAST_HOME=/my home' librecast agent";
+        check(&agent[..2], Some("/my home"), Some(expected));
+        check(&[], None, None);
+        // What could not be printed as it is.
+        check(&["librecast", "a\nb"], None, None);
     }
 
     #[cfg(target_endian = "little")]

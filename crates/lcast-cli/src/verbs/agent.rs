@@ -253,7 +253,9 @@ fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<N
         }));
     }
     builder.start().map_err(|error| match error {
-        StartError::Lock(_) | StartError::Store(_) => Failure::usage(error),
+        StartError::Lock(_) | StartError::Store(_) => {
+            Failure::usage(format!("{error}; --state DIR chooses the state folder"))
+        }
         StartError::Credential(_) => Failure::usage(error),
         StartError::Network(_) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),

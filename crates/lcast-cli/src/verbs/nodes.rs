@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::live::Drawn;
 use crate::output::table::Table;
-use crate::output::{Format, Output, human};
+use crate::output::{Format, Output, human, room};
 use crate::signals::Signals;
 use crate::text::sanitise;
 use crate::{json, place};
@@ -67,7 +67,21 @@ pub(crate) async fn list(
     }
     let mut signals = Signals::watch()?;
     let session = Session::open(question::place(everywhere)?)?;
-    let mut asked = question::ask(&session, &mut signals, roll_call(FRESH), |_| Ok(())).await?;
+    let ended = show(&session, &mut signals, args, &states, output).await;
+    // Also when nobody reads on: what was learned is kept.
+    session.close().await;
+    ended
+}
+
+/// Asks the realm, and prints who is there.
+async fn show(
+    session: &Session,
+    signals: &mut Signals,
+    args: &NodesArgs,
+    states: &[&str],
+    output: Output,
+) -> Result<Exit, Failure> {
+    let mut asked = question::ask(session, signals, roll_call(FRESH), |_| Ok(())).await?;
     let wanted = |it: &NodeView| {
         let here = matches!(it.state, State::Alive | State::Suspect | State::Left);
         let kind = it.kind == Kind::Agent || (args.clients && here);
@@ -78,8 +92,7 @@ pub(crate) async fn list(
     let changes = if follows { Some(session.presence().await?) } else { None };
     let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
     if let Some(changes) = changes {
-        asked.interrupted =
-            follow(&session, &mut signals, (&nodes, changes), &wanted, output).await?;
+        asked.interrupted = follow(session, signals, (&nodes, changes), &wanted, output).await?;
     } else if args.names {
         let names: String = nodes.iter().map(|it| sanitise(&it.name) + "\n").collect();
         output.text(&names)?;
@@ -87,8 +100,7 @@ pub(crate) async fn list(
         print(&nodes, output)?;
     }
     let exit = judge(&asked);
-    question::explain(exit, &asked.report, &session, output).await;
-    session.close().await;
+    question::explain(exit, &asked.report, session, output).await;
     Ok(exit)
 }
 
@@ -118,7 +130,11 @@ async fn follow(
     }
     print(nodes, output)?;
     loop {
-        let Some(item) = signals.unless(changes.next()).await else { return Ok(true) };
+        let item = tokio::select! {
+            item = async { room::wait().await; changes.next().await } => item,
+            () = signals.next() => return Ok(true),
+            () = room::gone() => return Err(Failure::closed_output()),
+        };
         let id = match item {
             Some(PresenceItem::Changed(it)) => Some(it.id),
             // After an overflow all are told.
@@ -271,7 +287,7 @@ pub(crate) async fn forget(
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
     let Told { hold, nodes, .. } = told;
     output.note(&format!(
-        "'{}' {verb}; {hold} of {nodes} nodes hold the list that says so",
+        "'{}' {verb}; {hold} of {nodes} nodes say that they go by the list that says so by now",
         args.name
     ));
     if !told.behind.is_empty() {

@@ -168,6 +168,7 @@ impl Following {
                 self.interrupt();
                 return Ok(());
             }
+            () = room::gone() => return Err(Failure::closed_output()),
         };
         match item {
             Some(WatchItem::Report(report)) => self.account = Some(report),

@@ -50,6 +50,25 @@ fn no_verb_and_wrong_verbs_are_refused() {
     assert!(home.files().is_empty());
 }
 
+/// What the parser of the command line says went to the terminal as it was given.
+#[test]
+fn a_wrong_word_is_repeated_without_what_a_terminal_obeys() {
+    let home = Home::new();
+    let word = "al\u{202e}\x1b[31mive";
+    for words in [
+        &["nodes", word][..],
+        &[word],
+        &["get", "host.name", "--require", word],
+        &["get", "host.name", &format!("--{word}")],
+        &["get", "host.name", "--help", word],
+    ] {
+        let ended = home.run(words);
+        let said = ended.err + &ended.out;
+        assert!(!said.contains(['\u{202e}', '\x1b']), "{words:?}: {said:?}");
+    }
+    home.refused_in_words(&["nodes", "--state", word], &["al\\u{202e}"]);
+}
+
 #[test]
 fn json_and_jsonl_exclude_each_other() {
     let home = Home::new();

@@ -169,6 +169,25 @@ fn a_watch_that_nobody_reads_ends_in_order() {
     }
 }
 
+/// That nobody reads on showed in the next write alone: nothing changes here, so none came.
+#[test]
+fn who_follows_ends_with_its_reader_also_when_nothing_changes() {
+    let fleet = Fleet::new(1, 0, CONFIG);
+    let host = fleet.lab.host(0);
+    for (name, words) in [("values", "watch app.limit"), ("roster", "nodes --watch")] {
+        let credential = fleet.realm.issue(&Member::client(name));
+        let state = host.path(name);
+        let words = format!("{words} --state {state} --credential {credential}");
+        let shell = format!(
+            "{{ {{ timeout --kill-after 10 10 librecast {words}; echo ended by $? >&3; }} |
+             head -n1 >/dev/null; }} 3>&1"
+        );
+        let output = host.shell(&shell).ok();
+        assert!(output.contains("ended by 0"), "{words}: {output}");
+        assert!(fleet.lab.file(&format!("{state}/roster.cbor")).is_file(), "{words}");
+    }
+}
+
 /// A full pipe that nobody reads held up the write, and with it every signal but SIGKILL.
 #[test]
 fn a_watch_whose_reader_stalls_ends_when_it_is_told_to() {

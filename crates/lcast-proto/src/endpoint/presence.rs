@@ -7,7 +7,7 @@ use super::receiving::{Origin, is_same};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
-use crate::presence::{Heard, Ring, RingAct, Unfounded, Via, interval};
+use crate::presence::{Heard, Ring, RingAct, UNHEARD_SKEW, Unfounded, Via, interval};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now, Timestamp};
 use crate::wire::frame::{GroupFrame, PairFrame, SuspectFrame};
@@ -21,9 +21,6 @@ const STOPPED: Duration = Duration::from_secs(2);
 const MISSED: Duration = Duration::from_millis(2500);
 /// Successors kept ready to be pinged: those that are targets, and some that may become it.
 const NEAR: usize = 8;
-/// How far the clock of a process that was never heard may be off for its suspicion to count.
-/// [PRE-24]
-const UNHEARD_SKEW: Duration = Duration::from_secs(60);
 /// How many packets of its sender may have overtaken a suspicion that counts. [PRE-24]
 const OVERTAKEN_MAX: u64 = 64;
 /// How soon a second process of this node is not news: the one before may have packets on the way.
@@ -109,7 +106,8 @@ impl Endpoint {
             }
             return;
         }
-        if self.is_of_the_past(heard.at, origin, heard.left) {
+        let now = Now { instant: heard.at, wall: heard.wall };
+        if self.is_of_the_past(now, origin, heard.left) {
             return;
         }
         self.roster.note(id, heard, origin.voice);
@@ -123,7 +121,7 @@ impl Endpoint {
 
     /// Whether somebody kept this packet, a goodbye perhaps: it is of an ended process of a living
     /// agent. [PRE-36]
-    pub(super) fn is_of_the_past(&self, now: Instant, origin: &Origin<'_>, left: bool) -> bool {
+    pub(super) fn is_of_the_past(&self, now: Now, origin: &Origin<'_>, left: bool) -> bool {
         let process = (&origin.certificate.id(), origin.sender);
         origin.told.is_some_and(|it| self.roster.is_of_the_past(now, process, it, left))
     }

@@ -9,6 +9,7 @@ use super::Endpoint;
 use super::fetching::{Claim, Fetching, Step};
 use super::proving::HeldWish;
 use super::sending::Copies;
+use super::strangers::{Stranger, Strangers};
 use crate::io::{Destination, Event, Link};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::{Member, MemberList};
@@ -141,6 +142,7 @@ pub(super) struct Sync {
     helpers: Vec<SenderId>,
     pub(super) wishes: Wishes,
     pub(super) fetching: Fetching,
+    pub(super) strangers: Strangers,
 }
 
 impl Sync {
@@ -151,6 +153,7 @@ impl Sync {
             helpers: Vec::new(),
             wishes: Wishes::default(),
             fetching: Fetching::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -318,8 +321,22 @@ impl Endpoint {
         for claim in self.sync.fetching.installed(now.instant, members.version()) {
             self.stop_fetch(claim);
         }
+        self.welcome(now.instant);
         self.event(Event::Members(members));
         self.expect_again(now);
+    }
+
+    /// Whoever announced itself before the list named it was heard then. [PRE-41]
+    fn welcome(&mut self, now: Instant) {
+        let members = self.roster.members();
+        let names = |id: &NodeId| members.by_id(id).is_some() && !members.is_forgotten(id);
+        for Stranger { id, heard, told } in self.sync.strangers.named(now, names) {
+            let sender = heard.sender;
+            self.roster.note(id, heard, None);
+            if let (Some(sender), Some(told)) = (sender, told) {
+                self.roster.told_time(&id, sender, told);
+            }
+        }
     }
 
     fn start_fetch(&mut self, now: Instant, claim: Claim) {

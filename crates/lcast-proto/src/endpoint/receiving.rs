@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::fetching::Claim;
+use super::strangers::Stranger;
 use crate::io::{Datagram, Event};
 use crate::keys::certificate::{Certificate, Validity};
 use crate::keys::seal::{PairRole, TAG_LEN};
@@ -27,10 +28,6 @@ use crate::wire::frame::{
 };
 use crate::wire::header::{HEADER_LEN, Header, HeaderError, PACKET_MAX, PacketKind};
 use crate::wire::id::SenderId;
-
-/// A process that answers so soon after another of its agent was heard runs beside it: none starts
-/// so fast. [PRE-35]
-const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// How far ahead of the clock here a time may be told for older ones to be refused from then on.
 /// [SEC-47]
@@ -157,7 +154,7 @@ impl Endpoint {
         let voice = opened.map(Opened::voice);
         let origin = Origin { voice, told, ..self.origin(datagram, header, certificate) };
         let left = matches!(&*frame, GroupFrame::Beacon(beacon) if beacon.leaving);
-        if let Some(told) = told.filter(|_| !self.is_of_the_past(now.instant, &origin, left)) {
+        if let Some(told) = told.filter(|_| !self.is_of_the_past(now, &origin, left)) {
             self.note_sign(now, &origin, told);
         }
         let timely = told.is_none_or(|told| is_timely(told, now.wall));
@@ -215,7 +212,9 @@ impl Endpoint {
     fn note_sign(&mut self, now: Now, origin: &Origin<'_>, told: Timestamp) {
         let id = origin.certificate.id();
         if origin.via == Via::Multicast {
-            self.roster.note_sign(now, &id, told);
+            let known = self.roster.voice(&id).filter(|it| it.sender() == Some(origin.sender));
+            let newest = known.is_none_or(|it| it.number() < origin.number);
+            self.roster.note_sign(now, &id, told, newest);
         }
     }
 
@@ -336,22 +335,25 @@ impl Endpoint {
             software: beacon.software.clone(),
             ..self.heard(now, origin)
         };
+        let newer = version > self.roster.members().version();
+        let id = origin.certificate.id();
+        if newer && self.roster.members().by_id(&id).is_none() {
+            self.sync.strangers.keep(Stranger { id, heard: heard.clone(), told: origin.told });
+        }
         self.note(origin, heard);
         if beacon.leaving || !named {
             return Ok(());
         }
         let session = beacon.announcement.session;
         let sender = origin.sender;
-        let newer = version > self.roster.members().version();
         let helps = newer || self.sync.wants_helpers();
         let known = self.peers.peer(&sender).and_then(|peer| peer.way);
         let strays = known.is_some_and(|known| self.strays(&known, addresses));
-        if helps || strays || self.is_near(&origin.certificate.id()) {
+        if helps || strays || self.is_near(&id) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
         if helps {
-            let member = origin.certificate.id();
-            self.members_seen(now, Claim { member, sender, version });
+            self.members_seen(now, Claim { member: id, sender, version });
             self.sync.met_helper(sender);
             self.sync_if_due(now);
         }
@@ -479,14 +481,11 @@ impl Endpoint {
             heard.software = reply.software.clone();
         }
         let id = origin.certificate.id();
-        let before = self.roster.heard(&id).map(|it| (it.sender, it.at));
+        let before = self.roster.answered(&id);
         self.note(origin, heard);
-        // Both answer what is asked, one right after the other. [PRE-35]
-        let at_once = |(sender, at): &(Option<SenderId>, Instant)| {
-            sender.is_some_and(|it| it != origin.sender) && now.instant.since(*at) < AT_ONCE
-        };
-        if matches!(frame, PairFrame::Reply(_)) && before.as_ref().is_some_and(at_once) {
-            self.roster.note_twice(now.instant, &id);
+        if matches!(frame, PairFrame::Reply(_)) {
+            // Both answer what is asked, one right after the other. [PRE-35]
+            self.roster.note_answer(now.instant, &id, before);
         }
         if let PairFrame::Ping(token) = frame {
             // What was the way to its sender may be so no more. [SEC-45]

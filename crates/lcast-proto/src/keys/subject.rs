@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::name::is_segment;
+use crate::name::{is_segment, is_unseen};
 use crate::time::Timestamp;
 use crate::wire::cbor::Cbor;
 
@@ -91,6 +91,18 @@ pub enum SubjectError {
     /// A label's value that is empty, too long or not printable.
     #[error("label '{0}': a value is 1 to {max} printable bytes", max = Labels::VALUE_LENGTH_MAX)]
     LabelValue(String),
+    /// A label's value with a character that nobody sees, or that turns text around.
+    #[error(
+        "label '{key}': U+{code:04X} in its value cannot be seen, or turns text around; leave it \
+         out",
+        code = u32::from(*.character)
+    )]
+    LabelUnseen {
+        /// The label's key.
+        key: String,
+        /// The character.
+        character: char,
+    },
     /// The same label twice.
     #[error("label '{0}' is given twice")]
     LabelTwice(String),
@@ -182,11 +194,22 @@ impl Labels {
     /// Longest value in bytes.
     pub const VALUE_LENGTH_MAX: usize = 63;
 
-    /// Labels of these keys and values.
+    /// Labels of these keys and values, to be certified. [SEC-27]
     ///
     /// # Errors
     /// When one is malformed, given twice, or one too many.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SubjectError> {
+        let pairs: Vec<(String, String)> = pairs.into_iter().collect();
+        for (key, value) in &pairs {
+            if let Some(character) = value.chars().find(|char| is_unseen(*char)) {
+                return Err(SubjectError::LabelUnseen { key: key.clone(), character });
+            }
+        }
+        Self::certified(pairs)
+    }
+
+    /// The same of labels that are certified: what an authority said is taken, seen or not.
+    fn certified(pairs: Vec<(String, String)>) -> Result<Self, SubjectError> {
         let mut labels: Vec<(Box<str>, Box<str>)> = Vec::new();
         for (key, value) in pairs {
             if !is_segment(&key) {
@@ -235,7 +258,7 @@ impl Labels {
             .into_iter()
             .map(|(key, value)| Some((key.into_text().ok()?, value.into_text().ok()?)))
             .collect();
-        Self::new(pairs?).ok()
+        Self::certified(pairs?).ok()
     }
 }
 
@@ -338,6 +361,24 @@ mod tests {
         ] {
             assert_eq!(labels(pairs), Err(expected));
         }
+    }
+
+    /// Two nodes whose labels look the same and are not. [SEC-27]
+    #[test]
+    fn no_label_is_issued_with_what_nobody_sees() {
+        for (character, code) in
+            [('\u{202e}', "U+202E"), ('\u{feff}', "U+FEFF"), ('\u{ad}', "U+00AD")]
+        {
+            let value = format!("a{character}b");
+            let error = labels(&[("role", &value)]).unwrap_err();
+            let expected = SubjectError::LabelUnseen { key: "role".to_owned(), character };
+            assert_eq!(error, expected);
+            assert!(error.to_string().contains(code), "{error}");
+            // What was issued before goes on.
+            let known = Labels::certified(vec![("role".to_owned(), value.clone())]).unwrap();
+            assert_eq!(Labels::from_cbor(known.to_cbor()).unwrap().get("role"), Some(&*value));
+        }
+        assert!(labels(&[("role", "gr\u{fc}n \u{2014} \u{6771}")]).is_ok());
     }
 
     #[test]

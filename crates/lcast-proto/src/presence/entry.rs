@@ -70,6 +70,8 @@ pub(super) struct Entry {
     pub(super) agent: bool,
     /// Whether a member told that it is there.
     told_alive: bool,
+    /// Whether its present process has answered what this one asked.
+    answered: bool,
     /// What the first packet heard of its present process told of the time. [PRE-36]
     began: Compact,
     /// What was said of it last.
@@ -126,6 +128,7 @@ impl Entry {
             via,
             agent,
             told_alive: false,
+            answered: false,
             began: Compact::NONE,
             shown,
         }
@@ -216,7 +219,7 @@ impl Entry {
             rare.since = heard.at;
         }
         self.say(heard, shared);
-        self.began = Compact::NONE;
+        (self.began, self.answered) = (Compact::NONE, false);
         if self.shown.process == ShownProcess::Present {
             self.shown.process = ShownProcess::Earlier;
         }
@@ -231,11 +234,23 @@ impl Entry {
         }
     }
 
-    /// Whether a packet that tells this time, and perhaps says goodbye, is of a process before the
-    /// present one. [PRE-36]
-    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, left: bool) -> bool {
+    /// Notes that its present process has answered; which one that is.
+    pub(super) fn answers(&mut self) -> Option<SenderId> {
+        self.answered = true;
+        self.voice.sender
+    }
+
+    /// Its present process, where it has answered, and when it was last heard.
+    pub(super) fn answered(&self) -> Option<(SenderId, Instant)> {
+        self.voice.sender.filter(|_| self.answered).map(|sender| (sender, self.at))
+    }
+
+    /// Whether a packet that tells this time is of a process before the present one. `doubtful`:
+    /// that it is held for such a one where the present one has told no time yet. [PRE-36]
+    pub(super) fn is_of_the_past(&self, sender: SenderId, told: Timestamp, doubtful: bool) -> bool {
         let other = self.agent && self.is_heard_here() && self.voice.sender != Some(sender);
-        other && self.began.timestamp().map_or(left, |began| told.saturating_add(OVERTAKES) < began)
+        let before = |began| told.saturating_add(OVERTAKES) < began;
+        other && self.began.timestamp().map_or(doubtful, before)
     }
 
     /// Takes what another member told of it. `ended`: that it is gone or left.

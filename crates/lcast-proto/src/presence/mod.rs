@@ -20,8 +20,8 @@ pub use entry::{Heard, SharedVoice, Voice};
 pub use refutation::Refutation;
 pub use ring::{Ring, RingAct, SUCCESSORS, TARGETS_MAX};
 pub use roster::{
-    ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State, Unfounded,
-    Via,
+    ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State,
+    UNHEARD_SKEW, Unfounded, Via,
 };
 pub use signs::Sign;
 

@@ -96,6 +96,12 @@ pub enum Unfounded {
     Suspicion,
 }
 
+/// A process that answers so soon after another of its agent runs beside it: none starts so fast.
+/// [PRE-35]
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// How far the clock of a process that was never heard may be off for some of its words to count.
+/// [PRE-24] [PRE-36]
+pub const UNHEARD_SKEW: Duration = Duration::from_secs(60);
 /// How long a process has to refute a suspicion. [PRE-22]
 pub const REFUTABLE: Duration = Duration::from_secs(1);
 /// Who was heard as lately as this is not suspected on the word of others. [PRE-24]
@@ -236,19 +242,22 @@ impl Roster {
     /// of a living agent. [PRE-36]
     pub fn is_of_the_past(
         &self,
-        now: Instant,
+        now: Now,
         (id, sender): (&NodeId, SenderId),
         told: Timestamp,
         left: bool,
     ) -> bool {
-        let past = self.entry(id).is_some_and(|entry| entry.is_of_the_past(sender, told, left));
-        past && matches!(self.state(now, id), State::Alive | State::Suspect)
+        // That nothing is known of its clock is no reason to believe what was kept for long.
+        let doubtful = left || told.saturating_add(UNHEARD_SKEW) < now.wall;
+        let past = self.entry(id).is_some_and(|it| it.is_of_the_past(sender, told, doubtful));
+        past && matches!(self.state(now.instant, id), State::Alive | State::Suspect)
     }
 
-    /// Notes a packet of a member by multicast, and the clock that it told. [PRE-11]
-    pub fn note_sign(&mut self, now: Now, id: &NodeId, told: Timestamp) {
+    /// Notes a packet of a member by multicast, and the clock that it told; `newest`: that no later
+    /// one of its process was heard. [PRE-11]
+    pub fn note_sign(&mut self, now: Now, id: &NodeId, told: Timestamp, newest: bool) {
         if let Some(rank) = self.members.rank(id) {
-            self.slots[rank as usize].signs.note(now, told);
+            self.slots[rank as usize].signs.note(now, told, newest);
         }
     }
 
@@ -407,8 +416,24 @@ impl Roster {
         self.entry(id).is_some_and(|entry| entry.is_twice(now))
     }
 
+    /// Notes that a process of a member answered what this one asked: it lives, whatever somebody
+    /// kept. When another one answered just before, there are two. [PRE-35]
+    pub fn note_answer(&mut self, now: Instant, id: &NodeId, before: Option<(SenderId, Instant)>) {
+        let Some(entry) = self.entry_mut(id).filter(|it| it.agent) else { return };
+        let Some(sender) = entry.answers() else { return };
+        if before.is_some_and(|(other, at)| other != sender && now.since(at) < AT_ONCE) {
+            self.note_twice(now, id);
+        }
+    }
+
+    /// The process of a member that answered, and when it was last heard; none where another was
+    /// heard since. [PRE-35]
+    pub fn answered(&self, id: &NodeId) -> Option<(SenderId, Instant)> {
+        self.entry(id).and_then(Entry::answered)
+    }
+
     /// Notes that two processes of an agent spoke at once. [PRE-35]
-    pub fn note_twice(&mut self, now: Instant, id: &NodeId) {
+    fn note_twice(&mut self, now: Instant, id: &NodeId) {
         if let Some(entry) = self.entry_mut(id).filter(|it| it.agent) {
             entry.note_twice(now);
         }

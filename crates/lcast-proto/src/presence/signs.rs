@@ -26,11 +26,14 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// Notes a packet by multicast whose origin is verified, and the clock that it told.
-    pub(super) fn note(&mut self, now: Now, told: Timestamp) {
+    /// Notes a packet by multicast whose origin is verified, and the clock that it told; that of
+    /// one which is not the newest of its process only where none is known. [PRE-11]
+    pub(super) fn note(&mut self, now: Now, told: Timestamp, newest: bool) {
         let ahead_ms = told.as_millis().saturating_sub(now.wall.as_millis());
-        let beyond = if ahead_ms < 0 { i32::MIN } else { i32::MAX };
-        self.ahead_ms = i32::try_from(ahead_ms).unwrap_or(beyond).to_ne_bytes();
+        if newest || self.wall == Compact::NONE {
+            let beyond = if ahead_ms < 0 { i32::MIN } else { i32::MAX };
+            self.ahead_ms = i32::try_from(ahead_ms).unwrap_or(beyond).to_ne_bytes();
+        }
         self.wall = now.wall.into();
         self.note_through(now.instant);
     }
@@ -65,8 +68,9 @@ mod tests {
     fn the_last_packet_tells_the_clock() {
         let mut signs = Signs::default();
         assert_eq!((signs.sign(), signs.through()), (None, None));
-        signs.note(now(1000), Timestamp::from_millis(8000));
-        signs.note(now(2000), Timestamp::from_millis(1500));
+        signs.note(now(1000), Timestamp::from_millis(8000), false);
+        signs.note(now(1500), Timestamp::from_millis(1000), true);
+        signs.note(now(2000), Timestamp::from_millis(1), false);
         let expected = Sign { wall: Timestamp::from_millis(2000), ahead_ms: -500 };
         assert_eq!(signs.sign(), Some(expected));
         signs.note_through(Instant::from_micros(1));

@@ -133,6 +133,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_title() {
+        let requests = parse("\u{feff}name,site\nweb1,fra\n".as_bytes(), Path::new("out")).unwrap();
+        assert_eq!(requests[0].name, "web1");
+    }
+
+    #[test]
     fn columns_become_parts_of_the_request() {
         let text = "name,kind,roles,labels,dc,labels.rank,days\n\
                     web1,agent,,role=web tier=1,fra,a,\n\

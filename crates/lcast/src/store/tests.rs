@@ -283,7 +283,7 @@ fn a_second_agent_is_kept_off_and_told_the_pid() {
     let lock = StateLock::acquire(&state).unwrap();
     let error = StateLock::acquire(&state).unwrap_err().to_string();
     assert!(error.contains(&std::process::id().to_string()), "{error}");
-    assert!(error.contains("--state"), "{error}");
+    assert!(error.contains("folder of its own"), "{error}");
     assert_eq!(file::mode(&state).unwrap(), 0o700);
     drop(lock);
     StateLock::acquire(&state).unwrap();
@@ -342,7 +342,7 @@ fn a_link_in_place_of_a_file_of_the_store_is_refused_and_not_followed() {
             }
             std::os::unix::fs::symlink(&precious, &path).unwrap();
             let error = Store::open(&state).unwrap_err().to_string();
-            assert!(error.contains("a link") && error.contains("--state"), "{error}");
+            assert!(error.contains("a link") && error.contains("another folder"), "{error}");
             assert!(error.contains(path.to_str().unwrap()), "{error}");
             assert_eq!(std::fs::read(&precious).ok(), exists.then(Vec::new), "{error}");
         }
@@ -403,7 +403,7 @@ fn what_is_no_lock_of_its_own_is_refused_and_not_emptied() {
         assert_eq!(std::fs::read(&precious).unwrap(), b"precious", "{found:?}");
         assert_eq!(folder.names(), ["precious", "state"], "{found:?}");
         let error = found.unwrap_err();
-        for part in [part, path.to_str().unwrap(), "move it", "--state"] {
+        for part in [part, path.to_str().unwrap(), "move it", "another folder"] {
             assert!(error.contains(part), "no '{part}' in {error}");
         }
     }
@@ -430,7 +430,7 @@ fn a_database_of_another_program_is_left_alone() {
     ] {
         let (_folder, error) = opened(statements);
         assert!(matches!(error, StoreError::Foreign { .. }), "{statements}: {error}");
-        assert!(error.to_string().contains("--state"), "{error}");
+        assert!(error.to_string().contains("another folder"), "{error}");
     }
 }
 

@@ -54,8 +54,12 @@ pub struct Sampler {
     sensors: BTreeSet<String>,
 }
 
-/// A family is read at most once in this time.
+/// A family is read at most once in this time, taken over many readings.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whoever asks so much too soon gets a reading of its own: a watch that comes each second comes a
+/// little sooner now and then, and would be told the reading before once more.
+const SAMPLE_SLACK: Duration = Duration::from_millis(200);
 
 /// What hardly changes is read once in this time.
 const INFO_INTERVAL: Duration = Duration::from_secs(60);
@@ -94,7 +98,7 @@ impl Sampler {
         output.changes
     }
 
-    /// Reads the families asked for, but none that was read within the last second.
+    /// Reads the families asked for, but none that was read within the last second or so.
     pub fn sample(&mut self, now: Now, families: Families) -> Vec<Change> {
         let mut output = Output::default();
         for family in ON_DEMAND {
@@ -107,9 +111,11 @@ impl Sampler {
 
     fn is_due(&mut self, family: Family, now: Instant, interval: Duration) -> bool {
         let last = &mut self.sampled[family as usize];
-        let due = last.is_none_or(|last| now.since(last) >= interval);
+        let next = last.map(|last| last + interval);
+        let due = next.is_none_or(|next| next <= now + SAMPLE_SLACK);
         if due {
-            *last = Some(now);
+            // One that is read too soon counts as read when it was due.
+            *last = next.map_or(Some(now), |next| Some(next.max(now)));
         }
         due
     }

@@ -30,8 +30,12 @@ fn families(pattern: &str) -> Families {
 }
 
 fn at(seconds: u64) -> Now {
-    let instant = Instant::from_micros(seconds * 1_000_000);
-    let wall = Timestamp::from_millis(1_763_786_400_000 + i64::try_from(seconds).unwrap() * 1000);
+    micros(seconds * 1_000_000)
+}
+
+fn micros(micros: u64) -> Now {
+    let instant = Instant::from_micros(micros);
+    let wall = Timestamp::from_millis(1_763_786_400_000 + i64::try_from(micros).unwrap() / 1000);
     Now { instant, wall }
 }
 
@@ -139,10 +143,23 @@ fn an_empty_host_gives_no_error_and_little_else() {
 fn a_family_is_read_at_most_once_a_second() {
     let mut sampler = Sampler::new(Roots::under(&fixtures().join("server")), options());
     let memory = families("system.memory");
-    let counts = [at(5), Now { instant: Instant::from_micros(5_999_999), ..at(5) }, at(6)]
-        .map(|now| sampler.sample(now, memory).len());
+    let counts =
+        [5_000_000, 5_799_999, 6_000_000].map(|it| sampler.sample(micros(it), memory).len());
     assert_eq!(counts, [8, 0, 8]);
     assert!(sampler.sample(at(6), Families::NONE).is_empty());
+}
+
+/// A watch of one second was told one reading twice whenever it looked a little sooner than the
+/// second before.
+#[test]
+fn a_watch_that_looks_each_second_has_a_reading_each_time() {
+    let mut sampler = Sampler::new(Roots::under(&fixtures().join("server")), options());
+    let memory = families("system.memory");
+    let mut read = |it| !sampler.sample(micros(it), memory).is_empty();
+    assert!([5_004_000, 6_001_000, 7_012_000, 8_000_000].map(&mut read).iter().all(|it| *it));
+    // However often it is asked, no more than once a second over many.
+    let readings = (8_000_001..108_000_000).step_by(50_000).filter(|it| read(*it)).count();
+    assert!((98..=101).contains(&readings), "{readings}");
 }
 
 #[test]

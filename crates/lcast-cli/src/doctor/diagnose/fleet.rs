@@ -237,17 +237,21 @@ fn clocks(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
 
 /// Members that two processes speak for.
 fn duplicates(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
-    let finding = |it: &AgentFacts| {
-        let name = &it.name;
-        let what = format!("two processes speak as '{name}': one certificate was used twice");
-        let realm = &facts.realm.name;
-        let certified = certified(&it.roles, &it.labels);
-        let command = format!(
-            "librecast realm issue --realm {realm} --name {name}-2{certified} --out \
-             {name}-2.credential"
-        );
-        let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
-        Finding { cause, severity, what, place: Place::Authority, command }
-    };
-    asked.agents.iter().filter(|it| it.duplicate).map(finding).collect()
+    let twice = asked.agents.iter().filter(|it| it.duplicate);
+    twice.map(|it| duplicate(&facts.realm.name, (&it.name, &it.roles, &it.labels))).collect()
+}
+
+/// Two processes speak for a member with these roles and labels.
+pub(crate) fn duplicate(
+    realm: &str,
+    (name, roles, labels): (&str, &[String], &[(String, String)]),
+) -> Finding {
+    let what = format!("two processes speak as '{name}': one certificate was used twice");
+    let certified = certified(roles, labels);
+    let command = format!(
+        "librecast realm issue --realm {realm} --name {name}-2{certified} --out \
+         {name}-2.credential"
+    );
+    let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
+    Finding { cause, severity, what, place: Place::Authority, command }
 }

@@ -272,16 +272,24 @@ fn overflow(facts: &Facts) -> Option<Finding> {
         }
         (None, lost) => format!("this command lost {lost} datagrams"),
     };
-    let restart = worst.and_then(|it| it.process.as_ref()).map(|process| match &process.unit {
-        Some(unit) => format!(" && systemctl restart {unit}"),
-        None => format!(" && kill {}", process.pid),
-    });
-    let command = format!(
-        "sysctl -w net.core.rmem_max={}{}",
-        2 * NetworkConfig::RECEIVE_BUFFER,
-        restart.unwrap_or_default()
-    );
-    let what = format!("{who} in a full receive buffer");
-    let command = as_root(host.root, &command);
+    let mut what = format!("{who} in a full receive buffer");
+    let raise = sysctl(host.root, "net.core.rmem_max", 2 * NetworkConfig::RECEIVE_BUFFER);
+    let process = worst.and_then(|it| it.process.as_ref());
+    let unit = process.and_then(|it| it.unit.as_ref());
+    let restart = match (unit, process.and_then(|it| Some((it.pid, it.again.as_ref()?)))) {
+        (Some(unit), _) => as_root(host.root, &format!("systemctl restart {unit}")),
+        (None, Some((pid, again))) => {
+            what += "; the command starts it again, here";
+            let ended = format!("while kill -0 {pid}; do sleep 0.1; done 2>/dev/null");
+            format!("kill {pid} && {ended} && {again}")
+        }
+        (None, None) if worst.is_some() => {
+            what += "; start it again after the command, as a larger buffer is granted then";
+            String::new()
+        }
+        (None, None) => String::new(),
+    };
+    let steps: Vec<String> = [raise, restart].into_iter().filter(|it| !it.is_empty()).collect();
+    let command = steps.join(" && ");
     Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))
 }

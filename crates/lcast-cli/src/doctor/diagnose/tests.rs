@@ -285,7 +285,7 @@ fn holder(process: Option<Process>) -> Holder {
 }
 
 fn process(program: &str, unit: Option<&str>) -> Process {
-    Process { pid: 7, program: program.to_owned(), unit: unit.map(str::to_owned) }
+    Process { pid: 7, program: program.to_owned(), unit: unit.map(str::to_owned), again: None }
 }
 
 #[test]
@@ -321,6 +321,23 @@ fn lost_datagrams_are_told_with_who_lost_them() {
     let command =
         "sysctl -w net.core.rmem_max=8388608 && systemctl restart librecast-agent.service";
     assert_eq!(finding.command, command);
+    // One that is no service is started again, where it is known how; none is merely ended.
+    for (again, expected) in [
+        (
+            Some("cd /x && librecast agent"),
+            "sudo sysctl -w net.core.rmem_max=8388608 && kill 7 && while kill -0 7; do sleep 0.1; \
+             done 2>/dev/null && cd /x && librecast agent",
+        ),
+        (None, "sudo sysctl -w net.core.rmem_max=8388608"),
+    ] {
+        let mut facts = sound(&[]);
+        facts.host.root = false;
+        let process = Process { again: again.map(str::to_owned), ..process("librecast", None) };
+        facts.host.holders = vec![Holder { drops: 3, ..holder(Some(process)) }];
+        let finding = only(&facts);
+        assert_eq!(finding.command, expected);
+        assert!(finding.what.contains("again"), "{}", finding.what);
+    }
     let mut facts = sound(&[]);
     facts.asked.as_mut().unwrap().overflow = 1;
     assert_eq!(ids(&facts), ["receive-overflow"]);

@@ -55,7 +55,7 @@ fn note_silent(facts: &Facts, findings: &[Finding], output: Output) {
     }
 }
 
-fn text(finding: &Finding) -> String {
+pub(super) fn text(finding: &Finding) -> String {
     let Finding { cause, severity, what, place, command } = finding;
     let place = match place {
         Place::Here => String::new(),
@@ -71,7 +71,7 @@ fn sanitise_lines(text: &str) -> String {
     text.lines().map(|line| sanitise(line) + "\n").collect()
 }
 
-fn finding_json(finding: &Finding) -> Json {
+pub(super) fn finding_json(finding: &Finding) -> Json {
     let Finding { cause, severity, what, place, command } = finding;
     let (place, nodes) = match place {
         Place::Here => ("here", Vec::new()),

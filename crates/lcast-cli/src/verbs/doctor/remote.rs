@@ -1,17 +1,21 @@
 //! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each, and
-//! with which credential file a doctor there knows the realm.
+//! with which credential file a doctor there knows the realm. That two of them have one certificate
+//! neither finds on its own host: that shows here, where both answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lcast_proto::question::Verb;
 use lcast_proto::question::report::{Outcome, ReplyValue};
 use lcast_proto::value::Value;
 use serde_json::{Value as Json, json};
 
+use super::print::{finding_json, text};
 use crate::args::{DoctorArgs, Everywhere};
 use crate::backend::Session;
 use crate::doctor::checkup::VARIABLE;
-use crate::doctor::quoted;
+use crate::doctor::diagnose::duplicate;
+use crate::doctor::{Finding, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, report};
@@ -22,6 +26,10 @@ use crate::{json, place};
 
 /// The variable that names the credential file which an agent was started with.
 const FILE: &str = "librecast.credential.file";
+
+/// How long a second answer in one name is waited for: as long as it shows that there are two.
+/// [PRE-35]
+const TWIN_WAIT: Duration = Duration::from_millis(100);
 
 /// Who finds the cause of this id, and looks closer with this command.
 type Found = BTreeMap<(String, String), Vec<String>>;
@@ -37,7 +45,9 @@ pub(super) async fn run(
     let patterns = patterns.map_err(Failure::internal)?;
     get::check_size(&target.selector, &patterns)?;
     let mut signals = Signals::watch()?;
-    let session = Session::open(question::place(everywhere)?)?;
+    let place = question::place(everywhere)?;
+    let realm = place.credential.realm_name().to_owned();
+    let session = Session::open(place)?;
     let ask = question::describe(Verb::Get(patterns), target.clone(), &args.ask.question);
     let mut found = Found::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
@@ -51,14 +61,21 @@ pub(super) async fn run(
     })
     .await?;
     found.values_mut().for_each(|nodes| nodes.sort_unstable());
-    print(&found, json::report(&asked.report), output)?;
-    if found.is_empty() && asked.report.answered > 0 && output.format == Format::Text {
+    // The first of two answers in one name ends the question where it is the last that is open.
+    let _ = signals.unless(session.linger(TWIN_WAIT)).await;
+    let nodes = session.nodes().await;
+    let twice = nodes.iter().filter(|it| it.duplicate && target.means(it));
+    let twins: Vec<Finding> =
+        twice.map(|it| duplicate(&realm, (&it.name, &it.roles, &it.labels))).collect();
+    print(&found, &twins, json::report(&asked.report), output)?;
+    let sound = found.is_empty() && twins.is_empty();
+    if sound && asked.report.answered > 0 && output.format == Format::Text {
         let count = asked.report.answered;
         output.note(&format!("nothing is wrong on the hosts of the agents that answered: {count}"));
     }
     report::lines(&asked.report, place::wall()).iter().for_each(|line| output.note(line));
     let exit = match question::judge(&asked, &args.ask.question, output) {
-        Exit::Success if !found.is_empty() => Exit::Incomplete,
+        Exit::Success if !sound => Exit::Incomplete,
         exit => exit,
     };
     question::tell_unasked(&session, &target, output).await;
@@ -89,7 +106,7 @@ fn ids(value: &Value) -> Vec<String> {
     ids.iter().filter_map(text).collect()
 }
 
-fn print(found: &Found, report: Json, output: Output) -> Result<(), Failure> {
+fn print(found: &Found, twins: &[Finding], report: Json, output: Output) -> Result<(), Failure> {
     let finding = |((id, command), nodes): (&(String, String), &Vec<String>)| {
         json!({
             "id": id,
@@ -102,12 +119,13 @@ fn print(found: &Found, report: Json, output: Output) -> Result<(), Failure> {
     };
     match output.format {
         Format::Json => {
-            let findings: Json = found.iter().map(finding).collect();
+            let findings = found.iter().map(finding).chain(twins.iter().map(finding_json));
+            let findings: Json = findings.collect();
             output.json(&json!({ "findings": findings, "report": report }))
         }
         Format::JsonLines => {
-            for one in found {
-                output.json_line("finding", finding(one))?;
+            for one in found.iter().map(finding).chain(twins.iter().map(finding_json)) {
+                output.json_line("finding", one)?;
             }
             output.json_line("report", report)
         }
@@ -116,7 +134,8 @@ fn print(found: &Found, report: Json, output: Output) -> Result<(), Failure> {
                 let nodes = nodes.join(", ");
                 format!("{} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
             };
-            output.text(&found.iter().map(line).collect::<String>())
+            let lines = found.iter().map(line).chain(twins.iter().map(text));
+            output.text(&lines.collect::<String>())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lcast_lab::{Agent, DEADLINE, Firewall, Member, wait_until};
+use lcast_lab::{Agent, DEADLINE, Firewall, Member, wait_for, wait_until};
 use serde_json::json;
 
 use super::*;
@@ -264,6 +264,16 @@ fn two_agents_have_one_certificate() {
     content(&doctor);
     let mut second = start(2, &path);
     let finding = diagnosed(&doctor, "duplicate-identity");
+    // Asked what they find, neither of the two knows of the other; who asks them does.
+    let remote = realm.admin("doctor --on web1");
+    // On a busy host the two answers may be too far apart once.
+    let seen = wait_for("both to answer at once", DEADLINE, || {
+        Some(Checkup::run(&remote)).filter(|it| it.code == 3)
+    });
+    assert_eq!(seen.finding("duplicate-identity"), &finding);
+    wait_until("it to be told to people", DEADLINE, || {
+        remote.run().stdout.contains("two processes speak as 'web1'")
+    });
     assert_eq!(second.stop(), 0);
     mend(&lab.host(0), &finding);
     let _second = start(2, &lab.host(0).path("home/web1-2.credential"));

@@ -105,6 +105,40 @@ fn a_liar_that_delivers_without_end_delays_the_true_list_by_a_moment() {
     }
 }
 
+/// [PRE-41]: the third beacon of a start is the first, sent again, where another agent tells of the
+/// list already; who had to fetch that list heard the newcomer an interval later.
+#[test]
+fn who_was_just_issued_is_there_as_soon_as_the_list_is() {
+    for leaves in [false, true] {
+        let mut bench = bench(2);
+        bench.pass(Duration::from_secs(5));
+        let edit = bench.nodes[0].endpoint.members().edit();
+        let newcomer = [subject("n9", Kind::Agent, "web")];
+        let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
+        let mut random = Random::from_seed([42; 32]);
+        let enrolled =
+            authority.enroll(edit, &newcomer, &network(), bench.now.wall, &mut random).unwrap();
+        bench.events.clear();
+        bench.add(enrolled.credentials.into_iter().next().unwrap());
+        bench.pass(Duration::from_millis(100));
+        let (now, id) = (bench.now, bench.nodes[4].endpoint.certificate().id());
+        bench.nodes[2].endpoint.send_beacon(now, Duration::from_secs(10), false);
+        if leaves {
+            bench.input(4, Input::Leave);
+        }
+        bench.pass(Duration::from_millis(900));
+        let expected = if leaves { State::Left } else { State::Alive };
+        for node in [0, 2, 3] {
+            assert_eq!(bench.nodes[node].endpoint.state(bench.now, &id), expected, "{node}");
+        }
+        let told = |it: &(usize, Event)| match it {
+            (0, Event::Presence(it)) => it.id == id && it.state == State::Alive,
+            _ => false,
+        };
+        assert!(bench.events.iter().any(told), "{:?}", bench.events);
+    }
+}
+
 /// Who told the newest list to others sees who holds it.
 #[test]
 fn a_report_names_those_that_hold_an_older_list() {

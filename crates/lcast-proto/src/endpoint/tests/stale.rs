@@ -170,6 +170,77 @@ fn a_kept_goodbye_ends_nobody_who_has_only_answered() {
     assert_eq!(bench.nodes[0].endpoint.state(bench.now, &id(&bench, 2)), State::Alive);
 }
 
+/// A client that starts, and what it makes of n0: whether it is there twice, and what its clock
+/// tells.
+fn young(bench: &mut Bench, seed: u8) -> impl Fn(&Bench) -> (bool, Option<i64>) + use<> {
+    bench.parted = None;
+    bench.restart(0, seed);
+    bench.unicast_lost = false;
+    |bench| {
+        let nodes = bench.nodes[0].endpoint.nodes(bench.now);
+        let node = nodes.into_iter().find(|it| it.name == "n0").unwrap();
+        (node.duplicate, node.sign.map(|it| it.ahead_ms))
+    }
+}
+
+/// Gives the client a packet of n0 by multicast.
+fn play(bench: &mut Bench, bytes: &[u8]) {
+    let (from, local) = (bench.nodes[2].address, bench.nodes[0].address);
+    let datagram = Datagram { from, local, multicast: true, waited: Duration::ZERO, bytes };
+    bench.input(0, Input::Datagram(datagram));
+}
+
+/// [PRE-35] [PRE-36]: a client that starts has no window for any process; what was kept of an ended
+/// one, played to it before or after the answer of the living one, makes no second one.
+#[test]
+fn a_kept_beacon_and_an_answer_are_no_two_processes() {
+    for before in [true, false] {
+        let mut bench = bench(1);
+        let old = beacon_of(&mut bench, 2, false);
+        bench.pass(HOUR);
+        bench.restart(2, 70);
+        bench.pass(Duration::from_secs(5));
+        let shown = young(&mut bench, 71);
+        if before {
+            play(&mut bench, &old);
+        }
+        let (_, report) = bench.ask(0, get("app", Selector::default()));
+        assert_eq!(report.missing, [], "{report:?}");
+        if !before {
+            play(&mut bench, &old);
+        }
+        assert!(!shown(&bench).0, "{before}");
+        bench.pass(Duration::from_secs(15));
+        assert_eq!(shown(&bench), (false, Some(0)), "{before}");
+    }
+}
+
+/// [PRE-35]: an answer cannot be kept for a process that starts later, so two of them tell of two.
+#[test]
+fn two_that_answer_a_young_client_are_shown() {
+    let mut bench = bench(1);
+    let twin = bench.nodes[2].endpoint.credential.clone();
+    bench.add(twin);
+    bench.pass(Duration::from_secs(5));
+    let shown = young(&mut bench, 71);
+    bench.ask(0, get("app", Selector::default()));
+    assert!(shown(&bench).0);
+}
+
+/// [PRE-11]: within the window of the living process something kept of it counts as heard. Its time
+/// says nothing of the clock.
+#[test]
+fn a_kept_beacon_of_the_living_process_is_no_false_clock() {
+    let mut bench = bench(1);
+    let old = beacon_of(&mut bench, 2, false);
+    bench.pass(Duration::from_secs(90));
+    let shown = young(&mut bench, 71);
+    bench.pass(Duration::from_secs(12));
+    assert_eq!(shown(&bench), (false, Some(0)));
+    play(&mut bench, &old);
+    assert_eq!(shown(&bench), (false, Some(0)));
+}
+
 /// [PRE-36]: nobody has a window for the processes of his own node that ended before he began.
 #[test]
 fn a_kept_packet_of_the_process_before_is_no_second_one() {
