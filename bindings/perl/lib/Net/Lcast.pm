@@ -34,10 +34,10 @@ END {
 sub new {
     my ($class, %given) = @_;
     my $options = Net::Lcast::Options::opening(%given);
-    check(Net::Lcast::Library::lcast_open($options->{bytes}, \my $handle));
-    my $self = $class->_held($handle);
-    $self->{name} = text(Net::Lcast::Library::lcast_node_name($handle));
-    $self->{realm} = text(Net::Lcast::Library::lcast_node_realm($handle));
+    my $self = $class->_held;
+    check(Net::Lcast::Library::lcast_open($options->{bytes}, \$self->{handle}));
+    $self->{name} = text(Net::Lcast::Library::lcast_node_name($self->{handle}));
+    $self->{realm} = text(Net::Lcast::Library::lcast_node_realm($self->{handle}));
     weaken($open{ refaddr $self } = $self);
     return $self;
 }
@@ -53,9 +53,10 @@ sub get {
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
     my $options = Net::Lcast::Options::question('a question', %given);
+    my $replies = Net::Lcast::Replies->_new($self);
     check(Net::Lcast::Library::lcast_get(
-        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \my $replies));
-    return Net::Lcast::Replies->_new($replies, $self);
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
+    return $replies;
 }
 
 sub watch {
@@ -63,9 +64,10 @@ sub watch {
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
     my $options = Net::Lcast::Options::question('a watch', %given);
+    my $watch = Net::Lcast::Watch->_new($self);
     check(Net::Lcast::Library::lcast_watch(
-        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \my $watch));
-    return Net::Lcast::Watch->_new($watch, $self);
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$watch->{handle}));
+    return $watch;
 }
 
 sub set     { shift->set_each(@_)->report }
@@ -88,21 +90,24 @@ sub _set {
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::assignments(@{$pairs});
     my $options = Net::Lcast::Options::question($what, %given);
+    my $replies = Net::Lcast::Replies->_new($self);
     check(Net::Lcast::Library::lcast_set_all(
-        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \my $replies));
-    return Net::Lcast::Replies->_new($replies, $self);
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
+    return $replies;
 }
 
 sub members {
     my ($self) = @_;
-    check(Net::Lcast::Library::lcast_members_of($self->_handle, \my $members));
-    return Net::Lcast::Member->_all($members);
+    my $members = Net::Lcast::Members->_held;
+    check(Net::Lcast::Library::lcast_members_of($self->_handle, \$members->{handle}));
+    return $members->all;
 }
 
 sub presence {
     my ($self) = @_;
-    check(Net::Lcast::Library::lcast_presence($self->_handle, \my $changes));
-    return Net::Lcast::Changes->_new($changes, $self);
+    my $changes = Net::Lcast::Changes->_new($self);
+    check(Net::Lcast::Library::lcast_presence($self->_handle, \$changes->{handle}));
+    return $changes;
 }
 
 # In slices that grow to a second, so that handlers of signals run between them. An echo that comes
@@ -127,20 +132,23 @@ sub expose {
     my ($self, $name, $type, %given) = @_;
     my $handle = $self->_handle;
     my $definition = Net::Lcast::Options::definition('a variable', $name, $type, %given);
-    check(Net::Lcast::Library::lcast_expose($handle, $definition->{bytes}, \my $variable));
-    return Net::Lcast::Variable->_new($variable, $self, $name, $type);
+    my $variable = Net::Lcast::Variable->_new($self, $name, $type);
+    check(Net::Lcast::Library::lcast_expose(
+        $handle, $definition->{bytes}, \$variable->{handle}));
+    return $variable;
 }
 
 sub expose_setting {
     my ($self, $name, $type, $default, %given) = @_;
     my $handle = $self->_handle;
     my $definition = Net::Lcast::Options::definition('a setting', $name, $type, %given);
-    my $setting;
+    my $setting = Net::Lcast::Setting->_new($self, $name);
     with_value($default, $type, sub {
         check(Net::Lcast::Library::lcast_expose_setting(
-            $handle, $definition->{bytes}, $_[0], \$setting));
+            $handle, $definition->{bytes}, $_[0], \$setting->{handle}));
     });
-    return Net::Lcast::Setting->_new($setting, $self, $name);
+    $setting->_follow;
+    return $setting;
 }
 
 sub close {

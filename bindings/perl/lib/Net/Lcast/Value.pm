@@ -65,7 +65,7 @@ my @UNPACK = (
 sub unpacked { $_[0] eq '' ? undef : $UNPACK[ord $_[0]]->($_[0]) }
 
 # A place for a value of the library, which is freed with it, whatever dies meanwhile.
-sub held { Net::Lcast::Value::Held->_held(undef) }
+sub held { Net::Lcast::Value::Held->_held }
 
 # Makes a value of the library, of a type or as it looks, for as long as a function runs.
 sub with_value {
