@@ -31,6 +31,7 @@ static void refuse_everywhere(void *none) {
     CHECK(stream == NULL);
     STATUS(LCAST_INVALID, lcast_set(node, "app.x", "1", NULL, &stream));
     STATUS(LCAST_INVALID, lcast_set_value(node, "app.x", number, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_set_all(node, NULL, 0, NULL, &stream));
     STATUS(LCAST_INVALID, lcast_set_value(client, "app.x", value, NULL, &stream));
     STATUS(LCAST_INVALID, lcast_watch(node, patterns, 1, NULL, &stream));
     STATUS(LCAST_INVALID, lcast_presence(node, &stream));
@@ -216,6 +217,56 @@ static void texts_that_are_none(void) {
     STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &options, &stream));
 }
 
+static void settings_that_are_none(void) {
+    enum { MOST = 64 };
+    static char names[MOST + 1][16];
+    static lcast_assignment many[MOST + 1];
+    lcast_assignment one = {.name = "app.x"};
+    lcast_stream *stream;
+    lcast_event *report;
+    lcast_value *value;
+
+    OK(lcast_value_new_int(1, &value));
+    STATUS(LCAST_INVALID, lcast_set_all(client, NULL, 1, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, SIZE_MAX, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, NULL));
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+    CHECK(strcmp(lcast_last_error(), "'app.x' has to have a text or a value") == 0);
+    one.text = "1", one.value = value;
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+    one.text = NULL, one.value = (const lcast_value *)(const void *)&one;
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+    one.value = NULL, one.text = "\xff";
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+    one.text = "1", one.name = "no name";
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+    one.name = NULL;
+    STATUS(LCAST_INVALID, lcast_set_all(client, &one, 1, NULL, &stream));
+
+    for (int index = 0; index <= MOST; index++) {
+        /* They fit into one packet where their names are short. */
+        snprintf(names[index], sizeof names[index], "%c.%c", 'a' + index / 8, 'a' + index % 8);
+        many[index] = (lcast_assignment){.name = names[index], .text = "1"};
+    }
+    OK(lcast_set_all(client, many, MOST + 1, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
+    CHECK(strcmp(lcast_last_error(), "a set writes 1 to 64 settings, not 65") == 0);
+    OK(lcast_stream_free(stream));
+    OK(lcast_set_all(client, many, MOST, NULL, &stream));
+    OK(lcast_finish(stream, -1, &report));
+    OK(lcast_event_free(report));
+    OK(lcast_stream_free(stream));
+    OK(lcast_set_all(client, NULL, 0, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
+    OK(lcast_stream_free(stream));
+    many[1].name = many[0].name;
+    OK(lcast_set_all(client, many, 2, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
+    CHECK(strcmp(lcast_last_error(), "'a.a' is set twice") == 0);
+    OK(lcast_stream_free(stream));
+    OK(lcast_value_free(value));
+}
+
 static void numbers_out_of_range(void) {
     const char *patterns[] = {"app.*"};
     lcast_question_options options;
@@ -397,6 +448,7 @@ int main(int argc, char **argv) {
     handles_that_are_none();
     places_that_are_null();
     texts_that_are_none();
+    settings_that_are_none();
     numbers_out_of_range();
     buffers_too_small();
     indexes_and_lent_values();

@@ -274,6 +274,52 @@ static void settings(void) {
     OK(lcast_stream_free(changes));
 }
 
+/* Sets two settings and gives what became of the first; their values are held afterwards. */
+static void set_both(lcast_assignment *both, int dry_run, const char *result,
+                     lcast_setting *const *held, const int64_t *expected) {
+    lcast_question_options options = patient();
+    lcast_stream *replies;
+    lcast_event *reply;
+
+    options.only = lcast_node_name(agent);
+    options.dry_run = dry_run;
+    OK(lcast_set_all(client, both, 2, &options, &replies));
+    OK(lcast_next_event(replies, 30000, &reply));
+    CHECK(lcast_event_count(reply) == 2 && strcmp(lcast_event_name(reply, 1), both[1].name) == 0);
+    CHECK(strcmp(lcast_event_result(reply, 0), result) == 0);
+    OK(lcast_event_free(reply));
+    OK(lcast_stream_free(replies));
+    for (int index = 0; index < 2; index++) {
+        lcast_value *value;
+        int64_t number;
+        OK(lcast_setting_value(held[index], &value));
+        OK(lcast_value_int(value, &number));
+        CHECK(number == expected[index]);
+        OK(lcast_value_free(value));
+    }
+}
+
+static void several_settings(void) {
+    lcast_definition a = define("app.several.a", LCAST_INT), b = define("app.several.b", LCAST_INT);
+    lcast_assignment both[] = {{.name = a.name, .text = "2"}, {.name = b.name, .text = "many"}};
+    lcast_setting *settings[2];
+    lcast_value *one, *three;
+
+    OK(lcast_value_new_int(1, &one));
+    OK(lcast_value_new_int(3, &three));
+    OK(lcast_expose_setting(agent, &a, one, &settings[0]));
+    OK(lcast_expose_setting(agent, &b, one, &settings[1]));
+    set_both(both, 0, "unchanged", settings, (int64_t[]){1, 1});
+    both[1].text = NULL, both[1].value = three;
+    set_both(both, 1, "applied", settings, (int64_t[]){1, 1});
+    set_both(both, 0, "applied", settings, (int64_t[]){2, 3});
+    set_both(both, 1, "unchanged", settings, (int64_t[]){2, 3});
+    OK(lcast_setting_free(settings[0]));
+    OK(lcast_setting_free(settings[1]));
+    OK(lcast_value_free(one));
+    OK(lcast_value_free(three));
+}
+
 static void watches(void) {
     lcast_definition definition = define("app.length", LCAST_INT);
     const char *patterns[] = {"app.length"};
@@ -356,6 +402,7 @@ int main(int argc, char **argv) {
     wrong_types_are_refused();
     keys();
     settings();
+    several_settings();
     watches();
     who_is_there(argv[1]);
     OK(lcast_close(agent));

@@ -204,7 +204,12 @@ class Asker:
         version = one(step, "if_version")
         if version is not None:
             options += ["--if-version", self.versions[name] if version == "held" else version]
-        self.ask(self.command("set", name + content, *options))
+        self.ask(self.command("set", name + content, *options, *dry(step)))
+
+    def set_all(self, step):
+        pairs = zip(values(step, "name"), values(step, "text"))
+        assignments = [f"{name}={text}" for name, text in pairs]
+        self.ask(self.command("set", *assignments, *self.target(step), *dry(step)))
 
     def ask(self, command):
         document = self.run(command)
@@ -321,6 +326,10 @@ def plain(value):
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return value
+
+
+def dry(step):
+    return ["--dry-run"] if one(step, "dry_run") is not None else []
 
 
 def ask(credential, scenario):

@@ -173,6 +173,8 @@ sub target {
     return %target;
 }
 
+sub dry { defined one($_[0], 'dry_run') ? (dry_run => 1) : () }
+
 sub say_items {
     my ($word, $event) = @_;
     for my $it ($event->items) {
@@ -218,7 +220,13 @@ my %PLAY = (
         if (defined(my $version = one($words, 'if_version'))) {
             $version{if_version} = $version eq 'held' ? $versions{$name} : $version;
         }
-        say_replies($node->set_each($name, $value, target($words), %version));
+        say_replies($node->set_each($name, $value, target($words), dry($words), %version));
+    },
+    set_all => sub {
+        my ($words) = @_;
+        my @texts = all($words, 'text');
+        my %both = map { $_ => shift @texts } all($words, 'name');
+        say_replies($node->set_all_each(\%both, target($words), dry($words)));
     },
     watch => sub {
         my ($words) = @_;

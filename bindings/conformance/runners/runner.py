@@ -79,7 +79,12 @@ class Asker:
         name, text, version = (one(step, key) for key in ("name", "text", "if_version"))
         value = parse(one(step, "value")) if text is None else text
         version = self.versions[name] if version == "held" else version
-        self.ask(self.node.set_each(name, value, if_version=version, **target(step)))
+        given = {"if_version": version, "dry_run": is_dry(step), **target(step)}
+        self.ask(self.node.set_each(name, value, **given))
+
+    def set_all(self, step):
+        both = dict(zip(values(step, "name"), values(step, "text")))
+        self.ask(self.node.set_all_each(both, dry_run=is_dry(step), **target(step)))
 
     def ask(self, replies):
         for reply in list(replies):
@@ -154,6 +159,10 @@ class Asker:
                 labels = ",".join(sorted(f"{key}={value}" for key, value in it.labels.items()))
                 roles = ",".join(it.roles)
                 self.say("node", it.name, it.kind, it.state, escape(labels), escape(roles))
+
+
+def is_dry(step):
+    return one(step, "dry_run") is not None
 
 
 def target(step):

@@ -39,6 +39,15 @@ failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
 failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
 failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
 failed invalid => qr/'name' is undefined/, sub { $node->set(undef, 1) };
+failed invalid => qr/1 to 64 settings, not 0/, sub { $node->set_all({}) };
+failed invalid => qr/1 to 64 settings, not 65/,
+    sub { $node->set_all({ map { ("app.v$_" => 1) } 0 .. 64 }) };
+failed invalid => qr/no reference to a hash/, sub { $node->set_all(['app.x', 1]) };
+failed invalid => qr/./, sub { $node->set_all({ 'no name' => 1 }) };
+failed invalid => qr/CODE is no value/, sub { $node->set_all({ 'a.b' => sub { } }) };
+failed invalid => qr/no option 'if_version' of a set of several/,
+    sub { $node->set_all({ 'a.b' => 1 }, if_version => '1.1') };
+failed invalid => qr/no option 'dry_run' of a question/, sub { $node->get('a.b', dry_run => 1) };
 failed invalid => qr/'name' is undefined/, sub { $node->ping(undef) };
 failed invalid => qr/'number' is no type/, sub { $node->expose('a.b', 'number') };
 failed invalid => qr/'type' is undefined/, sub { $node->expose('a.b') };

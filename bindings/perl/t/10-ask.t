@@ -94,6 +94,31 @@ subtest 'set' => sub {
     is scalar($typed->error), 1, 'a value of another type';
 };
 
+subtest 'several settings at once' => sub {
+    my @db1 = (only => 'db1');
+    my $held = sub {
+        my %held = map { $_->name => $_->value }
+            $node->get(['app.level', 'app.queue.workers'], @db1)->next->items;
+        return \%held;
+    };
+    my %both = ('app.level' => 0.125, 'app.queue.workers' => 5);
+    my $before = $held->();
+    my %wrong = (%both, 'app.queue.workers' => 65);
+    my %results = map { $_->name => $_->result } $node->set_all_each(\%wrong, @db1)->next->items;
+    is_deeply \%results, { 'app.level' => 'unchanged', 'app.queue.workers' => 'invalid' },
+        'one of them is wrong';
+    is scalar($node->set_all(\%wrong, @db1)->error), 1, 'which is told';
+    is_deeply $held->(), $before, 'neither is written';
+    ok $node->set_all(\%both, @db1, dry_run => 1)->is_complete, 'they would be';
+    ok $node->set('app.level', 0.125, @db1, dry_run => 1)->is_complete, 'one would be';
+    is scalar($node->set('app.level', 9, @db1, dry_run => 1)->error), 1, 'another would not';
+    is_deeply $held->(), $before, 'a dry run writes none';
+    ok $node->set_all(\%both, @db1, dry_run => 0)->is_complete, 'they are';
+    is_deeply $held->(), \%both, 'both are written';
+    my %typed = (%both, 'app.level' => Net::Lcast::Value::TRUE());
+    is scalar($node->set_all(\%typed, @db1)->error), 1, 'a value of another type';
+};
+
 subtest 'a member without the role is refused' => sub {
     my $reader = Net::Lcast->new(credential => $lab->credential('reader', '--client'));
     my $report = $reader->set('app.level', 1, only => ['web1'], expect => ['web1'], timeout => 10);

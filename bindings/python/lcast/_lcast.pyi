@@ -1,7 +1,7 @@
 """The native part: what `lcast` and `lcast.aio` stand on. Not for programs, but for `Timestamp`."""
 
 import datetime as _datetime
-from typing import Any, Generic, List, Mapping, Optional, Sequence, TypeVar, final
+from typing import Any, Generic, List, Mapping, Optional, Sequence, Tuple, TypeVar, final
 
 from lcast._items import Given, Member, PresenceItem, Reply, Report, Value, WatchItem
 
@@ -90,7 +90,10 @@ class Node:
         self, patterns: Sequence[str], target: Mapping[str, Any]
     ) -> Stream[Reply, Report]: ...
     def set(
-        self, name: str, value: Given, if_version: Optional[str], target: Mapping[str, Any]
+        self,
+        assignments: Sequence[Tuple[str, Given]],
+        writing: Mapping[str, Any],
+        target: Mapping[str, Any],
     ) -> Stream[Reply, Report]: ...
     def watch(
         self,

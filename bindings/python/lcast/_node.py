@@ -312,15 +312,17 @@ class Node:
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
+        dry_run: bool = False,
     ) -> Report:
         """Writes a setting on all these nodes and waits for the account.
 
         A ``str`` is read at each node by the setting's type, as ``librecast set NAME=TEXT`` does;
         any other value has its own type. With ``if_version`` only where the setting still has this
-        version.
+        version. With ``dry_run`` nothing is written: the account is what it would be.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
+        writing = _shape.writing(dry_run, if_version)
+        replies = Replies(self, self._node.set([(_shape.text(name), value)], writing, target))
         return replies.report()
 
     def set_each(
@@ -336,10 +338,57 @@ class Node:
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
+        dry_run: bool = False,
     ) -> Replies:
         """Writes a setting as `set` does, and gives what each node says: `Reply.results`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.set(_shape.text(name), value, if_version, target))
+        writing = _shape.writing(dry_run, if_version)
+        return Replies(self, self._node.set([(_shape.text(name), value)], writing, target))
+
+    def set_all(
+        self,
+        values: Mapping[str, Given],
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+        dry_run: bool = False,
+    ) -> Report:
+        """Writes several settings, on each of these nodes all or none of them: of one that cannot
+        be written there, none is.
+
+        ```python
+        node.set_all({"app.greeting": "hello", "app.workers": 8}, on="web*")
+        ```
+
+        Values are those of `set`. A set of none or of more than 64 is an `InvalidError`.
+        """
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        settings, writing = _shape.assignments(values), _shape.writing(dry_run)
+        replies = Replies(self, self._node.set(settings, writing, target))
+        return replies.report()
+
+    def set_all_each(
+        self,
+        values: Mapping[str, Given],
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+        dry_run: bool = False,
+    ) -> Replies:
+        """Writes settings as `set_all` does, and gives what each node says: `Reply.results`."""
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        settings, writing = _shape.assignments(values), _shape.writing(dry_run)
+        return Replies(self, self._node.set(settings, writing, target))
 
     def watch(
         self,

@@ -11,6 +11,7 @@ from typing import (
     List,
     Mapping,
     Optional,
+    Tuple,
     Type,
     TypeVar,
     Union,
@@ -129,6 +130,20 @@ def target(
         "expect": texts(expect),
         "timeout": timeout,
     }
+
+
+def assignments(given: Mapping[str, Any]) -> List[Tuple[str, Any]]:
+    """The settings to write and what to write."""
+    if not isinstance(given, Mapping):
+        raise InvalidError("what to set is no mapping, like {'app.a': 1, 'app.b': 2}")
+    return [(text(name), value) for name, value in given.items()]
+
+
+def writing(dry_run: bool, if_version: Optional[str] = None) -> Dict[str, Any]:
+    """What only a set has."""
+    if not isinstance(dry_run, bool):
+        raise InvalidError(f"dry_run is {dry_run!r}, no bool")
+    return {"if_version": None if if_version is None else text(if_version), "dry_run": dry_run}
 
 
 def described(

@@ -331,10 +331,12 @@ class Node:
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
+        dry_run: bool = False,
     ) -> Report:
         """Writes a setting and waits for the account; see `lcast.Node.set`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        replies = Replies(self, self._node.set(_shape.text(name), value, if_version, target))
+        writing = _shape.writing(dry_run, if_version)
+        replies = Replies(self, self._node.set([(_shape.text(name), value)], writing, target))
         return await replies.report()
 
     def set_each(
@@ -350,10 +352,49 @@ class Node:
         expect: Texts = None,
         timeout: Optional[float] = None,
         if_version: Optional[str] = None,
+        dry_run: bool = False,
     ) -> Replies:
         """Writes a setting as `set` does, and gives what each node says."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.set(_shape.text(name), value, if_version, target))
+        writing = _shape.writing(dry_run, if_version)
+        return Replies(self, self._node.set([(_shape.text(name), value)], writing, target))
+
+    async def set_all(
+        self,
+        values: Mapping[str, Given],
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+        dry_run: bool = False,
+    ) -> Report:
+        """Writes several settings, on each node all or none of them; see `lcast.Node.set_all`."""
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        settings, writing = _shape.assignments(values), _shape.writing(dry_run)
+        replies = Replies(self, self._node.set(settings, writing, target))
+        return await replies.report()
+
+    def set_all_each(
+        self,
+        values: Mapping[str, Given],
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+        dry_run: bool = False,
+    ) -> Replies:
+        """Writes settings as `set_all` does, and gives what each node says."""
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        settings, writing = _shape.assignments(values), _shape.writing(dry_run)
+        return Replies(self, self._node.set(settings, writing, target))
 
     def watch(
         self,

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use lcast::blocking::{self, Builder, Error, Kind, Question};
-use lcast::lcast_proto::variable::Kind as Behaviour;
+use lcast::lcast_proto::variable::{Assigned, Kind as Behaviour, Version};
 use lcast::{Constraint, Definition, Type};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
@@ -50,6 +50,14 @@ struct Target {
     only: Option<Vec<String>>,
     expect: Vec<String>,
     timeout: Option<f64>,
+}
+
+/// What only a set has.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Writing {
+    if_version: Option<String>,
+    dry_run: bool,
 }
 
 /// What a variable is.
@@ -100,6 +108,24 @@ impl Target {
             match timeout {
                 Some(timeout) => question.timeout(timeout),
                 None => Ok(question),
+            }
+        })
+    }
+}
+
+impl Writing {
+    /// The question with what only a set has.
+    fn applied(self, py: Python<'_>, question: Question) -> PyResult<Question> {
+        let version = self.if_version.map(|version| version.parse::<Version>()).transpose();
+        let version = version.map_err(|error| invalid(py, format!("{error}")))?;
+        caught(py, || {
+            let mut question = question;
+            if let Some(version) = version {
+                question = question.if_version(version)?;
+            }
+            match self.dry_run {
+                true => question.dry_run(),
+                false => Ok(question),
             }
         })
     }
@@ -204,28 +230,25 @@ impl Node {
         Self::asked(py, Self::question(py, || self.node.get(&patterns), target)?)
     }
 
+    /// Writes settings, at each node all or none of them.
     fn set(
         &self,
         py: Python<'_>,
-        name: &str,
-        value: &Bound<'_, PyAny>,
-        if_version: Option<&str>,
+        assignments: Vec<(String, Bound<'_, PyAny>)>,
+        writing: Writing,
         target: Target,
     ) -> PyResult<Stream> {
         let _call = Call::begin(py)?;
-        let mut question = if value.is_instance_of::<PyString>() {
-            let text = text(value)?;
-            Self::question(py, || self.node.set(name, &text), target)?
-        } else {
-            let value = from_python(value)?;
-            Self::question(py, || self.node.set_value(name, value), target)?
-        };
-        if let Some(version) = if_version {
-            let version = version.parse();
-            let version = version.map_err(|error| invalid(py, format!("{error}")))?;
-            question = caught(py, || question.if_version(version))?;
+        let mut assigned = Vec::with_capacity(assignments.len());
+        for (name, value) in &assignments {
+            let value = match value.is_instance_of::<PyString>() {
+                true => Assigned::Text(text(value)?),
+                false => Assigned::Value(from_python(value)?),
+            };
+            assigned.push((name.as_str(), value));
         }
-        Self::asked(py, question)
+        let question = Self::question(py, || self.node.set_all_values(assigned), target)?;
+        Self::asked(py, writing.applied(py, question)?)
     }
 
     fn watch(

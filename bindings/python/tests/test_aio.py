@@ -38,6 +38,8 @@ async def test_questions(realm: Realm) -> None:
         replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
         assert (await replies.report()).answered == 3
         assert len([reply async for reply in replies]) == 3
+        report = await node.set("app.greeting", "hello", only=["web1"], dry_run=True)
+        assert report.answered == 1
         report = await node.set("app.greeting", "hello", only=["web1"])
         assert report.is_complete
         assert {member.name for member in await node.members()} >= set(AGENTS)
@@ -54,6 +56,20 @@ async def test_several_questions_at_once(realm: Realm) -> None:
         assert [report.answered for report in reports] == [3] * 16
     finally:
         await node.close()
+
+
+@asynchronous
+async def test_several_settings_are_written_all_or_none(realm: Realm) -> None:
+    async with lcast.aio.Node() as node:
+        both: Dict[str, lcast.Given] = {"app.greeting": "two", "app.level": 0.0625}
+        report = await node.set_all(both, only=["web2"], dry_run=True)
+        assert report.answered == 1
+        results = [reply.results async for reply in node.set_all_each(both, only=["web2"])]
+        assert [it.outcome for it in results[0].values()] == ["applied", "applied"]
+        report = await node.set_all({**both, "app.level": 2}, only=["web2"])
+        assert [it.node for it in report.error] == ["web2"]
+        with pytest.raises(lcast.InvalidError, match="1 to 64"):
+            await node.set_all({})
 
 
 @asynchronous

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any, Dict
 
 import pytest
 
@@ -147,6 +148,49 @@ def test_compare_and_set(node: lcast.Node) -> None:
     assert reply.results["app.level"].version != version
     with pytest.raises(lcast.InvalidError, match="no version"):
         node.set("app.level", 1.0, if_version="newest")
+
+
+def test_several_settings_are_written_all_or_none(node: lcast.Node) -> None:
+    def held() -> Dict[str, lcast.Value]:
+        (reply,) = node.get("app.greeting", "app.level", on="web1")
+        return {it.name: it.value for it in reply.values.values()}
+
+    before = held()
+    wrong: Dict[str, lcast.Given] = {"app.greeting": "both", "app.level": 7.5}
+    (reply,) = node.set_all_each(wrong, on="web1")
+    assert [it.outcome for it in reply.results.values()] == ["unchanged", "invalid"]
+    assert [it.node for it in node.set_all(wrong, on="web1").error] == ["web1"]
+    assert held() == before
+    both: Dict[str, lcast.Given] = {"app.greeting": "both", "app.level": 0.125}
+    (reply,) = node.set_all_each(both, on="web1", dry_run=True)
+    assert [it.outcome for it in reply.results.values()] == ["applied", "applied"]
+    assert node.set_all(both, on="web1", dry_run=True).is_complete
+    assert node.set("app.greeting", "both", on="web1", dry_run=True).is_complete
+    (reply,) = node.set_each("app.level", 7.5, on="web1", dry_run=True)
+    assert reply.results["app.level"].outcome == "invalid"
+    assert held() == before
+    assert node.set_all(both, on="web1").is_complete
+    assert held() == both
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "1 to 64 settings, not 0"),
+        ({f"app.v{index}": 1 for index in range(65)}, "1 to 64 settings, not 65"),
+        ([("app.level", 1)], "no mapping"),
+        ({7: 1}, "7 is no str"),
+        ({"no name": 1}, "no name"),
+        ({"app.level": object()}, "no value of a variable"),
+    ],
+)
+def test_what_cannot_be_set_is_told(node: lcast.Node, given: Any, told: str) -> None:
+    with pytest.raises(lcast.InvalidError, match=told):
+        node.set_all(given)
+    with pytest.raises(lcast.InvalidError, match=told):
+        node.set_all_each(given, dry_run=True).report()
+    with pytest.raises(lcast.InvalidError, match="dry_run is 1, no bool"):
+        node.set_all({"app.level": 1}, dry_run=1)  # type: ignore[arg-type]
 
 
 def test_a_set_without_the_role_is_refused(realm: Realm, node: lcast.Node) -> None:

@@ -197,7 +197,11 @@ impl Watch {
 fn failed(error: QuestionError) -> Failure {
     match &error {
         QuestionError::Ask(
-            AskError::TooLarge { .. } | AskError::ValueTooLarge { .. } | AskError::TooLong(_),
+            AskError::TooLarge { .. }
+            | AskError::ValueTooLarge { .. }
+            | AskError::Settings { .. }
+            | AskError::SetTwice(_)
+            | AskError::TooLong(_),
         ) => Failure::usage(error),
         QuestionError::Ask(AskError::NoLink) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),

@@ -271,7 +271,19 @@ typedef struct lcast_question_options {
   // For a watch: tell a number only when it is at least so far from what was told last. 0: each
   // change.
   double delta;
+  // For a set, not zero: only say what would happen; nothing is written.
+  int32_t dry_run;
 } lcast_question_options;
+
+// A setting and what to write: one of `text` and `value`, the other is null.
+typedef struct lcast_assignment {
+  // The name of the setting.
+  const char *name;
+  // A text, read at each node by the setting's type.
+  const char *text;
+  // A value of the setting's type.
+  const struct lcast_value *value;
+} lcast_assignment;
 
 // What a variable or a setting is. Set `size` to `sizeof(lcast_definition)` and the rest to zero,
 // then what there is to say.
@@ -375,6 +387,14 @@ lcast_status lcast_set_value(const struct lcast_node *node,
                              struct lcast_stream **replies);
 
 // Watches all variables that any of the patterns matches: what they are at first, as replies, then
+// Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
+// one setting twice is not asked: its stream says `LCAST_INVALID`.
+lcast_status lcast_set_all(const struct lcast_node *node,
+                           const struct lcast_assignment *assignments,
+                           size_t count,
+                           const struct lcast_question_options *options,
+                           struct lcast_stream **replies);
+
 // the report, then what changes, on every node that the options pick, those that join later
 // included.
 lcast_status lcast_watch(const struct lcast_node *node,

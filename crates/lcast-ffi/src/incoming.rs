@@ -95,18 +95,34 @@ pub(crate) unsafe fn texts<'a>(
     count: usize,
     what: &str,
 ) -> Result<Vec<&'a str>, Failure> {
-    if count > LIST_MAX {
-        return Err(Failure::invalid(format!("'{what}' has {count} entries, not {LIST_MAX}")));
+    // SAFETY: the caller's.
+    let list = unsafe { structs(list, count, what) }?;
+    // SAFETY: the caller warrants the texts.
+    list.iter().map(|each| unsafe { text(*each, what) }).collect()
+}
+
+/// A list of structs or of pointers.
+///
+/// # Safety
+/// The pointer is null, or that many can be read there. Whatever a program writes into one is a
+/// valid `T`.
+pub(crate) unsafe fn structs<'a, T: Copy>(
+    list: *const T,
+    count: usize,
+    what: &str,
+) -> Result<&'a [T], Failure> {
+    match (list.is_null(), count) {
+        (_, 0) => Ok(&[]),
+        (_, count) if count > LIST_MAX => {
+            Err(Failure::invalid(format!("'{what}' has {count} entries, not {LIST_MAX}")))
+        }
+        (true, _) => Err(Failure::null(what)),
+        (false, _) if !list.is_aligned() => {
+            Err(Failure::invalid(format!("'{what}' is not aligned")))
+        }
+        // SAFETY: it is not null and aligned, and the caller warrants the length.
+        (false, _) => Ok(unsafe { std::slice::from_raw_parts(list, count) }),
     }
-    if list.is_null() && count > 0 {
-        return Err(Failure::null(what));
-    }
-    let mut found = Vec::with_capacity(count);
-    for index in 0..count {
-        // SAFETY: it is not null, and the caller warrants the length and the texts.
-        found.push(unsafe { text(*list.add(index), what) }?);
-    }
-    Ok(found)
 }
 
 /// Options: a struct that begins with its own size. Of a shorter, earlier one the rest is zero; a

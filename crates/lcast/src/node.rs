@@ -215,8 +215,35 @@ impl Node {
     /// # Errors
     /// When the name is none.
     pub fn set(&self, name: &str, text: &str) -> Result<Question, lcast_proto::name::NameError> {
-        let text = lcast_proto::variable::Assigned::Text(text.to_owned());
-        let assignments = vec![(name.parse()?, text)];
+        self.set_all(&[(name, text)])
+    }
+
+    /// Writes several settings, at each node all or none of them; texts are read as by
+    /// [`Node::set`]. A set of none, of more than 64, of one setting twice or of more than fits one
+    /// packet is not asked ([`AskError`](lcast_proto::question::AskError)).
+    ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let both = [("app.greeting", "hello"), ("app.level", "0.5")];
+    /// let would = node.set_all(&both)?.on("web*")?.dry_run().report().await?;
+    /// if would.is_complete() {
+    ///     node.set_all(&both)?.on("web*")?.report().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a name is none.
+    pub fn set_all(
+        &self,
+        assignments: &[(&str, &str)],
+    ) -> Result<Question, lcast_proto::name::NameError> {
+        let assigned = |(name, text): &(&str, &str)| {
+            let text = lcast_proto::variable::Assigned::Text((*text).to_owned());
+            Ok((name.parse()?, text))
+        };
+        let assignments = assignments.iter().map(assigned).collect::<Result<_, _>>()?;
         Ok(self.question(Verb::Set(SetRequest { assignments, if_version: None, dry_run: false })))
     }
 

@@ -130,6 +130,15 @@ impl Question {
         self
     }
 
+    /// For a set: only say what would happen; nothing is written.
+    #[must_use]
+    pub fn dry_run(mut self) -> Self {
+        if let Verb::Set(request) = &mut self.ask.verb {
+            request.dry_run = true;
+        }
+        self
+    }
+
     /// For a watch: tell the values this often, changed or not. Default: when they change.
     #[must_use]
     pub fn every(mut self, every: Duration) -> Self {

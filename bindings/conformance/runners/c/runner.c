@@ -215,6 +215,7 @@ static void target_of(const struct step *step, struct target *target)
     options->label_count = all(step, "label", target->labels);
     options->labels = target->labels;
     options->matching = one(step, "where");
+    options->dry_run = one(step, "dry_run") != NULL;
     if (one(step, "every") != NULL)
         options->every_ms = strtoll(one(step, "every"), NULL, 10);
     if (one(step, "delta") != NULL)
@@ -398,6 +399,23 @@ static void play_set(struct asker *asker, const struct step *step)
     target_free(&target);
 }
 
+static void play_set_all(struct asker *asker, const struct step *step)
+{
+    struct target target;
+    const char *names[WORDS_MAX], *texts[WORDS_MAX];
+    lcast_assignment both[WORDS_MAX];
+    lcast_stream *stream;
+    size_t count = all(step, "name", names);
+    if (all(step, "text", texts) != count)
+        die(step->name, "each name has a text");
+    for (size_t index = 0; index < count; index++)
+        both[index] = (lcast_assignment){.name = names[index], .text = texts[index]};
+    target_of(step, &target);
+    lcast_status status = lcast_set_all(asker->node, both, count, &target.options, &stream);
+    play_question(asker, step, status, stream);
+    target_free(&target);
+}
+
 static void play_watch(struct asker *asker, const struct step *step)
 {
     struct target target;
@@ -498,7 +516,8 @@ static void play(struct asker *asker, const char *verb, const struct step *step)
         const char *verb;
         void (*play)(struct asker *asker, const struct step *step);
     } verbs[] = {
-        {"get", play_get},   {"set", play_set},         {"watch", play_watch},
+        {"get", play_get},   {"set", play_set},         {"set_all", play_set_all},
+        {"watch", play_watch},
         {"next", play_next}, {"unwatch", play_unwatch}, {"nodes", play_nodes},
     };
     for (size_t index = 0; index < sizeof verbs / sizeof *verbs; index++) {

@@ -17,7 +17,7 @@ use Net::Lcast::Stream;
 use Net::Lcast::Timestamp;
 use Net::Lcast::Value qw(text with_value);
 use Net::Lcast::Variable;
-use Scalar::Util qw(refaddr weaken);
+use Scalar::Util qw(refaddr reftype weaken);
 
 our $VERSION = '0.1.0';
 
@@ -34,10 +34,10 @@ END {
 sub new {
     my ($class, %given) = @_;
     my $options = Net::Lcast::Options::opening(%given);
-    check(Net::Lcast::Library::lcast_open($options->{bytes}, \my $handle));
-    my $self = $class->_held($handle);
-    $self->{name} = text(Net::Lcast::Library::lcast_node_name($handle));
-    $self->{realm} = text(Net::Lcast::Library::lcast_node_realm($handle));
+    my $self = $class->_held;
+    check(Net::Lcast::Library::lcast_open($options->{bytes}, \$self->{handle}));
+    $self->{name} = text(Net::Lcast::Library::lcast_node_name($self->{handle}));
+    $self->{realm} = text(Net::Lcast::Library::lcast_node_realm($self->{handle}));
     weaken($open{ refaddr $self } = $self);
     return $self;
 }
@@ -53,9 +53,10 @@ sub get {
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
     my $options = Net::Lcast::Options::question('a question', %given);
+    my $replies = Net::Lcast::Replies->_new($self);
     check(Net::Lcast::Library::lcast_get(
-        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \my $replies));
-    return Net::Lcast::Replies->_new($replies, $self);
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
+    return $replies;
 }
 
 sub watch {
@@ -63,42 +64,50 @@ sub watch {
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
     my $options = Net::Lcast::Options::question('a watch', %given);
+    my $watch = Net::Lcast::Watch->_new($self);
     check(Net::Lcast::Library::lcast_watch(
-        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \my $watch));
-    return Net::Lcast::Watch->_new($watch, $self);
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$watch->{handle}));
+    return $watch;
 }
 
-sub set { shift->set_each(@_)->report }
+sub set     { shift->set_each(@_)->report }
+sub set_all { shift->set_all_each(@_)->report }
 
 sub set_each {
     my ($self, $name, $value, %given) = @_;
+    return $self->_set('a set', [[$name, $value]], %given);
+}
+
+sub set_all_each {
+    my ($self, $values, %given) = @_;
+    invalid("what to set is no reference to a hash, like { 'app.a' => 1, 'app.b' => 2 }")
+        if (reftype($values) // '') ne 'HASH';
+    return $self->_set('a set of several', [map { [$_, $values->{$_}] } sort keys %{$values}], %given);
+}
+
+sub _set {
+    my ($self, $what, $pairs, %given) = @_;
     my $handle = $self->_handle;
-    my $octets = octets($name, 'name');
-    my $options = Net::Lcast::Options::question('a set', %given);
-    my $replies;
-    if (defined(my $text = Net::Lcast::Value::as_typed($value))) {
-        my $typed = octets($text, 'value');
-        check(Net::Lcast::Library::lcast_set(
-            $handle, $octets, $typed, $options->{bytes}, \$replies));
-    } else {
-        with_value($value, undef, sub {
-            check(Net::Lcast::Library::lcast_set_value(
-                $handle, $octets, $_[0], $options->{bytes}, \$replies));
-        });
-    }
-    return Net::Lcast::Replies->_new($replies, $self);
+    my $list = Net::Lcast::Options::assignments(@{$pairs});
+    my $options = Net::Lcast::Options::question($what, %given);
+    my $replies = Net::Lcast::Replies->_new($self);
+    check(Net::Lcast::Library::lcast_set_all(
+        $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
+    return $replies;
 }
 
 sub members {
     my ($self) = @_;
-    check(Net::Lcast::Library::lcast_members_of($self->_handle, \my $members));
-    return Net::Lcast::Member->_all($members);
+    my $members = Net::Lcast::Members->_held;
+    check(Net::Lcast::Library::lcast_members_of($self->_handle, \$members->{handle}));
+    return $members->all;
 }
 
 sub presence {
     my ($self) = @_;
-    check(Net::Lcast::Library::lcast_presence($self->_handle, \my $changes));
-    return Net::Lcast::Changes->_new($changes, $self);
+    my $changes = Net::Lcast::Changes->_new($self);
+    check(Net::Lcast::Library::lcast_presence($self->_handle, \$changes->{handle}));
+    return $changes;
 }
 
 # In slices that grow to a second, so that handlers of signals run between them. An echo that comes
@@ -123,20 +132,23 @@ sub expose {
     my ($self, $name, $type, %given) = @_;
     my $handle = $self->_handle;
     my $definition = Net::Lcast::Options::definition('a variable', $name, $type, %given);
-    check(Net::Lcast::Library::lcast_expose($handle, $definition->{bytes}, \my $variable));
-    return Net::Lcast::Variable->_new($variable, $self, $name, $type);
+    my $variable = Net::Lcast::Variable->_new($self, $name, $type);
+    check(Net::Lcast::Library::lcast_expose(
+        $handle, $definition->{bytes}, \$variable->{handle}));
+    return $variable;
 }
 
 sub expose_setting {
     my ($self, $name, $type, $default, %given) = @_;
     my $handle = $self->_handle;
     my $definition = Net::Lcast::Options::definition('a setting', $name, $type, %given);
-    my $setting;
+    my $setting = Net::Lcast::Setting->_new($self, $name);
     with_value($default, $type, sub {
         check(Net::Lcast::Library::lcast_expose_setting(
-            $handle, $definition->{bytes}, $_[0], \$setting));
+            $handle, $definition->{bytes}, $_[0], \$setting->{handle}));
     });
-    return Net::Lcast::Setting->_new($setting, $self, $name);
+    $setting->_follow;
+    return $setting;
 }
 
 sub close {
@@ -266,7 +278,15 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 Writes a setting on all these nodes, waits, and gives the report. Text and numbers are read at each
 node by the setting's type, as C<librecast set NAME=TEXT> does; other values have their own type. The
-options are those of L</get>, and C<if_version>: only where the setting still has this version.
+options are those of L</get>, and
+
+=over
+
+=item C<if_version>: only where the setting still has this version
+
+=item C<dry_run>: when true, only say what would happen; nothing is written
+
+=back
 
 =head2 set_each
 
@@ -278,6 +298,19 @@ options are those of L</get>, and C<if_version>: only where the setting still ha
     }
 
 The same, and gives what each node says.
+
+=head2 set_all, set_all_each
+
+    use Net::Lcast;
+
+    my $node = Net::Lcast->new;
+    my %both = ('app.greeting' => 'hello', 'app.level' => 0.5);
+    my $would = $node->set_all(\%both, on => 'web*', dry_run => 1);
+    print $node->set_all(\%both, on => 'web*'), "\n" if $would->is_complete;
+
+Write several settings, up to 64, on each of these nodes all or none of them: of one that cannot be
+written there, none is. The options are those of L</set> but for C<if_version>. C<set_all> gives the
+report, C<set_all_each> what each node says.
 
 =head2 watch
 

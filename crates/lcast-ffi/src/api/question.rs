@@ -17,7 +17,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use lcast::blocking::Question;
-use lcast::lcast_proto::variable::Version;
+use lcast::lcast_proto::variable::{Assigned, Version};
 
 use super::errors::lcast_status;
 use super::event::{lcast_event, lcast_event_kind};
@@ -63,6 +63,20 @@ pub struct lcast_question_options {
     /// For a watch: tell a number only when it is at least so far from what was told last. 0: each
     /// change.
     pub delta: f64,
+    /// For a set, not zero: only say what would happen; nothing is written.
+    pub dry_run: i32,
+}
+
+/// A setting and what to write: one of `text` and `value`, the other is null.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lcast_assignment {
+    /// The name of the setting.
+    pub name: *const c_char,
+    /// A text, read at each node by the setting's type.
+    pub text: *const c_char,
+    /// A value of the setting's type.
+    pub value: *const lcast_value,
 }
 
 /// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*". Null
@@ -130,6 +144,46 @@ pub unsafe extern "C" fn lcast_set_value(
         replies.put(Source::from(question.ask()?));
         Ok(())
     })
+}
+
+/// Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
+/// one setting twice is not asked: its stream says `LCAST_INVALID`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lcast_set_all(
+    node: *const lcast_node,
+    assignments: *const lcast_assignment,
+    count: usize,
+    options: *const lcast_question_options,
+    replies: Option<&mut MaybeUninit<*mut lcast_stream>>,
+) -> lcast_status {
+    call(|| {
+        let replies = handles::place(replies, "replies")?;
+        // SAFETY: see the module.
+        let given = unsafe { incoming::structs(assignments, count, "assignments") }?;
+        // SAFETY: as above.
+        let assigned = given.iter().map(|it| unsafe { assigned(it) }).collect::<Result<_, _>>()?;
+        let question = handles::of(node)?.node.set_all_values(assigned)?;
+        // SAFETY: as above.
+        let question = unsafe { narrowed(question, options) }?;
+        replies.put(Source::from(question.ask()?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// As the module says of what the struct points to.
+unsafe fn assigned(given: &lcast_assignment) -> Result<(&str, Assigned), Failure> {
+    // SAFETY: the caller's.
+    let (name, text) =
+        unsafe { (incoming::text(given.name, "name")?, incoming::optional(given.text, "text")?) };
+    let assigned = match (text, given.value.is_null()) {
+        (Some(text), true) => Assigned::Text(text.to_owned()),
+        (None, false) => Assigned::Value((&*handles::of(given.value)?.tree()).into()),
+        (_, _) => {
+            return Err(Failure::invalid(format!("'{name}' has to have a text or a value")));
+        }
+    };
+    Ok((name, assigned))
 }
 
 /// Watches all variables that any of the patterns matches: what they are at first, as replies, then
@@ -207,6 +261,9 @@ unsafe fn narrowed(
     if let Some(version) = text(options.if_version, "if_version")? {
         let version = version.parse::<Version>();
         question = question.if_version(version.map_err(|it| Failure::invalid(it.to_string()))?)?;
+    }
+    if options.dry_run != 0 {
+        question = question.dry_run()?;
     }
     if options.every_ms != 0 {
         question = question.every(incoming::span(options.every_ms, "every_ms")?)?;

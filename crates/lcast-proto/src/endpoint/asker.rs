@@ -134,6 +134,9 @@ impl Endpoint {
             Verb::Schema | Verb::Ping | Verb::Set(_) => &[],
         };
         encoded_size(&ask.selector, patterns)?;
+        if let Verb::Set(request) = &ask.verb {
+            request.check()?;
+        }
         if self.links.is_empty() {
             return Err(AskError::NoLink);
         }

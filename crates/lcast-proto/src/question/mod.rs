@@ -18,6 +18,7 @@ pub mod values;
 pub mod watched;
 pub mod watching;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,21 @@ pub struct SetRequest {
     pub dry_run: bool,
 }
 
+impl SetRequest {
+    /// Whether nodes take so many settings at once, each of them once. [QST-25]
+    pub(crate) fn check(&self) -> Result<(), AskError> {
+        let (found, max) = (self.assignments.len(), evaluate::ASSIGNMENTS_MAX);
+        if !(1..=max).contains(&found) {
+            return Err(AskError::Settings { found, max });
+        }
+        let mut names = BTreeSet::new();
+        match self.assignments.iter().find(|(name, _)| !names.insert(name)) {
+            Some((name, _)) => Err(AskError::SetTwice(name.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The longest that a question may take: for so long nodes remember what they wrote. [QST-27]
 pub const DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
@@ -253,6 +269,17 @@ pub enum AskError {
         /// Bytes that it could have.
         max: usize,
     },
+    /// A set writes no setting, or more than a node writes at once. [QST-25]
+    #[error("a set writes 1 to {max} settings, not {found}")]
+    Settings {
+        /// How many it writes.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A set writes one setting twice.
+    #[error("'{0}' is set twice")]
+    SetTwice(String),
     /// It would take longer than nodes remember it.
     #[error("a question takes an hour at most, not {0:?}")]
     TooLong(Duration),

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lcast_proto::question::{SetRequest, Verb};
 use lcast_proto::value::Value;
 use lcast_proto::variable::{Assigned, Definition};
 use tokio::runtime::Handle;
@@ -108,7 +109,7 @@ impl Node {
     /// # Errors
     /// [`Kind::Invalid`]: when the name is none.
     pub fn set(&self, name: &str, text: &str) -> Result<Question, Error> {
-        self.assign(name, Assigned::Text(text.to_owned()))
+        self.set_all(&[(name, text)])
     }
 
     /// Writes one setting with a value of its type.
@@ -116,14 +117,27 @@ impl Node {
     /// # Errors
     /// [`Kind::Invalid`]: when the name is none.
     pub fn set_value(&self, name: &str, value: Value) -> Result<Question, Error> {
-        self.assign(name, Assigned::Value(value))
+        self.set_all_values(vec![(name, Assigned::Value(value))])
     }
 
-    fn assign(&self, name: &str, value: Assigned) -> Result<Question, Error> {
-        let assignments = vec![(name.parse()?, value)];
-        let request =
-            lcast_proto::question::SetRequest { assignments, if_version: None, dry_run: false };
-        self.question(self.link()?.node.question(lcast_proto::question::Verb::Set(request)))
+    /// Writes several settings, at each node all or none of them. A set of none, of more than 64
+    /// or of one setting twice is not asked, and its replies tell so: [`Kind::Invalid`].
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: when a name is none.
+    pub fn set_all(&self, assignments: &[(&str, &str)]) -> Result<Question, Error> {
+        self.question(self.link()?.node.set_all(assignments)?)
+    }
+
+    /// The same with a text or with a value of its type for each.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: when a name is none.
+    pub fn set_all_values(&self, assignments: Vec<(&str, Assigned)>) -> Result<Question, Error> {
+        let named = |(name, assigned): (&str, Assigned)| Ok::<_, Error>((name.parse()?, assigned));
+        let assignments = assignments.into_iter().map(named).collect::<Result<_, _>>()?;
+        let request = SetRequest { assignments, if_version: None, dry_run: false };
+        self.question(self.link()?.node.question(Verb::Set(request)))
     }
 
     /// Watches all variables that any of the patterns matches.

@@ -103,6 +103,14 @@ impl Question {
         self.map(|it| Ok::<_, Error>(it.if_version(version)))
     }
 
+    /// For a set: only say what would happen; nothing is written.
+    ///
+    /// # Errors
+    /// As of [`Question::label`].
+    pub fn dry_run(self) -> Result<Self, Error> {
+        self.map(|it| Ok::<_, Error>(it.dry_run()))
+    }
+
     /// For a watch: tell the values this often, changed or not. Default: when they change.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
 use lcast_proto::presence::State;
 use lcast_proto::value::{Type, Value};
-use lcast_proto::variable::{Constraint, Definition};
+use lcast_proto::variable::{Assigned, Constraint, Definition};
 
 use super::*;
 use crate::file::tests::Folder;
@@ -135,6 +135,56 @@ fn a_setting_is_written_and_its_node_hears_of_it() {
     agent.close().unwrap();
     assert_eq!(changes.next(None), Ok(None));
     assert_eq!(kind(setting.changes().unwrap().finish(None)), Kind::Ended);
+}
+
+#[test]
+fn several_settings_are_written_all_or_none() {
+    let realm = Realm::new();
+    let (agent, client) = (realm.open(0), realm.open(2));
+    let define = |name| Definition::setting(name, Type::Int, Constraint::default());
+    let expose = |name| agent.expose_setting(define(name), Value::Int(1)).unwrap();
+    let (a, b) = (expose("app.a"), expose("app.b"));
+    let held = || (a.value().unwrap(), b.value().unwrap());
+    let report = |question: Result<Question, Error>| {
+        question.and_then(|it| it.on("n0")).and_then(Question::report)
+    };
+    let dry_run = |question: Result<Question, Error>| question.and_then(Question::dry_run);
+    let wrong = report(client.set_all(&[("app.a", "2"), ("app.b", "many")])).unwrap();
+    assert_eq!((wrong.error.len(), held()), (1, (Value::Int(1), Value::Int(1))), "{wrong:?}");
+    let both = [("app.a", "2"), ("app.b", "3")];
+    let would = report(dry_run(client.set_all(&both))).unwrap();
+    assert_eq!((would.answered, held()), (1, (Value::Int(1), Value::Int(1))), "{would:?}");
+    let wrong = report(dry_run(client.set("app.a", "many"))).unwrap();
+    assert_eq!(wrong.error.len(), 1, "{wrong:?}");
+    let done = report(client.set_all(&both)).unwrap();
+    assert_eq!((done.answered, held()), (1, (Value::Int(2), Value::Int(3))), "{done:?}");
+    let typed =
+        vec![("app.a", Assigned::Value(Value::Int(4))), ("app.b", Assigned::Text("5".into()))];
+    let done = report(client.set_all_values(typed)).unwrap();
+    assert_eq!((done.answered, held()), (1, (Value::Int(4), Value::Int(5))), "{done:?}");
+}
+
+#[test]
+fn a_set_of_none_of_too_many_or_of_one_twice_is_not_asked() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    // They fit into one packet where their names are short.
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let names = names.into_iter().flat_map(|left| names.map(|right| format!("{left}.{right}")));
+    let names: Vec<String> = names.chain(["i.a".to_owned()]).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), "1")).collect();
+    let refused =
+        |assignments: &[(&str, &str)]| client.set_all(assignments).unwrap().report().unwrap_err();
+    for (assignments, expected) in [
+        (&[][..], "a set writes 1 to 64 settings, not 0"),
+        (&all, "a set writes 1 to 64 settings, not 65"),
+        (&[all[0], all[1], all[0]], "'a.a' is set twice"),
+    ] {
+        let error = refused(assignments);
+        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Invalid, expected));
+    }
+    client.set_all(&all[..64]).unwrap().report().unwrap();
+    assert_eq!(kind(client.set_all(&[all[0], ("no name", "1")])), Kind::Invalid);
 }
 
 #[test]

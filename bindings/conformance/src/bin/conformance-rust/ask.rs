@@ -124,6 +124,10 @@ impl Asker {
                 Ok(question) => self.ask(step, question).await,
                 Err(failed) => Err(failed),
             },
+            "set_all" => match self.set_all(step) {
+                Ok(question) => self.ask(step, question).await,
+                Err(failed) => Err(failed),
+            },
             "watch" => match self.node.watch(&patterns).map_err(invalid) {
                 Ok(question) => self.watch(step, question).await,
                 Err(failed) => Err(failed),
@@ -165,6 +169,12 @@ impl Asker {
             (Ok(question), Some(version)) => Ok(question.if_version(version.parse()?)),
             (question, _) => question,
         })
+    }
+
+    /// A set of several texts.
+    fn set_all(&self, step: &Step<'_>) -> Result<Question, Failed> {
+        let both: Vec<(&str, &str)> = step.all("name").into_iter().zip(step.all("text")).collect();
+        self.node.set_all(&both).map_err(invalid)
     }
 
     async fn ask(&mut self, step: &Step<'_>, question: Question) -> Result<(), Failed> {
@@ -262,6 +272,7 @@ fn target(step: &Step<'_>, question: Question) -> Result<Question, Failed> {
             "on" => question.on(value).map_err(invalid)?,
             "not" => question.not(value).map_err(invalid)?,
             "where" => question.matching(value).map_err(invalid)?,
+            "dry_run" => question.dry_run(),
             "expect" => question.expect(vec![value.clone()]),
             "label" => {
                 let (key, value) = value.split_once('=').unwrap_or((value, ""));

@@ -14,9 +14,11 @@ our $VERSION = '0.1.0';
 
 sub _thread { $threads::threads ? threads->tid : 0 }
 
+# A place for a handle, which the library fills: a handler of a signal may die at any step, and what
+# came over by then is freed with the object.
 sub _held {
-    my ($class, $handle, %more) = @_;
-    return bless { %more, handle => $handle, pid => $$, thread => _thread() }, $class;
+    my ($class, %more) = @_;
+    return bless { %more, handle => undef, pid => $$, thread => _thread() }, $class;
 }
 
 # The handle, for those who may use it.
@@ -40,17 +42,24 @@ sub _ended { 'it was closed' }
 sub _release {
     my ($self) = @_;
     return if $self->{pid} != $$ || $self->{thread} != _thread();
-    my $handle = delete $self->{handle};
-    $self->_free($handle) if defined $handle;
+    # Freed before it is forgotten: to free it once more does no harm.
+    $self->_free($self->{handle}) if defined $self->{handle};
+    delete $self->{handle};
     return;
 }
 
-# At the end of the program nothing calls the library any more: the process ends.
+# Perl calls it once only, so what the handler of a signal kept from being freed, by dying, is freed
+# at a second try. One that dies ahead of the first leaves the handle: Perl cannot hold it off.
 sub DESTROY {
     my ($self) = @_;
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
     local ($@, $!, $?);
-    $self->_release;
+    return if eval { $self->_drop; 1 };
+    my $error = $@;
+    $self->_drop;
+    die $error;
 }
+
+# At the end of the program nothing calls the library any more: the process ends.
+sub _drop { $_[0]->_release if ${^GLOBAL_PHASE} ne 'DESTRUCT' }
 
 1;

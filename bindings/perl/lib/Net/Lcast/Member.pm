@@ -4,20 +4,12 @@ use 5.020;
 use strict;
 use warnings;
 
-use Net::Lcast::Library qw(check);
+use Net::Lcast::Handle;
+use Net::Lcast::Library;
 use Net::Lcast::Timestamp;
 use Net::Lcast::Value qw(text);
 
 our $VERSION = '0.1.0';
-
-# All members that a list of the library has, which is freed.
-sub _all {
-    my ($class, $list) = @_;
-    my $count = Net::Lcast::Library::lcast_members_count($list);
-    my @members = map { $class->_at($list, $_) } 0 .. $count - 1;
-    check(Net::Lcast::Library::lcast_members_free($list));
-    return @members;
-}
 
 sub _at {
     my ($class, $list, $index) = @_;
@@ -49,6 +41,19 @@ sub last_heard   { $_[0]{last_heard} }
 sub is_duplicate { $_[0]{duplicate} }
 sub labels       { $_[0]{labels} }
 sub roles        { @{ $_[0]{roles} } }
+
+# A list of the library.
+package Net::Lcast::Members;
+
+our @ISA = ('Net::Lcast::Handle');
+
+sub all {
+    my ($self) = @_;
+    my $count = Net::Lcast::Library::lcast_members_count($self->{handle});
+    return map { Net::Lcast::Member->_at($self->{handle}, $_) } 0 .. $count - 1;
+}
+
+sub _free { Net::Lcast::Library::lcast_members_free($_[1]) }
 
 1;
 

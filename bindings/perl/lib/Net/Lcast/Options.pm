@@ -103,6 +103,21 @@ sub opening {
     return _keep($options, $interfaces);
 }
 
+# Settings and what to write, as a list of structs.
+sub assignments {
+    my (@pairs) = @_;
+    my $list = '';
+    my @kept;
+    for my $pair (@pairs) {
+        my ($name, $given) = @{$pair};
+        my $text = Net::Lcast::Value::as_typed($given);
+        my $value = defined $text ? undef : Net::Lcast::Value::made($given);
+        push @kept, [octets($name, 'name'), _text($text, 'value'), $value];
+        $list .= pack 'ppJ', @{ $kept[-1] }[0, 1], defined $value ? $value->{handle} : 0;
+    }
+    return { bytes => $list, count => scalar @pairs, keep => \@kept };
+}
+
 # The targets of a question, and what only a set or a watch has.
 sub question {
     my ($what, %given) = @_;
@@ -112,16 +127,17 @@ sub question {
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
     my $labels = texts([map { "$_=" . ($label->{$_} // '') } sort keys %{$label}], 'label');
     my $timeout = _millis(delete $given{timeout}, 'timeout');
-    my ($version, $every, $delta) = (undef, 0, 0);
+    my ($version, $every, $delta, $dry_run) = (undef, 0, 0, 0);
     $version = _text(delete $given{if_version}, 'if_version') if $what eq 'a set';
+    $dry_run = delete $given{dry_run} ? 1 : 0 if $what =~ /\Aa set/;
     if ($what eq 'a watch') {
         $every = _millis(delete $given{every}, 'every');
         $delta = _number(delete $given{delta} // 0, 'delta');
     }
     _no_others(\%given, $what);
     my $list = $labels->{count} ? $labels->{bytes} : undef;
-    my $options = _struct('pppJpppqpqd', $on, $not, $list, $labels->{count}, $matching, $only,
-        $expect, $timeout, $version, $every, $delta);
+    my $options = _struct('pppJpppqpqdlx4', $on, $not, $list, $labels->{count}, $matching, $only,
+        $expect, $timeout, $version, $every, $delta, $dry_run);
     return _keep($options, $labels);
 }
 

@@ -13,11 +13,15 @@ use Net::Lcast::Value qw(held unpacked);
 our $VERSION = '0.1.0';
 
 sub _new {
-    my ($class, $handle, $node, $name) = @_;
-    my $self = $class->_held($handle, node => $node, name => $name);
-    check(Net::Lcast::Library::lcast_setting_changes($handle, \my $changes));
-    $self->{changes} = Net::Lcast::Changes->_new($changes, $node);
-    return $self;
+    my ($class, $node, $name) = @_;
+    return $class->_held(node => $node, name => $name);
+}
+
+# Follows what is written, once the setting is there.
+sub _follow {
+    my ($self) = @_;
+    my $changes = $self->{changes} = Net::Lcast::Changes->_new($self->{node});
+    check(Net::Lcast::Library::lcast_setting_changes($self->{handle}, \$changes->{handle}));
 }
 
 sub name { $_[0]{name} }

@@ -19,8 +19,8 @@ use constant BATCH => 256;
 
 # The node lives as long as what it does.
 sub _new {
-    my ($class, $handle, $node) = @_;
-    return $class->_held($handle, node => $node, ready => [], ended => 0);
+    my ($class, $node) = @_;
+    return $class->_held(node => $node, ready => [], ended => 0);
 }
 
 sub next {

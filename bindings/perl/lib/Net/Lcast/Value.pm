@@ -65,14 +65,20 @@ my @UNPACK = (
 sub unpacked { $_[0] eq '' ? undef : $UNPACK[ord $_[0]]->($_[0]) }
 
 # A place for a value of the library, which is freed with it, whatever dies meanwhile.
-sub held { Net::Lcast::Value::Held->_held(undef) }
+sub held { Net::Lcast::Value::Held->_held }
 
 # Makes a value of the library, of a type or as it looks, for as long as a function runs.
 sub with_value {
     my ($given, $type, $use) = @_;
-    my $value = _make(_shaped($given, $type), 0);
+    my $value = made($given, $type);
     $use->($value->{handle});
     return;
+}
+
+# The same for as long as the object is held.
+sub made {
+    my ($given, $type) = @_;
+    return _make(_shaped($given, $type), 0);
 }
 
 # The text of what is written as text, to be read by a setting's type; undef of what has a type of

@@ -12,8 +12,8 @@ use Net::Lcast::Value qw(with_value);
 our $VERSION = '0.1.0';
 
 sub _new {
-    my ($class, $handle, $node, $name, $type) = @_;
-    return $class->_held($handle, node => $node, name => $name, type => $type);
+    my ($class, $node, $name, $type) = @_;
+    return $class->_held(node => $node, name => $name, type => $type);
 }
 
 sub name { $_[0]{name} }

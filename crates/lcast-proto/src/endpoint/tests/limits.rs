@@ -8,6 +8,7 @@ use crate::endpoint::realm;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
 use crate::question::asking::{Asking, Pace, Recipients, Send};
+use crate::question::evaluate::ASSIGNMENTS_MAX;
 use crate::question::values::decode_schema;
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Answer, ReplyFrame};
@@ -40,6 +41,32 @@ fn what_became_of_many_settings_fits_a_packet() {
         let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
         assert_eq!(results.len(), count + 2);
     }
+}
+
+/// [QST-25]
+#[test]
+fn a_set_writes_one_setting_at_least_and_each_once() {
+    let mut bench = bench(1);
+    let mut refused = |assignments| {
+        bench.events.clear();
+        bench.input(0, Input::Ask(QuestionId(70), Box::new(write(assignments, None))));
+        bench.settle();
+        bench.events.iter().find_map(|(_, event)| match event {
+            Event::Failed(QuestionId(70), error) => Some(error.clone()),
+            _ => None,
+        })
+    };
+    let max = ASSIGNMENTS_MAX;
+    for found in [0, max + 1] {
+        assert_eq!(refused(settings(found)), Some(AskError::Settings { found, max }));
+    }
+    // They fit into one packet where their names are short.
+    let letter = |index: usize| ["a", "b", "c", "d", "e", "f", "g", "h"][index % 8];
+    let name = |index: usize| format!("{}.{}", letter(index / 8), letter(index)).parse().unwrap();
+    let short = |index: usize| (name(index), Assigned::Text("x".to_owned()));
+    assert_eq!(refused((0..max).map(short).collect()), None);
+    let twice = [settings(2), settings(1)].concat();
+    assert_eq!(refused(twice), Some(AskError::SetTwice("app.v0".to_owned())));
 }
 
 #[test]
