@@ -386,7 +386,6 @@ lcast_status lcast_set_value(const struct lcast_node *node,
                              const struct lcast_question_options *options,
                              struct lcast_stream **replies);
 
-// Watches all variables that any of the patterns matches: what they are at first, as replies, then
 // Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
 // one setting twice is not asked: its stream says `LCAST_INVALID`.
 lcast_status lcast_set_all(const struct lcast_node *node,
@@ -395,6 +394,7 @@ lcast_status lcast_set_all(const struct lcast_node *node,
                            const struct lcast_question_options *options,
                            struct lcast_stream **replies);
 
+// Watches all variables that any of the patterns matches: what they are at first, as replies, then
 // the report, then what changes, on every node that the options pick, those that join later
 // included.
 lcast_status lcast_watch(const struct lcast_node *node,
