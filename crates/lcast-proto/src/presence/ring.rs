@@ -25,8 +25,7 @@ const REINTRODUCE: u32 = 3;
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
 /// The pauses after which a suspicion is said again. [PRE-21]
-const REPEATS: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(300), Duration::from_millis(4500)];
+const REPEATS: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(300)];
 
 /// What the ring wants to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
