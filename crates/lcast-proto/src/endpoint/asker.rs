@@ -11,6 +11,7 @@ use crate::group;
 use crate::io::{Event, Link, Output};
 use crate::keys::certificate::Certificate;
 use crate::keys::subject::Kind;
+use crate::name::Name;
 use crate::question::answering::Asked;
 use crate::question::asking::{Asking, Pace, Recipients, Round, Send, Word};
 use crate::question::evaluate::Node;
@@ -152,9 +153,7 @@ impl Endpoint {
             Verb::Schema => (VerbCode::Schema, Vec::new(), None),
             Verb::Ping => (VerbCode::Ping, Vec::new(), None),
             Verb::Set(request) => {
-                let named = |(name, value): &(crate::name::Name, _)| {
-                    (name.to_string(), Clone::clone(value))
-                };
+                let named = |(name, value): &(Name, _)| (name.to_string(), Clone::clone(value));
                 let set = SetFrame {
                     assignments: request.assignments.iter().map(named).collect(),
                     if_version: request.if_version.map(|it| (it.incarnation, it.counter)),

@@ -11,8 +11,8 @@
 //! and pulls, `watcher` does so for watches, `schemas` gives values units, `realm` keeps the member
 //! list and the roster in step with the others, with `fetching` to say from whom, `forgotten`
 //! remembers who speaks and is on it no more, `strangers` who is not on it yet, `presence` notices
-//! who dies, `proving` sees to it that nobody is sent much where he may not be, and `newer` says who
-//! speaks a newer version.
+//! who dies, `proving` sees to it that nobody is sent much where he may not be, and `newer` says
+//! who speaks a newer version.
 
 mod asker;
 mod checking;
