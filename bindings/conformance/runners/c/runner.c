@@ -516,9 +516,9 @@ static void play(struct asker *asker, const char *verb, const struct step *step)
         const char *verb;
         void (*play)(struct asker *asker, const struct step *step);
     } verbs[] = {
-        {"get", play_get},   {"set", play_set},         {"set_all", play_set_all},
-        {"watch", play_watch},
-        {"next", play_next}, {"unwatch", play_unwatch}, {"nodes", play_nodes},
+        {"get", play_get},         {"set", play_set},   {"set_all", play_set_all},
+        {"watch", play_watch},     {"next", play_next}, {"nodes", play_nodes},
+        {"unwatch", play_unwatch},
     };
     for (size_t index = 0; index < sizeof verbs / sizeof *verbs; index++) {
         if (strcmp(verbs[index].verb, verb) == 0) {

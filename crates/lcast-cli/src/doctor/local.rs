@@ -159,18 +159,20 @@ fn again(process: &procfs::process::Process) -> Option<String> {
         let value = variables.get(std::ffi::OsStr::new(name))?;
         Some(format!("{name}={}", value.to_str()?))
     };
-    let variables = ["LIBRECAST_HOME", "LIBRECAST_REALM"].iter().filter_map(variable).collect();
-    again_of(&process.cmdline().ok()?, process.cwd().ok()?.to_str()?, variables)
+    let variables = ["LIBRECAST_HOME", "LIBRECAST_REALM"].iter().filter_map(variable);
+    let variables: Vec<String> = variables.collect();
+    again_of(&process.cmdline().ok()?, process.cwd().ok()?.to_str()?, &variables)
 }
 
-fn again_of(arguments: &[String], folder: &str, variables: Vec<String>) -> Option<String> {
-    let words = arguments.iter().chain(&variables);
-    if arguments.is_empty() || words.chain([&folder.to_owned()]).any(|word| !is_safe(word)) {
+fn again_of(arguments: &[String], folder: &str, variables: &[String]) -> Option<String> {
+    let environment = if variables.is_empty() { None } else { Some("env") };
+    let words = variables.iter().chain(arguments).map(String::as_str);
+    let words: Vec<&str> = environment.into_iter().chain(words).collect();
+    if arguments.is_empty() || !words.iter().chain([&folder]).all(|word| is_safe(word)) {
         return None;
     }
-    let environment = if variables.is_empty() { Vec::new() } else { vec!["env".to_owned()] };
-    let words = environment.iter().chain(&variables).chain(arguments).map(|word| quoted(word));
-    Some(format!("cd {} && {}", quoted(folder), words.collect::<Vec<String>>().join(" ")))
+    let words: Vec<String> = words.into_iter().map(quoted).collect();
+    Some(format!("cd {} && {}", quoted(folder), words.join(" ")))
 }
 
 /// The systemd service that a process runs in.
@@ -217,8 +219,9 @@ mod tests {
     fn a_process_is_started_again_as_it_was() {
         let check = |arguments: &[&str], home: Option<&str>, expected: Option<&str>| {
             let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-            let variables = home.map(|it| format!("LIBRECAST_HOME={it}")).into_iter().collect();
-            let again = again_of(&arguments, "/a b", variables);
+            let variables: Vec<String> =
+                home.map(|it| format!("LIBRECAST_HOME={it}")).into_iter().collect();
+            let again = again_of(&arguments, "/a b", &variables);
             assert_eq!(again.as_deref(), expected);
         };
         let agent = ["librecast", "agent", "--state", "it's"];

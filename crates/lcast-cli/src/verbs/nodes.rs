@@ -287,7 +287,7 @@ pub(crate) async fn forget(
     let verb = if changed { "is forgotten" } else { "was forgotten before" };
     let Told { hold, nodes, .. } = told;
     output.note(&format!(
-        "'{}' {verb}; {hold} of {nodes} nodes say that they go by the list that says so by now",
+        "'{}' {verb}; {hold} of {nodes} nodes say by now that they go by the newest member list",
         args.name
     ));
     if !told.behind.is_empty() {

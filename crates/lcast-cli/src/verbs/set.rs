@@ -1,7 +1,7 @@
 //! `set`: settings of all matching nodes.
 
 use lcast_proto::question::{SetRequest, Verb};
-use lcast_proto::variable::{Assigned, Version};
+use lcast_proto::variable::Version;
 
 use super::{get, question, suggest};
 use crate::args::assignment::Assignment;
@@ -52,17 +52,11 @@ fn request(args: &SetArgs) -> Result<SetRequest, Failure> {
             Failure::usage(format!("--if-version {error}; a setting never set has 0.0"))
         })?),
     };
-    for (index, one) in args.assignments.iter().enumerate() {
-        if args.assignments[..index].iter().any(|other| other.name == one.name) {
-            return Err(Failure::usage(format!("'{}' is set twice", one.name)));
-        }
-    }
     let pair = |it: &Assignment| (it.name.clone(), it.content.clone());
-    Ok(SetRequest {
-        assignments: args.assignments.iter().map(pair).collect::<Vec<(_, Assigned)>>(),
-        if_version,
-        dry_run: args.dry_run,
-    })
+    let assignments = args.assignments.iter().map(pair).collect();
+    let request = SetRequest { assignments, if_version, dry_run: args.dry_run };
+    request.check().map_err(Failure::usage)?;
+    Ok(request)
 }
 
 #[cfg(test)]

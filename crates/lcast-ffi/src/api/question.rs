@@ -95,9 +95,7 @@ pub unsafe extern "C" fn lcast_get(
         let patterns = unsafe { incoming::texts(patterns, count, "patterns") }?;
         let question = handles::of(node)?.node.get(&patterns)?;
         // SAFETY: as above.
-        let question = unsafe { narrowed(question, options) }?;
-        replies.put(Source::from(question.ask()?));
-        Ok(())
+        unsafe { ask(question, options, replies) }
     })
 }
 
@@ -118,9 +116,7 @@ pub unsafe extern "C" fn lcast_set(
             unsafe { (incoming::text(name, "name")?, incoming::text(text, "text")?) };
         let question = handles::of(node)?.node.set(name, text)?;
         // SAFETY: as above.
-        let question = unsafe { narrowed(question, options) }?;
-        replies.put(Source::from(question.ask()?));
-        Ok(())
+        unsafe { ask(question, options, replies) }
     })
 }
 
@@ -140,9 +136,7 @@ pub unsafe extern "C" fn lcast_set_value(
         let value = (&*handles::of(value)?.tree()).into();
         let question = handles::of(node)?.node.set_value(name, value)?;
         // SAFETY: as above.
-        let question = unsafe { narrowed(question, options) }?;
-        replies.put(Source::from(question.ask()?));
-        Ok(())
+        unsafe { ask(question, options, replies) }
     })
 }
 
@@ -164,10 +158,23 @@ pub unsafe extern "C" fn lcast_set_all(
         let assigned = given.iter().map(|it| unsafe { assigned(it) }).collect::<Result<_, _>>()?;
         let question = handles::of(node)?.node.set_all_values(assigned)?;
         // SAFETY: as above.
-        let question = unsafe { narrowed(question, options) }?;
-        replies.put(Source::from(question.ask()?));
-        Ok(())
+        unsafe { ask(question, options, replies) }
     })
+}
+
+/// Asks those that the options pick.
+///
+/// # Safety
+/// As the module says of options.
+unsafe fn ask(
+    question: Question,
+    options: *const lcast_question_options,
+    replies: handles::Place<'_, lcast_stream>,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's.
+    let question = unsafe { narrowed(question, options) }?;
+    replies.put(Source::from(question.ask()?));
+    Ok(())
 }
 
 /// # Safety

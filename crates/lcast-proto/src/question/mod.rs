@@ -154,8 +154,12 @@ pub struct SetRequest {
 }
 
 impl SetRequest {
-    /// Whether nodes take so many settings at once, each of them once. [QST-25]
-    pub(crate) fn check(&self) -> Result<(), AskError> {
+    /// Whether nodes take so many settings at once, each of them once. A set that is asked is
+    /// checked. [QST-25]
+    ///
+    /// # Errors
+    /// [`AskError::Settings`] and [`AskError::SetTwice`].
+    pub fn check(&self) -> Result<(), AskError> {
         let (found, max) = (self.assignments.len(), evaluate::ASSIGNMENTS_MAX);
         if !(1..=max).contains(&found) {
             return Err(AskError::Settings { found, max });

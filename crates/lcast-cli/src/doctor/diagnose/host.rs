@@ -277,19 +277,18 @@ fn overflow(facts: &Facts) -> Option<Finding> {
     let process = worst.and_then(|it| it.process.as_ref());
     let unit = process.and_then(|it| it.unit.as_ref());
     let restart = match (unit, process.and_then(|it| Some((it.pid, it.again.as_ref()?)))) {
-        (Some(unit), _) => as_root(host.root, &format!("systemctl restart {unit}")),
+        (Some(unit), _) => Some(as_root(host.root, &format!("systemctl restart {unit}"))),
         (None, Some((pid, again))) => {
             what += "; the command starts it again, here";
             let ended = format!("while kill -0 {pid}; do sleep 0.1; done 2>/dev/null");
-            format!("kill {pid} && {ended} && {again}")
+            Some(format!("kill {pid} && {ended} && {again}"))
         }
         (None, None) if worst.is_some() => {
             what += "; start it again after the command, as a larger buffer is granted then";
-            String::new()
+            None
         }
-        (None, None) => String::new(),
+        (None, None) => None,
     };
-    let steps: Vec<String> = [raise, restart].into_iter().filter(|it| !it.is_empty()).collect();
-    let command = steps.join(" && ");
+    let command = restart.map_or(raise.clone(), |restart| format!("{raise} && {restart}"));
     Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))
 }
