@@ -105,6 +105,8 @@ failed invalid => qr/./, sub { $from_data->expose('nothing', 'int') };
 failed invalid => qr/app\.size/, sub { $from_data->expose_setting('app.size', 'int', 9, max => 8) };
 failed invalid => qr/'min' is no number/,
     sub { $from_data->expose_setting('app.nan', 'float', 1, min => 9**9**9 / 9**9**9) };
+my $large = $from_data->expose('app.large', 'text');
+failed invalid => qr/2088960 are the most/, sub { $large->publish('x' x 3_000_000) };
 failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
 failed invalid => qr/./, sub { $variable->publish_key('k', 1) };
 

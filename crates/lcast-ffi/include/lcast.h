@@ -387,7 +387,6 @@ lcast_status lcast_set_value(const struct lcast_node *node,
                              const struct lcast_question_options *options,
                              struct lcast_stream **replies);
 
-// Watches all variables that any of the patterns matches: what they are at first, as replies, then
 // Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
 // one setting twice is not asked: its stream says `LCAST_INVALID`.
 lcast_status lcast_set_all(const struct lcast_node *node,
@@ -396,6 +395,7 @@ lcast_status lcast_set_all(const struct lcast_node *node,
                            const struct lcast_question_options *options,
                            struct lcast_stream **replies);
 
+// Watches all variables that any of the patterns matches: what they are at first, as replies, then
 // the report, then what changes, on every node that the options pick, those that join later
 // included.
 lcast_status lcast_watch(const struct lcast_node *node,
@@ -632,7 +632,8 @@ lcast_status lcast_expose(const struct lcast_node *node,
                           const struct lcast_definition *definition,
                           struct lcast_variable **variable);
 
-// Gives a variable a value.
+// Gives a variable a value. One of another type, or of more than some 2 MiB, which no reply
+// carries, is `LCAST_INVALID`.
 lcast_status lcast_publish(const struct lcast_variable *variable, const struct lcast_value *value);
 
 // Gives a variable an int.
