@@ -217,6 +217,29 @@ static void texts_that_are_none(void) {
     STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &options, &stream));
 }
 
+/* What no reply carries is refused where it is given, and so is a limit that is no number. */
+static void values_too_large(void) {
+    enum { SIZE = 3 * 1024 * 1024 };
+    lcast_definition bytes = define("app.large", LCAST_BYTES);
+    lcast_definition level = define("app.nan", LCAST_FLOAT);
+    lcast_variable *variable;
+    lcast_setting *setting;
+    lcast_value *value;
+    uint8_t *large = calloc(SIZE, 1);
+
+    CHECK(large != NULL);
+    OK(lcast_expose(agent, &bytes, &variable));
+    OK(lcast_value_new_bytes(large, SIZE, &value));
+    STATUS(LCAST_INVALID, lcast_publish(variable, value));
+    CHECK(strstr(lcast_last_error(), "2088960 are the most") != NULL);
+    OK(lcast_value_free(value));
+    OK(lcast_variable_free(variable));
+    free(large);
+    level.has_min = 1, level.min = strtod("nan", NULL);
+    STATUS(LCAST_INVALID, lcast_expose_setting(agent, &level, NULL, &setting));
+    CHECK(strcmp(lcast_last_error(), "'min' is no number") == 0);
+}
+
 static void settings_that_are_none(void) {
     enum { MOST = 64 };
     static char names[MOST + 1][16];
@@ -449,6 +472,7 @@ int main(int argc, char **argv) {
     places_that_are_null();
     texts_that_are_none();
     settings_that_are_none();
+    values_too_large();
     numbers_out_of_range();
     buffers_too_small();
     indexes_and_lent_values();

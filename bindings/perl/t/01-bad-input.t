@@ -6,6 +6,7 @@ use FindBin ();
 use lib "$FindBin::Bin/lib";
 use LcastLab;
 use Net::Lcast;
+use Storable ();
 use Test::More;
 
 my $lab  = LcastLab->new;
@@ -35,6 +36,14 @@ failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9
 failed invalid => qr/./, sub { $node->get('a.b', matching => 'x >') };
 failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
+failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => []) };
+failed invalid => qr/'label' is a reference/, sub { $node->get('a.b', label => { role => [] }) };
+failed invalid => qr/'label' is undefined/, sub { $node->get('a.b', label => { role => undef }) };
+failed invalid => qr/the last of these has no value/, sub { $node->get('a.b', 'timeout') };
+failed invalid => qr/the last of these has no value/, sub { $node->set('a.b', 1, 'dry_run') };
+failed invalid => qr/the last of these has no value/, sub { $node->ping('web1', 1) };
+failed invalid => qr/the last of these has no value/, sub { Net::Lcast->new('lab') };
+failed invalid => qr/the last of these has no value/, sub { $node->presence->next(1) };
 failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
 failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
 failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
@@ -57,6 +66,10 @@ failed invalid => qr/'min' is no number/,
     sub { $node->expose_setting('a.b', 'int', 1, min => 'x') };
 failed invalid => qr/'length_max' is -1/,
     sub { $node->expose_setting('a.b', 'text', '', length_max => -1) };
+failed invalid => qr/'length_max' is 1\.5/,
+    sub { $node->expose_setting('a.b', 'text', '', length_max => 1.5) };
+failed invalid => qr/'length_max' is nan/i,
+    sub { $node->expose_setting('a.b', 'text', '', length_max => 9**9**9 / 9**9**9) };
 failed invalid => qr/no option 'timeout' of a node/, sub { Net::Lcast->new(timeout => 1) };
 failed invalid => qr/a credential names its realm/,
     sub { Net::Lcast->new(realm => 'lab', credential => 'x') };
@@ -90,10 +103,22 @@ failed start => qr/nothing-here/,
 my $variable = $from_data->expose('app.length', 'int');
 failed invalid => qr/./, sub { $from_data->expose('nothing', 'int') };
 failed invalid => qr/app\.size/, sub { $from_data->expose_setting('app.size', 'int', 9, max => 8) };
+failed invalid => qr/'min' is no number/,
+    sub { $from_data->expose_setting('app.nan', 'float', 1, min => 9**9**9 / 9**9**9) };
+my $large = $from_data->expose('app.large', 'text');
+failed invalid => qr/2088960 are the most/, sub { $large->publish('x' x 3_000_000) };
 failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
 failed invalid => qr/./, sub { $variable->publish_key('k', 1) };
 
 my $watch = $from_data->watch('app.length');
+my $handles = Net::Lcast::Library::lcast_handle_count();
+for my $object ($from_data, $variable, $watch) {
+    my $class = ref $object;
+    failed invalid => qr/a $class is neither stored nor cloned/, sub { Storable::dclone($object) };
+    failed invalid => qr/neither stored nor cloned/, sub { Storable::freeze([$object]) };
+}
+is Net::Lcast::Library::lcast_handle_count(), $handles, 'and the originals are still there';
+$variable->publish(1);
 $from_data->close;
 $from_data->close;
 pass 'to close twice is fine';

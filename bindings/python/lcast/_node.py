@@ -169,7 +169,8 @@ class Variable:
         return self._exposed.name
 
     def publish(self, value: Given) -> None:
-        """Gives the variable a value; ``None``: it is known to have none."""
+        """Gives the variable a value; ``None``: it is known to have none. One of another type, or
+        of more than some 2 MiB, which no reply carries, is an `InvalidError`."""
         self._exposed.publish(value)
 
     def publish_key(self, key: str, value: Given) -> None:

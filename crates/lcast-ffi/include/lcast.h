@@ -340,7 +340,8 @@ const char *lcast_status_name(int32_t status);
 size_t lcast_handle_count(void);
 
 // Opens a node: it takes part in the realm from here on. Null options are the default: to ask, in
-// the realm that the commands would choose.
+// the realm that the commands would choose. Of the descriptors 0, 1 and 2 those that are closed are
+// opened on /dev/null, and stay so: what the program prints goes into nothing of the node.
 //
 // `LCAST_NO_REALM`, `LCAST_CREDENTIAL`, `LCAST_PERMISSION`, `LCAST_BUSY` (the state folder is in
 // use), `LCAST_START` and `LCAST_LIMIT` (no file descriptors left) say what is missing.
@@ -631,7 +632,8 @@ lcast_status lcast_expose(const struct lcast_node *node,
                           const struct lcast_definition *definition,
                           struct lcast_variable **variable);
 
-// Gives a variable a value.
+// Gives a variable a value. One of another type, or of more than some 2 MiB, which no reply
+// carries, is `LCAST_INVALID`.
 lcast_status lcast_publish(const struct lcast_variable *variable, const struct lcast_value *value);
 
 // Gives a variable an int.

@@ -57,6 +57,8 @@ pub enum Type {
 impl Value {
     /// The deepest nesting of lists and maps that a value may have.
     pub const DEPTH_MAX: usize = 8;
+    /// Most bytes of a value as it travels: with its name and its times it fits a reply.
+    pub const BYTES_MAX: usize = 2 * 1024 * 1024 - 8 * 1024;
 
     /// The type of this value.
     pub fn kind(&self) -> Type {
@@ -91,6 +93,49 @@ impl Value {
             }
             (left, right) => left == right,
         }
+    }
+
+    /// The most bytes that it takes as it travels [WIR-2]; a float may take fewer. `None` when it
+    /// nests deeper than [`Value::DEPTH_MAX`].
+    pub fn bytes_max(&self) -> Option<usize> {
+        self.bytes_at(0)
+    }
+
+    /// Recursion that stops at [`Value::DEPTH_MAX`] lists and maps.
+    fn bytes_at(&self, depth: usize) -> Option<usize> {
+        let nested = matches!(self, Self::List(_) | Self::Map(_));
+        if nested && depth >= Self::DEPTH_MAX {
+            return None;
+        }
+        let text = |length: usize| head(length as u64) + length;
+        match self {
+            Self::Null | Self::Bool(_) => Some(1),
+            Self::Int(number) => Some(head(number.unsigned_abs())),
+            Self::Float(_) => Some(9),
+            // A tag, and a map of seconds and milliseconds.
+            Self::Timestamp(_) => Some(3 + 1 + (1 + 9) + (1 + 3)),
+            Self::Text(value) => Some(text(value.len())),
+            Self::Bytes(value) => Some(text(value.len())),
+            Self::List(items) => items
+                .iter()
+                .try_fold(head(items.len() as u64), |sum, it| Some(sum + it.bytes_at(depth + 1)?)),
+            Self::Map(items) => {
+                items.iter().try_fold(head(items.len() as u64), |sum, (key, it)| {
+                    Some(sum + text(key.len()) + it.bytes_at(depth + 1)?)
+                })
+            }
+        }
+    }
+}
+
+/// Bytes that a number, or the length of a text or list, takes in CBOR (RFC 8949 section 3).
+pub(crate) fn head(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
     }
 }
 

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use crate::name::{Name, Step, is_template};
 use crate::time::{Instant, Now, Timestamp};
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, head};
 
 /// What a variable is: everything about it but its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,6 +208,22 @@ pub enum TableError {
         length = Constraint::CHOICE_LENGTH_MAX
     )]
     Choices(String),
+    /// A setting with a limit that is no number.
+    #[error("'{0}': a limit of a setting is a number, and NaN is none")]
+    Limit(String),
+    /// A value that no reply carries.
+    #[error("the value of '{name}' takes up to {found} bytes, and {max} are the most")]
+    Large {
+        /// The variable.
+        name: String,
+        /// Bytes that it takes at most.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A value that nobody reads.
+    #[error("the value of '{0}' has lists and maps nested more than {max} deep", max = Value::DEPTH_MAX)]
+    Deep(String),
     /// A value of another type than the definition says.
     #[error("'{name}' holds {expected}, not {found}")]
     Type {
@@ -278,6 +294,25 @@ impl Definition {
         Ok(())
     }
 
+    /// Whether a value can be given to the variable of this name; null always can.
+    ///
+    /// # Errors
+    /// What is wrong with it: its type, its size, its depth.
+    pub fn check_value(&self, name: impl fmt::Display, value: &Value) -> Result<(), TableError> {
+        let (expected, found) = (self.value_type, value.kind());
+        if found != expected && found != Type::Null {
+            return Err(TableError::Type { name: name.to_string(), expected, found });
+        }
+        let max = Value::BYTES_MAX;
+        match value.bytes_max() {
+            None => Err(TableError::Deep(name.to_string())),
+            Some(found) if found > max => {
+                Err(TableError::Large { name: name.to_string(), found, max })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// The same with a unit, as UCUM writes it.
     #[must_use]
     pub fn unit(mut self, unit: &str) -> Self {
@@ -298,6 +333,7 @@ impl Definition {
 
     /// The most bytes that this takes in a schema, where a number may take fewer. [QST-40]
     pub fn bytes_max(&self) -> usize {
+        let head = |length: usize| head(length as u64);
         let text = |text: &String| head(text.len()) + text.len();
         let setting = self.setting.as_ref().map_or(0, |it| {
             let choices = head(it.choices.len()) + it.choices.iter().map(text).sum::<usize>();
@@ -306,16 +342,6 @@ impl Definition {
         });
         // An array of at most six, the type and the kind take a byte each.
         3 + text(&self.template) + text(&self.unit) + text(&self.description) + setting
-    }
-}
-
-/// Bytes that the length of a text or array takes in CBOR (RFC 8949 section 3).
-fn head(length: usize) -> usize {
-    match length {
-        0..24 => 1,
-        24..0x100 => 2,
-        0x100..0x1_0000 => 3,
-        _ => 5,
     }
 }
 
@@ -361,6 +387,11 @@ impl Table {
     pub fn define(&mut self, definition: Definition) -> Result<(), TableError> {
         definition.check()?;
         let template = &definition.template;
+        // Only of the own: what others have defined is taken as it is.
+        let limits = definition.setting.iter().flat_map(|it| [it.min, it.max]).flatten();
+        if limits.into_iter().any(f64::is_nan) {
+            return Err(TableError::Limit(template.clone()));
+        }
         let schema_bytes = self.check_size(&definition)?;
         match self.definitions.get(template) {
             Some(before) if before.value_type != definition.value_type => {
@@ -432,17 +463,14 @@ impl Table {
     /// Takes a value. Its version grows only when the value differs from the present one.
     ///
     /// # Errors
-    /// When the variable is not defined, the type differs (null always fits) or the table is full.
+    /// When the variable is not defined, the value is none for it, or the table is full.
     pub fn update(&mut self, now: Now, update: Update) -> Result<(), TableError> {
         let Update { name, value, time, version } = update;
         let template = name.template();
         let Some(definition) = self.definitions.get(&template) else {
             return Err(TableError::Undefined(name.to_string()));
         };
-        let (expected, found) = (definition.value_type, value.kind());
-        if found != expected && found != Type::Null {
-            return Err(TableError::Type { name: name.to_string(), expected, found });
-        }
+        definition.check_value(&name, &value)?;
         let time = time.unwrap_or(now.wall);
         let next = Version { incarnation: self.incarnation, counter: self.counter + 1 };
         if let Some(entry) = self.entries.get_mut(&name) {
@@ -709,6 +737,39 @@ mod tests {
         assert_eq!(wrong.unwrap_err().to_string(), "'app.load' holds int, not text");
         let missing = table.update(Now::default(), update("app.other", Value::Int(1)));
         assert!(matches!(missing, Err(TableError::Undefined(_))));
+    }
+
+    #[test]
+    fn what_no_reply_carries_is_refused() {
+        let mut table = Table::new(3);
+        table.define(definition("app.list", Type::List)).unwrap();
+        table.define(definition("app.text", Type::Text)).unwrap();
+        let mut put = |name, value| table.update(Now::default(), update(name, value));
+        let longest = "x".repeat(Value::BYTES_MAX - 5);
+        assert_eq!(put("app.text", Value::from(longest.as_str())), Ok(()));
+        let error = put("app.text", Value::from(longest + "x")).unwrap_err();
+        let expected =
+            "the value of 'app.text' takes up to 2088961 bytes, and 2088960 are the most";
+        assert_eq!(error.to_string(), expected);
+        let many = |count| Value::List(vec![Value::Float(0.1); count]);
+        assert_eq!(put("app.list", many(200_000)), Ok(()));
+        assert!(matches!(put("app.list", many(300_000)), Err(TableError::Large { .. })));
+        let deep = |depth| (0..depth).fold(Value::Int(1), |it, _| Value::List(vec![it]));
+        assert_eq!(put("app.list", deep(Value::DEPTH_MAX)), Ok(()));
+        let error = put("app.list", deep(Value::DEPTH_MAX + 1)).unwrap_err();
+        assert_eq!(error, TableError::Deep("app.list".to_owned()));
+        assert_eq!(put("app.list", Value::Null), Ok(()));
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_refused() {
+        let limited = |min: f64, max: f64| {
+            let range = Constraint { min: Some(min), max: Some(max), ..Constraint::default() };
+            Table::new(3).define(Definition::setting("app.level", Type::Float, range))
+        };
+        assert_eq!(limited(f64::NEG_INFINITY, f64::INFINITY), Ok(()));
+        let error = Err(TableError::Limit("app.level".to_owned()));
+        assert_eq!((limited(f64::NAN, 1.0), limited(0.0, -f64::NAN)), (error.clone(), error));
     }
 
     #[test]

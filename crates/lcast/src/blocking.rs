@@ -31,6 +31,7 @@ mod exposed;
 mod node;
 mod process;
 mod question;
+mod standard;
 mod stream;
 
 pub use builder::Builder;

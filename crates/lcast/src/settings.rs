@@ -102,6 +102,7 @@ impl Settings {
         {
             return Err(ExposeError::Default { name: template, message });
         }
+        definition.check_value(&template, &default)?;
         table.define(definition)?;
         let never = Kept { value: default, version: Version::default(), time: now.wall };
         let Kept { value, version, time } = match self.kept.get(&template) {

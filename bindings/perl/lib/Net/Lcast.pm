@@ -32,8 +32,8 @@ END {
 }
 
 sub new {
-    my ($class, %given) = @_;
-    my $options = Net::Lcast::Options::opening(%given);
+    my ($class, @given) = @_;
+    my $options = Net::Lcast::Options::opening(@given);
     my $self = $class->_held;
     check(Net::Lcast::Library::lcast_open($options->{bytes}, \$self->{handle}));
     $self->{name} = text(Net::Lcast::Library::lcast_node_name($self->{handle}));
@@ -49,10 +49,10 @@ sub library { text(Net::Lcast::Library::lcast_version()) }
 sub _ended { "the node $_[0]{name} was closed" }
 
 sub get {
-    my ($self, $patterns, %given) = @_;
+    my ($self, $patterns, @given) = @_;
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
-    my $options = Net::Lcast::Options::question('a question', %given);
+    my $options = Net::Lcast::Options::question('a question', @given);
     my $replies = Net::Lcast::Replies->_new($self);
     check(Net::Lcast::Library::lcast_get(
         $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
@@ -60,10 +60,10 @@ sub get {
 }
 
 sub watch {
-    my ($self, $patterns, %given) = @_;
+    my ($self, $patterns, @given) = @_;
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::patterns($patterns);
-    my $options = Net::Lcast::Options::question('a watch', %given);
+    my $options = Net::Lcast::Options::question('a watch', @given);
     my $watch = Net::Lcast::Watch->_new($self);
     check(Net::Lcast::Library::lcast_watch(
         $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$watch->{handle}));
@@ -74,22 +74,23 @@ sub set     { shift->set_each(@_)->report }
 sub set_all { shift->set_all_each(@_)->report }
 
 sub set_each {
-    my ($self, $name, $value, %given) = @_;
-    return $self->_set('a set', [[$name, $value]], %given);
+    my ($self, $name, $value, @given) = @_;
+    return $self->_set('a set', [[$name, $value]], @given);
 }
 
 sub set_all_each {
-    my ($self, $values, %given) = @_;
+    my ($self, $values, @given) = @_;
     invalid("what to set is no reference to a hash, like { 'app.a' => 1, 'app.b' => 2 }")
         if (reftype($values) // '') ne 'HASH';
-    return $self->_set('a set of several', [map { [$_, $values->{$_}] } sort keys %{$values}], %given);
+    my @pairs = map { [$_, $values->{$_}] } sort keys %{$values};
+    return $self->_set('a set of several', \@pairs, @given);
 }
 
 sub _set {
-    my ($self, $what, $pairs, %given) = @_;
+    my ($self, $what, $pairs, @given) = @_;
     my $handle = $self->_handle;
     my $list = Net::Lcast::Options::assignments(@{$pairs});
-    my $options = Net::Lcast::Options::question($what, %given);
+    my $options = Net::Lcast::Options::question($what, @given);
     my $replies = Net::Lcast::Replies->_new($self);
     check(Net::Lcast::Library::lcast_set_all(
         $handle, $list->{bytes}, $list->{count}, $options->{bytes}, \$replies->{handle}));
@@ -113,9 +114,8 @@ sub presence {
 # In slices that grow to a second, so that handlers of signals run between them. An echo that comes
 # after its slice is taken in a later one.
 sub ping {
-    my ($self, $name, %given) = @_;
-    $given{timeout} //= 1;
-    my $left = int(1000 * Net::Lcast::Stream::_timeout(\%given));
+    my ($self, $name, @given) = @_;
+    my $left = int(1000 * (Net::Lcast::Stream::_timeout(@given) // 1));
     my $octets = octets($name, 'name');
     for (my $slice = 100; $left > 0; $slice = $slice < 500 ? 2 * $slice : 1000) {
         my $now = $slice < $left ? $slice : $left;
@@ -129,9 +129,9 @@ sub ping {
 }
 
 sub expose {
-    my ($self, $name, $type, %given) = @_;
+    my ($self, $name, $type, @given) = @_;
     my $handle = $self->_handle;
-    my $definition = Net::Lcast::Options::definition('a variable', $name, $type, %given);
+    my $definition = Net::Lcast::Options::definition('a variable', $name, $type, @given);
     my $variable = Net::Lcast::Variable->_new($self, $name, $type);
     check(Net::Lcast::Library::lcast_expose(
         $handle, $definition->{bytes}, \$variable->{handle}));
@@ -139,9 +139,9 @@ sub expose {
 }
 
 sub expose_setting {
-    my ($self, $name, $type, $default, %given) = @_;
+    my ($self, $name, $type, $default, @given) = @_;
     my $handle = $self->_handle;
-    my $definition = Net::Lcast::Options::definition('a setting', $name, $type, %given);
+    my $definition = Net::Lcast::Options::definition('a setting', $name, $type, @given);
     my $setting = Net::Lcast::Setting->_new($self, $name);
     with_value($default, $type, sub {
         check(Net::Lcast::Library::lcast_expose_setting(
@@ -447,7 +447,8 @@ or with L<IO::Async>:
 Handlers in C<%SIG> run at once while a stream is waited for, within a second in a L</ping>, and may
 die. After a fork the parent goes on; in the child each use of what was opened before is an error of
 the kind C<forked>, and it can open a node of its own. What one thread (L<threads>) has opened belongs
-to it: in a thread that was made later its copy is an error of the kind C<busy>.
+to it: in a thread that was made later its copy is an error of the kind C<busy>. L<Storable> stores
+and clones none of these objects: it is an error of the kind C<invalid>.
 
 =head1 ENVIRONMENT
 

@@ -94,7 +94,8 @@ pub unsafe extern "C" fn lcast_expose(
     })
 }
 
-/// Gives a variable a value.
+/// Gives a variable a value. One of another type, or of more than some 2 MiB, which no reply
+/// carries, is `LCAST_INVALID`.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_publish(
     variable: *const lcast_variable,

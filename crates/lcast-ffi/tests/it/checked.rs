@@ -57,6 +57,11 @@ fn threads_signals_and_forks_touch_no_memory_that_is_not_ours() {
 }
 
 #[test]
+fn what_a_program_prints_goes_into_nothing_of_ours() {
+    check("closed", How::C, &[], &[]);
+}
+
+#[test]
 fn a_program_may_end_in_the_middle_of_everything() {
     for _ in 0..5 {
         check("exit", How::C, &[], &[]);

@@ -209,6 +209,38 @@ mod tests {
         assert!(decode_values(&bytes[..bytes.len() - 1]).is_err());
     }
 
+    /// What a node takes can be told.
+    #[test]
+    fn the_largest_value_fits_a_reply_with_the_longest_name() {
+        let mut map = BTreeMap::new();
+        for (index, number) in [0, 23, 24, -24, -25, 255, 256, 65_536, i64::MIN].iter().enumerate()
+        {
+            map.insert(format!("{index}"), Value::Int(*number));
+        }
+        let float = Value::Float(0.1);
+        let time = Value::Timestamp(Timestamp::from_millis(i64::MIN));
+        let list = Value::List(vec![Value::Null, Value::Bool(true), Value::from("x"), time]);
+        let bytes = Value::Bytes(vec![7; 300]);
+        for value in [Value::Map(map), float, list, bytes] {
+            let most = value.bytes_max().unwrap();
+            let found = cbor::encode(&cbor::value_to_cbor(&value)).len();
+            assert!(found <= most && most <= found + 8, "{value:?}: {found}, {most}");
+        }
+
+        let key = "\\\"".repeat(Name::KEY_LENGTH_MAX);
+        let segment = format!("{}[\"{key}\"]", "s".repeat(15));
+        let name: Name = vec![segment; Name::SEGMENTS_MAX].join(".").parse().unwrap();
+        let value = Value::from("x".repeat(Value::BYTES_MAX - 5));
+        assert_eq!(value.bytes_max(), Some(Value::BYTES_MAX));
+        let (time, version) = (Timestamp::from_millis(i64::MIN), Version::default());
+        let version = Version { incarnation: u64::MAX, ..version };
+        let read_at = Instant::from_micros(0);
+        let entry = Entry { value, time, read_at, version, revision: u64::MAX };
+        let mut bytes = Vec::new();
+        encode_value(Instant::from_micros(u64::MAX), &name, &entry, &mut bytes);
+        assert!(bytes.len() <= REPLY_MAX, "{}", bytes.len());
+    }
+
     fn definition() -> Definition {
         Definition {
             template: "app.disk[*].usage".to_owned(),

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Error, Kind};
 use super::node::Node;
+use super::standard;
 use crate::Credential;
 use crate::home::{Environment, Home, Owner, Purpose};
 use crate::realm::{self, RealmFolder};
@@ -99,12 +100,15 @@ impl Builder {
         self
     }
 
-    /// Opens the node: it takes part in the realm from here on.
+    /// Opens the node: it takes part in the realm from here on. Of the descriptors 0, 1 and 2 those
+    /// that are closed are opened on `/dev/null` first, and stay so: what the program prints goes
+    /// into nothing of the node.
     ///
     /// # Errors
     /// [`Kind::NoRealm`], [`Kind::Credential`], [`Kind::Permission`], [`Kind::Busy`] when the state
     /// folder is in use, [`Kind::Limit`] and [`Kind::Start`].
     pub fn open(self) -> Result<Node, Error> {
+        standard::fill()?;
         let Found { credential, folder, memory } = find(self.source)?;
         check_time(credential.certificate())?;
         let realm = credential.realm_name().to_owned();

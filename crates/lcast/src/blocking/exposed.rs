@@ -47,8 +47,9 @@ impl Exposed {
     /// Gives the variable a value.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](super::Kind::Invalid) when the type differs from the definition,
-    /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
+    /// [`Kind::Invalid`](super::Kind::Invalid) when the value is of another type than the
+    /// definition or larger than [`Value::BYTES_MAX`], [`Kind::Ended`](super::Kind::Ended),
+    /// [`Kind::Forked`](super::Kind::Forked).
     pub fn publish(&self, value: Value) -> Result<(), Error> {
         let Variable { link, exposed } = self.own.get()?;
         let exposed = exposed.clone();

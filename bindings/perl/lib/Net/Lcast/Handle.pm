@@ -37,6 +37,13 @@ sub _handle {
 
 sub _ended { 'it was closed' }
 
+# For Storable: a copy would hold, and free, what the original has.
+sub STORABLE_freeze {
+    my $class = ref $_[0];
+    Net::Lcast::Error->throw('invalid', "a $class is neither stored nor cloned: it belongs to this "
+            . 'process');
+}
+
 # Frees the handle by _free, which each class has, if it is to be freed here: a fork and the copy of
 # a thread leave that to whom it belongs to.
 sub _release {

@@ -15,7 +15,7 @@ use Net::Lcast::Error;
 use overload ();
 
 our $VERSION   = '0.1.0';
-our @EXPORT_OK = qw(check invalid octets OK AT_END TIMEOUT);
+our @EXPORT_OK = qw(check invalid octets pairs OK AT_END TIMEOUT);
 
 use constant { OK => 0, AT_END => 1, TIMEOUT => 2 };
 
@@ -124,6 +124,12 @@ sub check {
 }
 
 sub invalid { Net::Lcast::Error->throw('invalid', $_[0]) }
+
+# Options: each has a name and a value.
+sub pairs {
+    invalid('options are names and values, and the last of these has no value') if @_ % 2;
+    return @_;
+}
 
 # A text as the library takes it: UTF-8 without a zero byte, which would end it.
 sub octets {

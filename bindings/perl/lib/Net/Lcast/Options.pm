@@ -9,7 +9,7 @@ use 5.020;
 use strict;
 use warnings;
 
-use Net::Lcast::Library qw(invalid octets);
+use Net::Lcast::Library qw(invalid octets pairs);
 use Net::Lcast::Value ();
 use Scalar::Util qw(looks_like_number);
 
@@ -53,6 +53,13 @@ sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
 # A path is bytes for the system; the library takes those that are UTF-8.
 sub _path { _text(@_) }
 
+# A text as it was given: what is none is told.
+sub _as_is {
+    my ($given, $what) = @_;
+    octets($given, $what);
+    return "$given";
+}
+
 sub _number {
     my ($given, $what) = @_;
     return looks_like_number($given) && !ref $given ? $given : invalid("'$what' is no number");
@@ -81,7 +88,7 @@ sub _no_others {
 }
 
 sub opening {
-    my (%given) = @_;
+    my %given = pairs(@_);
     my $realm = _text(delete $given{realm}, 'realm');
     my $file = _path(delete $given{credential}, 'credential');
     my $content = delete $given{credential_data};
@@ -120,12 +127,14 @@ sub assignments {
 
 # The targets of a question, and what only a set or a watch has.
 sub question {
-    my ($what, %given) = @_;
+    my ($what, @given) = @_;
+    my %given = pairs(@given);
     my ($on, $not, $only, $expect) = map { _joined(delete $given{$_}, $_) } qw(on not only expect);
     my $matching = _text(delete $given{matching}, 'matching');
     my $label = delete $given{label} // {};
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
-    my $labels = texts([map { "$_=" . ($label->{$_} // '') } sort keys %{$label}], 'label');
+    my $labels =
+        texts([map { "$_=" . _as_is($label->{$_}, 'label') } sort keys %{$label}], 'label');
     my $timeout = _millis(delete $given{timeout}, 'timeout');
     my ($version, $every, $delta, $dry_run) = (undef, 0, 0, 0);
     $version = _text(delete $given{if_version}, 'if_version') if $what eq 'a set';
@@ -142,7 +151,8 @@ sub question {
 }
 
 sub definition {
-    my ($what, $name, $type, %given) = @_;
+    my ($what, $name, $type, @given) = @_;
+    my %given = pairs(@given);
     my $number = Net::Lcast::Value::type_number($type);
     my $kind = $what eq 'a setting' ? 'gauge' : delete $given{kind} // 'gauge';
     defined $KIND{$kind} or invalid("'$kind' is no kind: it is one of gauge, info, counter");
@@ -153,8 +163,8 @@ sub definition {
         $min = delete $given{min};
         $max = delete $given{max};
         $length = _number(delete $given{length_max} // 0, 'length_max');
-        invalid("'length_max' is $length, and a length is 0 to 4294967295")
-            unless $length >= 0 && $length <= 4_294_967_295;
+        invalid("'length_max' is $length, and a length is a whole number, 0 to 4294967295")
+            unless $length >= 0 && $length <= 4_294_967_295 && $length == int $length;
         $choices = delete $given{choices} // [];
     }
     _no_others(\%given, $what);

@@ -35,9 +35,9 @@ sub value {
 }
 
 sub changed {
-    my ($self, %given) = @_;
+    my ($self, @given) = @_;
     $self->_handle;
-    my $newest = $self->{changes}->next(%given)
+    my $newest = $self->{changes}->next(@given)
         // Net::Lcast::Error->throw('ended', 'the node has ended');
     for my $newer ($self->{changes}->take) {
         $newest = $newer;

@@ -8,7 +8,7 @@ use parent -norequire, 'Net::Lcast::Handle';
 
 use Net::Lcast::Event;
 use Net::Lcast::Handle;
-use Net::Lcast::Library qw(check invalid AT_END TIMEOUT);
+use Net::Lcast::Library qw(check invalid pairs AT_END TIMEOUT);
 use Net::Lcast::Value ();
 use Time::HiRes ();
 
@@ -24,8 +24,8 @@ sub _new {
 }
 
 sub next {
-    my ($self, %given) = @_;
-    my $timeout = _timeout(\%given);
+    my ($self, @given) = @_;
+    my $timeout = _timeout(@given);
     $self->_handle;
     return shift @{ $self->{ready} } if @{ $self->{ready} };
     return $self->_fill($timeout) ? shift @{ $self->{ready} } : undef;
@@ -61,9 +61,9 @@ sub cancel {
 }
 
 sub _timeout {
-    my ($given) = @_;
-    my $timeout = delete $given->{timeout};
-    my ($other) = sort keys %{$given};
+    my %given = pairs(@_);
+    my $timeout = delete $given{timeout};
+    my ($other) = sort keys %given;
     invalid("there is no option '$other' here") if defined $other;
     return Net::Lcast::Options::seconds($timeout, 'timeout');
 }
@@ -125,8 +125,8 @@ sub _seen {
 }
 
 sub report {
-    my ($self, %given) = @_;
-    my $timeout = Net::Lcast::Stream::_timeout(\%given);
+    my ($self, @given) = @_;
+    my $timeout = Net::Lcast::Stream::_timeout(@given);
     my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
     my @seen;
     my $done = eval {

@@ -78,8 +78,8 @@ Its name.
 
 =head2 publish
 
-Gives it a value of its type; C<undef>: it is known to have none. What does not fit is an error of the
-kind C<invalid>.
+Gives it a value of its type; C<undef>: it is known to have none. What does not fit, or has more than
+some 2 MiB, which no reply carries, is an error of the kind C<invalid>.
 
 =head2 publish_key
 
