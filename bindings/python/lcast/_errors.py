@@ -7,7 +7,12 @@ from typing import ClassVar, Dict, Type
 
 
 class Error(Exception):
-    """What every exception of this package is. Its text says what to do about it."""
+    """What every exception of this package is. Its text says what to do about it.
+
+    Two kinds are not: an argument of another type than it is told to be may be a ``TypeError``, as
+    elsewhere in Python; and what a program's own objects raise while they are read is raised as it
+    is.
+    """
 
     kind: ClassVar[str] = "error"
     """The kind, by the same word as in the other languages of the project."""

@@ -72,7 +72,7 @@ class _Items(Iterator[_Item], Generic[_Item, _End]):
         return self._next(None)
 
     def _next(self, timeout: Optional[float]) -> _Item:
-        batch = self._stream.next(_shape.BATCH, timeout)
+        batch = self._stream.next(_shape.BATCH, _shape.seconds(timeout))
         if batch is None:
             self._stream.end()
             raise StopIteration
@@ -134,6 +134,7 @@ class Replies(_Items[Reply, Report]):
         Raises `NetworkError` and others when the question could not be asked, and `TimeoutError`
         when the end does not come in so many seconds.
         """
+        timeout = _shape.seconds(timeout)
         begin, left = time.monotonic(), timeout
         while True:
             batch = self._stream.next(_shape.BATCH, left)
@@ -412,6 +413,7 @@ class Node:
         ``timeout`` bounds the beginning, until the report.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -426,7 +428,8 @@ class Node:
 
     def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        return self._node.ping(_shape.text(name), timeout)
+        seconds = _shape.seconds(timeout)
+        return self._node.ping(_shape.text(name), 1.0 if seconds is None else seconds)
 
     def expose(
         self,
@@ -491,6 +494,9 @@ class Node:
         age, and ``librecast.variable["app.queue.length"].error`` says why until it works again;
         ``on_error`` is told too, by itself the logger ``lcast``. The other functions go on. They
         are read one after the other: one that takes long holds up those of the same node.
+
+        The thread holds the function. Where that holds what holds the node, a method of an object
+        that has the node say, the node ends by `close` or ``with`` alone, never by being dropped.
         """
         every = _shape.interval(every)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import (
     Any,
@@ -48,15 +49,48 @@ _WORDS: Dict[Any, str] = {
 }
 
 
+_SHOWN_MAX = 64
+
+
+def shown(given: object) -> str:
+    """As much of what was given as a message repeats, whatever its own words for it do."""
+    try:
+        words = repr(given)
+    except Exception:
+        return f"what is of the type {type(given).__name__}"
+    return words if len(words) <= _SHOWN_MAX else words[:_SHOWN_MAX] + "..."
+
+
 def text(given: str) -> str:
     """A text that is UTF-8: what came from the system may hold something else."""
     if not isinstance(given, str):
-        raise InvalidError(f"{given!r} is no str")
+        raise InvalidError(f"{shown(given)} is no str")
     try:
         given.encode()
     except UnicodeEncodeError:
-        raise InvalidError(f"{given!r} is no UTF-8 text") from None
+        raise InvalidError(f"{shown(given)} is no UTF-8 text") from None
     return given
+
+
+def number(given: Optional[float], what: str) -> Optional[float]:
+    """A number as a float, if one is given."""
+    if given is None or isinstance(given, float):
+        return given
+    if not hasattr(given, "__float__") and not hasattr(given, "__index__"):
+        raise TypeError(f"{what} is {shown(given)}, no number")
+    try:
+        return float(given)
+    except OverflowError:
+        raise InvalidError(f"{what} is {shown(given)}, too large for a float") from None
+
+
+def seconds(given: Optional[float]) -> Optional[float]:
+    """How long to wait."""
+    timeout = number(given, "the timeout")
+    if timeout is not None and not 0 <= timeout < math.inf:
+        message = f"the timeout is {timeout} seconds, and a span of time is 0 or more"
+        raise InvalidError(message)
+    return timeout
 
 
 def texts(given: Texts) -> List[str]:
@@ -78,7 +112,14 @@ def patterns(given: Iterable[str]) -> List[str]:
 
 def path(given: Optional[Path]) -> Optional[str]:
     """A path as text."""
-    return None if given is None else os.fspath(given)
+    if given is None:
+        return None
+    text = os.fspath(given)
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidError(f"{shown(text)} is no path here") from None
+    return text
 
 
 def opening(
@@ -128,7 +169,7 @@ def target(
         "matching": None if matching is None else text(matching),
         "only": None if only is None else texts(only),
         "expect": texts(expect),
-        "timeout": timeout,
+        "timeout": seconds(timeout),
     }
 
 
@@ -142,17 +183,26 @@ def assignments(given: Mapping[str, Any]) -> List[Tuple[str, Any]]:
 def writing(dry_run: bool, if_version: Optional[str] = None) -> Dict[str, Any]:
     """What only a set has."""
     if not isinstance(dry_run, bool):
-        raise InvalidError(f"dry_run is {dry_run!r}, no bool")
+        raise InvalidError(f"dry_run is {shown(dry_run)}, no bool")
     return {"if_version": None if if_version is None else text(if_version), "dry_run": dry_run}
+
+
+def word_for(type: object) -> Optional[str]:
+    """The word for a type of Python's."""
+    try:
+        return _WORDS.get(type)
+    except TypeError:  # It has no hash.
+        return None
 
 
 def described(
     name: str, type: ValueType, kind: str, unit: str, description: str
 ) -> Dict[str, Any]:
     """What a variable is."""
-    word = type if isinstance(type, str) else _WORDS.get(type)
+    word = type if isinstance(type, str) else word_for(type)
     if word is None:
-        raise InvalidError(f"{type!r} is no type of a variable: use its word, like 'timestamp'")
+        message = f"{shown(type)} is no type of a variable: use its word, like 'timestamp'"
+        raise InvalidError(message)
     return {
         "name": text(name),
         "type": text(word),
@@ -167,26 +217,32 @@ def accepted(
 ) -> Dict[str, Any]:
     """What a setting accepts."""
     if length_max is not None and not 0 <= length_max < 2**32:
-        raise InvalidError(f"length_max is {length_max}, and a length is 0 to {2**32 - 1}")
-    return {"min": min, "max": max, "length_max": length_max, "choices": texts(choices)}
+        message = f"length_max is {shown(length_max)}, and a length is 0 to {2**32 - 1}"
+        raise InvalidError(message)
+    return {
+        "min": number(min, "min"),
+        "max": number(max, "max"),
+        "length_max": length_max,
+        "choices": texts(choices),
+    }
 
 
 def returned(function: Callable[[], Any]) -> ValueType:
     """The type that a function says that it returns."""
     try:
         hint = get_type_hints(function).get("return")
-    except (NameError, TypeError):
+    except Exception:  # A hint may be any text, and is evaluated.
         hint = None
-    hint = getattr(hint, "__origin__", hint)
-    if hint not in _WORDS:
+    word = word_for(getattr(hint, "__origin__", hint))
+    if word is None:
         name = getattr(function, "__name__", "the function")
         raise InvalidError(f"say the type of the variable: type=..., or def {name}() -> int")
-    return _WORDS[hint]
+    return word
 
 
 def interval(every: float) -> float:
     """How often a function is called."""
     if not 0 < every <= _YEAR:
         message = "and an interval is above 0 and at most a year"
-        raise InvalidError(f"every is {every} seconds, {message}")
+        raise InvalidError(f"every is {shown(every)} seconds, {message}")
     return every

@@ -124,7 +124,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
 
     async def next(self, timeout: Optional[float] = None) -> Optional[_Item]:
         """The next item, ``None`` at the end; `lcast.TimeoutError` when none comes in time."""
-        now = asyncio.get_running_loop().time
+        now, timeout = asyncio.get_running_loop().time, _shape.seconds(timeout)
         until = None if timeout is None else now() + timeout
         # Others may take what has come before this task has its turn.
         while not self._ready:
@@ -168,7 +168,7 @@ class Replies(_Items[Reply, Report]):
         """Waits for the end, and gives the account. Replies that come meanwhile can still be
         read."""
         try:
-            return await asyncio.wait_for(self._report(), timeout)
+            return await asyncio.wait_for(self._report(), _shape.seconds(timeout))
         except asyncio.TimeoutError:
             raise TimeoutError("nothing came in time") from None
 
@@ -411,6 +411,7 @@ class Node:
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -424,7 +425,9 @@ class Node:
 
     async def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        return await _away(self._node.ping, _shape.text(name), timeout)
+        seconds = _shape.seconds(timeout)
+        wait = 1.0 if seconds is None else seconds
+        return await _away(self._node.ping, _shape.text(name), wait)
 
     async def expose(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import pytest
 
@@ -92,6 +92,13 @@ def test_a_question_can_be_given_up(node: lcast.Node) -> None:
     assert "nobody" in {it.node for it in report.missing}
 
 
+class Wordless:
+    """Something that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
 def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
     replies = node.get("app.owner", only=[], expect=["nobody"], timeout=600.0)
     with pytest.raises(lcast.TimeoutError, match="in time"):
@@ -109,8 +116,11 @@ def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
         ({"on": "[["}, r"\[\["),
         ({"matching": "1 +"}, "operand is missing"),
         ({"timeout": -1.0}, "-1"),
-        ({"timeout": float("nan")}, "NaN"),
+        ({"timeout": float("nan")}, "nan"),
+        ({"timeout": 10**400}, "too large for a float"),
         ({"patterns": [7]}, "7 is no str"),
+        ({"patterns": [Wordless()]}, "type Wordless is no str"),
+        ({"label": {"role": []}}, r"\[\] is no str"),
     ],
 )
 def test_what_is_no_argument_is_told(node: lcast.Node, given: dict[str, object], told: str) -> None:
@@ -119,6 +129,26 @@ def test_what_is_no_argument_is_told(node: lcast.Node, given: dict[str, object],
         node.get(*patterns, **given)  # type: ignore[misc,arg-type]
     assert caught.value.kind == "invalid"
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda node: node.get("app.owner", timeout="1"),
+        lambda node: node.get("app.owner", on=5),
+        lambda node: node.get("app.owner").report(timeout="1"),
+        lambda node: node.watch("app.owner", every=[]),
+        lambda node: node.watch("app.owner", delta="1"),
+        lambda node: node.ping("web1", timeout=object()),
+        lambda node: node.presence().next(timeout=b"1"),
+        lambda node: lcast.Node(credential=5),  # type: ignore[arg-type]
+    ],
+)
+def test_a_number_of_another_type_is_a_type_error(
+    node: lcast.Node, ask: Callable[[Any], object]
+) -> None:
+    with pytest.raises(TypeError):
+        ask(node)
 
 
 def test_a_setting_is_set_and_answered(node: lcast.Node) -> None:

@@ -7,7 +7,7 @@ import math
 import threading
 from collections import OrderedDict
 from types import MappingProxyType
-from typing import Callable, Iterator, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
 
 import pytest
 
@@ -140,6 +140,7 @@ def test_keys_and_withdrawing(node: lcast.Node, applications: Applications) -> N
         ("one", int, {}, "'one' is no name"),
         ("app.x", "number", {}, "no type of a variable; there are: null, bool, int"),
         ("app.x", set, {}, "no type of a variable"),
+        ("app.x", [], {}, "no type of a variable"),
         ("app.x", int, {"kind": "odd"}, "gauge, counter or info"),
         ("app.x", int, {"unit": "x" * 65}, "at most 64 bytes"),
         ("app.x", int, {"description": "x" * 201}, "200 are the most"),
@@ -150,6 +151,43 @@ def test_what_is_no_definition_is_told(
 ) -> None:
     with pytest.raises(lcast.InvalidError, match=told):
         applications("app1").expose(name, type, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"min": math.nan}, "NaN is none"),
+        ({"max": -math.nan}, "NaN is none"),
+        ({"min": -(10**400)}, "too large for a float"),
+        ({"length_max": 10**5000}, "a length is 0 to 4294967295"),
+        ({"length_max": -1}, "a length is 0 to 4294967295"),
+    ],
+)
+def test_what_is_no_limit_is_told(
+    applications: Applications, limits: Dict[str, Any], told: str
+) -> None:
+    expose = applications("app1").expose_setting
+    with pytest.raises(lcast.InvalidError, match=told):
+        expose("app.limited", float, 1, **limits)
+    with pytest.raises(TypeError, match="no number"):
+        expose("app.limited", float, 1, min=object())  # type: ignore[arg-type]
+
+
+def test_a_value_that_no_reply_carries_is_told(
+    node: lcast.Node, applications: Applications
+) -> None:
+    app = applications("app1")
+    variable, keyed = app.expose("app.wide", list), app.expose("app.keyed[*].wide", list)
+    wide = [0.1] * 200_000
+    variable.publish(wide)
+    (reply,) = node.get("app.wide", only=["app1"], expect=["app1"], timeout=30.0)
+    assert reply["app.wide"] == wide
+    with pytest.raises(lcast.InvalidError, match="takes up to .* bytes, and 2088960 are the most"):
+        variable.publish(wide + wide)
+    with pytest.raises(lcast.InvalidError, match="2088960 are the most"):
+        keyed.publish_key("k", ["x" * 2_100_000])
+    with pytest.raises(lcast.InvalidError, match="2088960 are the most"):
+        app.expose_setting("app.default", list, wide + wide)
 
 
 def test_names_that_clash(applications: Applications) -> None:

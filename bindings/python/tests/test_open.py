@@ -56,6 +56,12 @@ def test_a_state_folder_belongs_to_one_node(realm: Realm, tmp_path: Path) -> Non
     lcast.Node(credential=credential, state=tmp_path / "state").close()
 
 
+def test_what_is_no_path_is_told(realm: Realm) -> None:
+    for given in ("credential", "state", "memory"):
+        with pytest.raises(lcast.InvalidError, match="no path"):
+            lcast.Node(**{given: "/tmp/\ud800"})  # type: ignore[arg-type]
+
+
 def test_a_closed_node_says_so(realm: Realm) -> None:
     node = lcast.Node()
     replies = node.get("app.owner", expect=["nobody"], timeout=600.0)

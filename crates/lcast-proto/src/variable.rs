@@ -222,7 +222,7 @@ pub enum TableError {
         max: usize,
     },
     /// A value that nobody reads.
-    #[error("the value of '{0}' has lists and maps nested more than {max} deep", max = Value::DEPTH_MAX)]
+    #[error("the value of '{0}' has lists and maps more than {max} deep", max = Value::DEPTH_MAX)]
     Deep(String),
     /// A value of another type than the definition says.
     #[error("'{name}' holds {expected}, not {found}")]

@@ -66,8 +66,8 @@ pub struct lcast_open_options {
 }
 
 /// Opens a node: it takes part in the realm from here on. Null options are the default: to ask, in
-/// the realm that the commands would choose. Of the descriptors 0, 1 and 2 those that are closed are
-/// opened on /dev/null, and stay so: what the program prints goes into nothing of the node.
+/// the realm that the commands would choose. Of the descriptors 0, 1 and 2 those that are closed
+/// are opened on /dev/null, and stay so: what the program prints goes into nothing of the node.
 ///
 /// `LCAST_NO_REALM`, `LCAST_CREDENTIAL`, `LCAST_PERMISSION`, `LCAST_BUSY` (the state folder is in
 /// use), `LCAST_START` and `LCAST_LIMIT` (no file descriptors left) say what is missing.
