@@ -25,7 +25,12 @@ const REINTRODUCE: u32 = 3;
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
 /// The pauses after which a suspicion is said again. [PRE-21]
-const REPEATS: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(300)];
+const REPEATS: [Duration; 4] = [
+    Duration::from_millis(150),
+    Duration::from_millis(200),
+    Duration::from_millis(250),
+    Duration::from_millis(300),
+];
 
 /// What the ring wants to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,6 +64,8 @@ pub struct Asking {
     next_round: Instant,
     reply_rate: u32,
     reply_rate_asked: u32,
+    /// Whether replies to the present round overran this host's buffers.
+    overran: bool,
     filter_capacity: usize,
     names_capacity: usize,
     /// The last node that was asked by name: the next round goes on behind it.
@@ -208,6 +210,7 @@ impl Asking {
             next_round: now.instant,
             reply_rate,
             reply_rate_asked: reply_rate,
+            overran: false,
             filter_capacity: pace.filter_capacity.max(1),
             names_capacity: pace.names_capacity.max(1),
             named_up_to: None,
@@ -391,9 +394,12 @@ impl Asking {
         }
     }
 
-    /// Notes that replies were lost in this host's own buffers: they shall come slower. [QST-18]
+    /// Notes that replies were lost in this host's own buffers: those of the next round shall come
+    /// slower, however often that is noticed in this one. [QST-18]
     pub fn overrun(&mut self) {
-        self.reply_rate = (self.reply_rate / 2).max(REPLY_RATE_MIN);
+        if !std::mem::replace(&mut self.overran, true) {
+            self.reply_rate = (self.reply_rate / 2).max(REPLY_RATE_MIN);
+        }
     }
 
     /// When something is due.
@@ -487,13 +493,15 @@ impl Asking {
         self.holding == 0 && self.nodes.iter().all(is_gone)
     }
 
-    /// The time over which so many replies spread. A few do not need any: a default receive
-    /// buffer holds 277 of the usual size. [QST-18]
-    fn window(&self, replies: usize) -> Duration {
+    /// The time over which the replies of so many nodes spread, each of which comes `twice` where
+    /// it comes by the reply group as well. A few do not need any: a default receive buffer holds
+    /// 277 of the usual size. [QST-18]
+    fn window(&self, nodes: usize, twice: bool) -> Duration {
         let calm = self.reply_rate == self.reply_rate_asked;
-        if self.round == 1 && calm && replies <= UNSPREAD_MAX {
+        if self.round == 1 && calm && nodes <= UNSPREAD_MAX {
             return Duration::ZERO;
         }
+        let replies = nodes.saturating_mul(if twice { 2 } else { 1 });
         Duration::from_secs(1) * u32::try_from(replies).unwrap_or(u32::MAX) / self.reply_rate
     }
 
@@ -508,7 +516,10 @@ impl Asking {
         let by_name = self.ask.only.is_some() && !self.ask.verb.is_harmless();
         let capacity = if by_name { self.names_capacity } else { self.filter_capacity };
         let slices = if restricted { silent.len().div_ceil(capacity).max(1) } else { 1 };
-        let window = self.window(silent.len().div_ceil(slices));
+        let all_ways = self.ask.ways == Ways::All;
+        let twice = all_ways && self.round >= REPLY_GROUP_ROUND;
+        let window = self.window(silent.len().div_ceil(slices), twice);
+        self.overran = false;
         let recipients = restricted.then(|| {
             if by_name {
                 return Recipients::Named(self.next_named(&silent));
@@ -530,7 +541,6 @@ impl Asking {
         };
         let (pokes, neighbours) = self.pokes(addressed, roster);
         let by_multicast = self.ask.ways != Ways::Unicast;
-        let all_ways = self.ask.ways == Ways::All;
         if all_ways && self.round + 1 == REPLY_GROUP_ROUND {
             self.sends.push_back(Send::JoinReplyGroup);
         }
@@ -544,7 +554,7 @@ impl Asking {
             window,
             remaining: self.ask.deadline.extended.saturating_sub(spent),
             // Who looks at the ways wants to hear what comes by multicast. [PRE-12]
-            by_group: !all_ways || self.round >= REPLY_GROUP_ROUND,
+            by_group: !all_ways || twice,
             by_multicast,
             pokes,
             neighbours,

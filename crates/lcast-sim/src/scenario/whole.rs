@@ -78,9 +78,11 @@ pub struct Questions {
     pub unheard: usize,
 }
 
-/// Up to this loss, really everybody does: of six copies of a suspicion, heavier loss takes all on
-/// their way to one in ten thousand.
+/// Up to this loss, really everybody knows of a death: heavier loss takes all five words of an agent
+/// that alone suspects another, on their way to one agent in some thousand.
 const KNOWN_LOSS_MAX: f64 = 0.1;
+/// With heavier loss one of so many may not know.
+const UNKNOWING_OF: usize = 1_000;
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
 /// How long a question to a realm without dead nodes takes at most, at 1 % loss, and how many
@@ -330,11 +332,16 @@ impl Run {
         account.known_after = account.known_after.max(last);
         account.unknowing.0 += unknowing;
         account.unknowing.1 += others.len();
-        let most = if self.plan.loss > KNOWN_LOSS_MAX { others.len() / 500 + 1 } else { 0 };
+        let most = self.unknowing_max(others.len());
         self.world.insist(unknowing <= most, || {
             format!("{unknowing} of {} do not know of a death after {KNOWN:?}", others.len())
         });
         self.world.change(Change::Start(dead));
+    }
+
+    /// How many of so many need not know of a death.
+    fn unknowing_max(&self, all: usize) -> usize {
+        if self.plan.loss > KNOWN_LOSS_MAX { all / UNKNOWING_OF + 1 } else { 0 }
     }
 
     /// One node of a hundred is cut off from the others for so long.
@@ -366,7 +373,7 @@ impl Run {
         }
         let pairs = large.len() * ids.len();
         self.account.parted_pairs = (pairs, gone);
-        let right = gone == pairs || self.plan.loss > KNOWN_LOSS_MAX;
+        let right = pairs - gone <= self.unknowing_max(pairs);
         self.world.insist(right, || format!("{gone} of {pairs} pairs know that they are parted"));
         self.world.change(Change::Heal);
         self.healed = Some(self.world.now());

@@ -341,30 +341,44 @@ fn a_long_version_of_software_is_cut_between_characters() {
 /// [QST-18]
 #[test]
 fn replies_spread_over_a_window_that_fits_their_number() {
-    let window = |agents: usize, overruns: u32, unknown: usize| {
-        let roster = Roster::new(members(agents));
-        let now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
-        let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
-        let expect = (0..unknown).map(|it| format!("unknown{it}")).collect();
-        let ask = Ask { expect, ..get("app", Selector::default()) };
-        let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
-        (0..overruns).for_each(|_| asking.overrun());
-        assert!(
-            asking.handle_timeout(Now { instant: asking.poll_timeout(), ..now }, &roster).is_none()
-        );
-        let round = std::iter::from_fn(|| asking.poll_send()).find_map(|send| match send {
-            Send::Round(round) => Some(round.window.as_micros()),
-            _ => None,
-        });
-        round.unwrap()
-    };
-    for (agents, overruns, expected) in
-        [(100, 0, 0), (101, 0, 2_020), (200, 0, 4_000), (200, 1, 8_000), (200, 2, 16_000)]
-    {
-        assert_eq!(window(agents, overruns, 0), expected, "{agents} agents, {overruns} overruns");
+    for (agents, expected) in [(100, 0), (101, 2_020), (200, 4_000)] {
+        assert_eq!(windows(agents, 0, 1, 0), [expected], "{agents} agents");
         // Names that no member has do not answer: a slot is for whom is asked.
-        assert_eq!(window(agents, overruns, 50_000), expected, "{agents} agents");
+        assert_eq!(windows(agents, 50_000, 1, 0), [expected], "{agents} agents");
     }
+    assert_eq!(windows(100, 0, 4, 0), [0, 2_000, 4_000, 4_000], "round 3 draws each twice");
+}
+
+/// [QST-18]
+#[test]
+fn the_rate_of_replies_is_halved_once_a_round_that_overruns() {
+    for overruns in [1, 5] {
+        let windows = windows(200, 0, 4, overruns);
+        assert_eq!(windows, [4_000, 8_000, 32_000, 64_000], "{overruns} overruns a round");
+    }
+}
+
+/// How long the replies spread of so many rounds, in microseconds, when nobody answers and each
+/// round overruns so often.
+fn windows(agents: usize, unknown: usize, rounds: usize, overruns: usize) -> Vec<u128> {
+    let roster = Roster::new(members(agents));
+    let mut now = Now { wall: Timestamp::from_millis(1_000_000_000_000), ..Now::default() };
+    let pace = Pace { reply_rate: 50_000, filter_capacity: 240, names_capacity: 64 };
+    let expect = (0..unknown).map(|it| format!("unknown{it}")).collect();
+    let ask = Ask { expect, ..get("app", Selector::default()) };
+    let mut asking = Asking::new(now, QuestionId(3), ask, &roster, pace);
+    let mut windows = Vec::new();
+    while windows.len() < rounds {
+        now.instant = asking.poll_timeout();
+        assert!(asking.handle_timeout(now, &roster).is_none(), "it ended before");
+        let sends = std::iter::from_fn(|| asking.poll_send());
+        windows.extend(sends.filter_map(|send| match send {
+            Send::Round(round) => Some(round.window.as_micros()),
+            Send::RosterWanted(..) | Send::JoinReplyGroup => None,
+        }));
+        (0..overruns).for_each(|_| asking.overrun());
+    }
+    windows
 }
 
 /// [QST-24]
