@@ -78,8 +78,8 @@ pub struct Questions {
     pub unheard: usize,
 }
 
-/// Up to this loss, really everybody knows of a death: heavier loss takes all five words of an agent
-/// that alone suspects another, on their way to one agent in some thousand.
+/// Up to this loss, really everybody knows of a death: heavier loss takes all five words of an
+/// agent that alone suspects another, on their way to one agent in some thousand.
 const KNOWN_LOSS_MAX: f64 = 0.1;
 /// With heavier loss one of so many may not know.
 const UNKNOWING_OF: usize = 1_000;
