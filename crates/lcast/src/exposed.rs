@@ -31,8 +31,8 @@ impl Exposed {
     /// Gives the variable a value.
     ///
     /// # Errors
-    /// When the value is of another type than the definition or larger than
-    /// [`Value::BYTES_MAX`], or the node has ended.
+    /// When the value is of another type than the definition, larger than [`Value::BYTES_MAX`] or
+    /// deeper than [`Value::DEPTH_MAX`], or the node has ended.
     pub async fn publish(&self, value: Value) -> Result<(), ExposeError> {
         let name = self.template.parse();
         let name = name.map_err(|_| TableError::Undefined(self.template.clone()))?;

@@ -48,8 +48,8 @@ impl Exposed {
     ///
     /// # Errors
     /// [`Kind::Invalid`](super::Kind::Invalid) when the value is of another type than the
-    /// definition or larger than [`Value::BYTES_MAX`], [`Kind::Ended`](super::Kind::Ended),
-    /// [`Kind::Forked`](super::Kind::Forked).
+    /// definition, larger than [`Value::BYTES_MAX`] or deeper than [`Value::DEPTH_MAX`],
+    /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
     pub fn publish(&self, value: Value) -> Result<(), Error> {
         let Variable { link, exposed } = self.own.get()?;
         let exposed = exposed.clone();
