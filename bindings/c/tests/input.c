@@ -435,6 +435,12 @@ static void realms_that_are_none(const char *credential) {
     options.credential = (const uint8_t *)"none";
     options.credential_length = 4;
     STATUS(LCAST_CREDENTIAL, lcast_open(&options, &node));
+    /* An empty one is not the user's own. */
+    options.credential_length = 0;
+    STATUS(LCAST_CREDENTIAL, lcast_open(&options, &node));
+    options.realm = "local";
+    STATUS(LCAST_INVALID, lcast_open(&options, &node));
+    options.realm = NULL, options.credential_length = 4;
     options.credential = NULL;
     STATUS(LCAST_INVALID, lcast_open(&options, &node));
 

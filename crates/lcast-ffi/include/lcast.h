@@ -220,7 +220,7 @@ typedef struct lcast_open_options {
   const char *realm;
   // A credential file to use instead.
   const char *credential_file;
-  // What such a file holds, to use instead.
+  // What such a file holds, to use instead; also when it is empty, unless null.
   const uint8_t *credential;
   // The length of `credential`.
   size_t credential_length;

@@ -42,7 +42,7 @@ pub struct lcast_open_options {
     pub realm: *const c_char,
     /// A credential file to use instead.
     pub credential_file: *const c_char,
-    /// What such a file holds, to use instead.
+    /// What such a file holds, to use instead; also when it is empty, unless null.
     pub credential: *const u8,
     /// The length of `credential`.
     pub credential_length: usize,
@@ -99,11 +99,13 @@ unsafe fn builder(options: *const lcast_open_options) -> Result<Builder, Failure
     // SAFETY: as above.
     let bytes =
         unsafe { incoming::bytes(options.credential, options.credential_length, "credential") }?;
+    // An empty one is a credential too, a damaged one: no reason to take another.
+    let bytes = (!options.credential.is_null()).then_some(bytes);
     let mut builder = match (realm, file, bytes) {
-        (realm, None, []) if options.agent != 0 => Builder::agent(realm),
-        (realm, None, []) => Builder::realm(realm),
-        (None, Some(file), []) => Builder::file(file),
-        (None, None, bytes) => Builder::bytes(bytes),
+        (realm, None, None) if options.agent != 0 => Builder::agent(realm),
+        (realm, None, None) => Builder::realm(realm),
+        (None, Some(file), None) => Builder::file(file),
+        (None, None, Some(bytes)) => Builder::bytes(bytes),
         _ => {
             return Err(Failure::invalid(
                 "'realm', 'credential_file' and 'credential' exclude each other",
