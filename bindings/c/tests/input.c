@@ -184,6 +184,7 @@ static void places_that_are_null(void) {
 static void texts_that_are_none(void) {
     const char *invalid = "app.\xff\xfe";
     const char *patterns[] = {invalid}, *absent[] = {NULL}, *wrong[] = {"app..x"};
+    const char *names[] = {"", "web1,", ",web1", "web1,,web2", "web 1", "web*"};
     lcast_question_options options;
     lcast_stream *stream;
     lcast_value *value;
@@ -215,6 +216,14 @@ static void texts_that_are_none(void) {
     STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
     options.on = NULL, options.if_version = "3";
     STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &options, &stream));
+    options.if_version = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        options.only = names[i], options.expect = NULL;
+        STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+        CHECK(strstr(lcast_last_error(), "is no name of a node") != NULL);
+        options.only = NULL, options.expect = names[i];
+        STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+    }
 }
 
 /* What no reply carries is refused where it is given, and so is a limit that is no number. */

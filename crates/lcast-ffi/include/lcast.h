@@ -258,9 +258,10 @@ typedef struct lcast_question_options {
   size_t label_count;
   // Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
   const char *matching;
-  // Only nodes of these names, separated by commas.
+  // Only nodes of these names, separated by commas. What no node can be called is invalid, also
+  // nothing at all, as behind a last comma.
   const char *only;
-  // These names must answer, known to the realm or not; separated by commas.
+  // These names must answer, known to the realm or not; separated by commas as those of `only`.
   const char *expect;
   // Bounds the whole question. 0: a second, three while answers still trickle in.
   int64_t timeout_ms;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lcast_proto::io::Event;
 use lcast_proto::keys::members::MemberList;
+use lcast_proto::keys::{NodeName, SubjectError};
 use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, AskError, Deadline, Verb, Ways};
 use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
@@ -15,11 +16,14 @@ use crate::driver::Command;
 use crate::reader::{Passing, Reader};
 use crate::watch::Watch;
 
-/// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`].
+/// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`],
+/// which also says what is wrong with what was put together.
 #[derive(Debug)]
 pub struct Question {
     commands: mpsc::Sender<Command>,
     ask: Ask,
+    /// What was found wrong first.
+    wrong: Option<QuestionError>,
 }
 
 /// The replies to a question, as they come, and the report at its end.
@@ -45,11 +49,29 @@ pub enum QuestionError {
     /// A question that does not go on was to be watched.
     #[error("only what Node::watch began can be watched")]
     NoWatch,
+    /// A node that must answer, or is asked alone, has a name that no node can have.
+    #[error(transparent)]
+    Name(#[from] SubjectError),
 }
 
 impl Question {
     pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
-        Self { commands, ask: Ask::new(verb) }
+        Self { commands, ask: Ask::new(verb), wrong: None }
+    }
+
+    /// Whether there is nothing wrong with what was put together so far.
+    pub(crate) fn check(&self) -> Result<(), QuestionError> {
+        self.wrong.clone().map_or(Ok(()), Err)
+    }
+
+    fn found(&mut self, wrong: Option<QuestionError>) {
+        self.wrong = self.wrong.take().or(wrong);
+    }
+
+    /// Nobody would ever answer to a name that is none, and nobody would tell why.
+    fn check_names(&mut self, names: &[String]) {
+        let wrong = names.iter().find_map(|name| name.parse::<NodeName>().err());
+        self.found(wrong.map(QuestionError::from));
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -96,6 +118,7 @@ impl Question {
     /// Only nodes of these names.
     #[must_use]
     pub fn only(mut self, names: Vec<String>) -> Self {
+        self.check_names(&names);
         self.ask.only = Some(names);
         self
     }
@@ -103,6 +126,7 @@ impl Question {
     /// These names must answer, known to the realm or not.
     #[must_use]
     pub fn expect(mut self, names: Vec<String>) -> Self {
+        self.check_names(&names);
         self.ask.expect.extend(names);
         self
     }
@@ -165,7 +189,7 @@ impl Question {
     /// Asks.
     ///
     /// # Errors
-    /// When the node has ended.
+    /// When the node has ended, or something is wrong with the question.
     pub async fn ask(self) -> Result<Replies, QuestionError> {
         // Each member sends at most one reply and one schema, and the end comes once: a reader
         // that is slow never loses anything, and the driver never waits for it.
@@ -176,7 +200,7 @@ impl Question {
     /// Watches: for a question of [`Node::watch`](crate::Node::watch).
     ///
     /// # Errors
-    /// When the node has ended, or the question is not one that goes on.
+    /// When the node has ended, the question is not one that goes on, or something is wrong with it.
     pub async fn subscribe(self) -> Result<Watch, QuestionError> {
         if !self.goes_on() {
             return Err(QuestionError::NoWatch);
@@ -185,6 +209,7 @@ impl Question {
     }
 
     async fn put(self, events_max: usize) -> Result<Passing, QuestionError> {
+        self.check()?;
         let (reader, passing) = Reader::new(events_max);
         let ask = Command::Ask(Box::new(self.ask), reader);
         self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;

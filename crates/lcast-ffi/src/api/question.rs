@@ -50,9 +50,10 @@ pub struct lcast_question_options {
     pub label_count: usize,
     /// Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
     pub matching: *const c_char,
-    /// Only nodes of these names, separated by commas.
+    /// Only nodes of these names, separated by commas. What no node can be called is invalid, also
+    /// nothing at all, as behind a last comma.
     pub only: *const c_char,
-    /// These names must answer, known to the realm or not; separated by commas.
+    /// These names must answer, known to the realm or not; separated by commas as those of `only`.
     pub expect: *const c_char,
     /// Bounds the whole question. 0: a second, three while answers still trickle in.
     pub timeout_ms: i64,

@@ -36,7 +36,9 @@ impl Question {
         Error: From<E>,
     {
         let Draft { link, question } = self.own.take()?;
-        Ok(Self::new(link, change(question)?))
+        let question = change(question)?;
+        question.check()?;
+        Ok(Self::new(link, question))
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -74,7 +76,7 @@ impl Question {
     /// Only nodes of these names.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// [`Kind::Invalid`](super::Kind::Invalid): the name that no node can have.
     pub fn only(self, names: Vec<String>) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.only(names)))
     }
@@ -82,7 +84,7 @@ impl Question {
     /// These names must answer, known to the realm or not.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// As of [`Question::only`].
     pub fn expect(self, names: Vec<String>) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.expect(names)))
     }

@@ -271,6 +271,12 @@ fn errors_have_kinds_and_the_words_of_the_async_interface() {
     let get = || node.get(&["app"]).unwrap();
     assert_eq!(kind(get().on("[")), Kind::Invalid);
     assert_eq!(kind(get().matching("1 +")), Kind::Invalid);
+    for none in ["", "web1,web2", "web 1", "web*"] {
+        let error = get().only(vec!["web1".to_owned(), none.to_owned()]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().starts_with(&format!("'{none}' is no name")), "{error}");
+        assert_eq!(kind(get().expect(vec![none.to_owned()])), Kind::Invalid);
+    }
     assert_eq!(kind(node.set("not a name", "1")), Kind::Invalid);
     assert_eq!(kind(get().timeout(Duration::from_secs(7200)).unwrap().report()), Kind::Invalid);
     let gauge = |name: &str| node.expose(Definition::gauge(name, Type::Int));
