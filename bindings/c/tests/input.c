@@ -254,6 +254,7 @@ static void settings_that_are_none(void) {
     static char names[MOST + 1][16];
     static lcast_assignment many[MOST + 1];
     lcast_assignment one = {.name = "app.x"};
+    lcast_question_options options = {.size = sizeof options};
     lcast_stream *stream;
     lcast_event *report;
     lcast_value *value;
@@ -295,6 +296,12 @@ static void settings_that_are_none(void) {
     OK(lcast_set_all(client, many, 2, NULL, &stream));
     STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
     CHECK(strcmp(lcast_last_error(), "'a.a' is set twice") == 0);
+    OK(lcast_stream_free(stream));
+    /* Of one setting only can a version be demanded. */
+    many[1].name = names[1];
+    options.if_version = "3.7";
+    OK(lcast_set_all(client, many, 2, &options, &stream));
+    STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
     OK(lcast_stream_free(stream));
     OK(lcast_value_free(value));
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
 use lcast_proto::presence::State;
 use lcast_proto::value::{Type, Value};
-use lcast_proto::variable::{Assigned, Constraint, Definition};
+use lcast_proto::variable::{Assigned, Constraint, Definition, Version};
 
 use super::*;
 use crate::file::tests::Folder;
@@ -183,6 +183,8 @@ fn a_set_of_none_of_too_many_or_of_one_twice_is_not_asked() {
         let error = refused(assignments);
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Invalid, expected));
     }
+    let of_several = client.set_all(&all[..2]).unwrap().if_version(Version::default());
+    assert_eq!(kind(of_several.unwrap().report()), Kind::Invalid);
     client.set_all(&all[..64]).unwrap().report().unwrap();
     assert_eq!(kind(client.set_all(&[all[0], ("no name", "1")])), Kind::Invalid);
 }
