@@ -226,6 +226,31 @@ static void texts_that_are_none(void) {
     }
 }
 
+/* An option for another verb is refused, and so is a question that names nothing. */
+static void options_of_another_verb(void) {
+    const char *patterns[] = {"app.*"};
+    const lcast_question_options of_sets[] = {
+        {.size = sizeof *of_sets, .if_version = "3.7"},
+        {.size = sizeof *of_sets, .dry_run = 1},
+    };
+    const lcast_question_options of_watches[] = {
+        {.size = sizeof *of_watches, .every_ms = 1000},
+        {.size = sizeof *of_watches, .delta = 1},
+    };
+    lcast_stream *stream;
+
+    for (int i = 0; i < 2; i++) {
+        STATUS(LCAST_INVALID, lcast_get(client, patterns, 1, &of_sets[i], &stream));
+        CHECK(strstr(lcast_last_error(), "is an option of a set alone") != NULL);
+        STATUS(LCAST_INVALID, lcast_watch(client, patterns, 1, &of_sets[i], &stream));
+        STATUS(LCAST_INVALID, lcast_get(client, patterns, 1, &of_watches[i], &stream));
+        STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &of_watches[i], &stream));
+        CHECK(strstr(lcast_last_error(), "is an option of a watch alone") != NULL);
+    }
+    STATUS(LCAST_INVALID, lcast_get(client, patterns, 0, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_watch(client, NULL, 0, NULL, &stream));
+}
+
 /* What no reply carries is refused where it is given, and so is a limit that is no number. */
 static void values_too_large(void) {
     enum { SIZE = 3 * 1024 * 1024 };
@@ -494,6 +519,7 @@ int main(int argc, char **argv) {
     places_that_are_null();
     texts_that_are_none();
     settings_that_are_none();
+    options_of_another_verb();
     values_too_large();
     numbers_out_of_range();
     buffers_too_small();

@@ -244,7 +244,8 @@ typedef struct lcast_open_options {
 } lcast_open_options;
 
 // Which nodes are asked, and how. Set `size` to `sizeof(lcast_question_options)` and the rest to
-// zero, then what differs from the default: all nodes.
+// zero, then what differs from the default: all nodes. An option for a set or for a watch is
+// invalid elsewhere.
 typedef struct lcast_question_options {
   // `sizeof(lcast_question_options)`.
   size_t size;
@@ -265,7 +266,7 @@ typedef struct lcast_question_options {
   const char *expect;
   // Bounds the whole question. 0: a second, three while answers still trickle in.
   int64_t timeout_ms;
-  // For a set: only where the setting still has this version, like "3.7".
+  // For a set of one setting: only where it still has this version, like "3.7".
   const char *if_version;
   // For a watch: tell the values this often, changed or not. 0: when they change.
   int64_t every_ms;
@@ -365,8 +366,8 @@ lcast_status lcast_ping(const struct lcast_node *node,
                         int64_t timeout_ms,
                         int64_t *round_trip_us);
 
-// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*". Null
-// options: all nodes are asked.
+// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
+// at all is invalid. Null options: all nodes are asked.
 lcast_status lcast_get(const struct lcast_node *node,
                        const char *const *patterns,
                        size_t count,
@@ -389,7 +390,8 @@ lcast_status lcast_set_value(const struct lcast_node *node,
                              struct lcast_stream **replies);
 
 // Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
-// one setting twice is not asked: its stream says `LCAST_INVALID`.
+// one setting twice is not asked, nor one of several with `if_version`: its stream says
+// `LCAST_INVALID`.
 lcast_status lcast_set_all(const struct lcast_node *node,
                            const struct lcast_assignment *assignments,
                            size_t count,

@@ -52,11 +52,28 @@ pub enum QuestionError {
     /// A node that must answer, or is asked alone, has a name that no node can have.
     #[error(transparent)]
     Name(#[from] SubjectError),
+    /// An option of another verb.
+    #[error("'{option}' is an option of {wanted} alone")]
+    Misplaced {
+        /// The option.
+        option: &'static str,
+        /// What it is for.
+        wanted: &'static str,
+    },
+    /// It names nothing that could be read.
+    #[error("no pattern is given: name what is asked for")]
+    NoPattern,
 }
 
 impl Question {
     pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
-        Self { commands, ask: Ask::new(verb), wrong: None }
+        let nothing = match &verb {
+            Verb::Get(patterns) => patterns.is_empty(),
+            Verb::Watch(request) => request.patterns.is_empty(),
+            Verb::Schema | Verb::Ping | Verb::Set(_) => false,
+        };
+        let wrong = nothing.then_some(QuestionError::NoPattern);
+        Self { commands, ask: Ask::new(verb), wrong }
     }
 
     /// Whether there is nothing wrong with what was put together so far.
@@ -66,6 +83,11 @@ impl Question {
 
     fn found(&mut self, wrong: Option<QuestionError>) {
         self.wrong = self.wrong.take().or(wrong);
+    }
+
+    /// To leave out what a caller asked for could write where nothing was to be written.
+    fn misplaced(&mut self, option: &'static str, wanted: &'static str) {
+        self.found(Some(QuestionError::Misplaced { option, wanted }));
     }
 
     /// Nobody would ever answer to a name that is none, and nobody would tell why.
@@ -150,6 +172,8 @@ impl Question {
     pub fn if_version(mut self, version: Version) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.if_version = Some(version);
+        } else {
+            self.misplaced("if_version", "a set");
         }
         self
     }
@@ -159,6 +183,8 @@ impl Question {
     pub fn dry_run(mut self) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.dry_run = true;
+        } else {
+            self.misplaced("dry_run", "a set");
         }
         self
     }
@@ -168,6 +194,8 @@ impl Question {
     pub fn every(mut self, every: Duration) -> Self {
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.every = Some(every);
+        } else {
+            self.misplaced("every", "a watch");
         }
         self
     }
@@ -177,6 +205,8 @@ impl Question {
     pub fn delta(mut self, delta: f64) -> Self {
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.delta = Some(delta);
+        } else {
+            self.misplaced("delta", "a watch");
         }
         self
     }

@@ -34,7 +34,8 @@ pub struct lcast_stream {
 }
 
 /// Which nodes are asked, and how. Set `size` to `sizeof(lcast_question_options)` and the rest to
-/// zero, then what differs from the default: all nodes.
+/// zero, then what differs from the default: all nodes. An option for a set or for a watch is
+/// invalid elsewhere.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lcast_question_options {
@@ -57,7 +58,7 @@ pub struct lcast_question_options {
     pub expect: *const c_char,
     /// Bounds the whole question. 0: a second, three while answers still trickle in.
     pub timeout_ms: i64,
-    /// For a set: only where the setting still has this version, like "3.7".
+    /// For a set of one setting: only where it still has this version, like "3.7".
     pub if_version: *const c_char,
     /// For a watch: tell the values this often, changed or not. 0: when they change.
     pub every_ms: i64,
@@ -80,8 +81,8 @@ pub struct lcast_assignment {
     pub value: *const lcast_value,
 }
 
-/// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*". Null
-/// options: all nodes are asked.
+/// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
+/// at all is invalid. Null options: all nodes are asked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_get(
     node: *const lcast_node,
@@ -142,7 +143,8 @@ pub unsafe extern "C" fn lcast_set_value(
 }
 
 /// Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
-/// one setting twice is not asked: its stream says `LCAST_INVALID`.
+/// one setting twice is not asked, nor one of several with `if_version`: its stream says
+/// `LCAST_INVALID`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_set_all(
     node: *const lcast_node,

@@ -93,13 +93,14 @@ impl Node {
     }
 
     fn question(&self, question: crate::Question) -> Result<Question, Error> {
+        question.check()?;
         Ok(Question::new(self.link()?.clone(), question))
     }
 
     /// Asks for all variables that any of the patterns matches.
     ///
     /// # Errors
-    /// [`Kind::Invalid`]: the pattern that is none.
+    /// [`Kind::Invalid`]: the pattern that is none, or none at all.
     pub fn get(&self, patterns: &[&str]) -> Result<Question, Error> {
         self.question(self.link()?.node.get(patterns)?)
     }
@@ -143,7 +144,7 @@ impl Node {
     /// Watches all variables that any of the patterns matches.
     ///
     /// # Errors
-    /// [`Kind::Invalid`]: the pattern that is none.
+    /// [`Kind::Invalid`]: the pattern that is none, or none at all.
     pub fn watch(&self, patterns: &[&str]) -> Result<Question, Error> {
         self.question(self.link()?.node.watch(patterns)?)
     }

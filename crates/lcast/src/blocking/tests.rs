@@ -294,6 +294,33 @@ fn errors_have_kinds_and_the_words_of_the_async_interface() {
     assert_eq!(kind(Builder::realm(Some("no such realm")).open()), Kind::NoRealm);
 }
 
+/// What was asked for and left out in silence could write where nothing was to be written.
+#[test]
+fn what_is_for_another_verb_is_refused() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let get = || client.get(&["app"]).unwrap();
+    let set = || client.set("app.x", "1").unwrap();
+    let watch = || client.watch(&["app"]).unwrap();
+    let (version, second) = (Version::default(), Duration::from_secs(1));
+    for refused in [
+        get().if_version(version),
+        watch().if_version(version),
+        get().dry_run(),
+        watch().dry_run(),
+        get().every(second),
+        set().every(second),
+        get().delta(1.0),
+        set().delta(1.0),
+        client.get(&[]),
+        client.watch(&[]),
+    ] {
+        assert_eq!(kind(refused), Kind::Invalid);
+    }
+    set().if_version(version).and_then(Question::dry_run).unwrap();
+    watch().every(second).and_then(|it| it.delta(1.0)).unwrap();
+}
+
 #[test]
 fn a_fork_can_do_nothing_with_a_node_and_leaves_it_alone() {
     let realm = Realm::new();
