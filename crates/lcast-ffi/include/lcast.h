@@ -414,7 +414,8 @@ lcast_status lcast_presence(const struct lcast_node *node, struct lcast_stream *
 // at all, -1 as long as it takes.
 //
 // `LCAST_TIMEOUT` when nothing came, `LCAST_END` at the end, `LCAST_INTERRUPTED` when a signal
-// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`.
+// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`; of
+// several threads that wait for it, each is told.
 lcast_status lcast_next_event(const struct lcast_stream *stream,
                               int64_t timeout_ms,
                               struct lcast_event **event);

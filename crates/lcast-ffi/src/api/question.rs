@@ -288,7 +288,8 @@ unsafe fn narrowed(
 /// at all, -1 as long as it takes.
 ///
 /// `LCAST_TIMEOUT` when nothing came, `LCAST_END` at the end, `LCAST_INTERRUPTED` when a signal
-/// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`.
+/// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`; of
+/// several threads that wait for it, each is told.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_next_event(
     stream: *const lcast_stream,
