@@ -350,7 +350,8 @@ size_t lcast_handle_count(void);
 lcast_status lcast_open(const struct lcast_open_options *options, struct lcast_node **node);
 
 // Says goodbye to the realm, ends the node and frees its handle; null is fine. What was made from
-// it keeps its handles, and says `LCAST_ENDED`.
+// it keeps its handles, and says `LCAST_ENDED` where it needs the node: what has arrived, and the
+// last value of a setting, can still be read.
 lcast_status lcast_close(struct lcast_node *node);
 
 // The certified name of this node, good as long as its handle is.
@@ -360,7 +361,8 @@ const char *lcast_node_name(const struct lcast_node *node);
 const char *lcast_node_realm(const struct lcast_node *node);
 
 // The round trip to a node by unicast, in microseconds. `LCAST_TIMEOUT` when it does not answer
-// in `timeout_ms`, or was never heard.
+// in `timeout_ms`, or was never heard. A signal does not end the waiting: where it has to, ask
+// with a short timeout, and again.
 lcast_status lcast_ping(const struct lcast_node *node,
                         const char *name,
                         int64_t timeout_ms,
@@ -443,7 +445,7 @@ lcast_status lcast_stream_free(struct lcast_stream *stream);
 // What the event is about.
 lcast_event_kind lcast_event_kind_of(const struct lcast_event *event);
 
-// The certified name of the node that it is about; empty for a report.
+// The certified name of the node that it is about; empty for a report, an overflow and a setting.
 const char *lcast_event_node(const struct lcast_event *event);
 
 // Of a reply: the class that the node ends in.

@@ -134,7 +134,8 @@ unsafe fn builder(options: *const lcast_open_options) -> Result<Builder, Failure
 }
 
 /// Says goodbye to the realm, ends the node and frees its handle; null is fine. What was made from
-/// it keeps its handles, and says `LCAST_ENDED`.
+/// it keeps its handles, and says `LCAST_ENDED` where it needs the node: what has arrived, and the
+/// last value of a setting, can still be read.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_close(node: *mut lcast_node) -> lcast_status {
     call(|| match handles::take(node)? {
@@ -156,7 +157,8 @@ pub extern "C" fn lcast_node_realm(node: *const lcast_node) -> *const c_char {
 }
 
 /// The round trip to a node by unicast, in microseconds. `LCAST_TIMEOUT` when it does not answer
-/// in `timeout_ms`, or was never heard.
+/// in `timeout_ms`, or was never heard. A signal does not end the waiting: where it has to, ask
+/// with a short timeout, and again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_ping(
     node: *const lcast_node,

@@ -135,6 +135,7 @@ fn a_setting_is_written_and_its_node_hears_of_it() {
     agent.close().unwrap();
     assert_eq!(changes.next(None), Ok(None));
     assert_eq!(kind(setting.changes().unwrap().finish(None)), Kind::Ended);
+    assert_eq!(setting.value(), Ok(Value::Int(9)));
 }
 
 #[test]
