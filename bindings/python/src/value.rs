@@ -159,8 +159,8 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     read(value, 1, &mut 0)
 }
 
-/// Reads an entry of a list or a map, and counts the bytes of all entries: one object of Python's may
-/// stand in many places, and is read anew in each.
+/// Reads an entry of a list or a map, and counts the bytes of all entries: one object of Python's
+/// may stand in many places, and is read anew in each.
 fn read_entry(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<Value> {
     let read = read(value, depth + 1, bytes)?;
     let own = match &read {

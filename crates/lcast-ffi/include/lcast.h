@@ -574,8 +574,8 @@ size_t lcast_value_count(const struct lcast_value *value);
 // An entry of a list, or of a map in order of key; it ends with what `value` ends with.
 const struct lcast_value *lcast_value_at(const struct lcast_value *value, size_t index);
 
-// The key of an entry of a map, good as long as the map, also where that is added to. Of zero bytes
-// in it: see lcast_value_text.
+// The key of an entry of a map, good as long as the map, also where that is added to. Of zero
+// bytes in it: see lcast_value_text.
 const char *lcast_value_key(const struct lcast_value *value, size_t index, size_t *length);
 
 // The entry of a map with this key; null when there is none, which is no error.
@@ -619,8 +619,8 @@ lcast_status lcast_value_new_list(struct lcast_value **value);
 // Makes an empty map, to be filled by `lcast_value_put`.
 lcast_status lcast_value_new_map(struct lcast_value **value);
 
-// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more than
-// a reply carries, or is nested too deep.
+// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more
+// than a reply carries, or is nested too deep.
 lcast_status lcast_value_push(struct lcast_value *list, const struct lcast_value *item);
 
 // Puts a copy of `item` into a map that the program made. The key has `length` bytes of UTF-8;

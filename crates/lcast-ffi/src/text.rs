@@ -4,8 +4,8 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 /// A text with a zero byte behind it. A text may hold zero bytes of its own: then only its length
-/// tells where it ends. Its copies stand on the same bytes: a pointer to them is good as long as any
-/// of them is.
+/// tells where it ends. Its copies stand on the same bytes: a pointer to them is good as long as
+/// any of them is.
 #[derive(Clone, Default)]
 pub(crate) struct Text(Option<Arc<[u8]>>);
 

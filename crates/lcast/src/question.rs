@@ -230,7 +230,8 @@ impl Question {
     /// Watches: for a question of [`Node::watch`](crate::Node::watch).
     ///
     /// # Errors
-    /// When the node has ended, the question is not one that goes on, or something is wrong with it.
+    /// When the node has ended, the question is not one that goes on, or something is wrong with
+    /// it.
     pub async fn subscribe(self) -> Result<Watch, QuestionError> {
         if !self.goes_on() {
             return Err(QuestionError::NoWatch);

@@ -168,8 +168,8 @@ pub extern "C" fn lcast_value_at(value: *const lcast_value, index: usize) -> *co
     })
 }
 
-/// The key of an entry of a map, good as long as the map, also where that is added to. Of zero bytes
-/// in it: see lcast_value_text.
+/// The key of an entry of a map, good as long as the map, also where that is added to. Of zero
+/// bytes in it: see lcast_value_text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_value_key(
     value: *const lcast_value,
@@ -348,8 +348,8 @@ fn made(
     })
 }
 
-/// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more than
-/// a reply carries, or is nested too deep.
+/// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more
+/// than a reply carries, or is nested too deep.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_value_push(
     list: *mut lcast_value,
