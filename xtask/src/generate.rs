@@ -88,12 +88,27 @@ fn run_test(root: &Path, package: &str, name: &str, write: bool) -> anyhow::Resu
     }
     let output = test.output().context("starting cargo test")?;
     let told = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        print!("{told}");
-    } else if !told.contains("test result: ok. 1 passed") {
-        bail!("there is no one test '{name}' in {package}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let found = format!("'{name}' in {package}");
+    passed(output.status.success(), write, &found, [told.as_ref(), errors.as_ref()])
+}
+
+/// Whether the one test that was run passed, by what it printed. One that was to write has to: else
+/// nothing is known of its page.
+fn passed(success: bool, write: bool, test: &str, told: [&str; 2]) -> anyhow::Result<bool> {
+    let [out, errors] = told;
+    match (success, write) {
+        (true, _) if !out.contains("test result: ok. 1 passed") => {
+            bail!("there is no one test {test}")
+        }
+        (true, _) => Ok(true),
+        (false, true) => bail!("the test {test}, which writes a page, failed:\n{out}{errors}"),
+        (false, false) => {
+            print!("{out}");
+            eprint!("{errors}");
+            Ok(false)
+        }
     }
-    Ok(output.status.success())
 }
 
 /// The built program that tells about itself.
@@ -158,6 +173,17 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_could_not_be_made_is_an_error() {
+        let one = "test result: ok. 1 passed; 0 failed";
+        let run = |success, write, out| passed(success, write, "x", [out, "error: no such type"]);
+        assert!(run(true, true, one).unwrap() && run(true, false, one).unwrap());
+        assert!(run(true, true, "test result: ok. 0 passed").is_err());
+        assert!(!run(false, false, "").unwrap());
+        let error = run(false, true, "").unwrap_err().to_string();
+        assert!(error.contains("no such type"), "{error}");
+    }
 
     #[test]
     fn verbs_are_read_from_help() {

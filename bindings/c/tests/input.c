@@ -184,6 +184,7 @@ static void places_that_are_null(void) {
 static void texts_that_are_none(void) {
     const char *invalid = "app.\xff\xfe";
     const char *patterns[] = {invalid}, *absent[] = {NULL}, *wrong[] = {"app..x"};
+    const char *names[] = {"", "web1,", ",web1", "web1,,web2", "web 1", "web*"};
     lcast_question_options options;
     lcast_stream *stream;
     lcast_value *value;
@@ -215,6 +216,39 @@ static void texts_that_are_none(void) {
     STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
     options.on = NULL, options.if_version = "3";
     STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &options, &stream));
+    options.if_version = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        options.only = names[i], options.expect = NULL;
+        STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+        CHECK(strstr(lcast_last_error(), "is no name of a node") != NULL);
+        options.only = NULL, options.expect = names[i];
+        STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+    }
+}
+
+/* An option for another verb is refused, and so is a question that names nothing. */
+static void options_of_another_verb(void) {
+    const char *patterns[] = {"app.*"};
+    const lcast_question_options of_sets[] = {
+        {.size = sizeof *of_sets, .if_version = "3.7"},
+        {.size = sizeof *of_sets, .dry_run = 1},
+    };
+    const lcast_question_options of_watches[] = {
+        {.size = sizeof *of_watches, .every_ms = 1000},
+        {.size = sizeof *of_watches, .delta = 1},
+    };
+    lcast_stream *stream;
+
+    for (int i = 0; i < 2; i++) {
+        STATUS(LCAST_INVALID, lcast_get(client, patterns, 1, &of_sets[i], &stream));
+        CHECK(strstr(lcast_last_error(), "is an option of a set alone") != NULL);
+        STATUS(LCAST_INVALID, lcast_watch(client, patterns, 1, &of_sets[i], &stream));
+        STATUS(LCAST_INVALID, lcast_get(client, patterns, 1, &of_watches[i], &stream));
+        STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &of_watches[i], &stream));
+        CHECK(strstr(lcast_last_error(), "is an option of a watch alone") != NULL);
+    }
+    STATUS(LCAST_INVALID, lcast_get(client, patterns, 0, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_watch(client, NULL, 0, NULL, &stream));
 }
 
 /* What no reply carries is refused where it is given, and so is a limit that is no number. */
@@ -245,6 +279,7 @@ static void settings_that_are_none(void) {
     static char names[MOST + 1][16];
     static lcast_assignment many[MOST + 1];
     lcast_assignment one = {.name = "app.x"};
+    lcast_question_options options = {.size = sizeof options};
     lcast_stream *stream;
     lcast_event *report;
     lcast_value *value;
@@ -286,6 +321,12 @@ static void settings_that_are_none(void) {
     OK(lcast_set_all(client, many, 2, NULL, &stream));
     STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
     CHECK(strcmp(lcast_last_error(), "'a.a' is set twice") == 0);
+    OK(lcast_stream_free(stream));
+    /* Of one setting only can a version be demanded. */
+    many[1].name = names[1];
+    options.if_version = "3.7";
+    OK(lcast_set_all(client, many, 2, &options, &stream));
+    STATUS(LCAST_INVALID, lcast_finish(stream, -1, &report));
     OK(lcast_stream_free(stream));
     OK(lcast_value_free(value));
 }
@@ -435,6 +476,12 @@ static void realms_that_are_none(const char *credential) {
     options.credential = (const uint8_t *)"none";
     options.credential_length = 4;
     STATUS(LCAST_CREDENTIAL, lcast_open(&options, &node));
+    /* An empty one is not the user's own. */
+    options.credential_length = 0;
+    STATUS(LCAST_CREDENTIAL, lcast_open(&options, &node));
+    options.realm = "local";
+    STATUS(LCAST_INVALID, lcast_open(&options, &node));
+    options.realm = NULL, options.credential_length = 4;
     options.credential = NULL;
     STATUS(LCAST_INVALID, lcast_open(&options, &node));
 
@@ -472,6 +519,7 @@ int main(int argc, char **argv) {
     places_that_are_null();
     texts_that_are_none();
     settings_that_are_none();
+    options_of_another_verb();
     values_too_large();
     numbers_out_of_range();
     buffers_too_small();

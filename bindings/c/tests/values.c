@@ -168,6 +168,57 @@ static void values_for_people(void) {
     OK(lcast_value_free(map));
 }
 
+/* What a value gave out is there as long as the value, whoever else has its parts. */
+static void what_was_given_out_stays(void) {
+    lcast_value *list, *map, *text;
+    const char *key, *words;
+
+    OK(lcast_value_new_list(&list));
+    OK(lcast_value_new_map(&map));
+    OK(lcast_value_new_text("words", 5, &text));
+    OK(lcast_value_put(map, "key", 3, text));
+    OK(lcast_value_push(list, map));
+    OK(lcast_value_push(list, text));
+    key = lcast_value_key(map, 0, NULL);
+    words = lcast_value_text(text, NULL);
+    OK(lcast_value_put(map, "other", 5, text));
+    STATUS(LCAST_INVALID, lcast_value_push(text, map));
+    OK(lcast_value_free(list));
+    CHECK(strcmp(key, "key") == 0 && key == lcast_value_key(map, 0, NULL));
+    CHECK(strcmp(words, "words") == 0 && words == lcast_value_text(text, NULL));
+    OK(lcast_value_free(text));
+    OK(lcast_value_free(map));
+}
+
+/* What is shared counts as often as it is there: else a few calls made a value without end. */
+static void lists_of_lists_are_limited(void) {
+    lcast_value *inner, *outer, *map, *null;
+    lcast_status status;
+    int count;
+
+    OK(lcast_value_new_null(&null));
+    OK(lcast_value_new_list(&inner));
+    OK(lcast_value_new_list(&outer));
+    OK(lcast_value_new_map(&map));
+    for (count = 0; count < 1000; count++) OK(lcast_value_push(inner, null));
+    for (count = 0; (status = lcast_value_push(outer, inner)) == LCAST_OK; count++) {
+    }
+    CHECK(status == LCAST_INVALID && count == 2086 && lcast_value_count(outer) == 2086);
+    CHECK(strstr(lcast_last_error(), "2088960 are the most") != NULL);
+    OK(lcast_value_put(map, "k", 1, outer));
+    STATUS(LCAST_INVALID, lcast_value_put(map, "l", 1, outer));
+    OK(lcast_value_put(map, "k", 1, inner));
+    OK(lcast_value_put(map, "l", 1, inner));
+    /* Also what takes the place of something else. */
+    for (count = 2; count < 8; count++) OK(lcast_value_put(map, "k", 1, map));
+    STATUS(LCAST_INVALID, lcast_value_put(map, "k", 1, map));
+    CHECK(strstr(lcast_last_error(), "8 deep") != NULL);
+    OK(lcast_value_free(inner));
+    OK(lcast_value_free(outer));
+    OK(lcast_value_free(map));
+    OK(lcast_value_free(null));
+}
+
 static void wrong_types_are_refused(void) {
     lcast_definition definition = define("app.typed", LCAST_INT);
     lcast_variable *variable;
@@ -399,6 +450,8 @@ int main(int argc, char **argv) {
     client = open_file(argv[2]);
     every_type_at_its_limits();
     values_for_people();
+    what_was_given_out_stays();
+    lists_of_lists_are_limited();
     wrong_types_are_refused();
     keys();
     settings();

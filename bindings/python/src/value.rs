@@ -156,11 +156,29 @@ pub(crate) fn of_type(value: &Bound<'_, PyAny>, expected: Type) -> PyResult<Valu
 
 /// A value of Python's.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    read(value, 1)
+    read(value, 1, &mut 0)
+}
+
+/// Reads an entry of a list or a map, and counts the bytes of all entries: one object of Python's
+/// may stand in many places, and is read anew in each.
+fn read_entry(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<Value> {
+    let read = read(value, depth + 1, bytes)?;
+    let own = match &read {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    };
+    *bytes = bytes.saturating_add(own + 1);
+    if *bytes > Value::BYTES_MAX {
+        let max = Value::BYTES_MAX;
+        let message = format!("the value takes {bytes} bytes or more, and {max} are the most");
+        return Err(invalid(value.py(), message));
+    }
+    Ok(read)
 }
 
 /// Reads a value that lies so deep in lists and maps.
-fn read(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+fn read(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<Value> {
     let py = value.py();
     if value.is_none() {
         return Ok(Value::Null);
@@ -178,11 +196,11 @@ fn read(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     if value.is_instance_of::<PyString>() {
         return Ok(Value::Text(text(value)?));
     }
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
+    if let Ok(content) = value.cast::<PyBytes>() {
+        return Ok(Value::Bytes(content.as_bytes().to_vec()));
     }
-    if let Ok(bytes) = value.cast::<PyByteArray>() {
-        return Ok(Value::Bytes(bytes.to_vec()));
+    if let Ok(content) = value.cast::<PyByteArray>() {
+        return Ok(Value::Bytes(content.to_vec()));
     }
     if let Ok(time) = value.extract::<Timestamp>() {
         return Ok(Value::Timestamp(time.0));
@@ -196,11 +214,11 @@ fn read(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         return Err(invalid(py, message));
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items = value.try_iter()?.map(|item| read(&item?, depth + 1));
+        let items = value.try_iter()?.map(|item| read_entry(&item?, depth, bytes));
         return Ok(Value::List(items.collect::<PyResult<_>>()?));
     }
     if let Ok(map) = value.cast::<PyMapping>() {
-        return Ok(Value::Map(read_map(map, depth)?));
+        return Ok(Value::Map(read_map(map, depth, bytes)?));
     }
     if value.hasattr("__index__")? {
         return Ok(Value::Int(integer(value, "the value")?));
@@ -213,7 +231,11 @@ fn read(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     Err(invalid(py, message))
 }
 
-fn read_map(map: &Bound<'_, PyMapping>, depth: usize) -> PyResult<BTreeMap<String, Value>> {
+fn read_map(
+    map: &Bound<'_, PyMapping>,
+    depth: usize,
+    bytes: &mut usize,
+) -> PyResult<BTreeMap<String, Value>> {
     let mut values = BTreeMap::new();
     for item in map.items()?.iter() {
         let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
@@ -221,7 +243,9 @@ fn read_map(map: &Bound<'_, PyMapping>, depth: usize) -> PyResult<BTreeMap<Strin
             let message = format!("{} is no key of a map: keys are str", shown(&key));
             return Err(invalid(map.py(), message));
         }
-        values.insert(text(&key)?, read(&value, depth + 1)?);
+        let key = text(&key)?;
+        *bytes = bytes.saturating_add(key.len());
+        values.insert(key, read_entry(&value, depth, bytes)?);
     }
     Ok(values)
 }

@@ -188,6 +188,11 @@ def test_a_value_that_no_reply_carries_is_told(
         keyed.publish_key("k", ["x" * 2_100_000])
     with pytest.raises(lcast.InvalidError, match="2088960 are the most"):
         app.expose_setting("app.default", list, wide + wide)
+    # Read to its end, it would be more than there is memory.
+    with pytest.raises(lcast.InvalidError, match="2088960 are the most"):
+        variable.publish([[0] * 65_536] * 65_536)
+    with pytest.raises(lcast.InvalidError, match="2088960 are the most"):
+        variable.publish([{"key": {"key": [b"x" * 1_000_000] * 65_536}}])
 
 
 def test_names_that_clash(applications: Applications) -> None:

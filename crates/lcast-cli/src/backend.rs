@@ -201,6 +201,7 @@ fn failed(error: QuestionError) -> Failure {
             | AskError::ValueTooLarge { .. }
             | AskError::Settings { .. }
             | AskError::SetTwice(_)
+            | AskError::VersionOfSeveral { .. }
             | AskError::TooLong(_),
         ) => Failure::usage(error),
         QuestionError::Ask(AskError::NoLink) => Failure::new(Exit::Unsendable, error),

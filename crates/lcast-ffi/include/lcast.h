@@ -220,7 +220,7 @@ typedef struct lcast_open_options {
   const char *realm;
   // A credential file to use instead.
   const char *credential_file;
-  // What such a file holds, to use instead.
+  // What such a file holds, to use instead; also when it is empty, unless null.
   const uint8_t *credential;
   // The length of `credential`.
   size_t credential_length;
@@ -244,7 +244,8 @@ typedef struct lcast_open_options {
 } lcast_open_options;
 
 // Which nodes are asked, and how. Set `size` to `sizeof(lcast_question_options)` and the rest to
-// zero, then what differs from the default: all nodes.
+// zero, then what differs from the default: all nodes. An option for a set or for a watch is
+// invalid elsewhere.
 typedef struct lcast_question_options {
   // `sizeof(lcast_question_options)`.
   size_t size;
@@ -258,13 +259,14 @@ typedef struct lcast_question_options {
   size_t label_count;
   // Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
   const char *matching;
-  // Only nodes of these names, separated by commas.
+  // Only nodes of these names, separated by commas. What no node can be called is invalid, also
+  // nothing at all, as behind a last comma.
   const char *only;
-  // These names must answer, known to the realm or not; separated by commas.
+  // These names must answer, known to the realm or not; separated by commas as those of `only`.
   const char *expect;
   // Bounds the whole question. 0: a second, three while answers still trickle in.
   int64_t timeout_ms;
-  // For a set: only where the setting still has this version, like "3.7".
+  // For a set of one setting: only where it still has this version, like "3.7".
   const char *if_version;
   // For a watch: tell the values this often, changed or not. 0: when they change.
   int64_t every_ms;
@@ -348,7 +350,8 @@ size_t lcast_handle_count(void);
 lcast_status lcast_open(const struct lcast_open_options *options, struct lcast_node **node);
 
 // Says goodbye to the realm, ends the node and frees its handle; null is fine. What was made from
-// it keeps its handles, and says `LCAST_ENDED`.
+// it keeps its handles, and says `LCAST_ENDED` where it needs the node: what has arrived, and the
+// last value of a setting, can still be read.
 lcast_status lcast_close(struct lcast_node *node);
 
 // The certified name of this node, good as long as its handle is.
@@ -358,14 +361,15 @@ const char *lcast_node_name(const struct lcast_node *node);
 const char *lcast_node_realm(const struct lcast_node *node);
 
 // The round trip to a node by unicast, in microseconds. `LCAST_TIMEOUT` when it does not answer
-// in `timeout_ms`, or was never heard.
+// in `timeout_ms`, or was never heard. A signal does not end the waiting: where it has to, ask
+// with a short timeout, and again.
 lcast_status lcast_ping(const struct lcast_node *node,
                         const char *name,
                         int64_t timeout_ms,
                         int64_t *round_trip_us);
 
-// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*". Null
-// options: all nodes are asked.
+// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
+// at all is invalid. Null options: all nodes are asked.
 lcast_status lcast_get(const struct lcast_node *node,
                        const char *const *patterns,
                        size_t count,
@@ -388,7 +392,8 @@ lcast_status lcast_set_value(const struct lcast_node *node,
                              struct lcast_stream **replies);
 
 // Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
-// one setting twice is not asked: its stream says `LCAST_INVALID`.
+// one setting twice is not asked, nor one of several with `if_version`: its stream says
+// `LCAST_INVALID`.
 lcast_status lcast_set_all(const struct lcast_node *node,
                            const struct lcast_assignment *assignments,
                            size_t count,
@@ -411,7 +416,8 @@ lcast_status lcast_presence(const struct lcast_node *node, struct lcast_stream *
 // at all, -1 as long as it takes.
 //
 // `LCAST_TIMEOUT` when nothing came, `LCAST_END` at the end, `LCAST_INTERRUPTED` when a signal
-// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`.
+// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`; of
+// several threads that wait for it, each is told.
 lcast_status lcast_next_event(const struct lcast_stream *stream,
                               int64_t timeout_ms,
                               struct lcast_event **event);
@@ -439,7 +445,7 @@ lcast_status lcast_stream_free(struct lcast_stream *stream);
 // What the event is about.
 lcast_event_kind lcast_event_kind_of(const struct lcast_event *event);
 
-// The certified name of the node that it is about; empty for a report.
+// The certified name of the node that it is about; empty for a report, an overflow and a setting.
 const char *lcast_event_node(const struct lcast_event *event);
 
 // Of a reply: the class that the node ends in.
@@ -568,7 +574,8 @@ size_t lcast_value_count(const struct lcast_value *value);
 // An entry of a list, or of a map in order of key; it ends with what `value` ends with.
 const struct lcast_value *lcast_value_at(const struct lcast_value *value, size_t index);
 
-// The key of an entry of a map. Of zero bytes in it: see lcast_value_text.
+// The key of an entry of a map, good as long as the map, also where that is added to. Of zero
+// bytes in it: see lcast_value_text.
 const char *lcast_value_key(const struct lcast_value *value, size_t index, size_t *length);
 
 // The entry of a map with this key; null when there is none, which is no error.
@@ -612,11 +619,12 @@ lcast_status lcast_value_new_list(struct lcast_value **value);
 // Makes an empty map, to be filled by `lcast_value_put`.
 lcast_status lcast_value_new_map(struct lcast_value **value);
 
-// Adds a copy of `item` to a list that the program made.
+// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more
+// than a reply carries, or is nested too deep.
 lcast_status lcast_value_push(struct lcast_value *list, const struct lcast_value *item);
 
 // Puts a copy of `item` into a map that the program made. The key has `length` bytes of UTF-8;
-// what was there under this key goes.
+// what was there under this key goes. `LCAST_INVALID` as of `lcast_value_push`.
 lcast_status lcast_value_put(struct lcast_value *map,
                              const char *key,
                              size_t length,

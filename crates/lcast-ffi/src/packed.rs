@@ -76,8 +76,8 @@ pub(crate) fn tree(tree: &Tree, out: &mut Vec<u8>) {
         Tree::Float(it) => out.extend(it.to_le_bytes()),
         Tree::Text(it) => out.extend(it.as_str().as_bytes()),
         Tree::Bytes(it) => out.extend(it),
-        Tree::List(items) => items.iter().for_each(|it| part(out, |out| self::tree(it, out))),
-        Tree::Map(items) => {
+        Tree::List(items, _) => items.iter().for_each(|it| part(out, |out| self::tree(it, out))),
+        Tree::Map(items, _) => {
             for (key, it) in items {
                 bytes(key.as_str().as_bytes(), out);
                 part(out, |out| self::tree(it, out));

@@ -17,6 +17,8 @@ pub(crate) struct Source {
     items: Items,
     /// Whether the report, or why there is none, was told.
     told: AtomicBool,
+    /// Whether its handle was freed under those who read it.
+    abandoned: AtomicBool,
     /// What went wrong behind events that were given out together.
     behind: Mutex<Option<Failure>>,
 }
@@ -54,12 +56,18 @@ impl Source {
     }
 
     fn new(items: Items) -> Self {
-        Self { items, told: AtomicBool::new(false), behind: Mutex::new(None) }
+        let (told, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { items, told, abandoned, behind: Mutex::new(None) }
     }
 
     /// The next event, without waiting. At the end of a question comes its report; why a stream
     /// ended without a proper end is an error, once.
     pub(crate) fn try_next(&self) -> Result<Next<Event>, Failure> {
+        self.poll(false)
+    }
+
+    /// The same; who has waited for the end is told why it came, also after others.
+    fn poll(&self, waited: bool) -> Result<Next<Event>, Failure> {
         let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(failure) = behind {
             return Err(failure);
@@ -70,11 +78,18 @@ impl Source {
             Items::Presence(it) => mapped(it.try_next()?, Event::from),
             Items::Setting(name, it) => mapped(it.try_next()?, |value| Event::setting(name, value)),
         };
-        if !matches!(next, Next::End) || self.told.swap(true, Ordering::Relaxed) {
+        if !matches!(next, Next::End) {
+            return Ok(next);
+        }
+        let told = self.told.swap(true, Ordering::Relaxed);
+        if told && !waited && !self.abandoned.load(Ordering::Relaxed) {
             return Ok(next);
         }
         match &self.items {
-            Items::Replies(it) => Ok(Next::Item(Event::report(ended(it)?))),
+            Items::Replies(it) => {
+                let report = ended(it)?;
+                Ok(if told { Next::End } else { Next::Item(Event::report(report)) })
+            }
             Items::Watch(it) => ended(it).map(|()| Next::End),
             Items::Presence(it) => ended(it).map(|()| Next::End),
             Items::Setting(_, it) => ended(it).map(|()| Next::End),
@@ -84,8 +99,9 @@ impl Source {
     /// The next event; none at the end. A signal ends the waiting with an error.
     pub(crate) fn next(&self, timeout: Option<Duration>) -> Result<Option<Event>, Failure> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut waited = false;
         loop {
-            match self.try_next()? {
+            match self.poll(waited)? {
                 Next::Item(event) => return Ok(Some(event)),
                 Next::End => return Ok(None),
                 Next::Pending => {}
@@ -94,6 +110,7 @@ impl Source {
             if !self.wait(left)? {
                 return Err(Error::new(Kind::Timeout, "nothing came in time").into());
             }
+            waited = true;
         }
     }
 
@@ -152,6 +169,8 @@ impl Source {
 impl Source {
     /// Ends the stream for all who wait in it.
     pub(crate) fn abandon(&self) {
+        // Before it is closed: that publishes it, by the lock of the stream.
+        self.abandoned.store(true, Ordering::Relaxed);
         // In a fork there is nobody to tell.
         let _ = match &self.items {
             Items::Replies(it) => it.close(),

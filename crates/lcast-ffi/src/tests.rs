@@ -127,9 +127,9 @@ fn lists_options_and_entries_are_taken_up_to_their_limit() {
     assert!(unsafe { crate::incoming::bytes(b"x".as_ptr(), LENGTH_MAX, "x") }.is_err());
 
     let null = Arc::new(Tree::Null);
-    let mut list = Tree::List(vec![null; ENTRIES_MAX - 1]);
-    assert!(list.push(Arc::new(Tree::Null)).is_ok());
-    assert!(list.push(Arc::new(Tree::Null)).is_err());
+    let mut list = Arc::new(Tree::list(vec![null; ENTRIES_MAX - 1]));
+    assert!(Tree::push(&mut list, Arc::new(Tree::Null)).is_ok());
+    assert!(Tree::push(&mut list, Arc::new(Tree::Null)).is_err());
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Texts that are given out: UTF-8 that ends in a zero byte.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
 /// A text with a zero byte behind it. A text may hold zero bytes of its own: then only its length
-/// tells where it ends.
+/// tells where it ends. Its copies stand on the same bytes: a pointer to them is good as long as
+/// any of them is.
 #[derive(Clone, Default)]
-pub(crate) struct Text(Option<Box<[u8]>>);
+pub(crate) struct Text(Option<Arc<[u8]>>);
 
 impl Text {
     pub(crate) fn new(text: &str) -> Self {
@@ -15,7 +17,7 @@ impl Text {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
-        Self(Some(bytes.into_boxed_slice()))
+        Self(Some(bytes.into()))
     }
 
     /// Good as long as this text is.

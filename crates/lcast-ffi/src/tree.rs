@@ -18,8 +18,17 @@ pub(crate) enum Tree {
     Text(Text),
     Bytes(Vec<u8>),
     Timestamp(i64),
-    List(Vec<Arc<Tree>>),
-    Map(Vec<(Text, Arc<Tree>)>),
+    List(Vec<Arc<Tree>>, Size),
+    Map(Vec<(Text, Arc<Tree>)>, Size),
+}
+
+/// How much a value is in all: what is shared counts as often as it is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Bytes that it takes at least as it travels.
+    bytes: usize,
+    /// Lists and maps that lie in one another.
+    depth: usize,
 }
 
 /// What the handle of a value stands for: the program's own, to which it may add, or a part of
@@ -50,10 +59,11 @@ impl Cell {
         Arc::clone(&self.lock())
     }
 
-    /// Changes a value of the program's own.
+    /// Changes a value of the program's own. What the program has a pointer to has to stay: texts
+    /// and bytes are not changed, and the keys of a map are none the less the same in a copy of it.
     pub(crate) fn change(
         &self,
-        change: impl FnOnce(&mut Tree) -> Result<(), Failure>,
+        change: impl FnOnce(&mut Arc<Tree>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if !self.own {
             return Err(Failure::invalid(
@@ -61,30 +71,70 @@ impl Cell {
                  lcast_value_new_map made can be added to",
             ));
         }
-        change(Arc::make_mut(&mut self.lock()))
+        change(&mut self.lock())
     }
 }
 
 impl Tree {
-    /// Adds to a list.
-    pub(crate) fn push(&mut self, item: Arc<Self>) -> Result<(), Failure> {
-        let Self::List(items) = self else { return Err(self.is_no("list")) };
-        check_room(items.len(), &item)?;
-        items.push(item);
+    pub(crate) fn list(items: Vec<Arc<Self>>) -> Self {
+        let size = items.iter().fold(Size::EMPTY, |size, it| size.with(it.size(), 0));
+        Self::List(items, size)
+    }
+
+    pub(crate) fn map(items: Vec<(Text, Arc<Self>)>) -> Self {
+        let size =
+            items.iter().fold(Size::EMPTY, |size, (key, it)| size.with(it.size(), key.len()));
+        Self::Map(items, size)
+    }
+
+    /// Adds to a list, which is copied before where others have it too.
+    pub(crate) fn push(list: &mut Arc<Self>, item: Arc<Self>) -> Result<(), Failure> {
+        let Self::List(items, size) = &**list else { return Err(list.is_no("list")) };
+        check_room(items.len())?;
+        let grown = size.with(item.size(), 0);
+        grown.check()?;
+        if let Self::List(items, size) = Arc::make_mut(list) {
+            items.push(item);
+            *size = grown;
+        }
         Ok(())
     }
 
-    /// Puts into a map, in order of key; what had the key goes.
-    pub(crate) fn put(&mut self, key: &str, item: Arc<Self>) -> Result<(), Failure> {
-        let Self::Map(items) = self else { return Err(self.is_no("map")) };
-        match items.binary_search_by(|(it, _)| it.as_str().cmp(key)) {
-            Ok(index) => items[index].1 = item,
-            Err(index) => {
-                check_room(items.len(), &item)?;
-                items.insert(index, (Text::new(key), item));
+    /// Puts into a map, in order of key; what had the key goes. The map is copied as a list is.
+    pub(crate) fn put(map: &mut Arc<Self>, key: &str, item: Arc<Self>) -> Result<(), Failure> {
+        let Self::Map(items, size) = &**map else { return Err(map.is_no("map")) };
+        let place = items.binary_search_by(|(it, _)| it.as_str().cmp(key));
+        let grown = match place {
+            Ok(index) => {
+                let others = items.iter().enumerate().filter(|(at, _)| *at != index);
+                let others = others
+                    .fold(Size::EMPTY, |size, (_, (key, it))| size.with(it.size(), key.len()));
+                others.with(item.size(), key.len())
             }
+            Err(_) => {
+                check_room(items.len())?;
+                size.with(item.size(), key.len())
+            }
+        };
+        grown.check()?;
+        if let Self::Map(items, size) = Arc::make_mut(map) {
+            match place {
+                Ok(index) => items[index].1 = item,
+                Err(index) => items.insert(index, (Text::new(key), item)),
+            }
+            *size = grown;
         }
         Ok(())
+    }
+
+    fn size(&self) -> Size {
+        let bytes = match self {
+            Self::List(_, size) | Self::Map(_, size) => return *size,
+            Self::Text(text) => text.len() + 1,
+            Self::Bytes(bytes) => bytes.len() + 1,
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Timestamp(_) => 1,
+        };
+        Size { bytes, depth: 0 }
     }
 
     pub(crate) fn is_no(&self, wanted: &str) -> Failure {
@@ -100,16 +150,8 @@ impl Tree {
             Self::Text(_) => lcast::Type::Text,
             Self::Bytes(_) => lcast::Type::Bytes,
             Self::Timestamp(_) => lcast::Type::Timestamp,
-            Self::List(_) => lcast::Type::List,
-            Self::Map(_) => lcast::Type::Map,
-        }
-    }
-
-    fn depth(&self) -> usize {
-        match self {
-            Self::List(items) => 1 + items.iter().map(|it| it.depth()).max().unwrap_or(0),
-            Self::Map(items) => 1 + items.iter().map(|(_, it)| it.depth()).max().unwrap_or(0),
-            _ => 0,
+            Self::List(..) => lcast::Type::List,
+            Self::Map(..) => lcast::Type::Map,
         }
     }
 
@@ -141,7 +183,7 @@ impl Tree {
                 write!(out, "\"")
             }
             Self::Timestamp(millis) => write!(out, "\"{}\"", Timestamp::from_millis(*millis)),
-            Self::List(items) => {
+            Self::List(items, _) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
                     out.push_str(if index > 0 { ", " } else { "" });
@@ -149,7 +191,7 @@ impl Tree {
                 }
                 write!(out, "]")
             }
-            Self::Map(items) => {
+            Self::Map(items, _) => {
                 out.push('{');
                 for (index, (key, item)) in items.iter().enumerate() {
                     out.push_str(if index > 0 { ", " } else { "" });
@@ -178,16 +220,35 @@ fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-fn check_room(length: usize, item: &Tree) -> Result<(), Failure> {
+fn check_room(length: usize) -> Result<(), Failure> {
     if length >= ENTRIES_MAX {
         return Err(Failure::invalid(format!("a value has at most {ENTRIES_MAX} entries")));
     }
-    // The list or map itself is a level.
-    if item.depth() + 1 > Value::DEPTH_MAX {
-        let max = Value::DEPTH_MAX;
-        return Err(Failure::invalid(format!("lists and maps are nested at most {max} deep")));
-    }
     Ok(())
+}
+
+impl Size {
+    /// That of a list or a map without entries.
+    const EMPTY: Self = Self { bytes: 1, depth: 1 };
+
+    /// With one entry more, whose key has so many bytes.
+    fn with(self, entry: Self, key: usize) -> Self {
+        let bytes = self.bytes.saturating_add(entry.bytes).saturating_add(key);
+        Self { bytes, depth: self.depth.max(entry.depth + 1) }
+    }
+
+    fn check(self) -> Result<(), Failure> {
+        if self.depth > Value::DEPTH_MAX {
+            let max = Value::DEPTH_MAX;
+            return Err(Failure::invalid(format!("lists and maps are nested at most {max} deep")));
+        }
+        if self.bytes > Value::BYTES_MAX {
+            let (found, max) = (self.bytes, Value::BYTES_MAX);
+            let message = format!("the value takes {found} bytes or more, and {max} are the most");
+            return Err(Failure::invalid(message));
+        }
+        Ok(())
+    }
 }
 
 impl From<Value> for Tree {
@@ -201,11 +262,11 @@ impl From<Value> for Tree {
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Timestamp(time) => Self::Timestamp(time.as_millis()),
             Value::List(items) => {
-                Self::List(items.into_iter().map(|it| Arc::new(it.into())).collect())
+                Self::list(items.into_iter().map(|it| Arc::new(it.into())).collect())
             }
             Value::Map(items) => {
                 let item = |(key, it): (String, Value)| (Text::new(&key), Arc::new(it.into()));
-                Self::Map(items.into_iter().map(item).collect())
+                Self::map(items.into_iter().map(item).collect())
             }
         }
     }
@@ -221,8 +282,8 @@ impl From<&Tree> for Value {
             Tree::Text(text) => Self::Text(text.as_str().to_owned()),
             Tree::Bytes(bytes) => Self::Bytes(bytes.clone()),
             Tree::Timestamp(millis) => Self::Timestamp(Timestamp::from_millis(*millis)),
-            Tree::List(items) => Self::List(items.iter().map(|it| (&**it).into()).collect()),
-            Tree::Map(items) => {
+            Tree::List(items, _) => Self::List(items.iter().map(|it| (&**it).into()).collect()),
+            Tree::Map(items, _) => {
                 let item =
                     |(key, it): &(Text, Arc<Tree>)| (key.as_str().to_owned(), (&**it).into());
                 Self::Map(items.iter().map(item).collect())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lcast_proto::io::Event;
 use lcast_proto::keys::members::MemberList;
+use lcast_proto::keys::{NodeName, SubjectError};
 use lcast_proto::question::report::{Reply, Report};
 use lcast_proto::question::{Ask, AskError, Deadline, Verb, Ways};
 use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
@@ -15,11 +16,14 @@ use crate::driver::Command;
 use crate::reader::{Passing, Reader};
 use crate::watch::Watch;
 
-/// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`].
+/// A question being put together: which nodes, how long. Nothing is sent before [`Question::ask`],
+/// which also says what is wrong with what was put together.
 #[derive(Debug)]
 pub struct Question {
     commands: mpsc::Sender<Command>,
     ask: Ask,
+    /// What was found wrong first.
+    wrong: Option<QuestionError>,
 }
 
 /// The replies to a question, as they come, and the report at its end.
@@ -45,11 +49,51 @@ pub enum QuestionError {
     /// A question that does not go on was to be watched.
     #[error("only what Node::watch began can be watched")]
     NoWatch,
+    /// A node that must answer, or is asked alone, has a name that no node can have.
+    #[error(transparent)]
+    Name(#[from] SubjectError),
+    /// An option of another verb.
+    #[error("'{option}' is an option of {wanted} alone")]
+    Misplaced {
+        /// The option.
+        option: &'static str,
+        /// What it is for.
+        wanted: &'static str,
+    },
+    /// It names nothing that could be read.
+    #[error("no pattern is given: name what is asked for")]
+    NoPattern,
 }
 
 impl Question {
     pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
-        Self { commands, ask: Ask::new(verb) }
+        let nothing = match &verb {
+            Verb::Get(patterns) => patterns.is_empty(),
+            Verb::Watch(request) => request.patterns.is_empty(),
+            Verb::Schema | Verb::Ping | Verb::Set(_) => false,
+        };
+        let wrong = nothing.then_some(QuestionError::NoPattern);
+        Self { commands, ask: Ask::new(verb), wrong }
+    }
+
+    /// Whether there is nothing wrong with what was put together so far.
+    pub(crate) fn check(&self) -> Result<(), QuestionError> {
+        self.wrong.clone().map_or(Ok(()), Err)
+    }
+
+    fn found(&mut self, wrong: Option<QuestionError>) {
+        self.wrong = self.wrong.take().or(wrong);
+    }
+
+    /// To leave out what a caller asked for could write where nothing was to be written.
+    fn misplaced(&mut self, option: &'static str, wanted: &'static str) {
+        self.found(Some(QuestionError::Misplaced { option, wanted }));
+    }
+
+    /// Nobody would ever answer to a name that is none, and nobody would tell why.
+    fn check_names(&mut self, names: &[String]) {
+        let wrong = names.iter().find_map(|name| name.parse::<NodeName>().err());
+        self.found(wrong.map(QuestionError::from));
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -96,6 +140,7 @@ impl Question {
     /// Only nodes of these names.
     #[must_use]
     pub fn only(mut self, names: Vec<String>) -> Self {
+        self.check_names(&names);
         self.ask.only = Some(names);
         self
     }
@@ -103,6 +148,7 @@ impl Question {
     /// These names must answer, known to the realm or not.
     #[must_use]
     pub fn expect(mut self, names: Vec<String>) -> Self {
+        self.check_names(&names);
         self.ask.expect.extend(names);
         self
     }
@@ -126,6 +172,8 @@ impl Question {
     pub fn if_version(mut self, version: Version) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.if_version = Some(version);
+        } else {
+            self.misplaced("if_version", "a set");
         }
         self
     }
@@ -135,6 +183,8 @@ impl Question {
     pub fn dry_run(mut self) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.dry_run = true;
+        } else {
+            self.misplaced("dry_run", "a set");
         }
         self
     }
@@ -144,6 +194,8 @@ impl Question {
     pub fn every(mut self, every: Duration) -> Self {
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.every = Some(every);
+        } else {
+            self.misplaced("every", "a watch");
         }
         self
     }
@@ -153,6 +205,8 @@ impl Question {
     pub fn delta(mut self, delta: f64) -> Self {
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.delta = Some(delta);
+        } else {
+            self.misplaced("delta", "a watch");
         }
         self
     }
@@ -165,7 +219,7 @@ impl Question {
     /// Asks.
     ///
     /// # Errors
-    /// When the node has ended.
+    /// When the node has ended, or something is wrong with the question.
     pub async fn ask(self) -> Result<Replies, QuestionError> {
         // Each member sends at most one reply and one schema, and the end comes once: a reader
         // that is slow never loses anything, and the driver never waits for it.
@@ -176,7 +230,8 @@ impl Question {
     /// Watches: for a question of [`Node::watch`](crate::Node::watch).
     ///
     /// # Errors
-    /// When the node has ended, or the question is not one that goes on.
+    /// When the node has ended, the question is not one that goes on, or something is wrong with
+    /// it.
     pub async fn subscribe(self) -> Result<Watch, QuestionError> {
         if !self.goes_on() {
             return Err(QuestionError::NoWatch);
@@ -185,6 +240,7 @@ impl Question {
     }
 
     async fn put(self, events_max: usize) -> Result<Passing, QuestionError> {
+        self.check()?;
         let (reader, passing) = Reader::new(events_max);
         let ask = Command::Ask(Box::new(self.ask), reader);
         self.commands.send(ask).await.map_err(|_| QuestionError::Ended)?;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use clap::Args;
 use lcast_proto::endpoint::NodeView;
-use lcast_proto::keys::Kind;
+use lcast_proto::keys::{Kind, NodeName};
 use lcast_proto::select::{Glob, Predicate, Selector, label};
 
 use crate::failure::Failure;
@@ -170,8 +170,7 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
         if name.is_empty() || name.starts_with('#') {
             continue;
         }
-        let foreign = |char: char| char.is_whitespace() || char.is_control();
-        if name.contains(|char| foreign(char) || char == char::REPLACEMENT_CHARACTER) {
+        if name.parse::<NodeName>().is_err() {
             let (number, start) = (index + 1, name.chars().take(NAME_SHOWN_MAX));
             let start: String = start.flat_map(char::escape_debug).collect();
             return Err(format!("line {number}: '{start}' is no name of a node; put one a line"));
@@ -251,6 +250,7 @@ mod tests {
         for (text, part) in [
             (String::new(), "no names"),
             ("a\nb c\n".to_owned(), "line 2"),
+            ("a\nb,c\n".to_owned(), "line 2"),
             ("a\x1bb\n".to_owned(), "line 1"),
             ("a\n\u{fffd}\n".to_owned(), "line 2"),
             ("a\n".repeat(NAMES_MAX + 1), "more than"),

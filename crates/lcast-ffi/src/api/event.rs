@@ -72,7 +72,7 @@ pub extern "C" fn lcast_event_kind_of(event: *const lcast_event) -> lcast_event_
     value(lcast_event_kind::LCAST_EVENT_NONE, || Ok(handles::of(event)?.kind))
 }
 
-/// The certified name of the node that it is about; empty for a report.
+/// The certified name of the node that it is about; empty for a report, an overflow and a setting.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_event_node(event: *const lcast_event) -> *const c_char {
     value(ptr::null(), || Ok(handles::of(event)?.node.as_ptr()))

@@ -42,7 +42,7 @@ pub struct lcast_open_options {
     pub realm: *const c_char,
     /// A credential file to use instead.
     pub credential_file: *const c_char,
-    /// What such a file holds, to use instead.
+    /// What such a file holds, to use instead; also when it is empty, unless null.
     pub credential: *const u8,
     /// The length of `credential`.
     pub credential_length: usize,
@@ -99,11 +99,13 @@ unsafe fn builder(options: *const lcast_open_options) -> Result<Builder, Failure
     // SAFETY: as above.
     let bytes =
         unsafe { incoming::bytes(options.credential, options.credential_length, "credential") }?;
+    // An empty one is a credential too, a damaged one: no reason to take another.
+    let bytes = (!options.credential.is_null()).then_some(bytes);
     let mut builder = match (realm, file, bytes) {
-        (realm, None, []) if options.agent != 0 => Builder::agent(realm),
-        (realm, None, []) => Builder::realm(realm),
-        (None, Some(file), []) => Builder::file(file),
-        (None, None, bytes) => Builder::bytes(bytes),
+        (realm, None, None) if options.agent != 0 => Builder::agent(realm),
+        (realm, None, None) => Builder::realm(realm),
+        (None, Some(file), None) => Builder::file(file),
+        (None, None, Some(bytes)) => Builder::bytes(bytes),
         _ => {
             return Err(Failure::invalid(
                 "'realm', 'credential_file' and 'credential' exclude each other",
@@ -132,7 +134,8 @@ unsafe fn builder(options: *const lcast_open_options) -> Result<Builder, Failure
 }
 
 /// Says goodbye to the realm, ends the node and frees its handle; null is fine. What was made from
-/// it keeps its handles, and says `LCAST_ENDED`.
+/// it keeps its handles, and says `LCAST_ENDED` where it needs the node: what has arrived, and the
+/// last value of a setting, can still be read.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_close(node: *mut lcast_node) -> lcast_status {
     call(|| match handles::take(node)? {
@@ -154,7 +157,8 @@ pub extern "C" fn lcast_node_realm(node: *const lcast_node) -> *const c_char {
 }
 
 /// The round trip to a node by unicast, in microseconds. `LCAST_TIMEOUT` when it does not answer
-/// in `timeout_ms`, or was never heard.
+/// in `timeout_ms`, or was never heard. A signal does not end the waiting: where it has to, ask
+/// with a short timeout, and again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_ping(
     node: *const lcast_node,

@@ -34,7 +34,8 @@ pub struct lcast_stream {
 }
 
 /// Which nodes are asked, and how. Set `size` to `sizeof(lcast_question_options)` and the rest to
-/// zero, then what differs from the default: all nodes.
+/// zero, then what differs from the default: all nodes. An option for a set or for a watch is
+/// invalid elsewhere.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lcast_question_options {
@@ -50,13 +51,14 @@ pub struct lcast_question_options {
     pub label_count: usize,
     /// Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
     pub matching: *const c_char,
-    /// Only nodes of these names, separated by commas.
+    /// Only nodes of these names, separated by commas. What no node can be called is invalid, also
+    /// nothing at all, as behind a last comma.
     pub only: *const c_char,
-    /// These names must answer, known to the realm or not; separated by commas.
+    /// These names must answer, known to the realm or not; separated by commas as those of `only`.
     pub expect: *const c_char,
     /// Bounds the whole question. 0: a second, three while answers still trickle in.
     pub timeout_ms: i64,
-    /// For a set: only where the setting still has this version, like "3.7".
+    /// For a set of one setting: only where it still has this version, like "3.7".
     pub if_version: *const c_char,
     /// For a watch: tell the values this often, changed or not. 0: when they change.
     pub every_ms: i64,
@@ -79,8 +81,8 @@ pub struct lcast_assignment {
     pub value: *const lcast_value,
 }
 
-/// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*". Null
-/// options: all nodes are asked.
+/// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
+/// at all is invalid. Null options: all nodes are asked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_get(
     node: *const lcast_node,
@@ -141,7 +143,8 @@ pub unsafe extern "C" fn lcast_set_value(
 }
 
 /// Writes `count` settings, at each node all or none of them. A set of none, of more than 64 or of
-/// one setting twice is not asked: its stream says `LCAST_INVALID`.
+/// one setting twice is not asked, nor one of several with `if_version`: its stream says
+/// `LCAST_INVALID`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_set_all(
     node: *const lcast_node,
@@ -285,7 +288,8 @@ unsafe fn narrowed(
 /// at all, -1 as long as it takes.
 ///
 /// `LCAST_TIMEOUT` when nothing came, `LCAST_END` at the end, `LCAST_INTERRUPTED` when a signal
-/// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`.
+/// came. Why a stream ended before its time is told once, by its status, and then `LCAST_END`; of
+/// several threads that wait for it, each is told.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_next_event(
     stream: *const lcast_stream,

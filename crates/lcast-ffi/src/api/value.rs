@@ -148,8 +148,8 @@ pub extern "C" fn lcast_value_bytes(
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_value_count(value: *const lcast_value) -> usize {
     self::value(0, || match &*handles::of(value)?.tree() {
-        Tree::List(items) => Ok(items.len()),
-        Tree::Map(items) => Ok(items.len()),
+        Tree::List(items, _) => Ok(items.len()),
+        Tree::Map(items, _) => Ok(items.len()),
         other => Err(other.is_no("list or map")),
     })
 }
@@ -160,15 +160,16 @@ pub extern "C" fn lcast_value_at(value: *const lcast_value, index: usize) -> *co
     self::value(ptr::null(), || {
         let tree = handles::of(value)?.tree();
         let (item, count) = match &*tree {
-            Tree::List(items) => (items.get(index), items.len()),
-            Tree::Map(items) => (items.get(index).map(|(_, it)| it), items.len()),
+            Tree::List(items, _) => (items.get(index), items.len()),
+            Tree::Map(items, _) => (items.get(index).map(|(_, it)| it), items.len()),
             other => return Err(other.is_no("list or map")),
         };
         part(value, item.ok_or_else(|| beyond(index, count))?)
     })
 }
 
-/// The key of an entry of a map. Of zero bytes in it: see lcast_value_text.
+/// The key of an entry of a map, good as long as the map, also where that is added to. Of zero
+/// bytes in it: see lcast_value_text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_value_key(
     value: *const lcast_value,
@@ -177,7 +178,7 @@ pub extern "C" fn lcast_value_key(
 ) -> *const c_char {
     self::value(ptr::null(), || {
         let tree = handles::of(value)?.tree();
-        let Tree::Map(items) = &*tree else { return Err(tree.is_no("map")) };
+        let Tree::Map(items, _) = &*tree else { return Err(tree.is_no("map")) };
         let (key, _) = items.get(index).ok_or_else(|| beyond(index, items.len()))?;
         told(length, key.len());
         Ok(key.as_ptr())
@@ -194,7 +195,7 @@ pub unsafe extern "C" fn lcast_value_find(
         // SAFETY: see the module.
         let key = unsafe { incoming::text(key, "key") }?;
         let tree = handles::of(value)?.tree();
-        let Tree::Map(items) = &*tree else { return Err(tree.is_no("map")) };
+        let Tree::Map(items, _) = &*tree else { return Err(tree.is_no("map")) };
         match items.binary_search_by(|(it, _)| it.as_str().cmp(key)) {
             Ok(index) => part(value, &items[index].1),
             Err(_) => Ok(ptr::null()),
@@ -325,7 +326,7 @@ pub extern "C" fn lcast_value_new_timestamp(
 pub extern "C" fn lcast_value_new_list(
     value: Option<&mut MaybeUninit<*mut lcast_value>>,
 ) -> lcast_status {
-    made(value, || Ok(Tree::List(Vec::new())))
+    made(value, || Ok(Tree::list(Vec::new())))
 }
 
 /// Makes an empty map, to be filled by `lcast_value_put`.
@@ -333,7 +334,7 @@ pub extern "C" fn lcast_value_new_list(
 pub extern "C" fn lcast_value_new_map(
     value: Option<&mut MaybeUninit<*mut lcast_value>>,
 ) -> lcast_status {
-    made(value, || Ok(Tree::Map(Vec::new())))
+    made(value, || Ok(Tree::map(Vec::new())))
 }
 
 fn made(
@@ -347,7 +348,8 @@ fn made(
     })
 }
 
-/// Adds a copy of `item` to a list that the program made.
+/// Adds a copy of `item` to a list that the program made. `LCAST_INVALID` where it becomes more
+/// than a reply carries, or is nested too deep.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_value_push(
     list: *mut lcast_value,
@@ -355,12 +357,12 @@ pub extern "C" fn lcast_value_push(
 ) -> lcast_status {
     call(|| {
         let item = handles::of(item)?.tree();
-        handles::of(list.cast_const())?.change(|list| list.push(item))
+        handles::of(list.cast_const())?.change(|list| Tree::push(list, item))
     })
 }
 
 /// Puts a copy of `item` into a map that the program made. The key has `length` bytes of UTF-8;
-/// what was there under this key goes.
+/// what was there under this key goes. `LCAST_INVALID` as of `lcast_value_push`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_value_put(
     map: *mut lcast_value,
@@ -372,7 +374,7 @@ pub unsafe extern "C" fn lcast_value_put(
         // SAFETY: see the module.
         let key = unsafe { incoming::text_of(key, length, "key") }?;
         let item = handles::of(item)?.tree();
-        handles::of(map.cast_const())?.change(|map| map.put(key, item))
+        handles::of(map.cast_const())?.change(|map| Tree::put(map, key, item))
     })
 }
 
@@ -392,7 +394,7 @@ pub(crate) fn type_of(tree: &Tree) -> lcast_type {
         Tree::Text(_) => lcast_type::LCAST_TEXT,
         Tree::Bytes(_) => lcast_type::LCAST_BYTES,
         Tree::Timestamp(_) => lcast_type::LCAST_TIMESTAMP,
-        Tree::List(_) => lcast_type::LCAST_LIST,
-        Tree::Map(_) => lcast_type::LCAST_MAP,
+        Tree::List(..) => lcast_type::LCAST_LIST,
+        Tree::Map(..) => lcast_type::LCAST_MAP,
     }
 }

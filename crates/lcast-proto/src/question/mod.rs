@@ -158,11 +158,14 @@ impl SetRequest {
     /// checked. [QST-25]
     ///
     /// # Errors
-    /// [`AskError::Settings`] and [`AskError::SetTwice`].
+    /// [`AskError::Settings`], [`AskError::SetTwice`] and [`AskError::VersionOfSeveral`].
     pub fn check(&self) -> Result<(), AskError> {
         let (found, max) = (self.assignments.len(), evaluate::ASSIGNMENTS_MAX);
         if !(1..=max).contains(&found) {
             return Err(AskError::Settings { found, max });
+        }
+        if found > 1 && self.if_version.is_some() {
+            return Err(AskError::VersionOfSeveral { found });
         }
         let mut names = BTreeSet::new();
         match self.assignments.iter().find(|(name, _)| !names.insert(name)) {
@@ -284,6 +287,12 @@ pub enum AskError {
     /// A set writes one setting twice.
     #[error("'{0}' is set twice")]
     SetTwice(String),
+    /// A version is demanded of several settings. [QST-25]
+    #[error("a version can be demanded of one setting only, and {found} are set")]
+    VersionOfSeveral {
+        /// How many the set writes.
+        found: usize,
+    },
     /// It would take longer than nodes remember it.
     #[error("a question takes an hour at most, not {0:?}")]
     TooLong(Duration),

@@ -191,7 +191,11 @@ impl From<QuestionError> for Error {
             QuestionError::Ask(AskError::NoLink) => Kind::Network,
             QuestionError::Ask(AskError::TooMany { .. } | AskError::Exhausted) => Kind::Limit,
             // Whatever else is wrong with a question is wrong with what it asks.
-            QuestionError::Ask(_) | QuestionError::NoWatch => Kind::Invalid,
+            QuestionError::Ask(_)
+            | QuestionError::NoWatch
+            | QuestionError::Name(_)
+            | QuestionError::Misplaced { .. }
+            | QuestionError::NoPattern => Kind::Invalid,
             QuestionError::Ended => Kind::Ended,
         };
         Self::of(&error, kind)

@@ -100,7 +100,7 @@ impl Setting {
     /// sure to be among them.
     ///
     /// # Errors
-    /// [`Kind::Start`](super::Kind::Start) when there is no descriptor left,
+    /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left,
     /// [`Kind::Ended`](super::Kind::Ended), [`Kind::Forked`](super::Kind::Forked).
     pub fn changes(&self) -> Result<Stream<Value>, Error> {
         let Written { link, setting } = self.own.get()?;

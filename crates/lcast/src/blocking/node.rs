@@ -93,13 +93,14 @@ impl Node {
     }
 
     fn question(&self, question: crate::Question) -> Result<Question, Error> {
+        question.check()?;
         Ok(Question::new(self.link()?.clone(), question))
     }
 
     /// Asks for all variables that any of the patterns matches.
     ///
     /// # Errors
-    /// [`Kind::Invalid`]: the pattern that is none.
+    /// [`Kind::Invalid`]: the pattern that is none, or none at all.
     pub fn get(&self, patterns: &[&str]) -> Result<Question, Error> {
         self.question(self.link()?.node.get(patterns)?)
     }
@@ -143,7 +144,7 @@ impl Node {
     /// Watches all variables that any of the patterns matches.
     ///
     /// # Errors
-    /// [`Kind::Invalid`]: the pattern that is none.
+    /// [`Kind::Invalid`]: the pattern that is none, or none at all.
     pub fn watch(&self, patterns: &[&str]) -> Result<Question, Error> {
         self.question(self.link()?.node.watch(patterns)?)
     }
@@ -181,7 +182,7 @@ impl Node {
     }
 
     /// The round trip to a node by unicast; `None` when it does not answer within `timeout`, or
-    /// was never heard.
+    /// was never heard. A signal does not end the waiting.
     ///
     /// # Errors
     /// [`Kind::Ended`], [`Kind::Forked`].
@@ -195,7 +196,8 @@ impl Node {
     /// [`Exposed::publish`].
     ///
     /// # Errors
-    /// [`Kind::Invalid`] when the name clashes with another or the definition is none.
+    /// [`Kind::Invalid`] when the name clashes with another or the definition is none,
+    /// [`Kind::Permission`] with a client's credential, [`Kind::Ended`], [`Kind::Forked`].
     pub fn expose(&self, definition: Definition) -> Result<Exposed, Error> {
         let link = self.link()?;
         let node = link.node.clone();
@@ -206,8 +208,7 @@ impl Node {
     /// Exposes a setting: a variable that operators of the realm may write.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] when the name clashes with another, or the default does not fit;
-    /// [`Kind::Limit`] when there is no descriptor left for its changes.
+    /// As of [`Node::expose`], and [`Kind::Invalid`] when the default does not fit.
     pub fn expose_setting(&self, definition: Definition, default: Value) -> Result<Setting, Error> {
         let link = self.link()?;
         let (node, name) = (link.node.clone(), definition.template.clone());

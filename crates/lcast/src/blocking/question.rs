@@ -36,7 +36,9 @@ impl Question {
         Error: From<E>,
     {
         let Draft { link, question } = self.own.take()?;
-        Ok(Self::new(link, change(question)?))
+        let question = change(question)?;
+        question.check()?;
+        Ok(Self::new(link, question))
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -74,7 +76,7 @@ impl Question {
     /// Only nodes of these names.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// [`Kind::Invalid`](super::Kind::Invalid): the name that no node can have.
     pub fn only(self, names: Vec<String>) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.only(names)))
     }
@@ -82,7 +84,7 @@ impl Question {
     /// These names must answer, known to the realm or not.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// As of [`Question::only`].
     pub fn expect(self, names: Vec<String>) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.expect(names)))
     }
@@ -95,10 +97,10 @@ impl Question {
         self.map(|it| Ok::<_, Error>(it.timeout(timeout)))
     }
 
-    /// For a set: only where the setting still has this version.
+    /// For a set of one setting: only where it still has this version.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// [`Kind::Invalid`](super::Kind::Invalid) where nothing is set.
     pub fn if_version(self, version: Version) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.if_version(version)))
     }
@@ -106,7 +108,7 @@ impl Question {
     /// For a set: only say what would happen; nothing is written.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// As of [`Question::if_version`].
     pub fn dry_run(self) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.dry_run()))
     }
@@ -114,7 +116,7 @@ impl Question {
     /// For a watch: tell the values this often, changed or not. Default: when they change.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// [`Kind::Invalid`](super::Kind::Invalid) where nothing is watched.
     pub fn every(self, every: Duration) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.every(every)))
     }
@@ -122,7 +124,7 @@ impl Question {
     /// For a watch: tell a number only when it is at least so far from what was told last.
     ///
     /// # Errors
-    /// As of [`Question::label`], and what is no distance: 0 or less, or without end.
+    /// As of [`Question::every`], and what is no distance: 0 or less, or without end.
     pub fn delta(self, delta: f64) -> Result<Self, Error> {
         if !(delta.is_finite() && delta > 0.0) {
             let message = format!("'delta' is {delta}: no distance is");

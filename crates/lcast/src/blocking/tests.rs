@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
 use lcast_proto::presence::State;
 use lcast_proto::value::{Type, Value};
-use lcast_proto::variable::{Assigned, Constraint, Definition};
+use lcast_proto::variable::{Assigned, Constraint, Definition, Version};
 
 use super::*;
 use crate::file::tests::Folder;
@@ -135,6 +135,7 @@ fn a_setting_is_written_and_its_node_hears_of_it() {
     agent.close().unwrap();
     assert_eq!(changes.next(None), Ok(None));
     assert_eq!(kind(setting.changes().unwrap().finish(None)), Kind::Ended);
+    assert_eq!(setting.value(), Ok(Value::Int(9)));
 }
 
 #[test]
@@ -183,6 +184,8 @@ fn a_set_of_none_of_too_many_or_of_one_twice_is_not_asked() {
         let error = refused(assignments);
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Invalid, expected));
     }
+    let of_several = client.set_all(&all[..2]).unwrap().if_version(Version::default());
+    assert_eq!(kind(of_several.unwrap().report()), Kind::Invalid);
     client.set_all(&all[..64]).unwrap().report().unwrap();
     assert_eq!(kind(client.set_all(&[all[0], ("no name", "1")])), Kind::Invalid);
 }
@@ -271,6 +274,12 @@ fn errors_have_kinds_and_the_words_of_the_async_interface() {
     let get = || node.get(&["app"]).unwrap();
     assert_eq!(kind(get().on("[")), Kind::Invalid);
     assert_eq!(kind(get().matching("1 +")), Kind::Invalid);
+    for none in ["", "web1,web2", "web 1", "web*"] {
+        let error = get().only(vec!["web1".to_owned(), none.to_owned()]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().starts_with(&format!("'{none}' is no name")), "{error}");
+        assert_eq!(kind(get().expect(vec![none.to_owned()])), Kind::Invalid);
+    }
     assert_eq!(kind(node.set("not a name", "1")), Kind::Invalid);
     assert_eq!(kind(get().timeout(Duration::from_secs(7200)).unwrap().report()), Kind::Invalid);
     let gauge = |name: &str| node.expose(Definition::gauge(name, Type::Int));
@@ -284,6 +293,33 @@ fn errors_have_kinds_and_the_words_of_the_async_interface() {
     std::fs::write(&readable, &realm.credentials[0]).unwrap();
     assert_eq!(kind(Builder::file(&readable).open()), Kind::Permission);
     assert_eq!(kind(Builder::realm(Some("no such realm")).open()), Kind::NoRealm);
+}
+
+/// What was asked for and left out in silence could write where nothing was to be written.
+#[test]
+fn what_is_for_another_verb_is_refused() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let get = || client.get(&["app"]).unwrap();
+    let set = || client.set("app.x", "1").unwrap();
+    let watch = || client.watch(&["app"]).unwrap();
+    let (version, second) = (Version::default(), Duration::from_secs(1));
+    for refused in [
+        get().if_version(version),
+        watch().if_version(version),
+        get().dry_run(),
+        watch().dry_run(),
+        get().every(second),
+        set().every(second),
+        get().delta(1.0),
+        set().delta(1.0),
+        client.get(&[]),
+        client.watch(&[]),
+    ] {
+        assert_eq!(kind(refused), Kind::Invalid);
+    }
+    set().if_version(version).and_then(Question::dry_run).unwrap();
+    watch().every(second).and_then(|it| it.delta(1.0)).unwrap();
 }
 
 #[test]

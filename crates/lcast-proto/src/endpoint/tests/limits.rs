@@ -69,19 +69,17 @@ fn a_set_writes_one_setting_at_least_and_each_once() {
     assert_eq!(refused(twice), Some(AskError::SetTwice("app.v0".to_owned())));
 }
 
+/// [QST-25]
 #[test]
-fn a_version_is_demanded_of_one_setting_only() {
+fn a_set_of_several_that_demands_a_version_is_not_asked() {
     let mut bench = bench(1);
-    let define =
-        |table: &mut Table| table.define(Definition { template: "app.v0".to_owned(), ..setting() });
-    bench.nodes[2].endpoint.change(define).unwrap();
-    let mut assignments = settings(1);
-    assignments.push(("app.greeting".parse().unwrap(), Assigned::Text("x".to_owned())));
-    let (replies, _) = bench.ask(0, write(assignments, Some(Version::default())));
-    let Outcome::Set(results) = &replies[0].outcome else { panic!("{replies:?}") };
-    assert!(results.iter().all(|it| it.outcome == SetOutcome::Invalid), "{results:?}");
-    let greeting = bench.nodes[2].endpoint.table().entry(&"app.greeting".parse().unwrap());
-    assert_eq!(greeting.unwrap().value, Value::from("hi"));
+    let ask = Box::new(write(settings(2), Some(Version::default())));
+    bench.input(0, Input::Ask(QuestionId(70), ask));
+    bench.settle();
+    let refused = bench.events.iter().any(|(_, event)| {
+        matches!(event, Event::Failed(_, AskError::VersionOfSeveral { found: 2 }))
+    });
+    assert!(refused);
 }
 
 pub(super) fn members(agents: usize) -> MemberList {

@@ -378,6 +378,23 @@ fn so_many_settings_at_once_and_no_more() {
     assert_eq!(bench.node().table.definitions().count(), 1);
 }
 
+/// [QST-25]
+#[test]
+fn a_version_is_demanded_of_one_setting_only() {
+    let mut bench = bench();
+    for (settings, expected) in [(1, true), (2, false)] {
+        let mut frame = bench.set(settings as u64, settings);
+        frame.set.as_mut().unwrap().if_version = Some((0, 0));
+        let answers = bench.hear(frame);
+        assert_eq!(bench.sets, 1, "{answers:?}");
+        assert_eq!(answers.is_empty(), expected);
+        for answer in answers {
+            let Answer::Set(results) = answer else { panic!("{answer:?}") };
+            assert!(results.iter().all(|it| it.message.contains("one setting at a time")));
+        }
+    }
+}
+
 #[test]
 fn so_many_patterns_at_once_and_no_more() {
     let mut bench = bench();
