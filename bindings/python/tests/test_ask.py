@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from typing import Any, Callable, Dict
 
 import pytest
 
 import lcast
+import lcast.aio
 from conftest import AGENTS, Realm
 
 
@@ -52,6 +54,26 @@ def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
     for delta in (-1.0, 0.0, float("nan"), float("inf")):
         with pytest.raises(lcast.InvalidError, match="delta"):
             node.watch("app.owner", delta=delta)
+
+
+@pytest.mark.parametrize("empty", [[], (), "", [""], iter([])])
+@pytest.mark.parametrize("where", ["on", "not_"])
+def test_a_list_of_no_nodes_is_never_all(node: lcast.Node, where: str, empty: Any) -> None:
+    lists: Dict[str, Any] = {where: empty}
+    for api in (node, lcast.aio.Node()):
+        for ask in (
+            lambda: api.get("app.owner", **lists),
+            lambda: api.set_each("app.greeting", "all", **lists),
+            lambda: api.set_all_each({"app.greeting": "all"}, **lists),
+            lambda: api.watch("app.owner", **lists),
+        ):
+            with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+                ask()
+    with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+        node.set("app.greeting", "all", **lists)
+    with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+        asyncio.run(lcast.aio.Node().set("app.greeting", "all", **lists))
+    assert node.set("app.greeting", "nobody", only=[], timeout=0.01).expected == 0
 
 
 def test_labels_are_a_mapping(node: lcast.Node) -> None:
