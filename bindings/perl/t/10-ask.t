@@ -57,6 +57,7 @@ subtest 'targets' => sub {
     is_deeply [$asked->(label => { role => 'web' })], [qw(web1 web2)], 'label';
     is_deeply [$asked->(on => ['web1', 'db*'])], [qw(db1 web1)], 'several globs';
     is_deeply [$asked->(only => ['web2'])], ['web2'], 'only';
+    is_deeply [$asked->(only => 'web2,db1')], [qw(db1 web2)], 'only, with commas';
     is_deeply [$asked->(matching => 'app.owner == "team-db1"')], ['db1'], 'matching';
 };
 
@@ -69,6 +70,7 @@ subtest 'who does not answer stands in the report' => sub {
     is $missing->{last_heard}, undef, 'never heard';
     is $missing->{reason}, 'never', 'its presence';
     is scalar($report->missing), 1, 'one';
+    is $node->get('app.owner', only => 'web1', expect => [])->report->expected, 1, 'none beside';
     my $none = $node->get('app.nothing', only => ['web1'])->report;
     my ($empty) = $none->empty;
     is $empty->{reason}, 'no_variable', 'a word for why it is empty';

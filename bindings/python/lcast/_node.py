@@ -289,11 +289,12 @@ class Node:
     ) -> Replies:
         """Asks for all variables that any of the patterns matches.
 
-        - ``on``, ``not_``: globs on the names of nodes, like ``"web*"`` or ``["web*", "db1"]``, one
-          at least.
+        - ``on``, ``not_``: globs on the names of nodes, one at least, like ``"web*,db1"`` or
+          ``["web*", "db1"]``.
         - ``label``: certified labels that a node must have.
         - ``matching``: a predicate that is evaluated at each node.
-        - ``only``: names of nodes, of which alone is asked; nobody is when there are none.
+        - ``only``: names of nodes, of which alone is asked, like ``"web1,db1"`` or
+          ``["web1", "db1"]``; of ``[]`` nobody is.
         - ``expect``: names that must answer, known to the realm or not.
         - ``timeout``: seconds for the whole question; by itself 1, and 3 while answers come.
 

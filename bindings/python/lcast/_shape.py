@@ -118,6 +118,16 @@ def globs(given: Texts, what: str) -> List[str]:
     return listed
 
 
+def names(given: Texts) -> List[str]:
+    """Names of nodes: a text has commas between them, as everywhere else; a list has none."""
+    if not isinstance(given, str):
+        return texts(given)
+    listed = [name.strip() for name in text(given).split(",")]
+    if not all(listed):
+        raise InvalidError(f"a node name is missing in {shown(given)}; write it like 'web1,web2'")
+    return listed
+
+
 def path(given: Optional[Path]) -> Optional[str]:
     """A path as text."""
     if given is None:
@@ -175,8 +185,8 @@ def target(
         "not_": globs(not_, "not_"),
         "label": labels,
         "matching": None if matching is None else text(matching),
-        "only": None if only is None else texts(only),
-        "expect": texts(expect),
+        "only": None if only is None else names(only),
+        "expect": names(expect),
         "timeout": seconds(timeout),
     }
 

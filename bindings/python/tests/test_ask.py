@@ -46,6 +46,9 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(on="web*", not_="web1") == {"web2"}
     assert names(label={"role": "db"}) == {"db1"}
     assert names(only=["web1"]) == {"web1"}
+    assert names(only="web1, db1") == names(on="web1,db1") == {"web1", "db1"}
+    report = node.get("app.owner", only=[], expect="no1,no2", timeout=0.05).report()
+    assert {it.node for it in report.missing} == {"no1", "no2"}
 
 
 def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
@@ -136,6 +139,9 @@ def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
         ({"patterns": ["app.\udcff"]}, "UTF-8"),
         ({"patterns": ["app.a\0b"]}, "app.a"),
         ({"on": "[["}, r"\[\["),
+        ({"only": "web1,,db1"}, "missing in 'web1,,db1'"),
+        ({"only": ""}, "missing in ''"),
+        ({"expect": "web1,"}, "missing in 'web1,'"),
         ({"matching": "1 +"}, "operand is missing"),
         ({"timeout": -1.0}, "-1"),
         ({"timeout": float("nan")}, "nan"),

@@ -259,13 +259,15 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =item C<matching>: a predicate that is evaluated at each node
 
-=item C<only>: names of nodes, of which alone is asked
+=item C<only>: names of nodes, of which alone is asked, like C<web1,db1> or a reference to an array
 
-=item C<expect>: names that must answer, known to the realm or not
+=item C<expect>: names that must answer, known to the realm or not, given in the same way
 
 =item C<timeout>: for the whole question; by itself 1, and 3 while answers come
 
 =back
+
+A list of nodes with none in it is an error of the kind C<invalid>, except for C<expect>.
 
 =head2 set
 

@@ -40,12 +40,16 @@ sub patterns {
     return $list->{count} ? $list : invalid("'patterns' is empty: name what is asked for");
 }
 
-# One text or several, with commas between.
+# One text or several, with commas between. To expect none is to expect nobody beside; a list of the
+# nodes to ask that has none in it is never all of them.
 sub _joined {
     my ($given, $what) = @_;
     return undef unless defined $given;
-    return octets($given, $what) unless ref $given eq 'ARRAY';
-    return join ',', map { octets($_, $what) } @{$given};
+    my @texts = map { octets($_, $what) } ref $given eq 'ARRAY' ? @{$given} : $given;
+    return undef if !@texts && $what eq 'expect';
+    invalid("'$what' is empty: leave it out, or give undef, for all nodes")
+        unless grep { length } @texts;
+    return join ',', @texts;
 }
 
 sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
