@@ -84,6 +84,7 @@ failed no_realm => qr/nowhere/, sub { Net::Lcast->new(realm => 'nowhere') };
 failed credential => qr/nothing\.credential/,
     sub { Net::Lcast->new(credential => $lab->folder . '/nothing.credential') };
 failed credential => qr/./, sub { Net::Lcast->new(credential_data => "\0garbage") };
+failed credential => qr/'credential_data' is empty/, sub { Net::Lcast->new(credential_data => '') };
 
 my $file = $lab->credential('app1');
 my $from_data = Net::Lcast->new(credential_data => LcastLab::read_file($file));

@@ -9,6 +9,7 @@ use 5.020;
 use strict;
 use warnings;
 
+use Net::Lcast::Error;
 use Net::Lcast::Library qw(invalid octets pairs);
 use Net::Lcast::Value ();
 use Scalar::Util qw(looks_like_number);
@@ -102,6 +103,9 @@ sub opening {
     invalid('a credential says itself whether it is an agent\'s: omit agent')
         if $agent && (defined $file || defined $content);
     $content = Net::Lcast::Bytes->new($content)->bytes if defined $content;
+    # The library may take nothing for no credential, and open a node as somebody else.
+    Net::Lcast::Error->throw('credential', "'credential_data' is empty, and no credential")
+        if defined $content && $content eq '';
     my $state = _path(delete $given{state}, 'state');
     my $memory = _path(delete $given{memory}, 'memory');
     my $interfaces = texts(delete $given{interfaces} // [], 'interfaces');
