@@ -94,6 +94,22 @@ my $first = Net::Lcast->new(credential => $lab->credential('app2'), state => $st
 failed busy => qr/./,
     sub { Net::Lcast->new(credential => $lab->credential('app2'), state => $state) };
 
+# A path with a letter outside of ASCII: as characters, and as the octets that the system has.
+for my $letter ("\x{fc}", "\x{1F600}") {
+    utf8::upgrade(my $characters = $lab->folder . "/$letter.credential");
+    utf8::encode(my $octets = $characters);
+    LcastLab::write_file($octets, LcastLab::read_file($file));
+    chmod 0600, $octets;
+    for my $path ($characters, $octets) {
+        my $opened = Net::Lcast->new(credential => $path, state => "$path.state");
+        is $opened->name, 'app1', 'a credential and a state of such a path';
+        ok -d "$octets.state", 'where it was said';
+        $opened->close;
+    }
+}
+failed invalid => qr/'state' is no UTF-8/,
+    sub { Net::Lcast->new(credential => $file, state => $lab->folder . "/\xfc") };
+
 # Root reads everything, but not when it has given up all its capabilities.
 my $closed = $lab->credential('app3');
 chmod 0, $closed;

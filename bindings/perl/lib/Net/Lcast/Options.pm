@@ -55,8 +55,14 @@ sub _joined {
 
 sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
 
-# A path is bytes for the system; the library takes those that are UTF-8.
-sub _path { _text(@_) }
+# A path as perl's own open takes it: octets, from the command line or readdir say, as they are, and
+# characters as UTF-8. The library takes those that are UTF-8.
+sub _path {
+    my ($given, $what) = @_;
+    return undef unless defined $given;
+    my $octets = octets($given, $what);
+    return utf8::is_utf8("$given") ? $octets : "$given";
+}
 
 # A text as it was given: what is none is told.
 sub _as_is {
