@@ -152,6 +152,14 @@ subtest 'members, presence, ping' => sub {
     is $next->(), 'left', 'and left';
 };
 
+subtest 'a clock of the host that is set ends no wait' => sub {
+    my ($hours, @web1) = (0, only => 'web1', expect => 'web1', timeout => 20);
+    no warnings qw(redefine prototype);
+    local *Time::HiRes::time = sub () { 3600 * ++$hours };
+    ok eval { $node->get('app.owner', @web1)->next(timeout => 20) }, 'for a reply' or diag $@;
+    ok eval { $node->get('app.owner', @web1)->report(timeout => 20) }, 'for the report' or diag $@;
+};
+
 subtest 'without waiting' => sub {
     my $replies = $node->get('app.owner', only => ['nobody'], expect => ['nobody'], timeout => 600);
     is_deeply [$replies->take], [], 'nothing is there';

@@ -60,6 +60,9 @@ sub cancel {
     check(Net::Lcast::Library::lcast_stream_cancel($self->_handle));
 }
 
+# A clock that nobody sets.
+sub _now { Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
+
 sub _timeout {
     my %given = pairs(@_);
     my $timeout = delete $given{timeout};
@@ -72,11 +75,11 @@ sub _timeout {
 # signals run at once, and may die.
 sub _fill {
     my ($self, $timeout) = @_;
-    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    my $until = defined $timeout ? _now() + $timeout : undef;
     until (@{ $self->{ready} }) {
         return 0 if $self->{ended};
         next if $self->_fetch;
-        my $left = defined $until ? $until - Time::HiRes::time() : undef;
+        my $left = defined $until ? $until - _now() : undef;
         $left = 0 if defined $left && $left < 0;
         vec(my $wanted = '', $self->{fd} //= $self->fileno, 1) = 1;
         next if select($wanted, undef, undef, $left);
@@ -127,12 +130,12 @@ sub _seen {
 sub report {
     my ($self, @given) = @_;
     my $timeout = Net::Lcast::Stream::_timeout(@given);
-    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    my $until = defined $timeout ? Net::Lcast::Stream::_now() + $timeout : undef;
     my @seen;
     my $done = eval {
         until ($self->{report}) {
             push @seen, splice @{ $self->{ready} };
-            last unless $self->_fill(defined $until ? $until - Time::HiRes::time() : undef);
+            last unless $self->_fill(defined $until ? $until - Net::Lcast::Stream::_now() : undef);
         }
         1;
     };
