@@ -44,6 +44,7 @@ my ($STATUS, $TEXT, $HANDLE, $OUT) = qw(sint32 string opaque opaque*);
 my %FUNCTIONS = (
     lcast_version     => [[], $TEXT],
     lcast_last_error  => [[], $TEXT],
+    lcast_last_status => [[], $STATUS],
     lcast_status_name => [['sint32'], $TEXT],
     lcast_handle_count => [[], 'size_t'],
 
