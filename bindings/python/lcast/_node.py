@@ -211,12 +211,20 @@ class Setting(Iterator[Value]):
             newest = self._changes._ready.popleft()
         except IndexError:
             newest = self._changes._next(timeout)
-        for newer in self._changes.take():
-            newest = newer
+        newer = self.take()
+        while newer:
+            newest = newer[-1]
+            newer = self.take()
         return newest
 
+    def take(self) -> List[Value]:
+        """The values that were written and not seen, without waiting; an empty list when there are
+        none, and at the end."""
+        return self._changes.take()
+
     def fileno(self) -> int:
-        """For ``select``: it can be read while a value waits that was not seen."""
+        """For ``select``: it can be read while a value waits that was not seen, once `take` has
+        given an empty list. Nothing but polling may be done with it."""
         return self._changes.fileno()
 
     def __iter__(self) -> Iterator[Value]:

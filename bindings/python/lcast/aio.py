@@ -240,9 +240,16 @@ class Setting(AsyncIterator[Value]):
         """Waits until somebody writes another value, and gives the newest; `lcast.TimeoutError`
         when nobody does in so many seconds, `lcast.EndedError` when the node is closed."""
         newest = await self._changes.next(timeout)
-        for newer in self._changes.take():
-            newest = newer
+        newer = self.take()
+        while newer:
+            newest = newer[-1]
+            newer = self.take()
         return newest
+
+    def take(self) -> List[Value]:
+        """The values that were written and not seen, without waiting; an empty list when there are
+        none, and at the end."""
+        return self._changes.take()
 
     def __aiter__(self) -> AsyncIterator[Value]:
         return self
