@@ -91,14 +91,15 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
             raise StopAsyncIteration
         return self._ready.popleft()
 
-    async def _fill(self) -> bool:
-        """Waits until items are ready; false at the end, with what went wrong raised."""
+    async def _fill(self, more: bool = False) -> bool:
+        """Waits until items are ready, or more than are; false at the end, with what went wrong
+        raised."""
         # A lock belongs to the loop in which somebody has waited for it.
         loop = asyncio.get_running_loop()
         if self._turn is None or self._turn[0] is not loop:
             self._turn = (loop, asyncio.Lock())
         async with self._turn[1]:
-            if self._ready:
+            if self._ready and not more:
                 return True
             # However fast items come: other tasks get their turn, once a batch.
             await asyncio.sleep(0)
@@ -173,13 +174,8 @@ class Replies(_Items[Reply, Report]):
             raise TimeoutError("nothing came in time") from None
 
     async def _report(self) -> Report:
-        kept: Deque[Reply] = deque()
-        try:
-            while self._ready or await self._fill():
-                kept.extend(self._ready)
-                self._ready.clear()
-        finally:
-            self._ready.extendleft(reversed(kept))
+        while await self._fill(more=True):
+            pass  # Others may read what has come.
         report = self._stream.end()
         assert report is not None, "replies end with a report or with an error"
         return report

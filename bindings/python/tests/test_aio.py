@@ -266,8 +266,8 @@ async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
             fill = watch._fill
             taken: List[Any] = []
 
-            async def slow() -> bool:
-                filled = await fill()
+            async def slow(more: bool = False) -> bool:
+                filled = await fill(more)
                 if not taken:
                     taken.extend(watch.take())
                 return filled
@@ -276,6 +276,31 @@ async def test_what_others_take_first_is_waited_for_again(realm: Realm) -> None:
             assert await watch.next(timeout) is not None
             assert taken, "somebody else was first"
             watch.cancel()
+
+
+@asynchronous
+async def test_one_task_waits_for_the_report_while_another_reads(realm: Realm) -> None:
+    everybody = [*AGENTS, "nobody"]
+    async with lcast.aio.Node() as node:
+        replies = node.get("app.owner", only=everybody, expect=everybody, timeout=600.0)
+        reporting = asyncio.ensure_future(replies.report())
+        seen: Set[str] = set()
+        while len(seen) < 3:
+            reply = await replies.next(20.0)
+            assert reply is not None
+            seen.add(reply.node)
+            await asyncio.sleep(0.001)
+        assert seen == set(AGENTS) and not reporting.done()
+        replies.cancel()
+        assert (await reporting).answered == 3
+        replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
+        with pytest.raises(lcast.TimeoutError):
+            await replies.report(timeout=0.0)
+        reporting = asyncio.ensure_future(replies.report())
+        async for reply in replies:
+            await asyncio.sleep(0)
+            seen.remove(reply.node)
+        assert not seen and (await reporting).is_complete
 
 
 def test_a_stream_goes_on_in_another_loop(realm: Realm) -> None:
