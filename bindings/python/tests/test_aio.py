@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Set
+from typing import Any, Callable, Coroutine, Dict, List, Set
 
 import pytest
 
@@ -225,15 +225,16 @@ async def test_errors_are_those_of_the_blocking_interface(realm: Realm) -> None:
 async def test_a_cancelled_wait_loses_nothing(realm: Realm) -> None:
     async with lcast.aio.Node() as node:
         replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
-        waits = 0
         seen: Set[str] = set()
         while len(seen) < 3:
-            waiting: Awaitable[Any] = asyncio.ensure_future(replies.next())
+            waiting = asyncio.ensure_future(replies.next())
+            await asyncio.wait((waiting,), timeout=0.0005)
+            waiting.cancel()
             try:
-                reply = await asyncio.wait_for(waiting, 0.0005)
-            except asyncio.TimeoutError:
-                waits += 1
+                reply = await waiting
+            except asyncio.CancelledError:
                 continue
+            assert reply is not None
             seen.add(reply.node)
         assert seen == set(AGENTS)
 
