@@ -49,7 +49,10 @@ failed invalid => qr/the last of these has no value/, sub { $node->set('a.b', 1,
 failed invalid => qr/the last of these has no value/, sub { $node->ping('web1', 1) };
 failed invalid => qr/the last of these has no value/, sub { Net::Lcast->new('lab') };
 failed invalid => qr/the last of these has no value/, sub { $node->presence->next(1) };
-failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
+failed invalid => qr/'delta' is -1/, sub { $node->watch('a.b', delta => -1) };
+failed invalid => qr/'delta' is 0/, sub { $node->watch('a.b', delta => 0) };
+failed invalid => qr/'delta' is nan/i, sub { $node->watch('a.b', delta => 9**9**9 / 9**9**9) };
+failed invalid => qr/'every' is 0/, sub { $node->watch('a.b', every => 0) };
 failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
 failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
 failed invalid => qr/'name' is undefined/, sub { $node->set(undef, 1) };
@@ -71,6 +74,8 @@ failed invalid => qr/'min' is no number/,
     sub { $node->expose_setting('a.b', 'int', 1, min => 'x') };
 failed invalid => qr/'length_max' is -1/,
     sub { $node->expose_setting('a.b', 'text', '', length_max => -1) };
+failed invalid => qr/'length_max' is 0/,
+    sub { $node->expose_setting('a.b', 'text', '', length_max => 0) };
 failed invalid => qr/'length_max' is 1\.5/,
     sub { $node->expose_setting('a.b', 'text', '', length_max => 1.5) };
 failed invalid => qr/'length_max' is nan/i,

@@ -304,7 +304,8 @@ class Node:
         - ``only``: names of nodes, of which alone is asked, like ``"web1,db1"`` or
           ``["web1", "db1"]``; of ``[]`` nobody is.
         - ``expect``: names that must answer, known to the realm or not.
-        - ``timeout``: seconds for the whole question; by itself 1, and 3 while answers come.
+        - ``timeout``: seconds for the whole question, above 0; by itself 1, and 3 while answers
+          come.
 
         Raises `InvalidError` for what is no pattern, glob or predicate, before anything is sent.
         """
@@ -419,11 +420,11 @@ class Node:
         changes, on every node that is picked, those that join later included.
 
         ``every``: tell the values each so many seconds, changed or not. ``delta``: tell a number
-        only when it is at least so far from what was told last. The others are those of `get`;
-        ``timeout`` bounds the beginning, until the report.
+        only when it is at least so far from what was told last. Both are above 0. The others are
+        those of `get`; ``timeout`` bounds the beginning, until the report.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -438,7 +439,7 @@ class Node:
 
     def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        seconds = _shape.seconds(timeout)
+        seconds = _shape.bound(timeout)
         return self._node.ping(_shape.text(name), 1.0 if seconds is None else seconds)
 
     def expose(

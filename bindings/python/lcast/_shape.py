@@ -93,6 +93,22 @@ def seconds(given: Optional[float]) -> Optional[float]:
     return timeout
 
 
+def bound(given: Optional[float]) -> Optional[float]:
+    """How long a question may take. No time at all is neither that nor the default."""
+    timeout = seconds(given)
+    if timeout == 0:
+        raise InvalidError("the timeout is 0 seconds, and a question takes longer: give it a time")
+    return timeout
+
+
+def repeated(given: Optional[float]) -> Optional[float]:
+    """How often a watch tells values that have not changed."""
+    every = number(given, "every")
+    if every == 0:
+        raise InvalidError("every is 0 seconds: give a time, or leave it out to hear of changes")
+    return every
+
+
 def texts(given: Texts) -> List[str]:
     """One text or several, as a list."""
     if given is None:
@@ -187,7 +203,7 @@ def target(
         "matching": None if matching is None else text(matching),
         "only": None if only is None else names(only),
         "expect": names(expect),
-        "timeout": seconds(timeout),
+        "timeout": bound(timeout),
     }
 
 

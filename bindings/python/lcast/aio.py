@@ -414,7 +414,7 @@ class Node:
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -428,7 +428,7 @@ class Node:
 
     async def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        seconds = _shape.seconds(timeout)
+        seconds = _shape.bound(timeout)
         wait = 1.0 if seconds is None else seconds
         return await _away(self._node.ping, _shape.text(name), wait)
 

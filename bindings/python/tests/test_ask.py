@@ -79,6 +79,23 @@ def test_a_list_of_no_nodes_is_never_all(node: lcast.Node, where: str, empty: An
     assert node.set("app.greeting", "nobody", only=[], timeout=0.01).expected == 0
 
 
+def test_no_time_and_no_distance_are_no_default(node: lcast.Node) -> None:
+    for api in (node, lcast.aio.Node()):
+        for ask in (
+            lambda: api.get("app.owner", timeout=0),
+            lambda: api.set_each("app.greeting", "", timeout=0.0),
+            lambda: api.set_all_each({"app.greeting": ""}, timeout=0),
+            lambda: api.watch("app.owner", timeout=0),
+            lambda: api.watch("app.owner", every=0),
+        ):
+            with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+                ask()
+    with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+        node.ping("web1", timeout=0)
+    with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+        asyncio.run(lcast.aio.Node().ping("web1", timeout=0))
+
+
 def test_labels_are_a_mapping(node: lcast.Node) -> None:
     with pytest.raises(lcast.InvalidError, match="no mapping"):
         node.get("app.owner", label="role=db")  # type: ignore[arg-type]

@@ -266,7 +266,7 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =item C<expect>: names that must answer, known to the realm or not, given in the same way
 
-=item C<timeout>: for the whole question; by itself 1, and 3 while answers come
+=item C<timeout>: for the whole question, above 0; by itself 1, and 3 while answers come
 
 =back
 
@@ -331,7 +331,7 @@ Watches all variables that match: replies tell what they are at first, then come
 changes, on every node that is picked, those that join later included (L<Net::Lcast::Event/kind>).
 The options are those of L</get>, where C<timeout> bounds the beginning, and C<every>: tell the values
 that often, changed or not; C<delta>: tell a number only when it is at least so far from what was told
-last.
+last. Both are above 0.
 
 =head2 members
 
@@ -370,8 +370,8 @@ C<map>. Options: C<kind> (C<gauge>, C<counter> or C<info>), C<unit> as UCUM writ
 =head2 expose_setting
 
 Exposes a setting, a L<Net::Lcast::Setting>: name, type, default (C<undef>: no value until somebody
-sets it), and as options C<min>, C<max>, C<length_max>, C<choices> (a reference to an array), C<unit>,
-C<description>.
+sets it), and as options C<min>, C<max>, C<length_max> (of a text or bytes, in bytes, 1 at least),
+C<choices> (a reference to an array), C<unit>, C<description>.
 
 =head2 close
 

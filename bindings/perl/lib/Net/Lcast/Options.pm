@@ -85,6 +85,21 @@ sub seconds {
     invalid("'$what' is $given: no time is");
 }
 
+# How far a number has to be from what was told last; 0 stands for the default in the library alone.
+sub _distance {
+    my $given = shift // return 0;
+    my $distance = _number($given, 'delta');
+    return $distance > 0 ? $distance : invalid("'delta' is $given, and a distance is above 0");
+}
+
+# The longest text that a setting takes, likewise.
+sub _length_max {
+    my $given = shift // return 0;
+    my $length = _number($given, 'length_max');
+    return $length if $length >= 1 && $length <= 4_294_967_295 && $length == int $length;
+    invalid("'length_max' is $given, and a length is a whole number, 1 to 4294967295");
+}
+
 # Milliseconds for the library, where 0 stands for the default.
 sub _millis {
     my $seconds = seconds(@_) // return 0;
@@ -155,7 +170,7 @@ sub question {
     $dry_run = delete $given{dry_run} ? 1 : 0 if $what =~ /\Aa set/;
     if ($what eq 'a watch') {
         $every = _millis(delete $given{every}, 'every');
-        $delta = _number(delete $given{delta} // 0, 'delta');
+        $delta = _distance(delete $given{delta});
     }
     _no_others(\%given, $what);
     my $list = $labels->{count} ? $labels->{bytes} : undef;
@@ -176,9 +191,7 @@ sub definition {
     if ($what eq 'a setting') {
         $min = delete $given{min};
         $max = delete $given{max};
-        $length = _number(delete $given{length_max} // 0, 'length_max');
-        invalid("'length_max' is $length, and a length is a whole number, 0 to 4294967295")
-            unless $length >= 0 && $length <= 4_294_967_295 && $length == int $length;
+        $length = _length_max(delete $given{length_max});
         $choices = delete $given{choices} // [];
     }
     _no_others(\%given, $what);
