@@ -66,6 +66,8 @@ failed invalid => qr/no option 'if_version' of a set of several/,
     sub { $node->set_all({ 'a.b' => 1 }, if_version => '1.1') };
 failed invalid => qr/no option 'dry_run' of a question/, sub { $node->get('a.b', dry_run => 1) };
 failed invalid => qr/'name' is undefined/, sub { $node->ping(undef) };
+failed invalid => qr/shortest time is 0\.001/, sub { $node->ping('web1', timeout => $_) }
+    for 0, 0.0001;
 failed invalid => qr/'number' is no type/, sub { $node->expose('a.b', 'number') };
 failed invalid => qr/'type' is undefined/, sub { $node->expose('a.b') };
 failed invalid => qr/'odd' is no kind/, sub { $node->expose('a.b', 'int', kind => 'odd') };
@@ -150,6 +152,8 @@ $from_data->close;
 $from_data->close;
 pass 'to close twice is fine';
 failed ended => qr/app1 was closed/, sub { $from_data->get('a.b') };
+failed ended => qr/app1 was closed/, sub { $from_data->ping('app2') };
+failed ended => qr/app1 was closed/, sub { $from_data->ping('app2', timeout => 0) };
 failed ended => qr/./, sub { $variable->publish(1) };
 failed ended => qr/./, sub { 1 while $watch->next(timeout => 10) };
 is $watch->next, undef, 'then the end';

@@ -115,7 +115,9 @@ sub presence {
 # after its slice is taken in a later one.
 sub ping {
     my ($self, $name, @given) = @_;
-    my $left = int(1000 * (Net::Lcast::Stream::_timeout(@given) // 1));
+    $self->_handle;
+    my $timeout = Net::Lcast::Stream::_timeout(@given) // 1;
+    my $left = Net::Lcast::Options::millis($timeout, 'timeout');
     my $octets = octets($name, 'name');
     for (my $slice = 100; $left > 0; $slice = $slice < 500 ? 2 * $slice : 1000) {
         my $now = $slice < $left ? $slice : $left;
@@ -352,7 +354,8 @@ whose C<reason> is the new state.
     my $seconds = $node->ping('web1', timeout => 2);
     print defined $seconds ? "$seconds s\n" : "no answer\n";
 
-The round trip to a node by unicast; C<undef> when it does not answer in time.
+The round trip to a node by unicast; C<undef> when it does not answer in time, which is above 0 and
+by itself 1.
 
 =head2 expose
 

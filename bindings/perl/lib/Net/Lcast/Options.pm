@@ -101,7 +101,7 @@ sub _length_max {
 }
 
 # Milliseconds for the library, where 0 stands for the default.
-sub _millis {
+sub millis {
     my $seconds = seconds(@_) // return 0;
     my $millis = int($seconds * 1000 + 0.5);
     return $millis > 0 ? $millis : invalid("'$_[1]' is $_[0]: the shortest time is 0.001");
@@ -164,12 +164,12 @@ sub question {
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
     my $labels =
         texts([map { "$_=" . _as_is($label->{$_}, 'label') } sort keys %{$label}], 'label');
-    my $timeout = _millis(delete $given{timeout}, 'timeout');
+    my $timeout = millis(delete $given{timeout}, 'timeout');
     my ($version, $every, $delta, $dry_run) = (undef, 0, 0, 0);
     $version = _text(delete $given{if_version}, 'if_version') if $what eq 'a set';
     $dry_run = delete $given{dry_run} ? 1 : 0 if $what =~ /\Aa set/;
     if ($what eq 'a watch') {
-        $every = _millis(delete $given{every}, 'every');
+        $every = millis(delete $given{every}, 'every');
         $delta = _distance(delete $given{delta});
     }
     _no_others(\%given, $what);
