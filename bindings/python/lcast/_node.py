@@ -93,9 +93,12 @@ class _Items(Iterator[_Item], Generic[_Item, _End]):
 
     def take(self) -> List[_Item]:
         """What is there, without waiting; an empty list when nothing is, and at the end."""
-        taken = []
-        while self._ready:
-            taken.append(self._ready.popleft())
+        taken: List[_Item] = []
+        try:
+            while True:
+                taken.append(self._ready.popleft())
+        except IndexError:
+            pass  # Other threads may take some of it.
         return taken or self._stream.take(_shape.BATCH) or []
 
     def fileno(self) -> int:

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from typing import Callable, List
+from typing import Callable, Deque, List
 
 import pytest
 
@@ -100,6 +100,21 @@ def test_threads_share_a_stream(node: lcast.Node) -> None:
     for thread in threads:
         thread.join()
     assert sorted(names) == sorted(AGENTS)
+
+
+class Taken(Deque[lcast.PresenceItem]):
+    """Holds something whenever one looks, and another thread is there first."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_a_thread_may_take_what_another_has_seen(node: lcast.Node) -> None:
+    changes = node.presence()
+    first = lcast.Overflow(1)
+    changes._ready = Taken([first])
+    assert changes.take() == [first]
+    assert changes.take() == []
 
 
 def test_a_fork_refuses_and_the_parent_goes_on(
