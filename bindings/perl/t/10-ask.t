@@ -167,8 +167,20 @@ subtest 'without waiting' => sub {
     is eval { $replies->next(timeout => 0.01); 1 }, undef, 'nothing comes';
     is $@->kind, 'timeout', 'in time';
     like "$@", qr/nothing came in 0\.01 seconds at \Q$0\E line [0-9]+\.$/, 'told where';
+    is eval { $replies->report(timeout => 0.02); 1 }, undef, 'no report';
+    like "$@", qr/nothing came in 0\.02 seconds at/, 'in the time that was given';
     $replies->cancel;
     is $replies->next(timeout => 10), undef, 'cancelled';
+};
+
+subtest 'a question that could not be asked says why, each time' => sub {
+    system(qw(ip link set), $_, 'down') == 0 or die "$_ stays" for qw(lcast0 lo);
+    my $replies = Net::Lcast->new->get('app.owner', timeout => 20);
+    for (1, 2) {
+        is eval { $replies->report(timeout => 20); 1 }, undef, 'no report';
+        is $@->kind, 'network', 'as there is no network' or diag $@;
+        like "$@", qr/ at \Q$0\E line [0-9]+\.$/, 'told where';
+    }
 };
 
 done_testing;

@@ -8,7 +8,7 @@ use parent -norequire, 'Net::Lcast::Handle';
 
 use Net::Lcast::Event;
 use Net::Lcast::Handle;
-use Net::Lcast::Library qw(check invalid pairs AT_END TIMEOUT);
+use Net::Lcast::Library qw(check failure invalid pairs AT_END TIMEOUT);
 use Net::Lcast::Value ();
 use Time::HiRes ();
 
@@ -71,11 +71,11 @@ sub _timeout {
     return Net::Lcast::Options::seconds($timeout, 'timeout');
 }
 
-# Waits until something is there; false at the end. What waits is Perl's own select, so handlers of
-# signals run at once, and may die.
+# Waits until something is there, so many seconds or until a moment; false at the end. What waits is
+# Perl's own select, so handlers of signals run at once, and may die.
 sub _fill {
-    my ($self, $timeout) = @_;
-    my $until = defined $timeout ? _now() + $timeout : undef;
+    my ($self, $timeout, $until) = @_;
+    $until //= _now() + $timeout if defined $timeout;
     until (@{ $self->{ready} }) {
         return 0 if $self->{ended};
         next if $self->_fetch;
@@ -99,8 +99,9 @@ sub _fetch {
         if ($status != 0) {
             delete $self->{came};
             return 0 if $status == TIMEOUT;
+            $self->{failed} = [failure($status)] unless $status == AT_END;
             $self->{ended} = 1;
-            check($status) unless $status == AT_END;
+            $self->_fail if $self->{failed};
             return 1;
         }
     }
@@ -109,6 +110,9 @@ sub _fetch {
     delete $self->{came};
     return 1;
 }
+
+# Dies for the reason that the stream has ended for.
+sub _fail { Net::Lcast::Error->throw(@{ $_[0]{failed} }) }
 
 sub _seen { Net::Lcast::Event->_new($_[1]) }
 
@@ -135,13 +139,14 @@ sub report {
     my $done = eval {
         until ($self->{report}) {
             push @seen, splice @{ $self->{ready} };
-            last unless $self->_fill(defined $until ? $until - Net::Lcast::Stream::_now() : undef);
+            last unless $self->_fill($timeout, $until);
         }
         1;
     };
     my $error = $@;
     unshift @{ $self->{ready} }, @seen;
     die $error unless $done;
+    $self->_fail if $self->{failed};
     return $self->{report}
         // Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
 }
@@ -214,6 +219,6 @@ Gives up what this is about. What has arrived can still be read, then comes the 
 
 Of replies alone: waits for the end, and gives the account, a L<Net::Lcast::Report>. Replies that
 come meanwhile can still be read. It takes a C<timeout> as C<next> does. A question that could not be
-asked dies with the reason.
+asked dies with the reason, each time.
 
 =cut
