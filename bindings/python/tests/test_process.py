@@ -169,9 +169,11 @@ def test_a_fork_refuses_and_the_parent_goes_on(
 def test_a_fork_ends_like_any_process(realm: Realm, node: lcast.Node) -> None:
     done = run(
         """
-        import lcast, os, sys
+        import lcast, os, sys, warnings
         node = lcast.Node()
         watch = node.watch("app.owner")
+        # From 3.12 on Python warns of each fork of a process that has threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
         if child == 0:
             sys.exit(7)
