@@ -232,8 +232,8 @@ Opens a node. Options, of which all may be left out:
 
 =back
 
-Paths are taken as C<open> takes them: octets, as of C<@ARGV> and C<readdir>, as they are, characters
-as UTF-8. One that is no UTF-8 then is an error of the kind C<invalid>.
+Paths are taken as C<open> takes them: octets, as of C<@ARGV> and C<readdir>, as they are,
+characters as UTF-8. One that is no UTF-8 then is an error of the kind C<invalid>.
 
 =head2 name, realm, library
 
