@@ -146,9 +146,9 @@ sub report {
     my $error = $@;
     unshift @{ $self->{ready} }, @seen;
     die $error unless $done;
+    return $self->{report} if $self->{report};
     $self->_fail if $self->{failed};
-    return $self->{report}
-        // Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
+    Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
 }
 
 package Net::Lcast::Watch;
