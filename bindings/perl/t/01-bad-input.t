@@ -35,6 +35,11 @@ failed invalid => qr/'timeout' is no number/, sub { $node->get('a.b', timeout =>
 failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9**9 / 9**9**9) };
 failed invalid => qr/./, sub { $node->get('a.b', matching => 'x >') };
 failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
+for my $list (qw(on not only)) {
+    failed invalid => qr/'$list' is empty/, sub { $node->set('a.b', 1, $list => $_) }
+        for [], '', [''];
+}
+failed invalid => qr/'expect' is empty/, sub { $node->get('a.b', expect => '') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => []) };
 failed invalid => qr/'label' is a reference/, sub { $node->get('a.b', label => { role => [] }) };
@@ -44,7 +49,10 @@ failed invalid => qr/the last of these has no value/, sub { $node->set('a.b', 1,
 failed invalid => qr/the last of these has no value/, sub { $node->ping('web1', 1) };
 failed invalid => qr/the last of these has no value/, sub { Net::Lcast->new('lab') };
 failed invalid => qr/the last of these has no value/, sub { $node->presence->next(1) };
-failed invalid => qr/./, sub { $node->watch('a.b', delta => -1) };
+failed invalid => qr/'delta' is -1/, sub { $node->watch('a.b', delta => -1) };
+failed invalid => qr/'delta' is 0/, sub { $node->watch('a.b', delta => 0) };
+failed invalid => qr/'delta' is nan/i, sub { $node->watch('a.b', delta => 9**9**9 / 9**9**9) };
+failed invalid => qr/'every' is 0/, sub { $node->watch('a.b', every => 0) };
 failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
 failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
 failed invalid => qr/'name' is undefined/, sub { $node->set(undef, 1) };
@@ -58,6 +66,8 @@ failed invalid => qr/no option 'if_version' of a set of several/,
     sub { $node->set_all({ 'a.b' => 1 }, if_version => '1.1') };
 failed invalid => qr/no option 'dry_run' of a question/, sub { $node->get('a.b', dry_run => 1) };
 failed invalid => qr/'name' is undefined/, sub { $node->ping(undef) };
+failed invalid => qr/shortest time is 0\.001/, sub { $node->ping('web1', timeout => $_) }
+    for 0, 0.0001;
 failed invalid => qr/'number' is no type/, sub { $node->expose('a.b', 'number') };
 failed invalid => qr/'type' is undefined/, sub { $node->expose('a.b') };
 failed invalid => qr/'odd' is no kind/, sub { $node->expose('a.b', 'int', kind => 'odd') };
@@ -66,6 +76,8 @@ failed invalid => qr/'min' is no number/,
     sub { $node->expose_setting('a.b', 'int', 1, min => 'x') };
 failed invalid => qr/'length_max' is -1/,
     sub { $node->expose_setting('a.b', 'text', '', length_max => -1) };
+failed invalid => qr/'length_max' is 0/,
+    sub { $node->expose_setting('a.b', 'text', '', length_max => 0) };
 failed invalid => qr/'length_max' is 1\.5/,
     sub { $node->expose_setting('a.b', 'text', '', length_max => 1.5) };
 failed invalid => qr/'length_max' is nan/i,
@@ -79,6 +91,7 @@ failed no_realm => qr/nowhere/, sub { Net::Lcast->new(realm => 'nowhere') };
 failed credential => qr/nothing\.credential/,
     sub { Net::Lcast->new(credential => $lab->folder . '/nothing.credential') };
 failed credential => qr/./, sub { Net::Lcast->new(credential_data => "\0garbage") };
+failed credential => qr/'credential_data' is empty/, sub { Net::Lcast->new(credential_data => '') };
 
 my $file = $lab->credential('app1');
 my $from_data = Net::Lcast->new(credential_data => LcastLab::read_file($file));
@@ -87,6 +100,22 @@ my $state = $lab->folder . '/state';
 my $first = Net::Lcast->new(credential => $lab->credential('app2'), state => $state);
 failed busy => qr/./,
     sub { Net::Lcast->new(credential => $lab->credential('app2'), state => $state) };
+
+# A path with a letter outside of ASCII: as characters, and as the octets that the system has.
+for my $letter ("\x{fc}", "\x{1F600}") {
+    utf8::upgrade(my $characters = $lab->folder . "/$letter.credential");
+    utf8::encode(my $octets = $characters);
+    LcastLab::write_file($octets, LcastLab::read_file($file));
+    chmod 0600, $octets;
+    for my $path ($characters, $octets) {
+        my $opened = Net::Lcast->new(credential => $path, state => "$path.state");
+        is $opened->name, 'app1', 'a credential and a state of such a path';
+        ok -d "$octets.state", 'where it was said';
+        $opened->close;
+    }
+}
+failed invalid => qr/'state' is no UTF-8/,
+    sub { Net::Lcast->new(credential => $file, state => $lab->folder . "/\xfc") };
 
 # Root reads everything, but not when it has given up all its capabilities.
 my $closed = $lab->credential('app3');
@@ -123,6 +152,8 @@ $from_data->close;
 $from_data->close;
 pass 'to close twice is fine';
 failed ended => qr/app1 was closed/, sub { $from_data->get('a.b') };
+failed ended => qr/app1 was closed/, sub { $from_data->ping('app2') };
+failed ended => qr/app1 was closed/, sub { $from_data->ping('app2', timeout => 0) };
 failed ended => qr/./, sub { $variable->publish(1) };
 failed ended => qr/./, sub { 1 while $watch->next(timeout => 10) };
 is $watch->next, undef, 'then the end';

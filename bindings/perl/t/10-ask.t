@@ -57,6 +57,7 @@ subtest 'targets' => sub {
     is_deeply [$asked->(label => { role => 'web' })], [qw(web1 web2)], 'label';
     is_deeply [$asked->(on => ['web1', 'db*'])], [qw(db1 web1)], 'several globs';
     is_deeply [$asked->(only => ['web2'])], ['web2'], 'only';
+    is_deeply [$asked->(only => 'web2,db1')], [qw(db1 web2)], 'only, with commas';
     is_deeply [$asked->(matching => 'app.owner == "team-db1"')], ['db1'], 'matching';
 };
 
@@ -69,6 +70,7 @@ subtest 'who does not answer stands in the report' => sub {
     is $missing->{last_heard}, undef, 'never heard';
     is $missing->{reason}, 'never', 'its presence';
     is scalar($report->missing), 1, 'one';
+    is $node->get('app.owner', only => 'web1', expect => [])->report->expected, 1, 'none beside';
     my $none = $node->get('app.nothing', only => ['web1'])->report;
     my ($empty) = $none->empty;
     is $empty->{reason}, 'no_variable', 'a word for why it is empty';
@@ -150,6 +152,14 @@ subtest 'members, presence, ping' => sub {
     is $next->(), 'left', 'and left';
 };
 
+subtest 'a clock of the host that is set ends no wait' => sub {
+    my ($hours, @web1) = (0, only => 'web1', expect => 'web1', timeout => 20);
+    no warnings qw(redefine prototype);
+    local *Time::HiRes::time = sub () { 3600 * ++$hours };
+    ok eval { $node->get('app.owner', @web1)->next(timeout => 20) }, 'for a reply' or diag $@;
+    ok eval { $node->get('app.owner', @web1)->report(timeout => 20) }, 'for the report' or diag $@;
+};
+
 subtest 'without waiting' => sub {
     my $replies = $node->get('app.owner', only => ['nobody'], expect => ['nobody'], timeout => 600);
     is_deeply [$replies->take], [], 'nothing is there';
@@ -157,8 +167,20 @@ subtest 'without waiting' => sub {
     is eval { $replies->next(timeout => 0.01); 1 }, undef, 'nothing comes';
     is $@->kind, 'timeout', 'in time';
     like "$@", qr/nothing came in 0\.01 seconds at \Q$0\E line [0-9]+\.$/, 'told where';
+    is eval { $replies->report(timeout => 0.02); 1 }, undef, 'no report';
+    like "$@", qr/nothing came in 0\.02 seconds at/, 'in the time that was given';
     $replies->cancel;
     is $replies->next(timeout => 10), undef, 'cancelled';
+};
+
+subtest 'a question that could not be asked says why, each time' => sub {
+    system(qw(ip link set), $_, 'down') == 0 or die "$_ stays" for qw(lcast0 lo);
+    my $replies = Net::Lcast->new->get('app.owner', timeout => 20);
+    for (1, 2) {
+        is eval { $replies->report(timeout => 20); 1 }, undef, 'no report';
+        is $@->kind, 'network', 'as there is no network' or diag $@;
+        like "$@", qr/ at \Q$0\E line [0-9]+\.$/, 'told where';
+    }
 };
 
 done_testing;

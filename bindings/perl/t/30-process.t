@@ -116,7 +116,7 @@ subtest 'a fork is refused, and can open a node of its own' => sub {
         my @uses = (
             sub { $node->get('a.b') }, sub { $watch->next }, sub { $variable->publish(1) },
             sub { $setting->value }, sub { $app->close }, sub { $watch->fileno },
-            sub { $node->members },
+            sub { $node->members }, sub { $node->ping('web1', timeout => 0.001) },
         );
         for my $use (@uses) {
             push @kinds, eval { $use->(); 'none' } // $@->kind;
@@ -132,7 +132,7 @@ subtest 'a fork is refused, and can open a node of its own' => sub {
     my $said = do { local $/; <$from> };
     waitpid $pid, 0;
     is $? >> 8, 7, 'the child ends as it wants to' or diag $?;
-    is $said, join(' ', ('forked') x 7, '1 expected: 1 answered'), 'each use was refused';
+    is $said, join(' ', ('forked') x 8, '1 expected: 1 answered'), 'each use was refused';
     is $watch->next(timeout => 20)->node, 'web1', 'the parent goes on';
     $variable->publish(2);
     is $node->get('app.length', only => 'app1', expect => 'app1', timeout => 20)->next->value, 2,

@@ -29,4 +29,11 @@ is $version, Net::Lcast->library, 'that of the library';
 is JSON::PP::decode_json(read_file('META.json'))->{version}, "v$version", 'META.json has it';
 like read_file('Changes'), qr/^\Q$version\E /m, 'Changes has it';
 
+my $code = join '', map { read_file($_) =~ s/^__END__.*//msr } @modules;
+$code =~ s/^\s*#.*//mg;
+my %called = map { $_ => 1 } $code =~ /\b(lcast_\w*[a-z])\b/g;
+cmp_ok scalar(keys %called), '>', 40, 'modules call the library';
+is_deeply [grep { !Net::Lcast::Library->can($_) } sort keys %called], [],
+    'each function that they call is attached';
+
 done_testing;

@@ -93,9 +93,12 @@ class _Items(Iterator[_Item], Generic[_Item, _End]):
 
     def take(self) -> List[_Item]:
         """What is there, without waiting; an empty list when nothing is, and at the end."""
-        taken = []
-        while self._ready:
-            taken.append(self._ready.popleft())
+        taken: List[_Item] = []
+        try:
+            while True:
+                taken.append(self._ready.popleft())
+        except IndexError:
+            pass  # Other threads may take some of it.
         return taken or self._stream.take(_shape.BATCH) or []
 
     def fileno(self) -> int:
@@ -211,12 +214,20 @@ class Setting(Iterator[Value]):
             newest = self._changes._ready.popleft()
         except IndexError:
             newest = self._changes._next(timeout)
-        for newer in self._changes.take():
-            newest = newer
+        newer = self.take()
+        while newer:
+            newest = newer[-1]
+            newer = self.take()
         return newest
 
+    def take(self) -> List[Value]:
+        """The values that were written and not seen, without waiting; an empty list when there are
+        none, and at the end."""
+        return self._changes.take()
+
     def fileno(self) -> int:
-        """For ``select``: it can be read while a value waits that was not seen."""
+        """For ``select``: it can be read while a value waits that was not seen, once `take` has
+        given an empty list. Nothing but polling may be done with it."""
         return self._changes.fileno()
 
     def __iter__(self) -> Iterator[Value]:
@@ -289,12 +300,15 @@ class Node:
     ) -> Replies:
         """Asks for all variables that any of the patterns matches.
 
-        - ``on``, ``not_``: globs on the names of nodes, like ``"web*"`` or ``["web*", "db1"]``.
+        - ``on``, ``not_``: globs on the names of nodes, one at least, like ``"web*,db1"`` or
+          ``["web*", "db1"]``.
         - ``label``: certified labels that a node must have.
         - ``matching``: a predicate that is evaluated at each node.
-        - ``only``: names of nodes, of which alone is asked.
+        - ``only``: names of nodes, of which alone is asked, like ``"web1,db1"`` or
+          ``["web1", "db1"]``; of ``[]`` nobody is.
         - ``expect``: names that must answer, known to the realm or not.
-        - ``timeout``: seconds for the whole question; by itself 1, and 3 while answers come.
+        - ``timeout``: seconds for the whole question, above 0; by itself 1, and 3 while answers
+          come.
 
         Raises `InvalidError` for what is no pattern, glob or predicate, before anything is sent.
         """
@@ -409,11 +423,11 @@ class Node:
         changes, on every node that is picked, those that join later included.
 
         ``every``: tell the values each so many seconds, changed or not. ``delta``: tell a number
-        only when it is at least so far from what was told last. The others are those of `get`;
-        ``timeout`` bounds the beginning, until the report.
+        only when it is at least so far from what was told last. Both are above 0. The others are
+        those of `get`; ``timeout`` bounds the beginning, until the report.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -428,7 +442,7 @@ class Node:
 
     def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        seconds = _shape.seconds(timeout)
+        seconds = _shape.bound(timeout)
         return self._node.ping(_shape.text(name), 1.0 if seconds is None else seconds)
 
     def expose(

@@ -93,6 +93,22 @@ def seconds(given: Optional[float]) -> Optional[float]:
     return timeout
 
 
+def bound(given: Optional[float]) -> Optional[float]:
+    """How long a question may take. No time at all is neither that nor the default."""
+    timeout = seconds(given)
+    if timeout == 0:
+        raise InvalidError("the timeout is 0 seconds, and a question takes longer: give it a time")
+    return timeout
+
+
+def repeated(given: Optional[float]) -> Optional[float]:
+    """How often a watch tells values that have not changed."""
+    every = number(given, "every")
+    if every == 0:
+        raise InvalidError("every is 0 seconds: give a time, or leave it out to hear of changes")
+    return every
+
+
 def texts(given: Texts) -> List[str]:
     """One text or several, as a list."""
     if given is None:
@@ -107,6 +123,24 @@ def patterns(given: Iterable[str]) -> List[str]:
     listed = texts(given)
     if not listed:
         raise InvalidError("no pattern is given: name what to ask for")
+    return listed
+
+
+def globs(given: Texts, what: str) -> List[str]:
+    """Globs on the names of nodes. None at all, of a list that was made, would mean every node."""
+    listed = texts(given)
+    if given is not None and not any(listed):
+        raise InvalidError(f"'{what}' is empty: leave it out, or give None, for all nodes")
+    return listed
+
+
+def names(given: Texts) -> List[str]:
+    """Names of nodes: a text has commas between them, as everywhere else; a list has none."""
+    if not isinstance(given, str):
+        return texts(given)
+    listed = [name.strip() for name in text(given).split(",")]
+    if not all(listed):
+        raise InvalidError(f"a node name is missing in {shown(given)}; write it like 'web1,web2'")
     return listed
 
 
@@ -163,13 +197,13 @@ def target(
         raise InvalidError("'label' is no mapping, like {'role': 'web'}")
     labels = [] if label is None else [(text(k), text(v)) for k, v in label.items()]
     return {
-        "on": texts(on),
-        "not_": texts(not_),
+        "on": globs(on, "on"),
+        "not_": globs(not_, "not_"),
         "label": labels,
         "matching": None if matching is None else text(matching),
-        "only": None if only is None else texts(only),
-        "expect": texts(expect),
-        "timeout": seconds(timeout),
+        "only": None if only is None else names(only),
+        "expect": names(expect),
+        "timeout": bound(timeout),
     }
 
 

@@ -91,14 +91,15 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
             raise StopAsyncIteration
         return self._ready.popleft()
 
-    async def _fill(self) -> bool:
-        """Waits until items are ready; false at the end, with what went wrong raised."""
+    async def _fill(self, more: bool = False) -> bool:
+        """Waits until items are ready, or more than are; false at the end, with what went wrong
+        raised."""
         # A lock belongs to the loop in which somebody has waited for it.
         loop = asyncio.get_running_loop()
         if self._turn is None or self._turn[0] is not loop:
             self._turn = (loop, asyncio.Lock())
         async with self._turn[1]:
-            if self._ready:
+            if self._ready and not more:
                 return True
             # However fast items come: other tasks get their turn, once a batch.
             await asyncio.sleep(0)
@@ -173,13 +174,8 @@ class Replies(_Items[Reply, Report]):
             raise TimeoutError("nothing came in time") from None
 
     async def _report(self) -> Report:
-        kept: Deque[Reply] = deque()
-        try:
-            while self._ready or await self._fill():
-                kept.extend(self._ready)
-                self._ready.clear()
-        finally:
-            self._ready.extendleft(reversed(kept))
+        while await self._fill(more=True):
+            pass  # Others may read what has come.
         report = self._stream.end()
         assert report is not None, "replies end with a report or with an error"
         return report
@@ -240,9 +236,16 @@ class Setting(AsyncIterator[Value]):
         """Waits until somebody writes another value, and gives the newest; `lcast.TimeoutError`
         when nobody does in so many seconds, `lcast.EndedError` when the node is closed."""
         newest = await self._changes.next(timeout)
-        for newer in self._changes.take():
-            newest = newer
+        newer = self.take()
+        while newer:
+            newest = newer[-1]
+            newer = self.take()
         return newest
+
+    def take(self) -> List[Value]:
+        """The values that were written and not seen, without waiting; an empty list when there are
+        none, and at the end."""
+        return self._changes.take()
 
     def __aiter__(self) -> AsyncIterator[Value]:
         return self
@@ -411,7 +414,7 @@ class Node:
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
@@ -425,7 +428,7 @@ class Node:
 
     async def ping(self, name: str, timeout: float = 1.0) -> Optional[float]:
         """The round trip to a node in seconds; ``None`` when it does not answer in time."""
-        seconds = _shape.seconds(timeout)
+        seconds = _shape.bound(timeout)
         wait = 1.0 if seconds is None else seconds
         return await _away(self._node.ping, _shape.text(name), wait)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from typing import Any, Callable, Dict
 
 import pytest
 
 import lcast
+import lcast.aio
 from conftest import AGENTS, Realm
 
 
@@ -44,6 +46,9 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(on="web*", not_="web1") == {"web2"}
     assert names(label={"role": "db"}) == {"db1"}
     assert names(only=["web1"]) == {"web1"}
+    assert names(only="web1, db1") == names(on="web1,db1") == {"web1", "db1"}
+    report = node.get("app.owner", only=[], expect="no1,no2", timeout=0.05).report()
+    assert {it.node for it in report.missing} == {"no1", "no2"}
 
 
 def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
@@ -52,6 +57,43 @@ def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
     for delta in (-1.0, 0.0, float("nan"), float("inf")):
         with pytest.raises(lcast.InvalidError, match="delta"):
             node.watch("app.owner", delta=delta)
+
+
+@pytest.mark.parametrize("empty", [[], (), "", [""], iter([])])
+@pytest.mark.parametrize("where", ["on", "not_"])
+def test_a_list_of_no_nodes_is_never_all(node: lcast.Node, where: str, empty: Any) -> None:
+    lists: Dict[str, Any] = {where: empty}
+    for api in (node, lcast.aio.Node()):
+        for ask in (
+            lambda: api.get("app.owner", **lists),
+            lambda: api.set_each("app.greeting", "all", **lists),
+            lambda: api.set_all_each({"app.greeting": "all"}, **lists),
+            lambda: api.watch("app.owner", **lists),
+        ):
+            with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+                ask()
+    with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+        node.set("app.greeting", "all", **lists)
+    with pytest.raises(lcast.InvalidError, match=f"'{where}' is empty"):
+        asyncio.run(lcast.aio.Node().set("app.greeting", "all", **lists))
+    assert node.set("app.greeting", "nobody", only=[], timeout=0.01).expected == 0
+
+
+def test_no_time_and_no_distance_are_no_default(node: lcast.Node) -> None:
+    for api in (node, lcast.aio.Node()):
+        for ask in (
+            lambda: api.get("app.owner", timeout=0),
+            lambda: api.set_each("app.greeting", "", timeout=0.0),
+            lambda: api.set_all_each({"app.greeting": ""}, timeout=0),
+            lambda: api.watch("app.owner", timeout=0),
+            lambda: api.watch("app.owner", every=0),
+        ):
+            with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+                ask()
+    with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+        node.ping("web1", timeout=0)
+    with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
+        asyncio.run(lcast.aio.Node().ping("web1", timeout=0))
 
 
 def test_labels_are_a_mapping(node: lcast.Node) -> None:
@@ -114,6 +156,9 @@ def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
         ({"patterns": ["app.\udcff"]}, "UTF-8"),
         ({"patterns": ["app.a\0b"]}, "app.a"),
         ({"on": "[["}, r"\[\["),
+        ({"only": "web1,,db1"}, "missing in 'web1,,db1'"),
+        ({"only": ""}, "missing in ''"),
+        ({"expect": "web1,"}, "missing in 'web1,'"),
         ({"matching": "1 +"}, "operand is missing"),
         ({"timeout": -1.0}, "-1"),
         ({"timeout": float("nan")}, "nan"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import math
+import select
 import threading
 from collections import OrderedDict
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import pytest
 
 import lcast
+import lcast.aio
 from conftest import Applications
 
 DEEP: lcast.Value = 1
@@ -218,6 +221,50 @@ def test_a_setting_changes_when_somebody_sets_it(
     assert next(workers) == 9
     with pytest.raises(lcast.InvalidError, match="default"):
         applications("app3").expose_setting("app.workers", int, 0, min=1)
+
+
+class Written:
+    """The native part of a setting, whose values have come in these batches."""
+
+    def __init__(self, *batches: List[lcast.Value]) -> None:
+        self.batches = list(batches)
+
+    def changes(self) -> "Written":
+        return self
+
+    def take(self, most: int) -> List[lcast.Value]:
+        return self.batches.pop(0) if self.batches else []
+
+    def next(self, most: int, timeout: Optional[float] = None) -> List[lcast.Value]:
+        return self.take(most)
+
+
+def test_the_newest_value_of_a_setting_lies_behind_all_others(node: lcast.Node) -> None:
+    def setting(*batches: List[lcast.Value]) -> lcast.Setting:
+        return lcast.Setting(node, Written(*batches))  # type: ignore[arg-type]
+
+    read = setting([1, 2, 3], [4], [5, 6], [7])
+    assert (next(read), read.take(), read.changed(), read.take()) == (1, [2, 3], 7, [])
+    assert setting([1, 2], [3]).changed() == 3
+    read = setting([1, 2], [3])
+    assert (next(read), read.changed()) == (1, 3)
+
+    async def by_asyncio() -> None:
+        read = lcast.aio.Setting(lcast.aio.Node(), Written([1, 2], [3]))  # type: ignore[arg-type]
+        assert (await read.__anext__(), await read.changed(), read.take()) == (1, 3, [])
+
+    asyncio.run(by_asyncio())
+
+
+def test_a_setting_can_be_polled(node: lcast.Node, applications: Applications) -> None:
+    workers = applications("app2").expose_setting("app.workers", int, 4)
+    assert workers.take() == []
+    poll = select.poll()
+    poll.register(workers, select.POLLIN)
+    assert node.set("app.workers", 5, only=["app2"], expect=["app2"], timeout=20.0).is_complete
+    assert poll.poll(20_000), "nothing came"
+    assert (workers.take(), workers.take()) == ([5], [])
+    assert not poll.poll(0)
 
 
 def test_a_function_is_read_as_a_variable(node: lcast.Node, applications: Applications) -> None:

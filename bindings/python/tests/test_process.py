@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from typing import Callable, List
+from typing import Callable, Deque, List
 
 import pytest
 
@@ -102,6 +102,21 @@ def test_threads_share_a_stream(node: lcast.Node) -> None:
     assert sorted(names) == sorted(AGENTS)
 
 
+class Taken(Deque[lcast.PresenceItem]):
+    """Holds something whenever one looks, and another thread is there first."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_a_thread_may_take_what_another_has_seen(node: lcast.Node) -> None:
+    changes = node.presence()
+    first = lcast.Overflow(1)
+    changes._ready = Taken([first])
+    assert changes.take() == [first]
+    assert changes.take() == []
+
+
 def test_a_fork_refuses_and_the_parent_goes_on(
     node: lcast.Node, applications: Applications
 ) -> None:
@@ -154,9 +169,11 @@ def test_a_fork_refuses_and_the_parent_goes_on(
 def test_a_fork_ends_like_any_process(realm: Realm, node: lcast.Node) -> None:
     done = run(
         """
-        import lcast, os, sys
+        import lcast, os, sys, warnings
         node = lcast.Node()
         watch = node.watch("app.owner")
+        # From 3.12 on Python warns of each fork of a process that has threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
         if child == 0:
             sys.exit(7)

@@ -115,7 +115,9 @@ sub presence {
 # after its slice is taken in a later one.
 sub ping {
     my ($self, $name, @given) = @_;
-    my $left = int(1000 * (Net::Lcast::Stream::_timeout(@given) // 1));
+    $self->_handle;
+    my $timeout = Net::Lcast::Stream::_timeout(@given) // 1;
+    my $left = Net::Lcast::Options::millis($timeout, 'timeout');
     my $octets = octets($name, 'name');
     for (my $slice = 100; $left > 0; $slice = $slice < 500 ? 2 * $slice : 1000) {
         my $now = $slice < $left ? $slice : $left;
@@ -230,6 +232,9 @@ Opens a node. Options, of which all may be left out:
 
 =back
 
+Paths are taken as C<open> takes them: octets, as of C<@ARGV> and C<readdir>, as they are,
+characters as UTF-8. One that is no UTF-8 then is an error of the kind C<invalid>.
+
 =head2 name, realm, library
 
 The certified name of this node, the name of its realm, the version of the C library.
@@ -259,13 +264,15 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =item C<matching>: a predicate that is evaluated at each node
 
-=item C<only>: names of nodes, of which alone is asked
+=item C<only>: names of nodes, of which alone is asked, like C<web1,db1> or a reference to an array
 
-=item C<expect>: names that must answer, known to the realm or not
+=item C<expect>: names that must answer, known to the realm or not, given in the same way
 
-=item C<timeout>: for the whole question; by itself 1, and 3 while answers come
+=item C<timeout>: for the whole question, above 0; by itself 1, and 3 while answers come
 
 =back
+
+A list of nodes with none in it is an error of the kind C<invalid>, except for C<expect>.
 
 =head2 set
 
@@ -326,7 +333,7 @@ Watches all variables that match: replies tell what they are at first, then come
 changes, on every node that is picked, those that join later included (L<Net::Lcast::Event/kind>).
 The options are those of L</get>, where C<timeout> bounds the beginning, and C<every>: tell the values
 that often, changed or not; C<delta>: tell a number only when it is at least so far from what was told
-last.
+last. Both are above 0.
 
 =head2 members
 
@@ -347,7 +354,8 @@ whose C<reason> is the new state.
     my $seconds = $node->ping('web1', timeout => 2);
     print defined $seconds ? "$seconds s\n" : "no answer\n";
 
-The round trip to a node by unicast; C<undef> when it does not answer in time.
+The round trip to a node by unicast; C<undef> when it does not answer in time, which is above 0 and
+by itself 1.
 
 =head2 expose
 
@@ -365,8 +373,8 @@ C<map>. Options: C<kind> (C<gauge>, C<counter> or C<info>), C<unit> as UCUM writ
 =head2 expose_setting
 
 Exposes a setting, a L<Net::Lcast::Setting>: name, type, default (C<undef>: no value until somebody
-sets it), and as options C<min>, C<max>, C<length_max>, C<choices> (a reference to an array), C<unit>,
-C<description>.
+sets it), and as options C<min>, C<max>, C<length_max> (of a text or bytes, in bytes, 1 at least),
+C<choices> (a reference to an array), C<unit>, C<description>.
 
 =head2 close
 

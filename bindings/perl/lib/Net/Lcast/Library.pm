@@ -15,7 +15,7 @@ use Net::Lcast::Error;
 use overload ();
 
 our $VERSION   = '0.1.0';
-our @EXPORT_OK = qw(check invalid octets pairs OK AT_END TIMEOUT);
+our @EXPORT_OK = qw(check failure invalid octets pairs OK AT_END TIMEOUT);
 
 use constant { OK => 0, AT_END => 1, TIMEOUT => 2 };
 
@@ -44,6 +44,7 @@ my ($STATUS, $TEXT, $HANDLE, $OUT) = qw(sint32 string opaque opaque*);
 my %FUNCTIONS = (
     lcast_version     => [[], $TEXT],
     lcast_last_error  => [[], $TEXT],
+    lcast_last_status => [[], $STATUS],
     lcast_status_name => [['sint32'], $TEXT],
     lcast_handle_count => [[], 'size_t'],
 
@@ -117,10 +118,15 @@ our $PATH = find();
 # Dies unless a status is that of success.
 sub check {
     my ($status) = @_;
-    return if $status == OK;
+    Net::Lcast::Error->throw(failure($status)) if $status != OK;
+}
+
+# The kind and the words of what has just gone wrong.
+sub failure {
+    my ($status) = @_;
     my $message = lcast_last_error();
     utf8::decode($message);
-    Net::Lcast::Error->throw(lcast_status_name($status), $message);
+    return (lcast_status_name($status), $message);
 }
 
 sub invalid { Net::Lcast::Error->throw('invalid', $_[0]) }

@@ -9,6 +9,7 @@ use 5.020;
 use strict;
 use warnings;
 
+use Net::Lcast::Error;
 use Net::Lcast::Library qw(invalid octets pairs);
 use Net::Lcast::Value ();
 use Scalar::Util qw(looks_like_number);
@@ -40,18 +41,28 @@ sub patterns {
     return $list->{count} ? $list : invalid("'patterns' is empty: name what is asked for");
 }
 
-# One text or several, with commas between.
+# One text or several, with commas between. To expect none is to expect nobody beside; a list of the
+# nodes to ask that has none in it is never all of them.
 sub _joined {
     my ($given, $what) = @_;
     return undef unless defined $given;
-    return octets($given, $what) unless ref $given eq 'ARRAY';
-    return join ',', map { octets($_, $what) } @{$given};
+    my @texts = map { octets($_, $what) } ref $given eq 'ARRAY' ? @{$given} : $given;
+    return undef if !@texts && $what eq 'expect';
+    invalid("'$what' is empty: leave it out, or give undef, for all nodes")
+        unless grep { length } @texts;
+    return join ',', @texts;
 }
 
 sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
 
-# A path is bytes for the system; the library takes those that are UTF-8.
-sub _path { _text(@_) }
+# A path as perl's own open takes it: octets, from the command line or readdir say, as they are, and
+# characters as UTF-8. The library takes those that are UTF-8.
+sub _path {
+    my ($given, $what) = @_;
+    return undef unless defined $given;
+    my $octets = octets($given, $what);
+    return utf8::is_utf8("$given") ? $octets : "$given";
+}
 
 # A text as it was given: what is none is told.
 sub _as_is {
@@ -74,8 +85,23 @@ sub seconds {
     invalid("'$what' is $given: no time is");
 }
 
+# How far a number has to be from what was told last; 0 stands for the default in the library alone.
+sub _distance {
+    my $given = shift // return 0;
+    my $distance = _number($given, 'delta');
+    return $distance > 0 ? $distance : invalid("'delta' is $given, and a distance is above 0");
+}
+
+# The longest text that a setting takes, likewise.
+sub _length_max {
+    my $given = shift // return 0;
+    my $length = _number($given, 'length_max');
+    return $length if $length >= 1 && $length <= 4_294_967_295 && $length == int $length;
+    invalid("'length_max' is $given, and a length is a whole number, 1 to 4294967295");
+}
+
 # Milliseconds for the library, where 0 stands for the default.
-sub _millis {
+sub millis {
     my $seconds = seconds(@_) // return 0;
     my $millis = int($seconds * 1000 + 0.5);
     return $millis > 0 ? $millis : invalid("'$_[1]' is $_[0]: the shortest time is 0.001");
@@ -98,6 +124,9 @@ sub opening {
     invalid('a credential says itself whether it is an agent\'s: omit agent')
         if $agent && (defined $file || defined $content);
     $content = Net::Lcast::Bytes->new($content)->bytes if defined $content;
+    # The library may take nothing for no credential, and open a node as somebody else.
+    Net::Lcast::Error->throw('credential', "'credential_data' is empty, and no credential")
+        if defined $content && $content eq '';
     my $state = _path(delete $given{state}, 'state');
     my $memory = _path(delete $given{memory}, 'memory');
     my $interfaces = texts(delete $given{interfaces} // [], 'interfaces');
@@ -135,13 +164,13 @@ sub question {
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';
     my $labels =
         texts([map { "$_=" . _as_is($label->{$_}, 'label') } sort keys %{$label}], 'label');
-    my $timeout = _millis(delete $given{timeout}, 'timeout');
+    my $timeout = millis(delete $given{timeout}, 'timeout');
     my ($version, $every, $delta, $dry_run) = (undef, 0, 0, 0);
     $version = _text(delete $given{if_version}, 'if_version') if $what eq 'a set';
     $dry_run = delete $given{dry_run} ? 1 : 0 if $what =~ /\Aa set/;
     if ($what eq 'a watch') {
-        $every = _millis(delete $given{every}, 'every');
-        $delta = _number(delete $given{delta} // 0, 'delta');
+        $every = millis(delete $given{every}, 'every');
+        $delta = _distance(delete $given{delta});
     }
     _no_others(\%given, $what);
     my $list = $labels->{count} ? $labels->{bytes} : undef;
@@ -162,9 +191,7 @@ sub definition {
     if ($what eq 'a setting') {
         $min = delete $given{min};
         $max = delete $given{max};
-        $length = _number(delete $given{length_max} // 0, 'length_max');
-        invalid("'length_max' is $length, and a length is a whole number, 0 to 4294967295")
-            unless $length >= 0 && $length <= 4_294_967_295 && $length == int $length;
+        $length = _length_max(delete $given{length_max});
         $choices = delete $given{choices} // [];
     }
     _no_others(\%given, $what);

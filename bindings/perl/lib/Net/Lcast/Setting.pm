@@ -39,8 +39,8 @@ sub changed {
     $self->_handle;
     my $newest = $self->{changes}->next(@given)
         // Net::Lcast::Error->throw('ended', 'the node has ended');
-    for my $newer ($self->{changes}->take) {
-        $newest = $newer;
+    while (my @newer = $self->{changes}->take) {
+        $newest = $newer[-1];
     }
     return $newest->value;
 }

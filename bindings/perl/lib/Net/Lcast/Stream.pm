@@ -8,7 +8,7 @@ use parent -norequire, 'Net::Lcast::Handle';
 
 use Net::Lcast::Event;
 use Net::Lcast::Handle;
-use Net::Lcast::Library qw(check invalid pairs AT_END TIMEOUT);
+use Net::Lcast::Library qw(check failure invalid pairs AT_END TIMEOUT);
 use Net::Lcast::Value ();
 use Time::HiRes ();
 
@@ -60,6 +60,9 @@ sub cancel {
     check(Net::Lcast::Library::lcast_stream_cancel($self->_handle));
 }
 
+# A clock that nobody sets.
+sub _now { Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
+
 sub _timeout {
     my %given = pairs(@_);
     my $timeout = delete $given{timeout};
@@ -68,15 +71,15 @@ sub _timeout {
     return Net::Lcast::Options::seconds($timeout, 'timeout');
 }
 
-# Waits until something is there; false at the end. What waits is Perl's own select, so handlers of
-# signals run at once, and may die.
+# Waits until something is there, so many seconds or until a moment; false at the end. What waits is
+# Perl's own select, so handlers of signals run at once, and may die.
 sub _fill {
-    my ($self, $timeout) = @_;
-    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    my ($self, $timeout, $until) = @_;
+    $until //= _now() + $timeout if defined $timeout;
     until (@{ $self->{ready} }) {
         return 0 if $self->{ended};
         next if $self->_fetch;
-        my $left = defined $until ? $until - Time::HiRes::time() : undef;
+        my $left = defined $until ? $until - _now() : undef;
         $left = 0 if defined $left && $left < 0;
         vec(my $wanted = '', $self->{fd} //= $self->fileno, 1) = 1;
         next if select($wanted, undef, undef, $left);
@@ -96,8 +99,9 @@ sub _fetch {
         if ($status != 0) {
             delete $self->{came};
             return 0 if $status == TIMEOUT;
+            $self->{failed} = [failure($status)] unless $status == AT_END;
             $self->{ended} = 1;
-            check($status) unless $status == AT_END;
+            $self->_fail if $self->{failed};
             return 1;
         }
     }
@@ -106,6 +110,9 @@ sub _fetch {
     delete $self->{came};
     return 1;
 }
+
+# Dies for the reason that the stream has ended for.
+sub _fail { Net::Lcast::Error->throw(@{ $_[0]{failed} }) }
 
 sub _seen { Net::Lcast::Event->_new($_[1]) }
 
@@ -127,20 +134,21 @@ sub _seen {
 sub report {
     my ($self, @given) = @_;
     my $timeout = Net::Lcast::Stream::_timeout(@given);
-    my $until = defined $timeout ? Time::HiRes::time() + $timeout : undef;
+    my $until = defined $timeout ? Net::Lcast::Stream::_now() + $timeout : undef;
     my @seen;
     my $done = eval {
         until ($self->{report}) {
             push @seen, splice @{ $self->{ready} };
-            last unless $self->_fill(defined $until ? $until - Time::HiRes::time() : undef);
+            last unless $self->_fill($timeout, $until);
         }
         1;
     };
     my $error = $@;
     unshift @{ $self->{ready} }, @seen;
     die $error unless $done;
-    return $self->{report}
-        // Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
+    return $self->{report} if $self->{report};
+    $self->_fail if $self->{failed};
+    Net::Lcast::Error->throw('ended', 'the question was not asked to its end');
 }
 
 package Net::Lcast::Watch;
@@ -211,6 +219,6 @@ Gives up what this is about. What has arrived can still be read, then comes the 
 
 Of replies alone: waits for the end, and gives the account, a L<Net::Lcast::Report>. Replies that
 come meanwhile can still be read. It takes a C<timeout> as C<next> does. A question that could not be
-asked dies with the reason.
+asked dies with the reason, each time.
 
 =cut
