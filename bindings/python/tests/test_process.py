@@ -102,6 +102,7 @@ def test_threads_share_a_stream(node: lcast.Node) -> None:
     assert sorted(names) == sorted(AGENTS)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_refuses_and_the_parent_goes_on(
     node: lcast.Node, applications: Applications
 ) -> None:
@@ -154,7 +155,9 @@ def test_a_fork_refuses_and_the_parent_goes_on(
 def test_a_fork_ends_like_any_process(realm: Realm, node: lcast.Node) -> None:
     done = run(
         """
-        import lcast, os, sys
+        import lcast, os, sys, warnings
+        # From 3.12 on Python warns of a fork beside any thread; the node has one.
+        warnings.simplefilter("ignore", DeprecationWarning)
         node = lcast.Node()
         watch = node.watch("app.owner")
         child = os.fork()
