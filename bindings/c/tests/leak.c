@@ -94,6 +94,13 @@ static void round_of_everything(int64_t number) {
     OK(lcast_stream_free(watch));
     expose_and_drop(agent, number);
 
+    if (number % 10 == 0) {
+        OK(lcast_variables(client, NULL, &replies));
+        OK(lcast_next_event(replies, -1, &event));
+        CHECK(lcast_value_find(lcast_event_value(event, 0), "type") != NULL);
+        OK(lcast_event_free(event));
+        OK(lcast_stream_free(replies));
+    }
     OK(lcast_members_of(client, &members));
     OK(lcast_members_free(members));
     OK(lcast_value_new_list(&list));

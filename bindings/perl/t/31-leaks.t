@@ -32,6 +32,11 @@ sub once {
     my $watch = $node->watch('app.owner', only => 'nobody', expect => 'nobody');
     $watch->take;
     $node->presence;
+    if ($number % 10 == 0) {
+        my @variables = (only => 'web1', expect => 'web1', timeout => 20);
+        my $told = $node->variables(@variables)->next;
+        $told->value('app.owner')->{type} eq 'text' or die 'another type';
+    }
     $node->members > 1 or die 'no members';
 }
 
