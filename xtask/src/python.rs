@@ -1,7 +1,8 @@
 //! `cargo xtask python`: the Python package, built as a wheel, installed and tested.
 //!
 //! Everything is made under `target/python`: an environment with pinned tools, the wheel, and an
-//! empty environment into which it must install. The tests run in a network namespace of their own.
+//! empty environment into which it must install. The tests run in a network namespace of their own;
+//! with the paths of other interpreters in `LCAST_PYTHONS`, between colons, by each of these too.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ use crate::test::{self, finish};
 
 /// Where the package is.
 const PACKAGE: &str = "bindings/python";
+
+/// The interpreter of the machine.
+const PYTHON: &str = "python3";
 
 /// Where the wheels lie by which pip builds the package.
 const MAKERS: &str = "makers";
@@ -33,10 +37,19 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     workshop.try_empty(&wheel)?;
     workshop.try_book(root)?;
     workshop.reference()?;
-    let mut tests = workshop.python();
-    tests.arg(workshop.package.join("tests/run.py")).args(arguments);
-    tests.env("LIBRECAST_BIN", test::program(root)?).env("LCAST_WHEEL", &wheel);
-    finish(&mut tests, "the tests of the Python package")
+    let program = test::program(root)?;
+    let others = env::var_os("LCAST_PYTHONS").unwrap_or_default();
+    let mut pythons = vec![workshop.python()];
+    for interpreter in env::split_paths(&others).filter(|it| !it.as_os_str().is_empty()) {
+        pythons.push(workshop.other(&interpreter, &wheel)?);
+    }
+    for mut tests in pythons {
+        println!("python: the tests by {}", tests.get_program().display());
+        tests.arg(workshop.package.join("tests/run.py")).args(arguments);
+        tests.env("LIBRECAST_BIN", &program).env("LCAST_WHEEL", &wheel);
+        finish(&mut tests, "the tests of the Python package")?;
+    }
+    Ok(())
 }
 
 /// Writes the reference of the package as HTML, from the texts in it.
@@ -58,7 +71,7 @@ impl Workshop {
         if makers.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
             return Ok(workshop);
         }
-        environment(&workshop.tools)?;
+        environment(Path::new(PYTHON), &workshop.tools)?;
         let mut install = workshop.python();
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
         install.arg(workshop.package.join("requirements.txt"));
@@ -106,7 +119,7 @@ impl Workshop {
     /// Installs the wheel where nothing else is, without a registry, and imports it.
     fn try_empty(&self, wheel: &Path) -> anyhow::Result<()> {
         let folder = self.folder.join("empty");
-        environment(&folder)?;
+        environment(Path::new(PYTHON), &folder)?;
         let python = || {
             let mut python = Command::new(folder.join("bin/python"));
             python.current_dir(&folder).env_remove("PYTHONPATH");
@@ -117,6 +130,29 @@ impl Workshop {
         finish(install.arg("--no-index").arg(wheel), "installing the wheel")?;
         let program = "import lcast, lcast.aio; print('python: lcast', lcast.__version__)";
         finish(python().args(["-c", program]), "importing the package")
+    }
+
+    /// Another interpreter, beside the wheel and what the tests want: the newest that there is for
+    /// it, for not every version has what is pinned.
+    fn other(&self, interpreter: &Path, wheel: &Path) -> anyhow::Result<Command> {
+        let version = Command::new(interpreter)
+            .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+            .output()
+            .with_context(|| format!("LCAST_PYTHONS: starting {}", interpreter.display()))?;
+        if !version.status.success() {
+            bail!("LCAST_PYTHONS: {} is no Python", interpreter.display());
+        }
+        let folder = self.folder.join(String::from_utf8(version.stdout)?.trim());
+        environment(interpreter, &folder)?;
+        let python = || {
+            let mut python = Command::new(folder.join("bin/python"));
+            python.env_remove("PYTHONPATH").env("VIRTUAL_ENV", &folder);
+            python
+        };
+        let mut install = python();
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        finish(install.args(["mypy", "pytest"]).arg(wheel), "installing the wheel and the tools")?;
+        Ok(python())
     }
 
     /// Builds and installs it by what the book tells people to type, and imports it. What pip wants
@@ -178,9 +214,9 @@ fn only_wheel(folder: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Makes an empty environment.
-fn environment(folder: &Path) -> anyhow::Result<()> {
-    let mut venv = Command::new("python3");
+/// Makes an empty environment of an interpreter.
+fn environment(interpreter: &Path, folder: &Path) -> anyhow::Result<()> {
+    let mut venv = Command::new(interpreter);
     venv.args(["-m", "venv", "--clear"]).arg(folder);
     finish(&mut venv, "making an environment (Debian: apt install python3-venv)")
 }

@@ -28,6 +28,7 @@ static void refuse_everywhere(void *none) {
     CHECK(lcast_node_name(node) == NULL && lcast_node_realm(node) == NULL);
     STATUS(LCAST_INVALID, lcast_ping(node, "n", 1, &i));
     STATUS(LCAST_INVALID, lcast_get(node, patterns, 1, NULL, &stream));
+    STATUS(LCAST_INVALID, lcast_variables(node, NULL, &stream));
     CHECK(stream == NULL);
     STATUS(LCAST_INVALID, lcast_set(node, "app.x", "1", NULL, &stream));
     STATUS(LCAST_INVALID, lcast_set_value(node, "app.x", number, NULL, &stream));

@@ -30,6 +30,44 @@ static long memory(void) {
     return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* A variable, and a setting with its changes, that are exposed and dropped. */
+static void expose_and_drop(lcast_node *node, int64_t number) {
+    lcast_definition length = define("app.length", LCAST_INT);
+    lcast_definition workers = define("app.workers", LCAST_INT);
+    lcast_variable *exposed;
+    lcast_setting *setting;
+    lcast_stream *changes;
+    lcast_value *one;
+
+    OK(lcast_expose(node, &length, &exposed));
+    OK(lcast_publish_int(exposed, number));
+    if (number % 2) OK(lcast_withdraw(exposed));
+    OK(lcast_variable_free(exposed));
+    OK(lcast_value_new_int(1, &one));
+    OK(lcast_expose_setting(node, &workers, one, &setting));
+    OK(lcast_value_free(one));
+    OK(lcast_setting_changes(setting, &changes));
+    OK(lcast_stream_free(changes));
+    OK(lcast_setting_free(setting));
+}
+
+/* A node that is closed while a question, a watch and the changes of presence go on. */
+static void node_of_everything(const char *credential, int64_t number) {
+    lcast_node *node = open_file(credential);
+    const char *patterns[] = {"app.length"};
+    lcast_stream *replies, *watch, *presence;
+
+    expose_and_drop(node, number);
+    replies = ask(node, patterns[0]);
+    OK(lcast_watch(node, patterns, 1, NULL, &watch));
+    OK(lcast_presence(node, &presence));
+    if (number % 2) OK(lcast_close(node));
+    OK(lcast_stream_free(replies));
+    OK(lcast_stream_free(watch));
+    OK(lcast_stream_free(presence));
+    if (number % 2 == 0) OK(lcast_close(node));
+}
+
 static void round_of_everything(int64_t number) {
     lcast_value *list, *item;
     lcast_stream *replies, *watch;
@@ -52,7 +90,17 @@ static void round_of_everything(int64_t number) {
     OK(lcast_stream_free(ask(client, "app.leak")));
     OK(lcast_watch(client, patterns, 1, NULL, &watch));
     OK(lcast_stream_free(watch));
+    OK(lcast_presence(client, &watch));
+    OK(lcast_stream_free(watch));
+    expose_and_drop(agent, number);
 
+    if (number % 10 == 0) {
+        OK(lcast_variables(client, NULL, &replies));
+        OK(lcast_next_event(replies, -1, &event));
+        CHECK(lcast_value_find(lcast_event_value(event, 0), "type") != NULL);
+        OK(lcast_event_free(event));
+        OK(lcast_stream_free(replies));
+    }
     OK(lcast_members_of(client, &members));
     OK(lcast_members_free(members));
     OK(lcast_value_new_list(&list));
@@ -108,7 +156,11 @@ int main(int argc, char **argv) {
     OK(lcast_close(client));
 
     /* Nodes as well. */
-    for (i = 0; i < rounds / 100; i++) OK(lcast_close(open_file(argv[2])));
+    for (i = 0; i < rounds / 30; i++) node_of_everything(argv[1], i);
+    settled = memory();
+    for (i = 0; i < rounds / 3; i++) node_of_everything(argv[1], i);
+    printf("memory: %ld KiB, then %ld KiB\n", settled, memory());
+    CHECK(memory() - settled < limit);
     CHECK(lcast_handle_count() == 0);
     CHECK(entries("/proc/self/fd") < descriptors && entries("/proc/self/task") == threads - 2);
     puts("leak: ok");

@@ -371,6 +371,59 @@ static void several_settings(void) {
     OK(lcast_value_free(three));
 }
 
+static int is_text(const lcast_value *map, const char *key, const char *text) {
+    const char *found = lcast_value_text(lcast_value_find(map, key), NULL);
+    return found != NULL && strcmp(found, text) == 0;
+}
+
+/* What the variables of a node are. */
+static void descriptions(void) {
+    lcast_definition level = define("app.level", LCAST_FLOAT);
+    lcast_question_options options;
+    lcast_setting *setting;
+    lcast_stream *replies;
+    lcast_event *event;
+    lcast_value *one;
+    size_t i, found = 0;
+
+    level.unit = "1";
+    level.description = "how much";
+    level.has_max = 1;
+    level.max = 1.5;
+    OK(lcast_value_new_float(1.0, &one));
+    OK(lcast_expose_setting(agent, &level, one, &setting));
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.on = "app1";
+    options.timeout_ms = 20000;
+    OK(lcast_variables(client, &options, &replies));
+    while (lcast_next_event(replies, -1, &event) == LCAST_OK) {
+        for (i = 0; i < lcast_event_count(event); i++) {
+            const lcast_value *what = lcast_event_value(event, i);
+            double max = 0.0;
+
+            if (strcmp(lcast_event_name(event, i), "app.level") != 0) continue;
+            found++;
+            CHECK(strcmp(lcast_event_unit(event, i), "1") == 0);
+            CHECK(is_text(what, "type", "float") && is_text(what, "kind", "setting"));
+            CHECK(is_text(what, "description", "how much"));
+            CHECK(lcast_value_find(what, "min") == NULL);
+            OK(lcast_value_float(lcast_value_find(what, "max"), &max));
+            CHECK(max == 1.5);
+        }
+        if (lcast_event_kind_of(event) == LCAST_EVENT_REPORT)
+            CHECK(lcast_report_count(event, LCAST_CLASS_ANSWERED) == 1);
+        OK(lcast_event_free(event));
+    }
+    CHECK(found == 1);
+    OK(lcast_stream_free(replies));
+    STATUS(LCAST_INVALID, lcast_variables(client, &options, NULL));
+    options.matching = "1 +";
+    STATUS(LCAST_INVALID, lcast_variables(client, &options, &replies));
+    OK(lcast_setting_free(setting));
+    OK(lcast_value_free(one));
+}
+
 static void watches(void) {
     lcast_definition definition = define("app.length", LCAST_INT);
     const char *patterns[] = {"app.length"};
@@ -456,6 +509,7 @@ int main(int argc, char **argv) {
     keys();
     settings();
     several_settings();
+    descriptions();
     watches();
     who_is_there(argv[1]);
     OK(lcast_close(agent));

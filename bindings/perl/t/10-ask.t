@@ -47,6 +47,27 @@ subtest 'a report can be had first' => sub {
     is_deeply \%seen, { db1 => 1, web1 => 1, web2 => 1 }, 'and the replies are there';
 };
 
+subtest 'nodes say which variables they have' => sub {
+    my $replies = $node->variables(on => 'web1');
+    my $reply = $replies->next(timeout => 30);
+    is $reply->node, 'web1', 'the node';
+    is $reply->class, 'answered', 'it answered';
+    my $uptime = $reply->item('system.uptime');
+    is $uptime->unit, 's', 'a unit';
+    is $uptime->value->{type}, 'float', 'a type';
+    is $uptime->value->{kind}, 'gauge', 'a kind';
+    ok length $uptime->value->{description}, 'a description';
+    ok !$uptime->value->{settable}, 'not settable';
+    my $level = $reply->value('app.level');
+    ok $level->{settable}, 'a setting';
+    is_deeply [@{$level}{qw(kind min max)}], ['setting', 0, 1.5], 'its limits';
+    is $reply->value('app.greeting')->{length_max}, 64, 'a length';
+    is $replies->next, undef, 'the end';
+    is $replies->report->answered, 1, 'one answered';
+    eval { $node->variables(matching => '1 +'); 1 } and die 'no error';
+    is $@->kind, 'invalid', 'a predicate that is none';
+};
+
 subtest 'targets' => sub {
     my $asked = sub {
         my $it = $node->get('app.owner', @_);

@@ -22,8 +22,8 @@ use Net::Lcast;
 use Test::More;
 
 my @listings = LcastLab::read_file($chapter) =~ /^```perl\n(.*?)^```$/msg;
-is @listings, 5, 'the listings that this test knows';
-my ($ten, $monitor, $application, $dashboard, $loop) = @listings;
+is @listings, 6, 'the listings that this test knows';
+my ($ten, $monitor, $application, $dashboard, $loop, $variables) = @listings;
 
 my $lab = LcastLab->new(qw(web1 web2));
 my $node = $lab->asker;
@@ -35,6 +35,11 @@ like $said, qr/^2 expected: 2 answered$/m, 'and the report';
 ($status, $said) = $lab->run_perl($ten =~ s/\$load > 4/\$load >= 0/r);
 is $status, 0, 'they run where the load is high' or diag $said;
 is scalar(() = $said =~ /^1 expected: 1 answered$/mg), 2, 'and set a setting';
+
+($status, $said) = $lab->run_perl($variables);
+is $status, 0, 'the variables are listed' or diag $said;
+like $said, qr/^web1 system\.uptime float s not settable$/m, 'one of them';
+like $said, qr/^web2 app\.level float  settable$/m, 'and a setting';
 
 my $serial = 0;
 sub begun {

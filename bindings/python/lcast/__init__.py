@@ -63,6 +63,7 @@ from lcast._errors import (  # noqa: E402
 )
 from lcast._items import (  # noqa: E402
     Changed,
+    Definition,
     EmptyNode,
     Entered,
     FailedNode,
@@ -91,6 +92,7 @@ __all__ = [
     "Changed",
     "Changes",
     "CredentialError",
+    "Definition",
     "EmptyNode",
     "EndedError",
     "Entered",

@@ -69,6 +69,30 @@ class SetResult:
 
 
 @dataclass(frozen=True)
+class Definition:
+    """What a variable of a node is, whatever it holds."""
+
+    name: str
+    """Its name, with ``[*]`` for the keys of a map."""
+    type: str
+    """The word for its type, like ``int`` or ``timestamp``."""
+    unit: str
+    """The unit as UCUM writes it; empty where there is none."""
+    kind: str
+    """``info``, ``gauge``, ``counter`` or ``setting``."""
+    description: str
+    """One line for people."""
+    settable: bool
+    """Whether it is a setting; what follows are its limits."""
+    min: Optional[float] = None
+    max: Optional[float] = None
+    length_max: Optional[int] = None
+    """The longest text or bytes, in bytes."""
+    choices: Optional[Tuple[str, ...]] = None
+    """The only texts that it takes."""
+
+
+@dataclass(frozen=True)
 class Failure:
     """What went wrong at a node."""
 
@@ -108,6 +132,8 @@ class Reply:
     """Why it would not."""
     by_multicast: bool = False
     """Whether the question had gone by multicast alone until this came."""
+    variables: Dict[str, Definition] = field(default_factory=dict)
+    """What its variables are, by name, where that was asked."""
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name].value

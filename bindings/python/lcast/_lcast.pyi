@@ -89,6 +89,7 @@ class Node:
     def get(
         self, patterns: Sequence[str], target: Mapping[str, Any]
     ) -> Stream[Reply, Report]: ...
+    def variables(self, target: Mapping[str, Any]) -> Stream[Reply, Report]: ...
     def set(
         self,
         assignments: Sequence[Tuple[str, Given]],

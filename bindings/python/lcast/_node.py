@@ -431,6 +431,30 @@ class Node:
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
+    def variables(
+        self,
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+    ) -> Replies:
+        """Asks nodes which variables they have: `Reply.variables` says what each of them is.
+
+        ```python
+        for reply in node.variables(on="web*"):
+            for it in reply.variables.values():
+                print(reply.node, it.name, it.type, it.unit, it.settable)
+        ```
+
+        The targets are those of `get`.
+        """
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        return Replies(self, self._node.variables(target))
+
     def members(self) -> List[Member]:
         """Every member, with its presence as it is known here. A node that has just been opened
         knows of few others; who answers a question is known."""

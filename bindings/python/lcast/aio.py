@@ -418,6 +418,21 @@ class Node:
         stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
         return Watch(self, stream)
 
+    def variables(
+        self,
+        *,
+        on: Texts = None,
+        not_: Texts = None,
+        label: Optional[Mapping[str, str]] = None,
+        matching: Optional[str] = None,
+        only: Texts = None,
+        expect: Texts = None,
+        timeout: Optional[float] = None,
+    ) -> Replies:
+        """Asks nodes which variables they have; see `lcast.Node.variables`."""
+        target = _shape.target(on, not_, label, matching, only, expect, timeout)
+        return Replies(self, self._node.variables(target))
+
     async def members(self) -> List[Member]:
         """Every member, with its presence as it is known here."""
         return await _away(self._node.members)

@@ -1,10 +1,13 @@
 //! Replies, reports and the like as the dataclasses of `lcast/_items.py`.
 
-use lcast::blocking::{Error, Kind};
+use lcast::blocking::{Described, Error, Kind};
 use lcast::lcast_proto::presence::{Presence, Via};
 use lcast::lcast_proto::question::report::{Class, Failure, Refusal, SetResult, UnheardNode};
 use lcast::node::Member;
-use lcast::{ChangedValue, Outcome, PresenceItem, Reply, ReplyValue, Report, Timestamp, WatchItem};
+use lcast::{
+    ChangedValue, Definition, Outcome, PresenceItem, Reply, ReplyValue, Report, Timestamp,
+    WatchItem,
+};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,6 +24,7 @@ struct Classes {
     reply: Py<PyType>,
     reply_value: Py<PyType>,
     set_result: Py<PyType>,
+    definition: Py<PyType>,
     failure: Py<PyType>,
     refusal: Py<PyType>,
     report: Py<PyType>,
@@ -45,6 +49,7 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             reply: class("Reply")?,
             reply_value: class("ReplyValue")?,
             set_result: class("SetResult")?,
+            definition: class("Definition")?,
             failure: class("Failure")?,
             refusal: class("Refusal")?,
             report: class("Report")?,
@@ -107,6 +112,42 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> Made<'_> {
     }
     let fields = (&reply.node, class, values, results, empty, error, refused, reply.by_multicast);
     new(py, |it| &it.reply, fields)
+}
+
+/// What one node has to say of its variables.
+pub(crate) fn described(py: Python<'_>, described: Described) -> Made<'_> {
+    match described {
+        Described::Variables { node, schema } => {
+            let variables = PyDict::new(py);
+            for it in schema.definitions() {
+                variables.set_item(&it.template, definition(py, it)?)?;
+            }
+            let fields = PyDict::new(py);
+            fields.set_item("variables", variables)?;
+            let class = classes(py)?.reply.bind(py);
+            class.call((node, "answered"), Some(&fields))
+        }
+        Described::Reply(it) => reply(py, it),
+        other => Err(unknown(py, &other)),
+    }
+}
+
+fn definition<'py>(py: Python<'py>, it: &Definition) -> Made<'py> {
+    let setting = it.setting.as_ref();
+    let choices = setting.map(|it| PyTuple::new(py, &it.choices)).transpose()?;
+    let fields = (
+        &it.template,
+        it.value_type.as_str(),
+        &it.unit,
+        it.kind.as_str(),
+        &it.description,
+        setting.is_some(),
+        setting.and_then(|it| it.min),
+        setting.and_then(|it| it.max),
+        setting.and_then(|it| it.length_max),
+        choices.filter(|it| !it.is_empty()),
+    );
+    new(py, |it| &it.definition, fields)
 }
 
 fn put_values(values: &Bound<'_, PyDict>, held: &[ReplyValue]) -> PyResult<()> {

@@ -230,6 +230,11 @@ impl Node {
         Self::asked(py, Self::question(py, || self.node.get(&patterns), target)?)
     }
 
+    fn variables(&self, py: Python<'_>, target: Target) -> PyResult<Stream> {
+        let question = Self::question(py, || self.node.variables(), target)?;
+        Ok(Stream::new(Source::Descriptions(detached(py, || question.describe())?)))
+    }
+
     /// Writes settings, at each node all or none of them.
     fn set(
         &self,

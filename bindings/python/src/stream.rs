@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use lcast::Value;
-use lcast::blocking::{self, Changes, Error, Kind, Next, Replies, Watch};
+use lcast::blocking::{self, Changes, Descriptions, Error, Kind, Next, Replies, Watch};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -19,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Where the items come from.
 pub(crate) enum Source {
     Replies(Replies),
+    Descriptions(Descriptions),
     Watch(Watch),
     Changes(Changes),
     Values(blocking::Stream<Value>),
@@ -35,6 +36,7 @@ macro_rules! with {
     ($source:expr, $stream:ident => $what:expr) => {
         match $source {
             Source::Replies($stream) => $what,
+            Source::Descriptions($stream) => $what,
             Source::Watch($stream) => $what,
             Source::Changes($stream) => $what,
             Source::Values($stream) => $what,
@@ -51,6 +53,7 @@ impl Stream {
     fn take_now<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyList>>> {
         match &self.source {
             Source::Replies(stream) => take(py, || stream.try_next(), items::reply, most),
+            Source::Descriptions(stream) => take(py, || stream.try_next(), items::described, most),
             Source::Watch(stream) => take(py, || stream.try_next(), items::watch_item, most),
             Source::Changes(stream) => take(py, || stream.try_next(), items::change, most),
             Source::Values(stream) => {
@@ -125,6 +128,7 @@ impl Stream {
         let _call = Call::begin(py)?;
         let end = match &self.source {
             Source::Replies(stream) => stream.end().map(|end| end.map(|end| end.map(Some))),
+            Source::Descriptions(stream) => stream.end().map(|end| end.map(|end| end.map(Some))),
             Source::Watch(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),
             Source::Changes(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),
             Source::Values(stream) => stream.end().map(|end| end.map(|end| end.map(|()| None))),

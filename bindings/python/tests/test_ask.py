@@ -37,6 +37,27 @@ def test_a_reply_has_values_with_units_times_and_versions(node: lcast.Node) -> N
     assert pickle.loads(pickle.dumps(reply)) == reply
 
 
+def test_nodes_say_which_variables_they_have(node: lcast.Node) -> None:
+    replies = node.variables(on="web1", expect=["nobody"], timeout=2.0)
+    (reply,) = replies
+    assert (reply.node, reply.kind, reply.values) == ("web1", "answered", {})
+    variables = reply.variables
+    assert list(variables) == sorted(variables) and "host.name" in variables
+    uptime = variables["system.uptime"]
+    assert (uptime.name, uptime.type, uptime.unit) == ("system.uptime", "float", "s")
+    assert uptime.description and not uptime.settable and uptime.min is None
+    assert "system.filesystem[*].usage" in variables
+    level = variables["app.level"]
+    assert (level.kind, level.settable, level.min, level.max) == ("setting", True, 0.0, 1.5)
+    assert (level.length_max, level.choices) == (None, None)
+    assert variables["app.greeting"].length_max == 64
+    report = replies.report()
+    assert (report.answered, [it.node for it in report.missing]) == (1, ["nobody"])
+    assert pickle.loads(pickle.dumps(reply)) == reply
+    with pytest.raises(lcast.InvalidError):
+        node.variables(matching="1 +")
+
+
 def test_targets_pick_nodes(node: lcast.Node) -> None:
     def names(**target: object) -> set[str]:
         return {reply.node for reply in node.get("app.owner", **target)}  # type: ignore[arg-type]

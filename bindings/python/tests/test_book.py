@@ -68,7 +68,7 @@ def folder(realm: Realm, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_listings_are_typed(tmp_path: Path) -> None:
-    assert len(listings()) == 4
+    assert len(listings()) == 5
     paths = []
     for index, text in enumerate(listings().values()):
         paths.append(tmp_path / f"listing{index}.py")
@@ -133,3 +133,13 @@ def test_a_dashboard_line(node: lcast.Node, folder: Path) -> None:
     line = dashboard.heard("web2 ")
     assert "db1 " in line or "web1 " in line or line.endswith("web2 ")
     dashboard.interrupt()
+
+
+def test_which_variables_there_are(node: lcast.Node, folder: Path) -> None:
+    (folder / "program.py").write_text(listings()["Which variables there are"])
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    for name in AGENTS:
+        assert f"{name} system.uptime float s not settable time since" in done.stdout
+        assert f"{name} app.level float  0.0 to 1.5 " in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -117,6 +118,7 @@ def test_a_thread_may_take_what_another_has_seen(node: lcast.Node) -> None:
     assert changes.take() == []
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_refuses_and_the_parent_goes_on(
     node: lcast.Node, applications: Applications
 ) -> None:
@@ -248,6 +250,19 @@ def test_the_interpreter_ends_with_events_in_flight(
     assert "Fatal" not in done.stderr and "panicked" not in done.stderr, done.stderr
 
 
+def resident() -> int:
+    """KiB of memory that this process has."""
+    gc.collect()
+    with open("/proc/self/status") as status:
+        (line,) = [line for line in status if line.startswith("VmRSS")]
+    return int(line.split()[1])
+
+
+def entries(folder: str) -> int:
+    """How many descriptors or threads this process has."""
+    return len(os.listdir(f"/proc/self/{folder}"))
+
+
 def test_a_loop_of_ten_thousand_leaks_nothing(
     node: lcast.Node, applications: Applications
 ) -> None:
@@ -258,23 +273,55 @@ def test_a_loop_of_ten_thousand_leaks_nothing(
         variable.publish(number)
         with pytest.raises(lcast.InvalidError):
             variable.publish("x" * 1000)
+        other = app.expose("app.other", "map")
+        other.publish({"number": number})
+        assert app.expose_setting("app.size", int, number).value == number
+        if number % 2:
+            other.withdraw()
         assert node.get("app.owner", only=["web1"]).report().expected == 1
         with node.watch("app.owner", only=["nobody"], expect=["nobody"]):
             pass
-
-    def resident() -> int:
-        with open("/proc/self/status") as status:
-            (line,) = [line for line in status if line.startswith("VmRSS")]
-        return int(line.split()[1])
+        if number % 10 == 0:
+            (told,) = node.variables(only=["web1"], expect=["web1"], timeout=20.0)
+            assert "app.owner" in told.variables
+        node.presence().cancel()
+        assert len(node.members()) > 3
 
     for number in range(1000):
         once(number)
-    before, descriptors = resident(), len(os.listdir("/proc/self/fd"))
+    before, descriptors = resident(), entries("fd")
     for number in range(10_000):
         once(number)
     # What was given up last may be on its way out.
-    assert len(os.listdir("/proc/self/fd")) <= descriptors + 16
+    assert entries("fd") <= descriptors + 16
     assert resident() - before < 4096, "KiB more after ten thousand rounds"
+
+
+def test_three_thousand_nodes_leave_nothing(realm: Realm, node: lcast.Node) -> None:
+    credential = realm.credential("app1")
+
+    def once(number: int) -> None:
+        with lcast.Node(credential=credential) as app:
+
+            @app.variable("app.answer", every=60.0)
+            def answer() -> int:
+                return number
+
+            app.expose("app.length", int).publish(number)
+            setting = app.expose_setting("app.workers", int, 4)
+            asked = app.get("app.length"), app.watch("app.length"), app.presence()
+            with pytest.raises(lcast.TimeoutError):
+                setting.changed(timeout=0)
+            assert len(asked) == 3
+
+    for number in range(300):
+        once(number)
+    before, descriptors, threads = resident(), entries("fd"), entries("task")
+    for number in range(3000):
+        once(number)
+    assert entries("fd") <= descriptors + 16
+    assert entries("task") <= threads + 2
+    assert resident() - before < 4096, "KiB more after three thousand nodes"
 
 
 def test_importing_is_quick() -> None:

@@ -409,6 +409,15 @@ lcast_status lcast_watch(const struct lcast_node *node,
                          const struct lcast_question_options *options,
                          struct lcast_stream **watch);
 
+// Asks which variables there are. The item of a variable in a reply has its name, with `[*]` in
+// place of keys, its unit, and as its value a map of what else it is: the texts "type", "kind" and
+// "description", and the bool "settable"; of a setting also those that there are of "min" and
+// "max" (floats), "length_max" (an int) and "choices" (a list of texts). Times and versions are
+// not in it.
+lcast_status lcast_variables(const struct lcast_node *node,
+                             const struct lcast_question_options *options,
+                             struct lcast_stream **replies);
+
 // Follows whose presence changes from here on; `lcast_members_of` says what it is.
 lcast_status lcast_presence(const struct lcast_node *node, struct lcast_stream **changes);
 

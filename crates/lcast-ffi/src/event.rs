@@ -1,12 +1,16 @@
 //! What a stream gives, in one shape for all kinds: a C program reads it by a few functions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lcast::blocking::Described;
 use lcast::lcast_proto::presence::Presence;
 use lcast::lcast_proto::question::report::{
     Class, EmptyNode, FailedNode, RefusedNode, SetResult, UnheardNode,
 };
-use lcast::{ChangedValue, Outcome, PresenceItem, Reply, ReplyValue, Report, Value, WatchItem};
+use lcast::{
+    ChangedValue, Definition, Outcome, PresenceItem, Reply, ReplyValue, Report, Value, WatchItem,
+};
 
 use crate::api::event::{lcast_class, lcast_event_kind};
 use crate::text::Text;
@@ -118,6 +122,20 @@ impl From<Reply> for Event {
     }
 }
 
+impl From<Described> for Event {
+    fn from(described: Described) -> Self {
+        match described {
+            Described::Variables { node, schema } => Self {
+                class: lcast_class::LCAST_CLASS_ANSWERED,
+                items: schema.definitions().iter().map(Item::from).collect(),
+                ..Self::new(lcast_event_kind::LCAST_EVENT_REPLY, &node)
+            },
+            Described::Reply(reply) => reply.into(),
+            _ => Self::new(lcast_event_kind::LCAST_EVENT_NONE, ""),
+        }
+    }
+}
+
 impl From<WatchItem> for Event {
     fn from(item: WatchItem) -> Self {
         match item {
@@ -167,6 +185,37 @@ impl From<ReplyValue> for Item {
             ..Self::default()
         }
     }
+}
+
+impl From<&Definition> for Item {
+    fn from(it: &Definition) -> Self {
+        let value = Some(Arc::new(description(it).into()));
+        Self { name: Text::new(&it.template), unit: Text::new(&it.unit), value, ..Self::default() }
+    }
+}
+
+/// What a variable is beside its name and its unit, as `lcast_variables` says.
+fn description(it: &Definition) -> Value {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut map = BTreeMap::from([
+        ("type".to_owned(), text(it.value_type.as_str())),
+        ("kind".to_owned(), text(it.kind.as_str())),
+        ("description".to_owned(), text(&it.description)),
+        ("settable".to_owned(), Value::Bool(it.setting.is_some())),
+    ]);
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            map.insert(key.to_owned(), value);
+        }
+    };
+    if let Some(limits) = &it.setting {
+        put("min", limits.min.map(Value::Float));
+        put("max", limits.max.map(Value::Float));
+        put("length_max", limits.length_max.map(|it| Value::Int(it.into())));
+        let choices = limits.choices.iter().map(|it| text(it)).collect::<Vec<_>>();
+        put("choices", (!choices.is_empty()).then_some(Value::List(choices)));
+    }
+    Value::Map(map)
 }
 
 impl From<ChangedValue> for Item {

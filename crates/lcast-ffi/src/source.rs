@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lcast::Value;
-use lcast::blocking::{Changes, Error, Kind, Next, Replies, Stream, Watch};
+use lcast::blocking::{Changes, Descriptions, Error, Kind, Next, Replies, Stream, Watch};
 
 use crate::event::Event;
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ pub(crate) struct Source {
 #[derive(Debug)]
 enum Items {
     Replies(Replies),
+    Descriptions(Descriptions),
     Watch(Watch),
     Presence(Changes),
     Setting(String, Stream<Value>),
@@ -34,6 +35,12 @@ enum Items {
 impl From<Replies> for Source {
     fn from(replies: Replies) -> Self {
         Self::new(Items::Replies(replies))
+    }
+}
+
+impl From<Descriptions> for Source {
+    fn from(descriptions: Descriptions) -> Self {
+        Self::new(Items::Descriptions(descriptions))
     }
 }
 
@@ -74,6 +81,7 @@ impl Source {
         }
         let next = match &self.items {
             Items::Replies(it) => mapped(it.try_next()?, Event::from),
+            Items::Descriptions(it) => mapped(it.try_next()?, Event::from),
             Items::Watch(it) => mapped(it.try_next()?, Event::from),
             Items::Presence(it) => mapped(it.try_next()?, Event::from),
             Items::Setting(name, it) => mapped(it.try_next()?, |value| Event::setting(name, value)),
@@ -86,10 +94,8 @@ impl Source {
             return Ok(next);
         }
         match &self.items {
-            Items::Replies(it) => {
-                let report = ended(it)?;
-                Ok(if told { Next::End } else { Next::Item(Event::report(report)) })
-            }
+            Items::Replies(it) => end_of_question(it, told),
+            Items::Descriptions(it) => end_of_question(it, told),
             Items::Watch(it) => ended(it).map(|()| Next::End),
             Items::Presence(it) => ended(it).map(|()| Next::End),
             Items::Setting(_, it) => ended(it).map(|()| Next::End),
@@ -140,6 +146,7 @@ impl Source {
     fn wait(&self, timeout: Option<Duration>) -> Result<bool, Failure> {
         Ok(match &self.items {
             Items::Replies(it) => it.wait(timeout),
+            Items::Descriptions(it) => it.wait(timeout),
             Items::Watch(it) => it.wait(timeout),
             Items::Presence(it) => it.wait(timeout),
             Items::Setting(_, it) => it.wait(timeout),
@@ -149,6 +156,7 @@ impl Source {
     pub(crate) fn fd(&self) -> Result<RawFd, Failure> {
         Ok(match &self.items {
             Items::Replies(it) => it.fd()?.as_raw_fd(),
+            Items::Descriptions(it) => it.fd()?.as_raw_fd(),
             Items::Watch(it) => it.fd()?.as_raw_fd(),
             Items::Presence(it) => it.fd()?.as_raw_fd(),
             Items::Setting(_, it) => it.fd()?.as_raw_fd(),
@@ -159,6 +167,7 @@ impl Source {
     pub(crate) fn cancel(&self) -> Result<(), Failure> {
         Ok(match &self.items {
             Items::Replies(it) => it.cancel(),
+            Items::Descriptions(it) => it.cancel(),
             Items::Watch(it) => it.cancel(),
             Items::Presence(it) => it.cancel(),
             Items::Setting(_, it) => it.cancel(),
@@ -174,6 +183,7 @@ impl Source {
         // In a fork there is nobody to tell.
         let _ = match &self.items {
             Items::Replies(it) => it.close(),
+            Items::Descriptions(it) => it.close(),
             Items::Watch(it) => it.close(),
             Items::Presence(it) => it.close(),
             Items::Setting(_, it) => it.close(),
@@ -192,4 +202,13 @@ fn mapped<T>(next: Next<T>, event: impl FnOnce(T) -> Event) -> Next<Event> {
 fn ended<T, E: Clone>(stream: &Stream<T, E>) -> Result<E, Failure> {
     let end = stream.end()?.unwrap_or_else(|| Err(Error::new(Kind::Ended, "the node has ended")));
     Ok(end?)
+}
+
+/// The report; whoever is not the first to be told of the end gets none.
+fn end_of_question<T>(
+    stream: &Stream<T, lcast::Report>,
+    told: bool,
+) -> Result<Next<Event>, Failure> {
+    let report = ended(stream)?;
+    Ok(if told { Next::End } else { Next::Item(Event::report(report)) })
 }

@@ -44,6 +44,18 @@ pub enum Kind {
     Setting,
 }
 
+impl Kind {
+    /// The word for it, as people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Setting => "setting",
+        }
+    }
+}
+
 /// What a setting accepts besides its type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Constraint {

@@ -38,11 +38,14 @@ pub use builder::Builder;
 pub use error::{Error, Kind};
 pub use exposed::{Exposed, Setting};
 pub use node::Node;
-pub use question::Question;
+pub use question::{Described, Question};
 pub use stream::{Iter, Next, Stream};
 
 /// The replies to a question, and at their end the report.
 pub type Replies = Stream<crate::Reply, crate::Report>;
+
+/// What nodes have to say of their variables, and at their end the report.
+pub type Descriptions = Stream<Described, crate::Report>;
 
 /// What a watch has to say. It ends when it is dropped or cancelled, and with the node.
 pub type Watch = Stream<crate::WatchItem>;

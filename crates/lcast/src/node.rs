@@ -275,6 +275,25 @@ impl Node {
         Ok(self.question(Verb::Watch(WatchRequest { patterns: patterns?, ..Default::default() })))
     }
 
+    /// Asks which variables there are: what they are, not what they hold. Nodes that say so are no
+    /// replies but stand in [`Replies::schemas`](crate::Replies::schemas).
+    ///
+    /// ```no_run
+    /// # async fn example(node: lcast::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut replies = node.variables().on("web*")?.ask().await?;
+    /// while replies.next().await.is_some() {}
+    /// for (node, schema) in replies.schemas() {
+    ///     for it in schema.definitions() {
+    ///         println!("{node}: {} is {} in {}", it.template, it.value_type, it.unit);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn variables(&self) -> Question {
+        self.question(Verb::Schema)
+    }
+
     /// A question with any verb.
     pub fn question(&self, verb: Verb) -> Question {
         Question::new(self.commands.clone(), verb)

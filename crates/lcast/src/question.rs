@@ -36,6 +36,14 @@ pub struct Replies {
     end: Option<Result<Report, AskError>>,
 }
 
+/// What a node has said to a question.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Reply(Reply),
+    /// To a question of [`Node::variables`](crate::Node::variables).
+    Schema(String, Arc<Schema>),
+}
+
 /// Why a question has no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -259,10 +267,20 @@ impl Question {
 impl Replies {
     /// The next reply; `None` at the end, when [`Replies::report`] is there.
     pub async fn next(&mut self) -> Option<Reply> {
+        loop {
+            match self.said().await? {
+                Said::Reply(reply) => return Some(reply),
+                Said::Schema(node, schema) => self.schemas.push((node, schema)),
+            }
+        }
+    }
+
+    /// The same, with schemas as they come.
+    pub(crate) async fn said(&mut self) -> Option<Said> {
         while self.end.is_none() {
             match self.passing.events.recv().await.map(|it| it.event) {
-                Some(Event::Reply(_, reply)) => return Some(reply),
-                Some(Event::Schema(_, node, schema)) => self.schemas.push((node, schema)),
+                Some(Event::Reply(_, reply)) => return Some(Said::Reply(reply)),
+                Some(Event::Schema(_, node, schema)) => return Some(Said::Schema(node, schema)),
                 Some(Event::Done(_, report)) => self.end = Some(Ok(report)),
                 Some(Event::Failed(_, error)) => self.end = Some(Err(error)),
                 Some(
@@ -295,7 +313,8 @@ impl Replies {
         }
     }
 
-    /// The schemas that have come, by node; only for [`Verb::Schema`].
+    /// The schemas that have come, by node; only for a question of
+    /// [`Node::variables`](crate::Node::variables).
     pub fn schemas(&self) -> &[(String, Arc<Schema>)] {
         &self.schemas
     }

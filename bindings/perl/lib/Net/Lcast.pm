@@ -97,6 +97,16 @@ sub _set {
     return $replies;
 }
 
+sub variables {
+    my ($self, @given) = @_;
+    my $handle = $self->_handle;
+    my $options = Net::Lcast::Options::question('a question', @given);
+    my $replies = Net::Lcast::Replies->_new($self);
+    check(Net::Lcast::Library::lcast_variables(
+        $handle, $options->{bytes}, \$replies->{handle}));
+    return $replies;
+}
+
 sub members {
     my ($self) = @_;
     my $members = Net::Lcast::Members->_held;
@@ -334,6 +344,24 @@ changes, on every node that is picked, those that join later included (L<Net::Lc
 The options are those of L</get>, where C<timeout> bounds the beginning, and C<every>: tell the values
 that often, changed or not; C<delta>: tell a number only when it is at least so far from what was told
 last. Both are above 0.
+
+=head2 variables
+
+    use Net::Lcast;
+
+    my $replies = Net::Lcast->new->variables(on => 'web*');
+    while (my $reply = $replies->next) {
+        for my $it ($reply->items) {
+            my $what = $it->value;
+            print join(' ', $reply->node, $it->name, $what->{type}, $it->unit), "\n";
+        }
+    }
+
+Asks nodes which variables they have. An item of a reply has the name, with C<[*]> for the keys of a
+map, the unit, and as its value a hash of what else the variable is: C<type>, C<kind>,
+C<description> and C<settable>; of a setting also those that there are of C<min>, C<max>,
+C<length_max> and C<choices>. It has no time and no version. Options are those of L</get> that pick
+nodes.
 
 =head2 members
 

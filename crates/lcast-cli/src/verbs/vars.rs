@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lcast_proto::question::Verb;
 use lcast_proto::question::report::Report;
 use lcast_proto::select::Pattern;
-use lcast_proto::variable::{Definition, Kind, Schema};
+use lcast_proto::variable::{Definition, Schema};
 use serde_json::{Value as Json, json};
 
 use super::{get, question, suggest};
@@ -149,17 +149,11 @@ fn cells(it: &Definition) -> Vec<String> {
 }
 
 fn definition_json(it: &Definition) -> Json {
-    let kind = match it.kind {
-        Kind::Info => "info",
-        Kind::Gauge => "gauge",
-        Kind::Counter => "counter",
-        Kind::Setting => "setting",
-    };
     json!({
         "name": it.template,
         "type": it.value_type.as_str(),
         "unit": it.unit,
-        "kind": kind,
+        "kind": it.kind.as_str(),
         "description": it.description,
         "settable": it.setting.is_some(),
     })
@@ -168,6 +162,7 @@ fn definition_json(it: &Definition) -> Json {
 #[cfg(test)]
 mod tests {
     use lcast_proto::value::Type;
+    use lcast_proto::variable::Kind;
 
     use super::*;
 

@@ -219,6 +219,27 @@ pub unsafe extern "C" fn lcast_watch(
     })
 }
 
+/// Asks which variables there are. The item of a variable in a reply has its name, with `[*]` in
+/// place of keys, its unit, and as its value a map of what else it is: the texts "type", "kind" and
+/// "description", and the bool "settable"; of a setting also those that there are of "min" and
+/// "max" (floats), "length_max" (an int) and "choices" (a list of texts). Times and versions are
+/// not in it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lcast_variables(
+    node: *const lcast_node,
+    options: *const lcast_question_options,
+    replies: Option<&mut MaybeUninit<*mut lcast_stream>>,
+) -> lcast_status {
+    call(|| {
+        let replies = handles::place(replies, "replies")?;
+        let question = handles::of(node)?.node.variables()?;
+        // SAFETY: see the module.
+        let question = unsafe { narrowed(question, options) }?;
+        replies.put(Source::from(question.describe()?));
+        Ok(())
+    })
+}
+
 /// Follows whose presence changes from here on; `lcast_members_of` says what it is.
 #[unsafe(no_mangle)]
 pub extern "C" fn lcast_presence(

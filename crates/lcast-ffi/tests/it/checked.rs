@@ -1,5 +1,6 @@
 //! The programs that check the library: as they are, with the address sanitizer, in valgrind.
 
+use std::process::Command;
 use std::time::Duration;
 
 use lcast_lab::{Lab, Member, Realm};
@@ -78,6 +79,24 @@ fn values_go_there_and_back() {
 #[test]
 fn values_leave_nothing_behind() {
     check("values", How::C, &VALGRIND, &[]);
+}
+
+/// What valgrind is told to leave out is of the library's own threads.
+#[test]
+fn valgrind_tells_of_what_a_program_has_not_set() {
+    let told = stage::tree().join("opt/librecast/share/lcast/valgrind.supp");
+    let [valgrind, options @ ..] = VALGRIND;
+    let mut careless = Command::new(valgrind);
+    careless.args(options).arg("--num-callers=40");
+    careless.arg(format!("--suppressions={}", told.display()));
+    careless.arg(stage::build("tests/careless.c", How::C));
+    careless.env("LD_LIBRARY_PATH", stage::libraries());
+    careless.env("LIBRECAST_REALM", "a realm that nobody has");
+    let output = careless.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(99), "{words}");
+    assert!(words.contains("depends on uninitialised value(s)"), "{words}");
+    assert!(words.contains("by 0x") && words.contains("main (careless.c:"), "{words}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::process::Own;
 use super::question::Question;
 use super::stream::{Feed, Pair, Stream};
 use crate::node::Member;
-use crate::question::QuestionError;
+use crate::question::{QuestionError, Said};
 
 /// This process's part in a realm, for programs without async. Any thread may use it.
 ///
@@ -147,6 +147,14 @@ impl Node {
     /// [`Kind::Invalid`]: the pattern that is none, or none at all.
     pub fn watch(&self, patterns: &[&str]) -> Result<Question, Error> {
         self.question(self.link()?.node.watch(patterns)?)
+    }
+
+    /// Which variables there are, to be asked by [`Question::describe`].
+    ///
+    /// # Errors
+    /// As of [`Node::members`].
+    pub fn variables(&self) -> Result<Question, Error> {
+        self.question(self.link()?.node.variables())
     }
 
     /// Every member, with its presence as it is known here.
@@ -328,7 +336,11 @@ const TOGETHER: Duration = Duration::from_millis(1);
 
 /// Feeds a stream with the replies to a question. What is shown wakes the program's thread, and a
 /// fleet's replies come within a millisecond or a few.
-pub(super) async fn answer(question: crate::Question, feed: Feed<crate::Reply, crate::Report>) {
+pub(super) async fn answer<T>(
+    question: crate::Question,
+    feed: Feed<T, crate::Report>,
+    item: impl Fn(Said) -> Option<T>,
+) {
     let mut replies = match question.ask().await {
         Ok(replies) => replies,
         Err(error) => return feed.finish(Err(error.into())),
@@ -345,10 +357,11 @@ pub(super) async fn answer(question: crate::Question, feed: Feed<crate::Reply, c
                 show = None;
                 continue;
             }
-            next = replies.next() => next,
+            next = replies.said() => next,
         };
-        let Some(reply) = next else { break };
-        feed.put(reply, || replies.cancel()).await;
+        let Some(said) = next else { break };
+        let Some(item) = item(said) else { continue };
+        feed.put(item, || replies.cancel()).await;
         show.get_or_insert_with(|| Instant::now() + TOGETHER);
     }
     feed.finish(replies.report().cloned().map_err(Error::from));

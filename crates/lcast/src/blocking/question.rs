@@ -1,14 +1,16 @@
 //! A question being put together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use lcast_proto::variable::Version;
+use lcast_proto::question::report::Reply;
+use lcast_proto::variable::{Schema, Version};
 
 use super::error::Error;
 use super::node::{Link, answer, follow};
 use super::process::Own;
-use super::{Replies, Watch};
-use crate::question::QuestionError;
+use super::{Descriptions, Replies, Watch};
+use crate::question::{QuestionError, Said};
 
 /// A question being put together: which nodes, how long. Nothing is sent before
 /// [`Question::ask`], [`Question::report`] or [`Question::subscribe`].
@@ -21,6 +23,21 @@ pub struct Question {
 struct Draft {
     link: Link,
     question: crate::Question,
+}
+
+/// What a node has to say of its variables.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Described {
+    /// What they are.
+    Variables {
+        /// The node.
+        node: String,
+        /// Its definitions.
+        schema: Arc<Schema>,
+    },
+    /// Why it does not say so.
+    Reply(Reply),
 }
 
 impl Question {
@@ -139,7 +156,30 @@ impl Question {
     /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left.
     pub fn ask(self) -> Result<Replies, Error> {
         let Draft { link, question } = self.own.take()?;
-        link.stream(|feed| answer(question, feed))
+        link.stream(|feed| {
+            answer(question, feed, |said| match said {
+                Said::Reply(reply) => Some(reply),
+                // Who wants these calls `describe`.
+                Said::Schema(..) => None,
+            })
+        })
+    }
+
+    /// Asks which variables there are: for a question of
+    /// [`Node::variables`](super::Node::variables).
+    ///
+    /// # Errors
+    /// As of [`Question::ask`].
+    pub fn describe(self) -> Result<Descriptions, Error> {
+        let Draft { link, question } = self.own.take()?;
+        link.stream(|feed| {
+            answer(question, feed, |said| {
+                Some(match said {
+                    Said::Reply(reply) => Described::Reply(reply),
+                    Said::Schema(node, schema) => Described::Variables { node, schema },
+                })
+            })
+        })
     }
 
     /// Asks, and waits for the report; the replies are not looked at.

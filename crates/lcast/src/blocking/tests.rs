@@ -83,6 +83,21 @@ fn a_question_gives_its_replies_and_then_the_report() {
     other.close().unwrap();
 }
 
+#[test]
+fn nodes_say_which_variables_they_have() {
+    let realm = Realm::new();
+    let (agent, other, client) = (realm.open(0), realm.open(1), realm.open(2));
+    let length = Definition::gauge("app.length", Type::Int).unit("{job}");
+    agent.expose(length.clone()).unwrap();
+    let described = client.variables().unwrap().on("n0").unwrap().describe().unwrap();
+    let told: Vec<Described> = described.iter().collect();
+    let [Described::Variables { node, schema }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((node.as_str(), schema.definition("app.length")), ("n0", Some(&length)));
+    let report = described.finish(None).unwrap();
+    assert_eq!((report.expected, report.answered), (1, 1), "{report:?}");
+    other.close().unwrap();
+}
+
 /// It must not go for the value of the variable itself.
 #[test]
 fn a_key_of_what_has_none_is_refused() {

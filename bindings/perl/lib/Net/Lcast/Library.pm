@@ -57,6 +57,7 @@ my %FUNCTIONS = (
     lcast_get       => [[$HANDLE, $TEXT, 'size_t', $TEXT, $OUT], $STATUS],
     lcast_watch     => [[$HANDLE, $TEXT, 'size_t', $TEXT, $OUT], $STATUS],
     lcast_set_all   => [[$HANDLE, $TEXT, 'size_t', $TEXT, $OUT], $STATUS],
+    lcast_variables => [[$HANDLE, $TEXT, $OUT], $STATUS],
     lcast_presence  => [[$HANDLE, $OUT], $STATUS],
 
     lcast_next_packed   => [[$HANDLE, 'sint64', 'size_t', $OUT], $STATUS],
