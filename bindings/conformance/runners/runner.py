@@ -168,7 +168,7 @@ def is_dry(step):
 def target(step):
     """Who is asked."""
     return {
-        "on": values(step, "on"),
+        "on": values(step, "on") or None,
         "not_": values(step, "not"),
         "label": dict(label.split("=", 1) for label in values(step, "label")),
         "matching": one(step, "where"),

@@ -35,11 +35,13 @@ failed invalid => qr/'timeout' is no number/, sub { $node->get('a.b', timeout =>
 failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9**9 / 9**9**9) };
 failed invalid => qr/./, sub { $node->get('a.b', matching => 'x >') };
 failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
-for my $list (qw(on not only)) {
+for my $list (qw(on only)) {
     failed invalid => qr/'$list' is empty/, sub { $node->set('a.b', 1, $list => $_) }
         for [], '', [''];
 }
-failed invalid => qr/'expect' is empty/, sub { $node->get('a.b', expect => '') };
+for my $list (qw(not expect)) {
+    failed invalid => qr/'$list' is empty/, sub { $node->get('a.b', $list => '') };
+}
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => []) };
 failed invalid => qr/'label' is a reference/, sub { $node->get('a.b', label => { role => [] }) };

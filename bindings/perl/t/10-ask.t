@@ -75,6 +75,7 @@ subtest 'targets' => sub {
         return sort map { $_->node } grep { $_->class eq 'answered' } $it->take;
     };
     is_deeply [$asked->(not => 'web*')], ['db1'], 'not';
+    is_deeply [$asked->(on => 'db1', not => [])], ['db1'], 'a list of nobody leaves out nobody';
     is_deeply [$asked->(label => { role => 'web' })], [qw(web1 web2)], 'label';
     is_deeply [$asked->(on => ['web1', 'db*'])], [qw(db1 web1)], 'several globs';
     is_deeply [$asked->(only => ['web2'])], ['web2'], 'only';

@@ -300,8 +300,8 @@ class Node:
     ) -> Replies:
         """Asks for all variables that any of the patterns matches.
 
-        - ``on``, ``not_``: globs on the names of nodes, one at least, like ``"web*,db1"`` or
-          ``["web*", "db1"]``.
+        - ``on``: globs on the names of nodes, one at least, like ``"web*,db1"`` or
+          ``["web*", "db1"]``; ``not_``: of those that are left out.
         - ``label``: certified labels that a node must have.
         - ``matching``: a predicate that is evaluated at each node.
         - ``only``: names of nodes, of which alone is asked, like ``"web1,db1"`` or

@@ -126,11 +126,11 @@ def patterns(given: Iterable[str]) -> List[str]:
     return listed
 
 
-def globs(given: Texts, what: str) -> List[str]:
-    """Globs on the names of nodes. None at all, of a list that was made, would mean every node."""
+def globs(given: Texts) -> List[str]:
+    """Globs on the names of nodes to ask. None, of a list that was made, would mean every node."""
     listed = texts(given)
     if given is not None and not any(listed):
-        raise InvalidError(f"'{what}' is empty: leave it out, or give None, for all nodes")
+        raise InvalidError("'on' is empty: leave it out, or give None, for all nodes")
     return listed
 
 
@@ -197,8 +197,8 @@ def target(
         raise InvalidError("'label' is no mapping, like {'role': 'web'}")
     labels = [] if label is None else [(text(k), text(v)) for k, v in label.items()]
     return {
-        "on": globs(on, "on"),
-        "not_": globs(not_, "not_"),
+        "on": globs(on),
+        "not_": texts(not_),
         "label": labels,
         "matching": None if matching is None else text(matching),
         "only": None if only is None else names(only),

@@ -282,7 +282,8 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =back
 
-A list of nodes with none in it is an error of the kind C<invalid>, except for C<expect>.
+For C<not> and C<expect> a list with none in it is nobody; elsewhere it is an error of the kind
+C<invalid>.
 
 =head2 set
 

@@ -41,13 +41,13 @@ sub patterns {
     return $list->{count} ? $list : invalid("'patterns' is empty: name what is asked for");
 }
 
-# One text or several, with commas between. To expect none is to expect nobody beside; a list of the
-# nodes to ask that has none in it is never all of them.
+# One text or several, with commas between. To leave out or to expect none is to leave out or expect
+# nobody; a list of the nodes to ask that has none in it is never all of them.
 sub _joined {
     my ($given, $what) = @_;
     return undef unless defined $given;
     my @texts = map { octets($_, $what) } ref $given eq 'ARRAY' ? @{$given} : $given;
-    return undef if !@texts && $what eq 'expect';
+    return undef if !@texts && $what =~ /\A(?:not|expect)\z/;
     invalid("'$what' is empty: leave it out, or give undef, for all nodes")
         unless grep { length } @texts;
     return join ',', @texts;
