@@ -68,6 +68,8 @@ pub(crate) struct HostFacts {
     pub(crate) holders: Vec<Holder>,
     /// The receive buffer that a socket is granted, in the kernel's counting.
     pub(crate) receive_buffer: usize,
+    /// What an ordinary user's socket may ask for at most (`net.core.rmem_max`).
+    pub(crate) receive_limit: Option<usize>,
     /// What manages this host's firewall.
     pub(crate) firewall: Firewall,
     /// The user's runtime folder, where it is not the user's own.
@@ -102,6 +104,8 @@ pub(crate) struct Holder {
     pub(crate) user: u32,
     /// Datagrams that the kernel dropped because its receive buffer was full.
     pub(crate) drops: u64,
+    /// Its receive buffer in the kernel's counting; known of who lost something.
+    pub(crate) receive_buffer: Option<usize>,
 }
 
 /// A process.
