@@ -131,6 +131,23 @@ fn a_runtime_folder_of_others_matters_to_realms_of_one_host() {
     check(Trouble::Open(0o777), "(mode 0777)", "chmod 700 /tmp/librecast-1000");
 }
 
+/// Loss takes a beacon of one agent or two; it does not take one of each of many.
+#[test]
+fn a_lost_beacon_is_no_one_way_multicast() {
+    let check = |unheard: usize, heard: usize, expected: &[&str]| {
+        let names: Vec<String> = (0..unheard + heard).map(|index| format!("n{index}")).collect();
+        let ways = |index| if index < unheard { "mu" } else { "muh" };
+        let agents = names.iter().enumerate().map(|(index, name)| agent(name, ways(index)));
+        assert_eq!(ids(&sound(&agents.collect::<Vec<_>>())), expected, "{unheard} {heard}");
+    };
+    check(1, 0, &[]);
+    check(2, 0, &[]);
+    check(7, 0, &[]);
+    check(8, 0, &["multicast-one-way"]);
+    check(60, 0, &["multicast-one-way"]);
+    check(60, 1, &[]);
+}
+
 #[test]
 fn what_comes_back_by_which_way_tells_the_cause() {
     let check = |ways: [&str; 2], change: fn(&mut Facts), expected: &[&str]| {
@@ -141,10 +158,11 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["muh", "muh"], |_| {}, &[]);
     check(["muh", "mu"], |_| {}, &[]);
     check(["", ""], |_| {}, &[]);
-    check(["mu", "mu"], |_| {}, &["multicast-one-way"]);
+    check(["mu", "mu"], |_| {}, &[]);
     check(["u", "u"], |_| {}, &["multicast-filtered"]);
     let long: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().listened_long = true;
     check(["muh", "mu"], long, &["multicast-one-way"]);
+    check(["mu", "mu"], long, &["multicast-one-way"]);
     check(["muh", ""], long, &[]);
     check(["uh", "uh"], |it| it.host.interfaces[0].queries = 1, &["multicast-one-way"]);
     check(["h", "muh"], |_| {}, &["questions-filtered"]);

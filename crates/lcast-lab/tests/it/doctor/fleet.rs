@@ -168,6 +168,15 @@ fn multicast_passes_in_one_direction_only() {
     }
 }
 
+/// Two beacons in a row, with which others of a lossy network get lost as well.
+#[test]
+fn lost_beacons_are_no_one_way_multicast() {
+    let (fleet, doctor) = fleet(1);
+    let lost = "ip6 daddr ff00::/8 udp dport 24242 limit rate 1/hour burst 2 packets drop;";
+    filter(&fleet, &format!("iifname \"h1s0\" {lost}"));
+    sound(&doctor);
+}
+
 /// Two of three agents get on well; with the third multicast passes in one direction only.
 #[test]
 fn multicast_passes_in_one_direction_only_for_one_agent() {
