@@ -256,7 +256,8 @@ pub(crate) struct WatchArgs {
     /// Tell a number only when it is at least so far from what was told last.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) delta: Option<f64>,
-    /// End after so many lines.
+    /// End after so many lines, at most 1000000: on a terminal, those that a pipe would be given;
+    /// with --json, so many events.
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=crate::output::live::Live::COUNT_MAX))]
     pub(crate) count: Option<u64>,
@@ -605,6 +606,8 @@ mod tests {
             ("realm issue --from a.csv", "--out-dir"),
             ("realm issue --name a --from b --out-dir c", "cannot be used with"),
             ("realm issue --name a --out f --days 0", "1..=36500"),
+            ("watch a.b --count 0", "1..=1000000"),
+            ("watch a.b --count 1000001", "1..=1000000"),
             ("ping --count 0", "1..=1000"),
             ("ping --count 1001", "1..=1000"),
             ("gett host.name", "get"),
@@ -615,6 +618,7 @@ mod tests {
         for line in [
             "vars --builtin",
             "watch a.b --every 1.5s",
+            "watch a.b --count 1000000",
             "ping --count 1000",
             "realm issue --name a --out f --days 36500",
         ] {
