@@ -1,6 +1,6 @@
 //! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each, which
-//! of it are errors, and with which credential file a doctor there knows the realm. That two of them
-//! have one certificate neither finds on its own host: that shows here, where both answer.
+//! of it are errors, and with which credential file a doctor there knows the realm. That two of
+//! them have one certificate neither finds on its own host: that shows here, where both answer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
