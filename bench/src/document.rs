@@ -22,8 +22,8 @@ pub(crate) struct Document {
     pub(crate) watch: Option<Vec<Watched>>,
 }
 
-/// Where the table of speed stands in the README.
-const BEGIN: &str = "<!-- speed: bench/run writes this table -->\n";
+/// Where the table of speed stands in the README, after the line about the goals.
+const BEGIN: &str = "<!-- speed: bench/run writes this -->\n";
 const END: &str = "<!-- /speed -->\n";
 
 impl Document {
@@ -32,8 +32,7 @@ impl Document {
         fs::write(checkout.join("docs/benchmarks.md"), self.text()?)?;
         let readme = checkout.join("README.md");
         let text = fs::read_to_string(&readme)?;
-        let table = self.ask.as_ref().map(speed).unwrap_or_default();
-        fs::write(readme, with_table(&text, &table).context("README.md")?)?;
+        fs::write(readme, with_speed(&text, &self.excerpt()).context("README.md")?)?;
         eprintln!("bench: wrote docs/benchmarks.md and the table of speed in README.md");
         Ok(())
     }
@@ -42,6 +41,16 @@ impl Document {
     pub(crate) fn print(&self) -> anyhow::Result<()> {
         print!("{}", self.text()?);
         Ok(())
+    }
+
+    /// What the README shows of the page, line by line.
+    fn excerpt(&self) -> String {
+        let table = self.ask.as_ref().map(speed).unwrap_or_default();
+        format!("{}\n\n{table}", goals::summary(&self.goals(), &self.machine))
+    }
+
+    fn goals(&self) -> Vec<goals::Goal> {
+        goals::all(self.ask.as_ref(), self.watch.as_deref())
     }
 
     fn text(&self) -> Result<String, std::fmt::Error> {
@@ -57,7 +66,7 @@ impl Document {
             writeln!(text, "| {name} | {value} |")?;
         }
         let (watch, ask) = (self.watch.as_deref(), self.ask.as_ref());
-        text.push_str(&goals::section(ask, watch));
+        text.push_str(&goals::section(&self.goals(), &self.machine));
         if let Some(results) = ask {
             self.write_ask(&mut text, results)?;
         }
@@ -168,12 +177,12 @@ fn memory(system: &Outcome) -> Option<f64> {
     median(&cell.memory.iter().map(|it| it.responder as f64).collect::<Vec<_>>())
 }
 
-/// `text` with `table` in the place for it.
-fn with_table(text: &str, table: &str) -> anyhow::Result<String> {
+/// `text` with `excerpt` in the place for it.
+fn with_speed(text: &str, excerpt: &str) -> anyhow::Result<String> {
     let place = || anyhow!("no lines '{}' and '{}'", BEGIN.trim_end(), END.trim_end());
     let (before, rest) = text.split_once(BEGIN).ok_or_else(place)?;
     let (_, after) = rest.split_once(END).ok_or_else(place)?;
-    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+    Ok(format!("{before}{BEGIN}{excerpt}{END}{after}"))
 }
 
 /// The columns of a system with so many responders.

@@ -2,6 +2,7 @@
 
 use crate::ask::Results;
 use crate::document::WatchRow;
+use crate::machine::Machine;
 use crate::samples::{digits, median};
 use crate::watch::Watched;
 
@@ -16,22 +17,38 @@ const TIMES_NATS: f64 = 2.0;
 const WATCH_P50_MS: f64 = 2.0;
 const WATCH_P99_MS: f64 = 30.0;
 
-/// The section about goals; goals that the run did not measure are left out.
-pub(super) fn section(ask: Option<&Results>, watch: Option<&[Watched]>) -> String {
-    let mut rows: Vec<(String, String, bool)> = Vec::new();
+/// What the project wants, what was measured, and whether that is reached.
+pub(super) type Goal = (String, String, bool);
+
+/// All goals that the run measured.
+pub(super) fn all(ask: Option<&Results>, watch: Option<&[Watched]>) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = Vec::new();
     if let Some(results) = ask {
-        rows.extend(last_reply(results));
-        rows.extend(against_peers(results));
+        goals.extend(last_reply(results));
+        goals.extend(against_peers(results));
     }
-    rows.extend(watch.into_iter().flatten().flat_map(watched));
-    let mut text = String::from("\n## Goals\n\n| goal | measured | met |\n|---|---|---|\n");
-    for (goal, measured, met) in rows {
-        text.push_str(&format!("| {goal} | {measured} | {} |\n", if met { "yes" } else { "no" }));
+    goals.extend(watch.into_iter().flatten().flat_map(watched));
+    goals
+}
+
+/// The section about them.
+pub(super) fn section(goals: &[Goal], machine: &Machine) -> String {
+    let summary = summary(goals, machine);
+    let mut text = format!("\n## Goals\n\n{summary}\n\n| goal | measured | met |\n|---|---|---|\n");
+    for (goal, measured, met) in goals {
+        text.push_str(&format!("| {goal} | {measured} | {} |\n", if *met { "yes" } else { "no" }));
     }
     text
 }
 
-fn last_reply(results: &Results) -> impl Iterator<Item = (String, String, bool)> {
+/// The line that says how many are missed, which the README shows too.
+pub(super) fn summary(goals: &[Goal], machine: &Machine) -> String {
+    let missed = goals.iter().filter(|(_, _, met)| !met).count();
+    let place = if machine.busy { ", on a machine that was busy with other work" } else { "" };
+    format!("Goals missed: {missed} of {}{place}.", goals.len())
+}
+
+fn last_reply(results: &Results) -> impl Iterator<Item = Goal> {
     LAST_REPLY_MS.into_iter().filter_map(|(count, goal)| {
         let measured = warm(results, "Librecast", count)?;
         let name = format!("last of {count} replies within {goal:.0} ms");
@@ -39,7 +56,7 @@ fn last_reply(results: &Results) -> impl Iterator<Item = (String, String, bool)>
     })
 }
 
-fn against_peers(results: &Results) -> impl Iterator<Item = (String, String, bool)> {
+fn against_peers(results: &Results) -> impl Iterator<Item = Goal> {
     AGAINST_PEERS.into_iter().flat_map(|count| {
         let own = warm(results, "Librecast", count);
         let nats = own.zip(warm(results, "NATS", count)).map(|(own, peer)| {
@@ -54,7 +71,7 @@ fn against_peers(results: &Results) -> impl Iterator<Item = (String, String, boo
     })
 }
 
-fn watched(watched: &Watched) -> [(String, String, bool); 3] {
+fn watched(watched: &Watched) -> [Goal; 3] {
     let row = WatchRow::of(watched);
     let (name, agents) = (watched.name, watched.agents);
     let goal = |what: &str, goal: f64, measured: f64| {

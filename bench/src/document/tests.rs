@@ -62,6 +62,22 @@ fn the_page() {
     );
 }
 
+/// Nothing about speed in the README is typed by hand: neither how many goals were missed, nor that
+/// the machine was busy.
+#[test]
+fn the_readme_has_lines_of_the_page_alone() {
+    let mut document = document(vec![outcome("Librecast", &[30.0])]);
+    let missed = document.goals().iter().filter(|(_, _, met)| !met).count();
+    assert_eq!(missed, 2);
+    for (busy, place) in [(false, ""), (true, ", on a machine that was busy with other work")] {
+        document.machine.busy = busy;
+        let excerpt = document.excerpt();
+        let count = document.goals().len();
+        assert!(excerpt.starts_with(&format!("Goals missed: 2 of {count}{place}.\n\n| ms to")));
+        check(&document, &excerpt.lines().collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn what_is_missing_is_said() {
     let mut absent = outcome("NATS", &[]);
@@ -92,6 +108,6 @@ fn what_is_missing_is_said() {
 fn the_table_of_the_readme() {
     let text = format!("# Title\n\n{BEGIN}old\n{END}\nrest\n");
     let expected = format!("# Title\n\n{BEGIN}| new |\n{END}\nrest\n");
-    assert_eq!(with_table(&text, "| new |\n").expect("the place is there"), expected);
-    assert!(with_table("# Title\n", "").is_err());
+    assert_eq!(with_speed(&text, "| new |\n").expect("the place is there"), expected);
+    assert!(with_speed("# Title\n", "").is_err());
 }

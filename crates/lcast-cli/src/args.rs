@@ -35,7 +35,8 @@ pub(crate) struct Cli {
     /// What stands before the verb.
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Keep state in this folder instead of the default; made (0700) when absent.
+    /// Keep state in this folder, made (0700) when absent; default: one for each realm and node,
+    /// under LIBRECAST_HOME or in the XDG state folder.
     #[arg(long, value_name = "DIR", help_heading = "Everywhere")]
     pub(crate) state: Option<PathBuf>,
     /// What to do.
@@ -70,7 +71,8 @@ pub(crate) struct Common {
 pub(crate) struct Everywhere {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Keep state in this folder instead of the default; made (0700) when absent.
+    /// Keep state in this folder, made (0700) when absent; default: one for each realm and node,
+    /// under LIBRECAST_HOME or in the XDG state folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 }
@@ -148,20 +150,22 @@ pub(crate) struct AgentArgs {
 }
 
 /// What `--timeout` bounds of a watch, which goes on after its question.
-const WATCH_TIMEOUT: &str = "Bound the first question, not the watch (ms, s, m, h, d); \
+const WATCH_TIMEOUT: &str = "Bound the first question, not the watch (ms, s, m, h, d; at most 1h); \
                              default: 1s, 3s while answers still come in";
 
 /// How a question is judged and bounded.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct QuestionArgs {
-    /// How many of the expected nodes must answer: all, alive, a number or a percentage.
+    /// How many of the expected nodes must answer: all, alive, a number, or a share from 0% to
+    /// 100%.
     #[arg(long, value_name = "all|alive|N|P%", default_value = "all")]
     pub(crate) require: Require,
     /// Exit with 4 when nobody answered with a value.
     #[arg(long)]
     pub(crate) fail_empty: bool,
-    /// Bound the whole question (ms, s, m, h, d); default: 1s, 3s while answers still come in.
+    /// Bound the whole question (ms, s, m, h, d; at most 1h); default: 1s, 3s while answers still
+    /// come in.
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -180,7 +184,7 @@ pub(crate) struct AskArgs {
 /// Options of `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    /// Which variables.
+    /// Which variables, at most 64 patterns.
     #[arg(required = true, value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
     /// Print only the names of the nodes that answered.
@@ -192,10 +196,11 @@ pub(crate) struct GetArgs {
     /// Count the nodes by value.
     #[arg(long, conflicts_with = "agg")]
     pub(crate) tally: bool,
-    /// Compute over all nodes: avg, min, max, sum, count, p50, p95, p99.
+    /// Compute over all nodes, in the unit of the variable: avg, min, max, sum, count, p50, p95,
+    /// p99; several with commas between.
     #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
     pub(crate) agg: Vec<Aggregate>,
-    /// Compute for each value of a label.
+    /// Compute for each value of a label; default: over all nodes together.
     #[arg(long, value_name = "labels.K", requires = "agg")]
     pub(crate) by: Option<String>,
     #[command(flatten)]
@@ -226,10 +231,11 @@ pub(crate) enum Aggregate {
 /// Options of `set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArgs {
-    /// NAME=TEXT or NAME:=JSON.
+    /// NAME=TEXT or NAME:=JSON, at most 64.
     #[arg(required = true, value_name = "NAME=TEXT|NAME:=JSON")]
     pub(crate) assignments: Vec<Assignment>,
-    /// Only where the variable has this version; a setting never set has 0.0.
+    /// Only where the variable has this version, like 3.7; a setting never set has 0.0; default:
+    /// whatever its version is.
     #[arg(long, value_name = "V")]
     pub(crate) if_version: Option<String>,
     /// Only say what would happen.
@@ -246,17 +252,19 @@ pub(crate) struct SetArgs {
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |it| it.help(WATCH_TIMEOUT)))]
 pub(crate) struct WatchArgs {
-    /// Which variables.
+    /// Which variables, at most 64 patterns.
     #[arg(required = true, value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
-    /// Tell the values this often (whole milliseconds, at least 10ms), changed or not; default:
-    /// when they change.
+    /// Tell the values this often (ms, s, m, h, d; whole milliseconds, 10ms to 36525d), changed or
+    /// not; default: when they change.
     #[arg(long, value_name = "D", value_parser = parse_interval)]
     pub(crate) every: Option<Duration>,
-    /// Tell a number only when it is at least so far from what was told last.
+    /// Tell a number only when it is at least so far from what was told last: in the variable's
+    /// unit, above 0; default: every change.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) delta: Option<f64>,
-    /// End after so many lines.
+    /// End after so many lines, 1 to 1000000: on a terminal, those that a pipe would be given; with
+    /// --json, so many events; default: at Ctrl-C.
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=crate::output::live::Live::COUNT_MAX))]
     pub(crate) count: Option<u64>,
@@ -281,8 +289,8 @@ pub(crate) struct VarsArgs {
 /// Options of `nodes`. Its `--state` is also the state folder's: see [`NodesArgs::split_state`].
 #[derive(Debug, Args)]
 pub(crate) struct NodesArgs {
-    /// Only nodes in this state: alive, suspect, gone, left or never (before the verb, and for any
-    /// other word: the folder to keep state in).
+    /// Only nodes in this state: alive, suspect, gone, left or never, several with commas between;
+    /// default: in any. (Before the verb, and for any other word: the folder to keep state in.)
     #[arg(long, value_name = "S", value_delimiter = ',')]
     pub(crate) state: Vec<String>,
     /// Also list clients.
@@ -311,7 +319,7 @@ pub(crate) struct ForgetArgs {
 /// Options of `ping`.
 #[derive(Debug, Args)]
 pub(crate) struct PingArgs {
-    /// How many times.
+    /// How many times to ask, 1 to 1000.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) count: u32,
@@ -368,16 +376,17 @@ pub(crate) enum ScopeArg {
 /// Options of `realm create`.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
-    /// The realm's name.
+    /// The realm's name, at most 63 characters.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Use only these interfaces; default: all that are up and can multicast.
+    /// Use only these interfaces, at most 32; default: all that are up and can multicast, but the
+    /// loopback, tunnels and those of containers.
     #[arg(long = "interface", value_name = "IF")]
     pub(crate) interfaces: Vec<String>,
     /// How far its packets may go.
     #[arg(long, value_enum, default_value = "site")]
     pub(crate) scope: ScopeArg,
-    /// The UDP port of the realm.
+    /// The UDP port of the realm, 1 to 65535.
     #[arg(long, value_name = "P", default_value_t = 24242,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
@@ -388,25 +397,27 @@ pub(crate) struct CreateArgs {
 /// Options of `realm issue`.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
-    /// The node's name.
+    /// The node's name, at most 63 characters.
     #[arg(long, value_name = "NODE", required_unless_present = "from", conflicts_with = "from")]
     pub(crate) name: Option<String>,
     /// A client: a person's or a program's node, never expected to answer.
     #[arg(long, conflicts_with = "from")]
     pub(crate) client: bool,
-    /// What it may do: operator or admin (set), or a word of yours.
+    /// What it may do: operator or admin (set), or a word of yours; at most 8; default: only ask,
+    /// or answer.
     #[arg(long = "role", value_name = "R", conflicts_with = "from")]
     pub(crate) roles: Vec<String>,
-    /// A label that questions can pick it by.
+    /// A label that questions can pick it by; at most 8, each value at most 63 bytes; default:
+    /// none.
     #[arg(long = "label", value_name = "K=V", conflicts_with = "from")]
     pub(crate) labels: Vec<String>,
-    /// How long it is valid; default: ten years.
+    /// How many days it is valid, 1 to 36500; default: 3653, ten years.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
     /// Where to write the credential.
     #[arg(long, value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
     pub(crate) out: Option<PathBuf>,
-    /// Issue a credential for every line of this file.
+    /// Issue a credential for every line of this file, which is at most 8 MiB.
     #[arg(long, value_name = "CSV", requires = "out_dir")]
     pub(crate) from: Option<PathBuf>,
     /// Where to write the credentials of --from, as NAME.credential.
@@ -536,8 +547,84 @@ pub(crate) fn json_wanted<'a>(words: impl IntoIterator<Item = &'a str>) -> Optio
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use lcast_proto::keys::{Labels, Network, NodeName, Roles};
+    use lcast_proto::question::answering::PATTERNS_MAX;
+    use lcast_proto::question::evaluate::ASSIGNMENTS_MAX;
+    use lcast_proto::question::{DEADLINE_MAX, watched::EVERY_MIN};
+    use lcast_proto::select::Selector;
 
     use super::*;
+
+    /// What the help says of an option, or of what stands without one, by its name here.
+    fn help(verb: &str, id: &str) -> String {
+        let mut command = Cli::command();
+        command.build();
+        let verb = verb.split(' ').fold(&command, |command, verb| {
+            command.find_subcommand(verb).unwrap_or_else(|| panic!("no verb {verb}"))
+        });
+        let argument = verb.get_arguments().find(|it| it.get_id() == id);
+        argument.unwrap_or_else(|| panic!("no {id}")).get_help().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_help_says_the_limits_of_the_code() {
+        use crate::output::live::Live;
+        let check = |verb: &str, id: &str, limits: &[&dyn std::fmt::Display]| {
+            let help = help(verb, id);
+            let words: Vec<&str> = help.split(|char: char| " ,;:()".contains(char)).collect();
+            for limit in limits.iter().map(ToString::to_string) {
+                assert!(words.contains(&limit.trim()), "{verb} {id}: {limit} not in: {help}");
+            }
+        };
+        let hours = format!("{}h", DEADLINE_MAX.as_secs() / 3600);
+        for verb in ["get", "set", "watch", "vars", "ping", "doctor"] {
+            check(verb, "on", &[&Selector::GLOBS_MAX]);
+            check(verb, "not", &[&Selector::GLOBS_MAX]);
+            check(verb, "labels", &[&Selector::LABELS_MAX]);
+            check(verb, "predicate", &[&Selector::ENCODED_MAX]);
+            check(verb, "nodes_from", &[&target::NAMES_MAX, &(target::FILE_LENGTH_MAX >> 20)]);
+            check(verb, "expect", &[&target::NAMES_MAX, &(target::FILE_LENGTH_MAX >> 20)]);
+            check(verb, "timeout", &[&hours]);
+        }
+        for verb in ["get", "watch"] {
+            check(verb, "patterns", &[&PATTERNS_MAX]);
+        }
+        check("set", "assignments", &[&ASSIGNMENTS_MAX]);
+        let least = format!("{}ms", EVERY_MIN.as_millis());
+        check("watch", "every", &[&least, &format!("{}d", crate::duration::DAYS_MAX)]);
+        check("watch", "count", &[&1, &Live::COUNT_MAX]);
+        check("ping", "count", &[&1, &1000]);
+        check("realm create", "interfaces", &[&Network::INTERFACES_MAX]);
+        check("realm create", "name", &[&NodeName::LENGTH_MAX]);
+        check("realm create", "port", &[&1, &u16::MAX]);
+        check("realm issue", "name", &[&NodeName::LENGTH_MAX]);
+        check("realm issue", "roles", &[&Roles::COUNT_MAX]);
+        check("realm issue", "labels", &[&Labels::COUNT_MAX, &Labels::VALUE_LENGTH_MAX]);
+        let days = lcast::realm::VALIDITY.as_secs() / 86_400;
+        check("realm issue", "days", &[&1, &36_500, &days]);
+    }
+
+    /// Whoever reads a page must not have to try what happens without an option.
+    #[test]
+    fn every_option_with_a_value_says_its_default() {
+        // Which file or folder, name or shell is meant has none; these are demanded, or left out.
+        let without = ["credential", "out", "out_dir", "from", "name", "predicate", "nodes_from"];
+        let without = [&without[..], &["expect"]].concat();
+        fn walk(command: &clap::Command, without: &[&str]) {
+            command.get_subcommands().for_each(|it| walk(it, without));
+            for option in command.get_opts().filter(|it| it.get_action().takes_values()) {
+                let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                let said = help.contains("default") || !option.get_default_values().is_empty();
+                let id = option.get_id().as_str();
+                // What is computed only where it is asked for.
+                let said = said || id == "agg" || without.contains(&id);
+                assert!(said, "{} {id}: {help}", command.get_name());
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        walk(&command, &without);
+    }
 
     #[test]
     fn the_definition_is_sound() {
@@ -605,6 +692,8 @@ mod tests {
             ("realm issue --from a.csv", "--out-dir"),
             ("realm issue --name a --from b --out-dir c", "cannot be used with"),
             ("realm issue --name a --out f --days 0", "1..=36500"),
+            ("watch a.b --count 0", "1..=1000000"),
+            ("watch a.b --count 1000001", "1..=1000000"),
             ("ping --count 0", "1..=1000"),
             ("ping --count 1001", "1..=1000"),
             ("gett host.name", "get"),
@@ -615,6 +704,7 @@ mod tests {
         for line in [
             "vars --builtin",
             "watch a.b --every 1.5s",
+            "watch a.b --count 1000000",
             "ping --count 1000",
             "realm issue --name a --out f --days 36500",
         ] {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// The longest duration accepted: a hundred years.
-const DAYS_MAX: f64 = 36_525.0;
+pub(crate) const DAYS_MAX: f64 = 36_525.0;
 
 /// Reads a number and one of the units ms, s, m, h, d.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {

@@ -1,17 +1,17 @@
-//! Just enough rtnetlink (RFC 3549, rtnetlink(7)): dump requests and change notices.
+//! Just enough netlink (RFC 3549, rtnetlink(7), sock_diag(7)): dump requests and change notices.
 //!
-//! For interfaces, addresses and neighbours. Not a general client: it never changes anything.
-//! Messages are read from byte slices with bounds checked; a short or odd one is skipped.
+//! For interfaces, addresses, neighbours and sockets. Not a general client: it never changes
+//! anything. Messages are read from byte slices with bounds checked; a short or odd one is skipped.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-/// A socket that talks to the kernel's routing tables.
+/// A socket that talks to the kernel's tables of routes and the like, or of sockets.
 pub(crate) struct Netlink {
     socket: OwnedFd,
     sequence: u32,
@@ -25,10 +25,19 @@ pub(crate) struct Message<'a> {
 }
 
 impl Netlink {
-    /// Opens a socket for dumps.
+    /// Opens a socket for dumps of what rtnetlink knows.
     pub(crate) fn open() -> io::Result<Self> {
+        Self::open_for(None)
+    }
+
+    /// Opens a socket for dumps of sockets.
+    pub(crate) fn open_sockets() -> io::Result<Self> {
+        Self::open_for(Some(SOCK_DIAG))
+    }
+
+    fn open_for(protocol: Option<Protocol>) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
-        let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
         let timeout = Some(Duration::from_secs(1));
         net::sockopt::set_socket_timeout(&socket, net::sockopt::Timeout::Recv, timeout)?;
         Ok(Self { socket, sequence: 0 })

@@ -2,6 +2,7 @@
 //!
 //! For facts that an ordinary user can read without sending anything. Not for judging them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv6Addr;
 
@@ -83,6 +84,40 @@ pub fn receive_buffer(asked: usize) -> io::Result<usize> {
     socket::raise_buffer(&socket::new_socket()?, asked)
 }
 
+/// The receive buffers of the UDP sockets at a port, by inode, in the kernel's counting; of at most
+/// [`SOCKETS_MAX`] sockets. Of other users' and programs' too.
+///
+/// # Errors
+/// When the kernel has no netlink for sockets, or refuses it.
+pub fn receive_buffers(port: u16) -> io::Result<BTreeMap<u32, usize>> {
+    let mut request = [0; SOCKET_REQUEST_LEN];
+    request[0] = libc::AF_INET6 as u8;
+    request[1] = libc::IPPROTO_UDP as u8;
+    request[2] = 1 << (SOCKET_MEMORY - 1);
+    // In any state.
+    request[4..8].fill(0xff);
+    request[8..10].copy_from_slice(&port.to_be_bytes());
+    let mut buffers = BTreeMap::new();
+    Netlink::open_sockets()?.dump(SOCK_DIAG_BY_FAMILY, &request, |message| {
+        if buffers.len() < SOCKETS_MAX {
+            buffers.extend(receive_buffer_of(message));
+        }
+    })?;
+    Ok(buffers)
+}
+
+/// The most sockets of which the buffers are returned.
+pub const SOCKETS_MAX: usize = 65_536;
+
+/// The inode of a socket, and its receive buffer.
+fn receive_buffer_of(message: &Message<'_>) -> Option<(u32, usize)> {
+    let inode = u32_at(message.body, SOCKET_INODE_AT)?;
+    let mut attributes = attributes(message.body, SOCKET_HEADER_LEN);
+    let (_, memory) = attributes.find(|(kind, _)| *kind == SOCKET_MEMORY)?;
+    // The first word is what is used of it.
+    Some((inode, usize::try_from(u32_at(memory, 4)?).ok()?))
+}
+
 const ROUTE_HEADER_LEN: usize = 12;
 /// Of a socket that receives nothing.
 const BUFFER_TRIED: usize = 4096;
@@ -90,10 +125,34 @@ const BUFFER_TRIED: usize = 4096;
 const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 const MULTICAST: u8 = 5;
+// From linux/sock_diag.h and linux/inet_diag.h: `inet_diag_req_v2`, `inet_diag_msg`.
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const SOCKET_REQUEST_LEN: usize = 56;
+const SOCKET_HEADER_LEN: usize = 72;
+const SOCKET_INODE_AT: usize = 68;
+/// INET_DIAG_SKMEMINFO.
+const SOCKET_MEMORY: u16 = 7;
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+    use std::os::linux::fs::MetadataExt;
+
     use super::*;
+
+    #[test]
+    fn the_buffer_of_a_socket_is_what_it_was_granted() {
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        let socket = socket2::Socket::from(socket);
+        socket.set_recv_buffer_size(50_000).unwrap();
+        let port = socket.local_addr().unwrap().as_socket_ipv6().unwrap().port();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
+        let inode = std::fs::metadata(path).unwrap().st_ino();
+        // A kernel may be built without it.
+        let Ok(found) = receive_buffers(port) else { return };
+        let expected = socket.recv_buffer_size().unwrap();
+        assert_eq!(found, BTreeMap::from([(inode as u32, expected)]));
+    }
 
     #[test]
     fn a_route_covers_the_groups_of_its_prefix() {

@@ -1,5 +1,5 @@
 //! The README: short, its first two commands are the ones that everything else relies on, and its
-//! table of speed is that of the last benchmark.
+//! figures of speed are those of the last benchmark.
 
 use super::{Finding, find};
 use crate::repo::SourceFile;
@@ -36,7 +36,7 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
-/// Every row of the table of speed is a row of the page that the benchmark wrote.
+/// What is said of speed, row by row, is on the page that the benchmark wrote.
 fn check_speed(files: &[SourceFile], readme: &SourceFile) -> Vec<Finding> {
     let measured = find(files, BENCHMARKS).map_or("", |page| page.text.as_str());
     let lines = readme.text.lines().enumerate();
@@ -96,6 +96,8 @@ mod tests {
         };
         assert_eq!(found("| 1 |\n| 2 |\n", "# Page\n| 1 |\n| 2 |\n"), []);
         assert_eq!(found("| 1 |\n| 3 |\n", "# Page\n| 1 |\n| 2 |\n"), [(7, "readme")]);
+        assert_eq!(found("Missed: 1.\n\n| 1 |\n", "Missed: 1.\n\n| 1 |\n"), []);
+        assert_eq!(found("Missed: 1.\n\n| 1 |\n", "Missed: 2.\n\n| 1 |\n"), [(6, "readme")]);
         assert_eq!(found("", ""), []);
     }
 

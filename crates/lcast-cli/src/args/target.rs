@@ -15,22 +15,27 @@ use crate::text::{named, sanitise};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which nodes")]
 pub(crate) struct TargetArgs {
-    /// Only nodes whose name matches; `*` and `?` are wildcards.
+    /// Only nodes whose name matches, at most 64 globs with commas between; `*` and `?` are
+    /// wildcards; default: every agent.
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub(crate) on: Vec<String>,
-    /// No nodes whose name matches.
+    /// No nodes whose name matches, at most 64 globs; default: nobody is left out.
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub(crate) not: Vec<String>,
-    /// Only nodes with this certified label.
+    /// Only nodes with this certified label; with all of them where there are several, at most 8;
+    /// default: whatever their labels are.
     #[arg(long = "label", value_name = "K=V")]
     pub(crate) labels: Vec<String>,
-    /// Only nodes where this holds, like 'system.memory.usage > 0 && labels.role == "web"'.
+    /// Only nodes where this holds, like 'system.memory.usage > 0 && labels.role == "web"'; with
+    /// the globs, labels and patterns it must fit in 320 bytes as it is sent.
     #[arg(long = "where", value_name = "PREDICATE", allow_hyphen_values = true)]
     pub(crate) predicate: Option<String>,
-    /// Only the nodes named in this file, one a line.
+    /// Only the nodes named in this file, or on standard input (-), one a line; at most 100000, in
+    /// 16 MiB.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) nodes_from: Option<String>,
-    /// The nodes named in this file must answer as well, known or not.
+    /// The nodes named in this file, or on standard input (-), one a line, must answer as well,
+    /// known or not; at most 100000, in 16 MiB.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) expect: Option<String>,
 }
@@ -47,9 +52,9 @@ pub(crate) struct Target {
 }
 
 /// Most names in a file of nodes.
-const NAMES_MAX: usize = 100_000;
+pub(super) const NAMES_MAX: usize = 100_000;
 /// Longest file of nodes in bytes.
-const FILE_LENGTH_MAX: u64 = 16 << 20;
+pub(super) const FILE_LENGTH_MAX: u64 = 16 << 20;
 
 impl Target {
     /// Whether only names say which nodes are meant: no node that appears later can be one of them

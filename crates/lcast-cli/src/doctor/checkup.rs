@@ -1,4 +1,4 @@
-//! What an agent finds on its own host, for `librecast.doctor`.
+//! What an agent finds on its own host, for `librecast.doctor` and `librecast.doctor_errors`.
 
 use std::time::Duration;
 
@@ -7,10 +7,14 @@ use lcast_proto::value::Value;
 
 use super::diagnose::diagnose;
 use super::facts::{CredentialFacts, Facts, RealmFacts};
-use super::local;
+use super::{Finding, Severity, local};
 
-/// The variable that shows it.
+/// The variable that shows it: ids.
 pub(crate) const VARIABLE: &str = "librecast.doctor";
+
+/// The variable that shows which of these are errors: one cause may be an error on a host and a
+/// warning on another.
+pub(crate) const ERRORS: &str = "librecast.doctor_errors";
 
 /// How often the host is looked at at most: finding the owner of a socket walks all of `/proc`.
 pub(crate) const PAUSE: Duration = Duration::from_secs(5);
@@ -30,21 +34,43 @@ impl Checkup {
         Self { realm, credential }
     }
 
-    /// The ids of what is found.
-    pub(crate) fn ids(&self, wall: Timestamp) -> Value {
+    /// What is found: the values of the variables.
+    pub(crate) fn values(&self, wall: Timestamp) -> [(&'static str, Value); 2] {
         let realm = self.realm.clone();
         let credential = CredentialFacts { wall, ..self.credential.clone() };
         let host = local::look(&realm);
         let facts = Facts { realm, host, credential: Some(credential), asked: None };
-        let ids = diagnose(&facts).into_iter().map(|it| Value::from(it.cause.id()));
-        Value::List(ids.collect())
+        values(&diagnose(&facts))
     }
+}
+
+fn values(findings: &[Finding]) -> [(&'static str, Value); 2] {
+    let id = |it: &Finding| Value::from(it.cause.id());
+    let errors = findings.iter().filter(|it| it.severity == Severity::Error);
+    [
+        (VARIABLE, Value::List(findings.iter().map(id).collect())),
+        (ERRORS, Value::List(errors.map(id).collect())),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::cause::Cause;
     use crate::doctor::subject;
+
+    #[test]
+    fn which_of_the_ids_are_errors_is_told_beside_them() {
+        let finding =
+            |cause, severity| Finding::here(cause, severity, String::new(), String::new());
+        let found = values(&[
+            finding(Cause::PortTaken, Severity::Warning),
+            finding(Cause::NoIpv6, Severity::Error),
+        ]);
+        let list = |ids: &[&str]| Value::List(ids.iter().map(|id| Value::from(*id)).collect());
+        let expected = [(VARIABLE, list(&["port-taken", "no-ipv6"])), (ERRORS, list(&["no-ipv6"]))];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn what_is_wrong_is_told_by_its_id() {
@@ -59,7 +85,9 @@ mod tests {
             authority: false,
         };
         let checkup = Checkup::new(subject::without_credential(), credential);
-        let Value::List(ids) = checkup.ids(Timestamp::from_millis(2000)) else { panic!("no list") };
-        assert!(ids.contains(&Value::from("credential-expired")), "{ids:?}");
+        for (name, value) in checkup.values(Timestamp::from_millis(2000)) {
+            let Value::List(ids) = value else { panic!("no list") };
+            assert!(ids.contains(&Value::from("credential-expired")), "{name}: {ids:?}");
+        }
     }
 }

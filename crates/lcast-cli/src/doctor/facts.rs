@@ -68,6 +68,8 @@ pub(crate) struct HostFacts {
     pub(crate) holders: Vec<Holder>,
     /// The receive buffer that a socket is granted, in the kernel's counting.
     pub(crate) receive_buffer: usize,
+    /// What an ordinary user's socket may ask for at most (`net.core.rmem_max`).
+    pub(crate) receive_limit: Option<usize>,
     /// What manages this host's firewall.
     pub(crate) firewall: Firewall,
     /// The user's runtime folder, where it is not the user's own.
@@ -102,6 +104,8 @@ pub(crate) struct Holder {
     pub(crate) user: u32,
     /// Datagrams that the kernel dropped because its receive buffer was full.
     pub(crate) drops: u64,
+    /// Its receive buffer in the kernel's counting; known of who lost something.
+    pub(crate) receive_buffer: Option<usize>,
 }
 
 /// A process.
@@ -149,6 +153,10 @@ pub(crate) struct CredentialFacts {
     pub(crate) authority: bool,
 }
 
+/// Of so many agents that announce themselves once, one is heard even where much is lost: of a
+/// fifth, all of these get lost once in 400,000 times.
+pub(crate) const UNHEARD_TOGETHER_MIN: usize = 8;
+
 /// What came of asking.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AskedFacts {
@@ -159,7 +167,8 @@ pub(crate) struct AskedFacts {
     pub(crate) undelivered: u64,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
-    /// Whether it was listened for so long that every agent announced itself several times.
+    /// Whether it was listened for so long that every agent which is not heard, though multicast
+    /// reaches it, announced itself several times.
     pub(crate) listened_long: bool,
     /// Whether this host heard the realm's group before the question: the switch may have
     /// forgotten it since.
@@ -206,6 +215,23 @@ pub(crate) struct AgentFacts {
     pub(crate) labels: Vec<(String, String)>,
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
+}
+
+impl AskedFacts {
+    /// Whether that some agents are not heard, though multicast reaches them, is no chance: they
+    /// announced themselves several times, or they are many, and nobody else is heard either.
+    pub(crate) fn are_mute(&self, unheard: usize) -> bool {
+        self.listened_long || are_mute_together(&self.agents, unheard)
+    }
+}
+
+/// Whether nobody is heard, and so many of those that multicast reaches are not that a lost beacon
+/// of each is no explanation.
+pub(crate) fn are_mute_together<'a>(
+    agents: impl IntoIterator<Item = &'a AgentFacts>,
+    unheard: usize,
+) -> bool {
+    unheard >= UNHEARD_TOGETHER_MIN && !agents.into_iter().any(|it| it.heard)
 }
 
 impl AgentFacts {

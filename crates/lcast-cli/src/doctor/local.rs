@@ -50,9 +50,15 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
         holders: holders(realm.port, group_taken),
         receive_buffer: survey::receive_buffer(NetworkConfig::RECEIVE_BUFFER)
             .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
+        receive_limit: receive_limit(),
         firewall: firewall(),
         runtime: RuntimeFacts::look(),
     }
+}
+
+/// The largest receive buffer that may be asked for without a privilege.
+fn receive_limit() -> Option<usize> {
+    fs::read_to_string("/proc/sys/net/core/rmem_max").ok()?.trim().parse().ok()
 }
 
 /// Whether an interface is a bridge that snoops MLD.
@@ -101,8 +107,13 @@ fn holders(port: u16, group_taken: bool) -> Vec<Holder> {
     let suspect =
         |it: &&(u64, Holder)| group_taken || it.1.address.is_unspecified() || it.1.drops > 0;
     let processes = processes(found.iter().filter(suspect).map(|(inode, _)| *inode).collect());
+    let has_lost = found.iter().any(|(_, it)| it.drops > 0);
+    let buffers = has_lost.then(|| survey::receive_buffers(port).ok()).flatten();
     for (inode, holder) in &mut found {
         holder.process = processes.get(inode).cloned();
+        // The kernel tells of 32 bits there.
+        let buffer = buffers.as_ref().and_then(|it| it.get(&(*inode as u32)).copied());
+        holder.receive_buffer = buffer.filter(|_| holder.drops > 0);
     }
     found.into_iter().map(|(_, holder)| holder).collect()
 }
@@ -122,7 +133,8 @@ fn sockets(table: &str, port: u16) -> Vec<(u64, Holder)> {
         let user = columns.nth(5)?.parse().ok()?;
         let inode = columns.nth(1)?.parse().ok()?;
         let drops = columns.last()?.parse().ok()?;
-        Some((inode, Holder { address: address.into(), process: None, user, drops }))
+        let (address, process) = (address.into(), None);
+        Some((inode, Holder { address, process, user, drops, receive_buffer: None }))
     };
     table.lines().skip(1).filter_map(row).collect()
 }
@@ -246,7 +258,7 @@ rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
  6348: cut
 ";
         let (address, process) = ("::1".parse().unwrap(), None);
-        let holder = Holder { address, process, user: 1000, drops: 12 };
+        let holder = Holder { address, process, user: 1000, drops: 12, receive_buffer: None };
         assert_eq!(sockets(table, 24242), [(5_851_010, holder)]);
         let link_local = sockets(table, 24243);
         assert_eq!(link_local[0].1.address.to_string(), "fe80::1ff:0:1fe");

@@ -81,7 +81,8 @@ impl Live {
             return self.take_json(&item);
         }
         if self.output.terminal() {
-            self.count(1);
+            // Those that a pipe would be given: the table has no lines of its own.
+            self.count(lines(&item).len() as u64);
             self.keep(item);
             return Ok(());
         }
@@ -333,6 +334,7 @@ fn lines(item: &WatchItem) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use lcast_proto::question::report;
     use lcast_proto::value::Value;
 
     use super::*;
@@ -351,6 +353,18 @@ mod tests {
         assert_eq!(lines(&changed(7, 2)), ["web1\tapp.x\t7\ts\t(2 skipped)"]);
         let left = WatchItem::Left { node: "web1".to_owned(), reason: LeaveReason::Gone };
         assert_eq!(lines(&left), ["web1\tleave: gone"]);
+        let failed = |outcome| {
+            lines(&WatchItem::Reply(Reply { node: "web1".to_owned(), outcome, by_multicast: true }))
+        };
+        let message = || "no".to_owned();
+        let error = report::Failure { code: report::ErrorCode::Limit, message: message() };
+        assert_eq!(failed(Outcome::Error(error)), ["web1\terror: no"]);
+        let refusal = report::Refusal { reason: report::RefusalReason::Busy, message: message() };
+        assert_eq!(failed(Outcome::Refused(refusal)), ["web1\trefused: no"]);
+        assert_eq!(lines(&WatchItem::Overflow(12)), ["-\toverflow: 12 lost"]);
+        let (node, removed) = ("web1".to_owned(), vec!["app.x".to_owned()]);
+        let removed = WatchItem::Changed { node, values: Vec::new(), removed };
+        assert_eq!(lines(&removed), ["web1\tapp.x\t-"]);
         let entered = WatchItem::Entered { node: "a\x1b[1m".to_owned(), values: Vec::new() };
         assert!(!lines(&entered)[0].contains('\x1b'));
     }
@@ -385,6 +399,27 @@ mod tests {
         live.take(WatchItem::Overflow(3)).unwrap();
         live.take(WatchItem::Overflow(2)).unwrap();
         assert_eq!(live.remarks(), "overflow: 5 lost, values may be old\n");
+    }
+
+    /// A value is a line on a terminal too, and `enter` is another.
+    #[test]
+    fn a_count_means_the_same_on_a_terminal_and_in_a_pipe() {
+        let Outcome::Values(two) =
+            values("web1", &[("app.x s", Value::Int(1)), ("app.y", Value::Int(2))]).outcome
+        else {
+            panic!()
+        };
+        let entered = || WatchItem::Entered { node: "web1".to_owned(), values: two.clone() };
+        let screen = Some(Screen { width: None, color: false });
+        let output = Output { format: Format::Text, screen, quiet: true };
+        for count in 1..=5 {
+            let mut live = Live::new(output, Vec::new(), Some(count));
+            live.take(entered()).unwrap();
+            assert_eq!(live.is_done(), count <= 3, "{count}");
+            live.take(WatchItem::Report(Report::default())).unwrap();
+            live.take(changed(7, 2)).unwrap();
+            assert_eq!(live.is_done(), count <= 4, "{count}");
+        }
     }
 
     #[test]

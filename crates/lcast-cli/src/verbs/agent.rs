@@ -194,12 +194,12 @@ fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
     }
     let checkup =
         Checkup::new(realm, subject::credential_of(&place.credential, place.folder.as_ref()));
-    let ids = move || {
-        let update = |name| {
-            let value = checkup.ids(place::wall());
-            Change::Update(Update { name, value, time: None, version: None })
+    let found = move || {
+        let update = |(name, value): (&str, _)| {
+            let name = name.parse().ok()?;
+            Some(Change::Update(Update { name, value, time: None, version: None }))
         };
-        checkup::VARIABLE.parse().map(update).into_iter().collect()
+        checkup.values(place::wall()).into_iter().filter_map(update).collect()
     };
     vec![
         Slow {
@@ -210,7 +210,7 @@ fn slow(place: &Place, config: &Config, roots: &Roots) -> Vec<Slow> {
         },
         Slow {
             family: Family::Doctor,
-            read: Box::new(ids),
+            read: Box::new(found),
             pause: checkup::PAUSE,
             every: checkup::INTERVAL,
         },

@@ -214,6 +214,7 @@ static CATALOGUE: &[Row] = rows![
 "librecast.memory.usage" Int "By" Gauge Itself otel("process.memory.usage"), "resident memory of the agent";
 "librecast.cpu.utilization" Float "1" Gauge Itself otel("process.cpu.utilization"), "processors that the agent kept busy, over 10 s, as part of all";
 "librecast.doctor" List "" Gauge Doctor OWN, "what the agent finds wrong with its host: ids of causes, at most a minute old";
+"librecast.doctor_errors" List "" Gauge Doctor OWN, "those of librecast.doctor that are errors; the others are warnings";
 "librecast.variable[*].error" Text "" Gauge Configured own_by("variable"), "why a variable could not be read, or is shown only in part; absent otherwise";
 "librecast.variable[*].stale" Bool "" Gauge Configured own_by("variable"), "a configured variable was not read for three intervals";
 ];

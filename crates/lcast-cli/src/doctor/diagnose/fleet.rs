@@ -198,14 +198,13 @@ fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })
 }
 
-/// Agents that get questions by multicast, while nothing comes back from them that way: from none
-/// at all, or from these alone, though all were made to announce themselves several times.
+/// Agents that get questions by multicast, while nothing comes back from them that way, though all
+/// were made to announce themselves several times, or nobody is heard of many.
 fn unheard(facts: &Facts, asked: &AskedFacts, shut_out: &[&AgentFacts]) -> Option<Finding> {
     let is_shut_out = |agent: &AgentFacts| shut_out.iter().any(|it| it.name == agent.name);
     let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard && !is_shut_out(it);
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
-    let some_heard = asked.agents.iter().any(|it| it.heard);
-    if such.is_empty() || (some_heard && !asked.listened_long) {
+    if such.is_empty() || !asked.are_mute(such.len()) {
         return None;
     }
     Some(one_way(facts, &such, "nothing by multicast comes from"))

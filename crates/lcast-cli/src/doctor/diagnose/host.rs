@@ -261,34 +261,90 @@ fn overflow(facts: &Facts) -> Option<Finding> {
     let asked = facts.asked.as_ref().map_or(0, |asked| asked.overflow);
     let host = &facts.host;
     let worst = host.holders.iter().max_by_key(|it| it.drops).filter(|it| it.drops > 0);
-    let who = match (worst, asked) {
-        (None, 0) => return None,
-        (Some(holder), _) => {
-            let program = holder.process.as_ref().map_or_else(
-                || format!("a program of user {}", holder.user),
-                |it| format!("'{}' (pid {})", it.program, it.pid),
-            );
-            format!("{program} lost {} datagrams", holder.drops)
-        }
-        (None, lost) => format!("this command lost {lost} datagrams"),
+    let (what, command) = match worst {
+        None if asked == 0 => return None,
+        None => lost_here(host, asked),
+        Some(holder) => lost_at(host, holder, facts.realm.port),
     };
-    let mut what = format!("{who} in a full receive buffer");
-    let raise = sysctl(host.root, "net.core.rmem_max", 2 * NetworkConfig::RECEIVE_BUFFER);
-    let process = worst.and_then(|it| it.process.as_ref());
-    let unit = process.and_then(|it| it.unit.as_ref());
-    let restart = match (unit, process.and_then(|it| Some((it.pid, it.again.as_ref()?)))) {
-        (Some(unit), _) => Some(as_root(host.root, &format!("systemctl restart {unit}"))),
-        (None, Some((pid, again))) => {
-            what += "; the command starts it again, here";
-            let ended = format!("while kill -0 {pid}; do sleep 0.1; done 2>/dev/null");
-            Some(format!("kill {pid} && {ended} && {again}"))
-        }
-        (None, None) if worst.is_some() => {
-            what += "; start it again after the command, as a larger buffer is granted then";
-            None
-        }
-        (None, None) => None,
-    };
-    let command = restart.map_or(raise.clone(), |restart| format!("{raise} && {restart}"));
     Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))
 }
+
+/// What to say of datagrams that this command lost, whose buffer is as large as one is here.
+fn lost_here(host: &HostFacts, lost: u64) -> (String, String) {
+    let what = format!("this command lost {lost} datagrams in a full receive buffer");
+    match larger_buffers(host, Some(host.receive_buffer)) {
+        Some(raise) => (what, raise),
+        None => {
+            (format!("{what}{TOO_SLOW}; the command shows what keeps it busy"), BUSY.to_owned())
+        }
+    }
+}
+
+/// What to say of datagrams that a socket lost. A buffer is granted, and its losses are counted,
+/// from the start of its program on.
+fn lost_at(host: &HostFacts, holder: &Holder, port: u16) -> (String, String) {
+    let program = holder.process.as_ref().map_or_else(
+        || format!("a program of user {}", holder.user),
+        |it| format!("'{}' (pid {})", it.program, it.pid),
+    );
+    let mut what = format!("{program} lost {} datagrams in a full receive buffer", holder.drops);
+    let raise = larger_buffers(host, holder.receive_buffer);
+    if holder.receive_buffer.is_some_and(is_whole) {
+        what += TOO_SLOW;
+    } else if raise.is_none() {
+        what += "; the kernel grants a larger one here to who is started again";
+    }
+    let restart = restart(host, holder);
+    match &restart {
+        Some(Restart { here: true, .. }) => what += "; the command starts it again, here",
+        Some(_) => {}
+        None if raise.is_some() => {
+            what += "; start it again after the command, as a larger buffer is granted then";
+        }
+        None => what += "; the command shows its buffer and losses, until it is started again",
+    }
+    let command = match (raise, restart.map(|it| it.command)) {
+        (Some(raise), Some(restart)) => format!("{raise} && {restart}"),
+        (Some(command), None) | (None, Some(command)) => command,
+        (None, None) => as_root(host.root, &format!("ss -lunpm sport = :{port}")),
+    };
+    (what, command)
+}
+
+/// What has larger buffers granted than this one, if it is a limit of the kernel's that made it
+/// small: who has what it asked for gets no more by any setting, and the limit is never lowered.
+fn larger_buffers(host: &HostFacts, granted: Option<usize>) -> Option<String> {
+    let whole = granted.is_some_and(is_whole);
+    let limited = host.receive_limit.is_none_or(|it| it < NetworkConfig::RECEIVE_BUFFER);
+    (!whole && limited)
+        .then(|| sysctl(host.root, "net.core.rmem_max", NetworkConfig::RECEIVE_BUFFER))
+}
+
+/// Whether a buffer, in the kernel's counting, is all that a node asks for.
+fn is_whole(receive_buffer: usize) -> bool {
+    receive_buffer >= 2 * NetworkConfig::RECEIVE_BUFFER
+}
+
+/// What starts a program again.
+struct Restart {
+    command: String,
+    /// Whether it then runs in the terminal of who types that.
+    here: bool,
+}
+
+fn restart(host: &HostFacts, holder: &Holder) -> Option<Restart> {
+    let process = holder.process.as_ref()?;
+    if let Some(unit) = &process.unit {
+        let command = as_root(host.root, &format!("systemctl restart {unit}"));
+        return Some(Restart { command, here: false });
+    }
+    let (pid, again) = (process.pid, process.again.as_ref()?);
+    let ended = format!("while kill -0 {pid}; do sleep 0.1; done 2>/dev/null");
+    Some(Restart { command: format!("kill {pid} && {ended} && {again}"), here: true })
+}
+
+/// Said where a buffer is as large as it is asked for.
+const TOO_SLOW: &str = ", which is as large as it asks for: it stood still, or this host is too \
+                        busy for what comes";
+/// Shows what keeps a host busy.
+const BUSY: &str = "top -b -n 1 | head -n 20";

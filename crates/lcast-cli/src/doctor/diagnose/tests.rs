@@ -75,6 +75,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             group_taken: false,
             holders: Vec::new(),
             receive_buffer: 425_984,
+            receive_limit: Some(212_992),
             firewall: Firewall::Nft,
             runtime: None,
         },
@@ -130,6 +131,23 @@ fn a_runtime_folder_of_others_matters_to_realms_of_one_host() {
     check(Trouble::Open(0o777), "(mode 0777)", "chmod 700 /tmp/librecast-1000");
 }
 
+/// Loss takes a beacon of one agent or two; it does not take one of each of many.
+#[test]
+fn a_lost_beacon_is_no_one_way_multicast() {
+    let check = |unheard: usize, heard: usize, expected: &[&str]| {
+        let names: Vec<String> = (0..unheard + heard).map(|index| format!("n{index}")).collect();
+        let ways = |index| if index < unheard { "mu" } else { "muh" };
+        let agents = names.iter().enumerate().map(|(index, name)| agent(name, ways(index)));
+        assert_eq!(ids(&sound(&agents.collect::<Vec<_>>())), expected, "{unheard} {heard}");
+    };
+    check(1, 0, &[]);
+    check(2, 0, &[]);
+    check(7, 0, &[]);
+    check(8, 0, &["multicast-one-way"]);
+    check(60, 0, &["multicast-one-way"]);
+    check(60, 1, &[]);
+}
+
 #[test]
 fn what_comes_back_by_which_way_tells_the_cause() {
     let check = |ways: [&str; 2], change: fn(&mut Facts), expected: &[&str]| {
@@ -140,10 +158,11 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["muh", "muh"], |_| {}, &[]);
     check(["muh", "mu"], |_| {}, &[]);
     check(["", ""], |_| {}, &[]);
-    check(["mu", "mu"], |_| {}, &["multicast-one-way"]);
+    check(["mu", "mu"], |_| {}, &[]);
     check(["u", "u"], |_| {}, &["multicast-filtered"]);
     let long: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().listened_long = true;
     check(["muh", "mu"], long, &["multicast-one-way"]);
+    check(["mu", "mu"], long, &["multicast-one-way"]);
     check(["muh", ""], long, &[]);
     check(["uh", "uh"], |it| it.host.interfaces[0].queries = 1, &["multicast-one-way"]);
     check(["h", "muh"], |_| {}, &["questions-filtered"]);
@@ -281,7 +300,8 @@ fn buffers_must_hold_the_answers_of_all_agents() {
 }
 
 fn holder(process: Option<Process>) -> Holder {
-    Holder { address: "::".parse().unwrap(), process, user: 1000, drops: 0 }
+    let address = "::".parse().unwrap();
+    Holder { address, process, user: 1000, drops: 0, receive_buffer: None }
 }
 
 fn process(program: &str, unit: Option<&str>) -> Process {
@@ -310,37 +330,72 @@ fn whoever_holds_the_port_is_named_as_far_as_it_is_seen() {
     assert_eq!(ids(&facts), Vec::<&str>::new());
 }
 
-#[test]
-fn lost_datagrams_are_told_with_who_lost_them() {
+/// A finding about a process that lost three datagrams, whose socket was granted this buffer where
+/// the kernel's limit is that.
+fn lost(root: bool, process: Process, granted: Option<usize>, limit: usize) -> Finding {
     let mut facts = sound(&[]);
-    let agent = process("librecast", Some("librecast-agent.service"));
-    facts.host.holders = vec![Holder { drops: 3, ..holder(Some(agent)) }];
+    facts.host.root = root;
+    facts.host.receive_limit = Some(limit);
+    let holder = holder(Some(process));
+    facts.host.holders = vec![Holder { drops: 3, receive_buffer: granted, ..holder }];
     let finding = only(&facts);
     assert_eq!(finding.cause.id(), "receive-overflow");
-    assert!(finding.what.contains("lost 3 datagrams"), "{}", finding.what);
+    assert!(finding.what.contains("'librecast' (pid 7) lost 3 datagrams"), "{}", finding.what);
+    finding
+}
+
+#[test]
+fn lost_datagrams_are_told_with_who_lost_them() {
+    let agent = process("librecast", Some("librecast-agent.service"));
+    let finding = lost(true, agent, Some(425_984), 212_992);
+    // A node asks for no more than that.
     let command =
-        "sysctl -w net.core.rmem_max=8388608 && systemctl restart librecast-agent.service";
+        "sysctl -w net.core.rmem_max=4194304 && systemctl restart librecast-agent.service";
     assert_eq!(finding.command, command);
     // One that is no service is started again, where it is known how; none is merely ended.
     for (again, expected) in [
         (
             Some("cd /x && librecast agent"),
-            "sudo sysctl -w net.core.rmem_max=8388608 && kill 7 && while kill -0 7; do sleep 0.1; \
+            "sudo sysctl -w net.core.rmem_max=4194304 && kill 7 && while kill -0 7; do sleep 0.1; \
              done 2>/dev/null && cd /x && librecast agent",
         ),
-        (None, "sudo sysctl -w net.core.rmem_max=8388608"),
+        (None, "sudo sysctl -w net.core.rmem_max=4194304"),
     ] {
-        let mut facts = sound(&[]);
-        facts.host.root = false;
         let process = Process { again: again.map(str::to_owned), ..process("librecast", None) };
-        facts.host.holders = vec![Holder { drops: 3, ..holder(Some(process)) }];
-        let finding = only(&facts);
+        // Unknown, as by a kernel that does not tell of sockets.
+        let finding = lost(false, process, None, 212_992);
         assert_eq!(finding.command, expected);
         assert!(finding.what.contains("again"), "{}", finding.what);
     }
     let mut facts = sound(&[]);
     facts.asked.as_mut().unwrap().overflow = 1;
-    assert_eq!(ids(&facts), ["receive-overflow"]);
+    assert_eq!(only(&facts).command, "sysctl -w net.core.rmem_max=4194304");
+}
+
+/// Whoever has all that it asked for, as root has whatever the limit is, gets no more by raising
+/// it; and where it is high enough already, it stays.
+#[test]
+fn the_limit_is_raised_only_where_it_is_what_was_hit() {
+    let agent = || process("librecast", Some("librecast-agent.service"));
+    let restart = "systemctl restart librecast-agent.service";
+    for (granted, limit) in
+        [(8 << 20, 212_992), (8 << 20, 8 << 20), (425_984, 4 << 20), (425_984, 16 << 20)]
+    {
+        let finding = lost(true, agent(), Some(granted), limit);
+        assert_eq!(finding.command, restart, "{granted} {limit}");
+        let slow = finding.what.contains("as large as it asks for");
+        assert_eq!(slow, granted == 8 << 20, "{}", finding.what);
+        let finding = lost(true, process("librecast", None), Some(granted), limit);
+        assert_eq!(finding.command, "ss -lunpm sport = :24242", "{granted} {limit}");
+    }
+    assert!(lost(true, agent(), Some((8 << 20) - 1), (4 << 20) - 1).command.starts_with("sysctl"));
+    // What this command lost itself.
+    let mut facts = sound(&[]);
+    facts.asked.as_mut().unwrap().overflow = 1;
+    facts.host.receive_buffer = 8 << 20;
+    let finding = only(&facts);
+    assert_eq!(finding.command, "top -b -n 1 | head -n 20");
+    assert!(finding.what.contains("too busy"), "{}", finding.what);
 }
 
 #[test]

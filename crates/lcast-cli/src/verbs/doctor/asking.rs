@@ -22,7 +22,7 @@ use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
 
 use crate::backend::Session;
-use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts};
+use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts, are_mute_together};
 use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,8 +35,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// How long beacons are waited for: an interval, with its jitter, and some.
 const LISTEN: Duration =
     INTERVAL_MIN.saturating_add(Duration::from_millis(200)).saturating_add(PATIENCE);
-/// How often those that spoke and are not heard are made to announce themselves while others are
-/// heard: beacons get lost.
+/// How often those that spoke and are not heard are made to announce themselves: beacons get lost.
 const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
 /// Agents of a realm in which each can announce itself again within [`listen_to_silent`].
 const AGENTS_MADE_HEARD_MAX: usize = 50;
@@ -278,12 +277,15 @@ fn listen_to_silent(agents: usize) -> Duration {
     interval + interval / 10 + Duration::from_millis(500)
 }
 
-/// Those that multicast reaches and that are not heard by multicast, though others are.
+/// Those that multicast reaches and that are not heard by multicast, unless they are so many, with
+/// nobody heard, that there is no doubt.
 fn mute(agents: &BTreeMap<String, AgentFacts>) -> Vec<String> {
     let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
-    let some_heard = agents.values().any(|it| it.heard);
-    let such = agents.values().filter(is_such).filter(|_| some_heard);
-    such.map(|it| it.name.clone()).take(AGENTS_MADE_HEARD_MAX).collect()
+    let such: Vec<&AgentFacts> = agents.values().filter(is_such).collect();
+    if are_mute_together(agents.values(), such.len()) {
+        return Vec::new();
+    }
+    such.iter().map(|it| it.name.clone()).take(AGENTS_MADE_HEARD_MAX).collect()
 }
 
 fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
@@ -310,6 +312,26 @@ mod tests {
     use lcast_proto::time;
 
     use super::*;
+
+    /// One lost beacon of one agent or two says nothing; that of many agents, all at once, does.
+    #[test]
+    fn few_that_are_not_heard_are_made_to_announce_themselves_again() {
+        let check = |count: usize, heard: usize, expected: usize| {
+            let agent = |index: usize| {
+                let name = format!("n{index}");
+                let by_multicast = true;
+                let heard = index < heard;
+                (name.clone(), AgentFacts { name, by_multicast, heard, ..AgentFacts::default() })
+            };
+            let agents: BTreeMap<_, _> = (0..count).map(agent).collect();
+            assert_eq!(mute(&agents).len(), expected, "{count} {heard}");
+        };
+        for (count, heard, expected) in
+            [(1, 0, 1), (2, 0, 2), (2, 1, 1), (7, 0, 7), (8, 0, 0), (9, 1, 8), (60, 1, 50)]
+        {
+            check(count, heard, expected);
+        }
+    }
 
     /// Who is sound is heard though nothing reaches it. [PRE-2]
     #[test]

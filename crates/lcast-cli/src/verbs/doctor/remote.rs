@@ -1,6 +1,6 @@
-//! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each, and
-//! with which credential file a doctor there knows the realm. That two of them have one certificate
-//! neither finds on its own host: that shows here, where both answer.
+//! Asking agents what they find on their own hosts: the variable `librecast.doctor` of each, which
+//! of it are errors, and with which credential file a doctor there knows the realm. That two of
+//! them have one certificate neither finds on its own host: that shows here, where both answer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use serde_json::{Value as Json, json};
 use super::print::{finding_json, text};
 use crate::args::{DoctorArgs, Everywhere};
 use crate::backend::Session;
-use crate::doctor::checkup::VARIABLE;
+use crate::doctor::checkup::{ERRORS, VARIABLE};
 use crate::doctor::diagnose::duplicate;
-use crate::doctor::{Finding, quoted};
+use crate::doctor::{Finding, Severity, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Format, Output, report};
@@ -31,8 +31,17 @@ const FILE: &str = "librecast.credential.file";
 /// [PRE-35]
 const TWIN_WAIT: Duration = Duration::from_millis(100);
 
-/// Who finds the cause of this id, and looks closer with this command.
-type Found = BTreeMap<(String, String), Vec<String>>;
+/// Who finds the same.
+type Found = BTreeMap<Finds, Vec<String>>;
+
+/// What an agent finds on its own host, and the command that looks closer there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finds {
+    /// The cause, which this program need not know.
+    id: String,
+    severity: Severity,
+    command: String,
+}
 
 /// Asks, and prints who finds what.
 pub(super) async fn run(
@@ -41,7 +50,8 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let target = args.ask.target.resolve()?;
-    let patterns = [VARIABLE, FILE].map(str::parse).into_iter().collect::<Result<Vec<_>, _>>();
+    let patterns =
+        [VARIABLE, ERRORS, FILE].map(str::parse).into_iter().collect::<Result<Vec<_>, _>>();
     let patterns = patterns.map_err(Failure::internal)?;
     get::check_size(&target.selector, &patterns)?;
     let mut signals = Signals::watch()?;
@@ -52,9 +62,8 @@ pub(super) async fn run(
     let mut found = Found::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
-            let command = command(values);
-            for id in values.iter().flat_map(|it| ids(&it.value)) {
-                found.entry((id, command.clone())).or_default().push(reply.node.clone());
+            for finds in finds(values) {
+                found.entry(finds).or_default().push(reply.node.clone());
             }
         }
         Ok(())
@@ -96,9 +105,22 @@ fn command(values: &[ReplyValue]) -> String {
     }
 }
 
-/// The ids in a value; an agent may know causes that this program does not.
-fn ids(value: &Value) -> Vec<String> {
-    let Value::List(ids) = value else { return Vec::new() };
+/// What an agent finds that answers this. One that does not say what is an error tells errors.
+fn finds(values: &[ReplyValue]) -> Vec<Finds> {
+    let command = command(values);
+    let errors = values.iter().any(|it| it.name == ERRORS).then(|| ids(values, ERRORS));
+    let finds = |id: String| {
+        let is_error = errors.as_ref().is_none_or(|errors| errors.contains(&id));
+        let severity = if is_error { Severity::Error } else { Severity::Warning };
+        Finds { id, severity, command: command.clone() }
+    };
+    ids(values, VARIABLE).into_iter().map(finds).collect()
+}
+
+/// The ids in a variable; an agent may know causes that this program does not.
+fn ids(values: &[ReplyValue], name: &str) -> Vec<String> {
+    let value = values.iter().find(|it| it.name == name).map(|it| &it.value);
+    let Some(Value::List(ids)) = value else { return Vec::new() };
     let text = |id: &Value| match id {
         Value::Text(text) => Some(text.to_string()),
         _ => None,
@@ -107,10 +129,10 @@ fn ids(value: &Value) -> Vec<String> {
 }
 
 fn print(found: &Found, twins: &[Finding], report: Json, output: Output) -> Result<(), Failure> {
-    let finding = |((id, command), nodes): (&(String, String), &Vec<String>)| {
+    let finding = |(Finds { id, severity, command }, nodes): (&Finds, &Vec<String>)| {
         json!({
             "id": id,
-            "severity": "error",
+            "severity": severity.as_str(),
             "what": format!("{} of the agents asked find this on their own hosts", nodes.len()),
             "where": "nodes",
             "nodes": nodes,
@@ -130,12 +152,42 @@ fn print(found: &Found, twins: &[Finding], report: Json, output: Output) -> Resu
             output.json_line("report", report)
         }
         Format::Text => {
-            let line = |((id, command), nodes): (&(String, String), &Vec<String>)| {
-                let nodes = nodes.join(", ");
-                format!("{} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
+            let line = |(Finds { id, severity, command }, nodes): (&Finds, &Vec<String>)| {
+                let (severity, nodes) = (severity.as_str(), nodes.join(", "));
+                format!("{severity} {} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
             };
             let lines = found.iter().map(line).chain(twins.iter().map(text));
             output.text(&lines.collect::<String>())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::values;
+
+    #[test]
+    fn a_warning_of_an_agent_stays_one() {
+        let check = |told: &[(&str, &[&str])], expected: &[(&str, Severity)]| {
+            let list = |ids: &[&str]| Value::List(ids.iter().map(|it| Value::from(*it)).collect());
+            let told: Vec<(&str, Value)> =
+                told.iter().map(|(name, ids)| (*name, list(ids))).collect();
+            let Outcome::Values(values) = values("web1", &told).outcome else { panic!() };
+            let finds = finds(&values);
+            let found: Vec<(&str, Severity)> =
+                finds.iter().map(|it| (it.id.as_str(), it.severity)).collect();
+            assert_eq!(found, expected, "{told:?}");
+        };
+        let both: &[&str] = &["port-taken", "no-ipv6"];
+        let (error, warning) = (Severity::Error, Severity::Warning);
+        check(
+            &[(VARIABLE, both), (ERRORS, &["no-ipv6"])],
+            &[("port-taken", warning), ("no-ipv6", error)],
+        );
+        check(&[(VARIABLE, &["buffers-small"]), (ERRORS, &[])], &[("buffers-small", warning)]);
+        // An id that is no finding is not told, and who does not say counts as worst.
+        check(&[(VARIABLE, &[]), (ERRORS, &["no-ipv6"])], &[]);
+        check(&[(VARIABLE, &["new"])], &[("new", error)]);
     }
 }

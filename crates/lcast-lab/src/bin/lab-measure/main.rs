@@ -1,4 +1,5 @@
-//! Measures the figures that the README and the book promise, with the real binary.
+//! Holds the real binary to goals: its size, what a question costs, idling, loss, growth. The goals
+//! stand here, beside what is measured, and nowhere else.
 //!
 //! `cargo run --release -p lcast-lab --bin lab-measure [-- WHAT]` prints one line a figure: what,
 //! the value, the goal, and whether it is reached; it ends by itself, with an error when a goal is

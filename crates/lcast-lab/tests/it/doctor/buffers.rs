@@ -75,7 +75,7 @@ fn an_agent_loses_what_comes_while_it_stands_still() {
     // The command is the agent from here on.
     let _again = host.shell(finding["command"].as_str().unwrap()).start();
     assert_eq!(agent.process().wait(DEADLINE).code, 0);
-    assert_eq!(host.command("cat").arg(LIMIT).ok().trim(), "8388608");
+    assert_eq!(host.command("cat").arg(LIMIT).ok().trim(), "4194304");
     wait_until("the agent to answer again", DEADLINE, || {
         realm.admin("get host.name").run().code == 0
     });

@@ -168,6 +168,15 @@ fn multicast_passes_in_one_direction_only() {
     }
 }
 
+/// Two beacons in a row, with which others of a lossy network get lost as well.
+#[test]
+fn lost_beacons_are_no_one_way_multicast() {
+    let (fleet, doctor) = fleet(1);
+    let lost = "ip6 daddr ff00::/8 udp dport 24242 limit rate 1/hour burst 2 packets drop;";
+    filter(&fleet, &format!("iifname \"h1s0\" {lost}"));
+    sound(&doctor);
+}
+
 /// Two of three agents get on well; with the third multicast passes in one direction only.
 #[test]
 fn multicast_passes_in_one_direction_only_for_one_agent() {
@@ -357,6 +366,24 @@ fn an_agent_runs_with_a_forgotten_credential() {
     });
 }
 
+/// A certificate that ends in a few days is no error yet.
+#[test]
+fn what_is_a_warning_on_an_agents_host_is_one_where_it_is_asked() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let issue = "librecast realm issue --realm prod --name web1 --days 5 --out web1.credential";
+    lab.host(0).shell(issue).ok();
+    let path = lab.host(0).path("home/web1.credential");
+    let mut agent = Agent::prepare(&lab.host(1), "web1", &path, CONFIG);
+    agent.start();
+    let doctor = realm.admin("doctor --on web1");
+    wait_until("web1 to tell what it finds", DEADLINE, || doctor.run().code == 3);
+    let finding = diagnosed(&doctor, "credential-soon-expired");
+    assert_eq!((&finding["severity"], &finding["where"]), (&json!("warning"), &json!("nodes")));
+    let text = doctor.run().stdout;
+    assert!(text.starts_with("warning credential-soon-expired on web1:\n"), "{text}");
+}
+
 #[test]
 fn agents_tell_what_they_find() {
     let (fleet, doctor) = fleet(2);
@@ -368,7 +395,8 @@ fn agents_tell_what_they_find() {
     });
     let checkup = Checkup::run(&doctor.clone().args(["--on", "*"]));
     assert_eq!((checkup.code, checkup.ids()), (3, vec!["no-multicast-route"]));
-    assert_eq!(nodes(checkup.finding("no-multicast-route")), ["web1"]);
+    let finding = checkup.finding("no-multicast-route");
+    assert_eq!((nodes(finding), &finding["severity"]), (vec!["web1"], &json!("error")));
     assert_eq!(checkup.json["report"]["answered"], 2);
     let checkup = Checkup::run(&doctor.clone().args(["--on", "db*"]));
     assert_eq!((checkup.code, checkup.ids()), (0, Vec::new()));
@@ -396,7 +424,8 @@ fn the_printed_line_works_where_it_is_to_be_run() {
     wait_until("web1 to tell what it finds", DEADLINE, || doctor.run().code == 3);
     let command = diagnosed(&doctor, "no-multicast-route")["command"].clone();
     let text = doctor.run().stdout;
-    assert_eq!(text, format!("no-multicast-route on web1:\n  {}\n", command.as_str().unwrap()));
+    let command_line = command.as_str().unwrap();
+    assert_eq!(text, format!("error no-multicast-route on web1:\n  {command_line}\n"));
     let line = format!("cd / && {} --json", command.as_str().unwrap());
     let output = host.shell(&line).run();
     assert!(output.stdout.contains("no-multicast-route"), "{output}");
