@@ -246,3 +246,34 @@ impl WatchedNode {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::value::Value;
+
+    /// A name that went is remembered until so many others have gone after it.
+    #[test]
+    fn so_many_names_that_went_are_remembered() {
+        for (count, taken) in [(REMOVED_MAX, 0), (REMOVED_MAX + 1, 1)] {
+            let mut node = WatchedNode::new("n0".to_owned(), SenderId([1; 12]), 0);
+            for number in 0..count {
+                node.remove(&format!("app.v{number}"), 10 + number as u64);
+            }
+            // It comes late: the message that took it away is newer.
+            let value = ReplyValue {
+                name: "app.v0".to_owned(),
+                value: Value::Int(1),
+                unit: "".into(),
+                time: Timestamp::from_millis(0),
+                age_ms: 0,
+                version: Version { incarnation: 1, counter: 1 },
+                revision: 1,
+            };
+            let late = ReplyValue { name: "app.v1".to_owned(), ..value.clone() };
+            assert_eq!(node.take(9, vec![value], false).len(), taken, "{count} names");
+            assert_eq!(node.take(9, vec![late], false).len(), 0, "{count} names");
+        }
+    }
+}
