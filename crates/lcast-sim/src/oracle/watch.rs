@@ -112,8 +112,8 @@ fn compare(
 }
 
 /// Whether a number that was told of a value watched with a distance is near enough to what is held
-/// for the node to be silent: what it told last is nearer than that to what it holds, and so is it to
-/// whatever an answer has told since to a watcher that asked again. [WAT-4]
+/// for the node to be silent: what it told last is nearer than that to what it holds, and so is it
+/// to whatever an answer has told since to a watcher that asked again. [WAT-4]
 fn is_near(told: &Seen, held: &Seen, delta: f64) -> bool {
     let number = |seen: &Seen| match &seen.value {
         #[allow(clippy::cast_precision_loss)]

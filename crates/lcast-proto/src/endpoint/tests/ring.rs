@@ -86,7 +86,7 @@ fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach()
     let (mut pinged, mut beacon_at) = (BTreeSet::new(), None);
     while ring.due() < START + Duration::from_secs(30) {
         let now = ring.due();
-        // The first answers no ping: it refutes its suspicion, and is heard by beacons from then on.
+        // The first answers no ping: it refutes its suspicion, and is heard by beacons then.
         if beacon_at.is_some_and(|at| at <= now) {
             ring.heard(&ids[1], processes[1]);
             beacon_at = Some(now + Duration::from_secs(10));

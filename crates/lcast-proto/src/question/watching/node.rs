@@ -10,8 +10,8 @@ use crate::time::Instant;
 use crate::variable::Version;
 use crate::wire::id::SenderId;
 
-/// Messages that may arrive before one that is missing, and messages that wait for what they follow;
-/// beyond that all values are asked for instead. [WAT-5] [WAT-9]
+/// Messages that may arrive before one that is missing, and messages that wait for what they
+/// follow; beyond that all values are asked for instead. [WAT-5] [WAT-9]
 pub const AHEAD_MAX: usize = 256;
 /// Removed names of one node of which a watch remembers by which message they went: a value that a
 /// message before it carries comes too late.
