@@ -115,6 +115,9 @@ pub struct Stats {
     pub verified: u64,
     /// Datagrams lost in this host's receive buffers.
     pub overruns: u64,
+    /// Repeats of messages about watched values that were left out, since more of them waited than
+    /// may. [WAT-9]
+    pub unrepeated: u64,
     /// Datagrams dropped, by kind.
     dropped: [u64; Dropped::ALL.len()],
 }

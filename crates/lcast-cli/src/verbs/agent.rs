@@ -318,6 +318,7 @@ fn tell_own(own: &mut OwnFacts, facts: &Facts) {
     let dropped = |kind: Dropped| (kind.as_str().to_owned(), facts.stats.dropped(kind));
     own.packets_dropped = Dropped::ALL.into_iter().map(dropped).collect();
     own.receive_overflow = facts.network.overflow;
+    own.unrepeated = facts.stats.unrepeated;
     own.path_current = Some(facts.path.to_owned());
     own.path_since = Some(facts.path_since);
 }

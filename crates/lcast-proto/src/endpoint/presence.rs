@@ -200,7 +200,7 @@ impl Endpoint {
     fn is_fresh(&self, wall: Timestamp, origin: &Origin<'_>, told: Timestamp) -> bool {
         let known = self.roster.voice(&origin.certificate.id());
         match known.filter(|it| it.sender() == Some(origin.sender)) {
-            Some(known) => origin.number.saturating_add(OVERTAKEN_MAX) > known.number(),
+            Some(known) => origin.number.saturating_add(OVERTAKEN_MAX) >= known.number(),
             None => {
                 told <= wall.saturating_add(UNHEARD_SKEW)
                     && wall <= told.saturating_add(UNHEARD_SKEW)

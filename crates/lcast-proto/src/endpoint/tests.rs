@@ -8,6 +8,7 @@ mod limits;
 mod lists;
 mod moved;
 mod named;
+mod overtaken;
 mod packets;
 mod powers;
 mod presence;

@@ -27,7 +27,7 @@ use crate::wire::watch::{Change, ChangeFrame, TopicId, WatchTerms};
 
 /// When a message of changes is sent again. [WAT-5]
 const REPEATS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
-/// Packets waiting to be sent again; beyond that the oldest is not. [WAT-9]
+/// Packets waiting to be sent again, once or twice; beyond that the oldest is not. [WAT-9]
 pub(super) const REPEATS_MAX: usize = 1024;
 
 /// A watch of this process.
@@ -46,13 +46,17 @@ pub(super) struct Watch {
 pub(super) struct Repeats([VecDeque<(Instant, Transmit)>; REPEATS.len()]);
 
 impl Repeats {
-    fn push(&mut self, now: Instant, transmit: &Transmit) {
+    /// Keeps a packet to be sent again; how often one that waited is not sent for it.
+    fn push(&mut self, now: Instant, transmit: &Transmit) -> u64 {
+        let mut unrepeated = 0;
         for (waiting, after) in self.0.iter_mut().zip(REPEATS) {
-            if waiting.len() >= REPEATS_MAX / REPEATS.len() {
+            if waiting.len() >= REPEATS_MAX {
                 waiting.pop_front();
+                unrepeated += 1;
             }
             waiting.push_back((now + after, transmit.clone()));
         }
+        unrepeated
     }
 
     fn pop(&mut self, now: Instant) -> Option<Transmit> {
@@ -65,8 +69,9 @@ impl Repeats {
         self.0.iter().filter_map(VecDeque::front).map(|(at, _)| *at).min()
     }
 
+    /// How many packets wait: whatever waits for the first time waits for the second as well.
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(VecDeque::len).sum()
+        self.0.iter().map(VecDeque::len).max().unwrap_or_default()
     }
 }
 
@@ -461,7 +466,7 @@ impl Endpoint {
         }
         for output in self.outputs.iter().skip(before) {
             if let Output::Transmit(transmit) = output {
-                self.repeats.push(now.instant, transmit);
+                self.stats.unrepeated += self.repeats.push(now.instant, transmit);
             }
         }
     }

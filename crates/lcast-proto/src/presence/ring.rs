@@ -215,8 +215,8 @@ impl Ring {
         acts
     }
 
-    /// The next two successors that answer, and those before them that do not. Who cannot be
-    /// pinged is none: its silence would mean nothing.
+    /// The next two successors that answer, and those before them that do not, or whom unicast does
+    /// not reach. Who cannot be pinged is none: its silence would mean nothing. [PRE-20] [PRE-23]
     fn next_targets(
         &self,
         own: &NodeId,
@@ -225,7 +225,7 @@ impl Ring {
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         for node in roster.successors(own).take(TARGETS_MAX) {
-            let sound = targets.iter().filter(|it| it.failed == 0 || it.deaf).count();
+            let sound = targets.iter().filter(|it| it.failed == 0 && !it.deaf).count();
             if sound >= SUCCESSORS {
                 break;
             }

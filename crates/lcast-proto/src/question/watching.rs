@@ -326,7 +326,7 @@ impl Watching {
     fn take_held(&mut self, now: Instant, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         let sender = node.sender;
-        for (number, message) in std::mem::take(&mut node.held) {
+        for (number, message) in node.release(now) {
             self.apply(now, (id, sender), number, message);
         }
     }
@@ -395,9 +395,16 @@ impl Watching {
         node.known.clear();
         node.removed.clear();
         node.held.clear();
+        node.unheld = None;
         if std::mem::replace(&mut node.inside, false) {
             self.events.push_back(WatchEvent::Left { node: node.name.clone(), reason });
         }
+    }
+
+    /// How many messages are noted or kept of a node before the one that is missing.
+    #[cfg(test)]
+    pub(crate) fn ahead(&self, id: &NodeId) -> (usize, usize) {
+        self.nodes.get(id).map_or((0, 0), |node| (node.ahead.len(), node.held.len()))
     }
 
     /// As if [`TRACKED_MAX`] were this.

@@ -88,7 +88,7 @@ fn compare(
     seen: &BTreeMap<String, Seen>,
     wrong: &mut Vec<String>,
 ) {
-    let Wish::Watch { patterns, delta: None, .. } = &question.wish else { return };
+    let Wish::Watch { patterns, delta, .. } = &question.wish else { return };
     let mut seen = seen.clone();
     for (name, entry) in table.entries() {
         let name = name.to_string();
@@ -101,13 +101,34 @@ fn compare(
             continue;
         }
         let held = Seen { version: entry.version, value: entry.value.clone() };
-        if told.as_ref() != Some(&held) {
+        let near = told.as_ref().zip(*delta).is_some_and(|(it, delta)| is_near(it, &held, delta));
+        if !near && told.as_ref() != Some(&held) {
             wrong.push(format!("{}: {name} is {held:?}, told was {told:?}", node.name));
         }
     }
     for name in seen.keys().filter(|name| name.starts_with("app.")) {
         wrong.push(format!("{}: {name} was told and is no more", node.name));
     }
+}
+
+/// Whether a number that was told of a value watched with a distance is near enough to what is held
+/// for the node to be silent: what it told last is nearer than that to what it holds, and so is it
+/// to whatever an answer has told since to a watcher that asked again. [WAT-4]
+fn is_near(told: &Seen, held: &Seen, delta: f64) -> bool {
+    let number = |seen: &Seen| match &seen.value {
+        #[allow(clippy::cast_precision_loss)]
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::List(_)
+        | Value::Map(_) => None,
+    };
+    let numbers = number(told).zip(number(held));
+    told.version <= held.version && numbers.is_some_and(|(a, b)| (a - b).abs() < 2.0 * delta)
 }
 
 /// Whether a pattern without wildcards, or `**`, covers a name.
@@ -231,6 +252,30 @@ impl Judge<'_> {
         if !removed && between.len() as u64 != skipped {
             let count = between.len();
             self.say(&format!("{name} left out {count} versions, and {skipped} are told"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lcast_proto::variable::Version;
+
+    use super::*;
+
+    #[test]
+    fn what_is_watched_with_a_distance_is_told_when_it_is_far() {
+        let seen = |counter, value| Seen { version: Version { incarnation: 1, counter }, value };
+        let told = seen(3, Value::Int(100));
+        for (held, near) in [
+            (seen(3, Value::Int(100)), true),
+            (seen(9, Value::Int(109)), true),
+            (seen(9, Value::Int(91)), true),
+            (seen(9, Value::Int(110)), false),
+            (seen(9, Value::Int(90)), false),
+            (seen(9, Value::from("100")), false),
+            (seen(2, Value::Int(101)), false),
+        ] {
+            assert_eq!(is_near(&told, &held, 5.0), near, "{held:?}");
         }
     }
 }

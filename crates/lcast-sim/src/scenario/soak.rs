@@ -19,7 +19,8 @@ const NODES: u32 = 16;
 const STORM: Duration = Duration::from_secs(560);
 /// How long it is from one change to the next at most.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long the realm then has to settle: every beacon interval has passed several times.
+/// How long the realm then has to settle: whoever starts has announced itself, and the ring has had
+/// eight rounds, of which four make a silent agent gone. [PRE-2] [PRE-21]
 const CALM: Duration = Duration::from_secs(8);
 
 /// How long watches have to notice and repair what they missed. [WAT-6]

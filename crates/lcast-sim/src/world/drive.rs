@@ -17,11 +17,11 @@ impl World {
     /// A packet comes to a node's door.
     pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
         // A question to all kernel neighbours may reach strangers, and a lying member may have its
-        // own pages pulled from wherever it likes; nothing else may.
-        let liars = self.hostiles.len() > self.outsiders.len();
+        // own pages pulled from wherever it likes, for as long as its word is tried again; nothing
+        // else may. [PRE-40]
         let Sent { sender, group, ref payload, .. } = *packet.sent;
         let question = matches!(payload.mark, Mark::Question(..));
-        let meant = group.is_none() && !liars && !question;
+        let meant = group.is_none() && !self.lied_to && !question;
         if self.outsiders.contains(&to) && meant && !self.node(sender).hostile {
             self.judge_answer(sender, &payload.bytes);
         }

@@ -209,6 +209,7 @@ static CATALOGUE: &[Row] = rows![
 "librecast.packet.received" Int "{packet}" Counter Own OWN, "packets that the agent received";
 "librecast.packet.dropped[*]" Int "{packet}" Counter Own own_by("kind"), "packets that the agent dropped, by reason";
 "librecast.receive.overflow" Int "{packet}" Counter Own OWN, "packets that the kernel dropped because a receive buffer was full";
+"librecast.watch.unrepeated" Int "{packet}" Counter Own OWN, "repeats of messages to watchers that the agent left out because too many waited";
 "librecast.path.current" Text "" Gauge Own OWN, "how the agent reaches its realm";
 "librecast.path.since" Timestamp "" Gauge Own OWN, "when the agent came to this path";
 "librecast.memory.usage" Int "By" Gauge Itself otel("process.memory.usage"), "resident memory of the agent";

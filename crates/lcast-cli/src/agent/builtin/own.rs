@@ -28,6 +28,8 @@ pub struct OwnFacts {
     pub packets_dropped: BTreeMap<String, u64>,
     /// Packets that the kernel dropped because a buffer was full.
     pub receive_overflow: u64,
+    /// Messages about watched values that were not sent again, since too many waited.
+    pub unrepeated: u64,
     /// How the realm is reached: `multicast`, `unicast`.
     pub path_current: Option<String>,
     /// Since when it is reached that way.
@@ -44,6 +46,7 @@ impl OwnFacts {
         output.count("librecast.packet.sent", self.packets_sent);
         output.count("librecast.packet.received", self.packets_received);
         output.count("librecast.receive.overflow", self.receive_overflow);
+        output.count("librecast.watch.unrepeated", self.unrepeated);
         for (kind, count) in &self.packets_dropped {
             output.count_at("librecast.packet.dropped", kind, "", *count);
         }

@@ -311,6 +311,7 @@ fn the_agent_tells_what_its_driver_knows() {
         epoch: 4,
         packets_dropped: [("replayed".to_owned(), 7)].into(),
         path_current: Some("multicast".to_owned()),
+        unrepeated: 5,
         packets_sent: u64::MAX,
         ..OwnFacts::default()
     };
@@ -322,6 +323,7 @@ fn the_agent_tells_what_its_driver_knows() {
         "librecast.uptime = 2.0\n",
         "librecast.epoch = 4\n",
         "librecast.packet.dropped[\"replayed\"] = 7\n",
+        "librecast.watch.unrepeated = 5\n",
         "librecast.packet.sent = 9223372036854775807\n",
     ] {
         assert!(shown.contains(line), "{line}{shown}");

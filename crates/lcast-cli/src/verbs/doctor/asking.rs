@@ -32,7 +32,8 @@ use crate::verbs::question;
 
 /// How long each of the two questions waits for the silent.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// How long beacons are waited for: an interval, with its jitter, and some.
+/// How long beacons are waited for that were asked for: the shortest time between two of an agent,
+/// and some. [PRE-12]
 const LISTEN: Duration =
     INTERVAL_MIN.saturating_add(Duration::from_millis(200)).saturating_add(PATIENCE);
 /// How often those that spoke and are not heard are made to announce themselves: beacons get lost.

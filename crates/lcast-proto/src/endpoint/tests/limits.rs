@@ -2,17 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use super::ring::{START, living};
+use super::watch::watch;
 use super::*;
 use crate::endpoint::asker::STRANGERS_MAX;
 use crate::endpoint::realm;
+use crate::endpoint::watcher::REPEATS_MAX;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
+use crate::question::Way;
 use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::evaluate::ASSIGNMENTS_MAX;
 use crate::question::values::decode_schema;
+use crate::question::watching::{ASKED_AT_ONCE_MAX, WatchSend, Watching};
 use crate::wire::filter::Filter;
-use crate::wire::frame::{Answer, ReplyFrame};
+use crate::wire::frame::{Answer, GroupFrame, ReplyFrame};
 use crate::wire::header::{Header, PacketKind};
+use crate::wire::watch::{Change, ChangeFrame, REMOVED_MAX, TopicId};
 
 fn settings(count: usize) -> Vec<(crate::name::Name, Assigned)> {
     let name = |index: usize| format!("app.v{index}").parse().unwrap();
@@ -277,6 +283,71 @@ fn so_many_replies_of_members_that_are_not_known_are_kept() {
     let report = report.unwrap();
     let silent: Vec<&str> = report.missing.iter().map(|it| it.node.as_str()).collect();
     assert_eq!((report.empty.len(), silent), (STRANGERS_MAX, vec!["n0", "new256"]));
+}
+
+/// [WAT-5] [WAT-9]
+#[test]
+fn so_many_messages_about_watched_values_are_sent_again_and_who_is_left_out_is_counted() {
+    for (count, unrepeated) in [(REPEATS_MAX, 0), (REPEATS_MAX + 1, 2)] {
+        let mut bench = bench(1);
+        let now = bench.now;
+        let node = &mut bench.nodes[2].endpoint;
+        let watchers = [1, 2].map(|it| (SenderId([it; 12]), Way::HERE));
+        let mut said = Vec::new();
+        for number in 1..=count as u64 {
+            let frame = ChangeFrame { topic: TopicId([1; 8]), number, change: Change::Much };
+            node.tell(now, frame, &watchers);
+            while let Some(output) = node.poll_output() {
+                if let Output::Transmit(transmit) = output {
+                    said.push(transmit.bytes);
+                }
+            }
+        }
+        assert_eq!((said.len(), node.sizes().repeats), (count, REPEATS_MAX));
+        assert_eq!(node.stats().unrepeated, unrepeated);
+        bench.sent.clear();
+        bench.pass(Duration::from_millis(300));
+        let again = |bytes: &Arc<[u8]>| bench.sent.iter().filter(|it| it.1.bytes == *bytes).count();
+        let repeats: Vec<usize> = said.iter().map(again).collect();
+        let left_out = count - REPEATS_MAX;
+        assert!(repeats[..left_out].iter().all(|it| *it == 0), "the oldest");
+        assert!(repeats[left_out..].iter().all(|it| *it == 2), "all others, twice");
+    }
+}
+
+/// [WAT-8]
+#[test]
+fn a_watch_asks_so_many_nodes_at_once_and_the_others_next() {
+    let max = ASKED_AT_ONCE_MAX;
+    for (agents, expected) in [(max, &[max][..]), (max + 1, &[max, 1])] {
+        let (roster, _) = living(START, agents);
+        let wall = Timestamp::from_millis(1_000_000_000_000);
+        let mut now = Now { instant: START, wall };
+        let own = (NodeId([0; 16]), SenderId([200; 12]));
+        let asked = (QuestionId(1), watch("app", Selector::default()));
+        let mut watching = Watching::new(now, own, asked, TopicId([1; 8]), &roster);
+        watching.settle();
+        now.instant = watching.poll_timeout();
+        let mut lots = Vec::new();
+        while watching.poll_timeout() <= now.instant {
+            for send in watching.handle_timeout(now, &roster) {
+                let WatchSend::Ask { nodes, .. } = send else { panic!("{send:?}") };
+                lots.push(nodes.len());
+            }
+        }
+        assert_eq!(lots, expected, "{agents} agents");
+    }
+}
+
+/// A message about watched values says of so many names that they have no value any more.
+#[test]
+fn a_message_with_more_names_that_are_gone_than_may_be_is_none() {
+    for (count, fits) in [(REMOVED_MAX, true), (REMOVED_MAX + 1, false)] {
+        let names = (0..count).map(|it| format!("a{it}")).collect();
+        let change = Change::Values(Vec::new(), names);
+        let frame = GroupFrame::Change(ChangeFrame { topic: TopicId([1; 8]), number: 1, change });
+        assert_eq!(GroupFrame::decode(&frame.encode()).is_ok(), fits, "{count} names");
+    }
 }
 
 /// [QST-34]

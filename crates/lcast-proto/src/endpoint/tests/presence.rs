@@ -55,6 +55,27 @@ impl Bench {
     }
 }
 
+/// [PRE-24]
+#[test]
+fn a_suspicion_counts_that_64_packets_of_its_accuser_have_overtaken() {
+    for (overtaken, state) in [(64, State::Suspect), (65, State::Alive)] {
+        let mut bench = bench(4);
+        bench.pass(seconds(5));
+        bench.lost = Box::new(|_, _| true);
+        let first = bench.sent.len();
+        bench.accuse(3, 4);
+        (1..overtaken).for_each(|_| bench.accuse(3, 5));
+        bench.settle();
+        bench.lost = Box::new(|_, to| to != 0);
+        bench.accuse(3, 5);
+        bench.settle();
+        let (_, suspicion) = bench.sent[first].clone();
+        bench.deliver(3, suspicion);
+        assert_eq!(bench.state(0, 5), State::Suspect, "a word that nothing overtook");
+        assert_eq!(bench.state(0, 4), state, "{overtaken} packets");
+    }
+}
+
 /// [PRE-20] [PRE-21] [PRE-22]
 #[test]
 fn a_death_is_known_everywhere_within_six_seconds() {

@@ -1,9 +1,12 @@
 //! The ring and the roster by themselves: places, limits, and whose word counts.
 
+use std::collections::BTreeSet;
+
 use super::limits::members;
 use super::*;
 use crate::presence::{
-    BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX, Unfounded,
+    ACCUSATIONS_MAX, BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX,
+    Unfounded,
 };
 use crate::wire::frame::Record;
 
@@ -22,7 +25,7 @@ fn heard(at: Instant, process: u8, number: u64) -> Heard {
 }
 
 /// A roster of so many agents, all heard at `now`, and their ids in the order of the ring.
-fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
+pub(super) fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
     let list = members(agents);
     let mut roster = Roster::new(list.clone());
     for member in list.members() {
@@ -33,7 +36,7 @@ fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
     (roster, ring)
 }
 
-const START: Instant = Instant::from_micros(100_000_000);
+pub(super) const START: Instant = Instant::from_micros(100_000_000);
 
 /// [PRE-20]
 #[test]
@@ -68,6 +71,57 @@ fn those_that_do_not_answer_are_pinged_beside_the_next_up_to_a_limit() {
     }
     assert_eq!(suspected.len(), TARGETS_MAX, "no more are pinged at once");
     assert_eq!(suspected[..SUCCESSORS], ids[1..=SUCCESSORS]);
+}
+
+/// [PRE-23]
+#[test]
+fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach() {
+    let (mut roster, ids) = living(START, TARGETS_MAX + 3);
+    for (place, id) in (1..).zip(&ids) {
+        roster.note(*id, heard(START, place, 1), None);
+    }
+    let processes: Vec<SenderId> = (1..=9).map(|place| SenderId([place; 12])).collect();
+    let mut random = Random::from_seed([3; 32]);
+    let mut ring = Ring::new(START, &mut random);
+    let (mut pinged, mut beacon_at) = (BTreeSet::new(), None);
+    while ring.due() < START + Duration::from_secs(30) {
+        let now = ring.due();
+        // The first answers no ping: it refutes its suspicion, and is heard by beacons then.
+        if beacon_at.is_some_and(|at| at <= now) {
+            ring.heard(&ids[1], processes[1]);
+            beacon_at = Some(now + Duration::from_secs(10));
+        }
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
+            match act {
+                RingAct::Suspect { node, .. } => {
+                    assert_eq!((node, beacon_at), (ids[1], None), "it is suspected once");
+                    beacon_at = Some(now + Duration::from_millis(100));
+                }
+                RingAct::Ping { to, .. } if now > START + Duration::from_secs(10) => {
+                    pinged.insert(to);
+                }
+                RingAct::Ping { .. } => {}
+            }
+        }
+        (2..ids.len()).for_each(|at| ring.heard(&ids[at], processes[at]));
+    }
+    assert_eq!(pinged, processes[1..=3].iter().copied().collect(), "two that answer beside it");
+}
+
+/// All words of a ring about six successors that died together are looked at. [PRE-21] [PRE-26]
+#[test]
+fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
+    let (roster, ids) = living(START, TARGETS_MAX + 3);
+    let mut random = Random::from_seed([3; 32]);
+    let mut ring = Ring::new(START, &mut random);
+    let mut said = 0;
+    while ring.due() < START + Duration::from_secs(20) {
+        let now = ring.due();
+        let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random);
+        said += acts.iter().filter(|it| matches!(it, RingAct::Suspect { .. })).count();
+    }
+    assert_eq!(said, TARGETS_MAX * 5, "five words of each");
+    assert!(u32::try_from(said).unwrap() <= ACCUSATIONS_MAX, "even at one time");
 }
 
 /// A suspicion is said five times; who is heard meanwhile is let alone. [PRE-21]
@@ -162,6 +216,31 @@ fn the_word_of_one_other_does_not_end_a_node() {
         // What is heard here settles it. [PRE-5]
         roster.note(id, heard(START, 1, 1), None);
         assert_eq!(roster.state(START, &id), State::Alive);
+    }
+}
+
+/// Two members are believed, whatever a third says. [QST-17]
+#[test]
+fn what_a_third_member_tells_of_an_end_changes_nothing() {
+    for (tellers, expected) in [(2, State::Left), (3, State::Gone)] {
+        let list = members(4);
+        let id = list.members()[0].id;
+        let mut roster = Roster::new(list);
+        for teller in 1..=tellers {
+            // The last one tells that it said goodbye, those before him that it is gone.
+            let record = Record {
+                id,
+                age: Duration::from_secs(3),
+                address: None,
+                interval: Duration::from_secs(10),
+                left: teller == tellers,
+                gone: teller < tellers,
+                software: "".into(),
+            };
+            let now = Now { instant: START, ..Now::default() };
+            roster.tell(now, &record, Via::Told, Some(NodeId([teller; 16])));
+        }
+        assert_eq!(roster.state(START, &id), expected, "{tellers} tell of it");
     }
 }
 

@@ -404,18 +404,18 @@ fn a_stranger_or_another_member_changes_nothing() {
 }
 
 /// Above every number that a node of the bench gives.
-const FAR: u64 = 1 << 50;
+pub(super) const FAR: u64 = 1 << 50;
 
 impl Bench {
     /// The watch of the client, and its topic.
-    fn watching(&mut self) -> (&mut Watching, TopicId) {
+    pub(super) fn watching(&mut self) -> (&mut Watching, TopicId) {
         let watch = self.nodes[0].endpoint.watches.values_mut().next().unwrap();
         let topic = watch.watching.topic();
         (&mut watch.watching, topic)
     }
 
     /// The client hears this of `n0`, as a message whose number is so far above all others.
-    fn hear(&mut self, number: u64, change: Change) {
+    pub(super) fn hear(&mut self, number: u64, change: Change) {
         let (now, topic) = (self.now, self.watching().1);
         let (sender, certificate) =
             (self.nodes[2].endpoint.sender(), self.nodes[2].endpoint.certificate().clone());
@@ -424,7 +424,7 @@ impl Bench {
         self.settle();
     }
 
-    fn load(&self) -> Vec<u8> {
+    pub(super) fn load(&self) -> Vec<u8> {
         self.encoded("app.load")
     }
 

@@ -202,3 +202,77 @@ fn who_uses_up_his_share_does_not_hold_up_others_that_watch_the_same() {
     let told = told_in_a_second(&mut bench);
     assert!(told.get(&shared).is_some_and(|it| *it >= 60), "{told:?}");
 }
+
+/// What is said of so many values, each of which takes `length` bytes.
+fn batch(count: usize, length: usize) -> Vec<Change> {
+    let mut batch = Batch::default();
+    let now = Instant::from_micros(1_000_000);
+    for value in 0..count {
+        let name = format!("app.v{value:03}").parse().unwrap();
+        let entry = |text: usize| Entry {
+            value: Value::from("x".repeat(text)),
+            time: Timestamp::from_millis(1_000_000_000_000),
+            read_at: now,
+            version: Version { incarnation: 1, counter: 1 },
+            revision: 1,
+        };
+        let size = |text| {
+            let mut bytes = Vec::new();
+            encode_value(now, &name, &entry(text), &mut bytes);
+            bytes.len()
+        };
+        let text = (0..length).find(|text| size(*text) == length).expect("there is such a text");
+        batch.value(now, &name, &entry(text));
+    }
+    batch.into_changes(false)
+}
+
+/// The bytes of values in each message.
+fn lengths(changes: &[Change]) -> Vec<usize> {
+    let length = |change: &Change| match change {
+        Change::Values(bytes, _) => bytes.len(),
+        Change::Entered(_) | Change::Left(_) | Change::Much => panic!("{change:?}"),
+    };
+    changes.iter().map(length).collect()
+}
+
+#[test]
+fn a_message_carries_values_up_to_its_length_and_longer_ones_are_asked_for() {
+    let max = MESSAGE_VALUES_MAX;
+    assert_eq!(lengths(&batch(1, max)), [max]);
+    assert_eq!(batch(1, max + 1), [Change::Much]);
+    assert_eq!(lengths(&batch(2, max / 2)), [max]);
+    assert_eq!(lengths(&batch(2, max / 2 + 1)), [max / 2 + 1; 2]);
+}
+
+/// [WAT-5]
+#[test]
+fn one_look_is_told_by_so_many_messages_and_more_is_asked_for() {
+    let long = MESSAGE_VALUES_MAX / 2 + 1;
+    assert_eq!(lengths(&batch(MESSAGES_MAX, long)), [long; MESSAGES_MAX]);
+    assert_eq!(batch(MESSAGES_MAX + 1, long), [Change::Much]);
+    // What fits the last message does so as well.
+    let half = MESSAGE_VALUES_MAX / 2;
+    assert_eq!(lengths(&batch(2 * MESSAGES_MAX, half)).len(), MESSAGES_MAX);
+    assert_eq!(batch(2 * MESSAGES_MAX + 1, half), [Change::Much]);
+}
+
+/// [WAT-5]
+#[test]
+fn names_that_are_gone_count_as_messages_too() {
+    let said = |count: usize| {
+        let mut batch = Batch::default();
+        (0..count).for_each(|it| batch.removed(&format!("a.b{it:04}").parse().unwrap()));
+        batch.into_changes(false)
+    };
+    let names = |change: &Change| match change {
+        Change::Values(_, names) => names.len(),
+        Change::Entered(_) | Change::Left(_) | Change::Much => panic!("{change:?}"),
+    };
+    // Each takes seven bytes and four: so many fit by their length.
+    let each = MESSAGE_VALUES_MAX / 11;
+    assert_eq!(said(each).iter().map(names).collect::<Vec<usize>>(), [each]);
+    assert_eq!(said(each + 1).iter().map(names).collect::<Vec<usize>>(), [each, 1]);
+    assert_eq!(said(each * MESSAGES_MAX).len(), MESSAGES_MAX);
+    assert_eq!(said(each * MESSAGES_MAX + 1), [Change::Much]);
+}

@@ -10,7 +10,8 @@ use crate::time::Instant;
 use crate::variable::Version;
 use crate::wire::id::SenderId;
 
-/// Messages that may arrive before one that is missing; beyond that all is asked for. [WAT-5]
+/// Messages that may arrive before one that is missing, and messages that wait for what they
+/// follow; beyond that all values are asked for instead. [WAT-5] [WAT-9]
 pub const AHEAD_MAX: usize = 256;
 /// Removed names of one node of which a watch remembers by which message they went: a value that a
 /// message before it carries comes too late.
@@ -26,6 +27,7 @@ pub(super) struct WatchedNode {
     pub(super) step: Step,
     /// Every message up to this one is here.
     pub(super) number: u64,
+    /// Messages after one that is missing, at most [`AHEAD_MAX`].
     pub(super) ahead: BTreeSet<u64>,
     pub(super) gap_at: Option<Instant>,
     pub(super) inside: bool,
@@ -38,8 +40,10 @@ pub(super) struct WatchedNode {
     pub(super) removed: BTreeMap<String, u64>,
     /// Whether its values have been announced and are not here yet.
     pub(super) awaited: bool,
-    /// What it said while nobody knows what that follows.
+    /// What it said while nobody knows what that follows, at most [`AHEAD_MAX`] messages.
     pub(super) held: BTreeMap<u64, Message>,
+    /// The last message for which there was no room among these.
+    pub(super) unheld: Option<u64>,
     pub(super) want: Option<Want>,
 }
 
@@ -100,6 +104,7 @@ impl WatchedNode {
             removed: BTreeMap::new(),
             awaited: false,
             held: BTreeMap::new(),
+            unheld: None,
             want: None,
         }
     }
@@ -135,9 +140,14 @@ impl WatchedNode {
         !self.inside && (self.awaited || follows)
     }
 
-    /// Keeps a message until the values before it are here.
+    /// Keeps a message until the values before it are here; where there is no room, what it says is
+    /// asked for then. [WAT-9]
     pub(super) fn hold(&mut self, now: Instant, number: u64, message: Message) {
-        if number <= self.number || self.held.len() >= AHEAD_MAX {
+        if number <= self.number {
+            return;
+        }
+        if self.held.len() >= AHEAD_MAX && !self.held.contains_key(&number) {
+            self.unheld = self.unheld.max(Some(number));
             return;
         }
         self.held.entry(number).or_insert(message);
@@ -146,16 +156,29 @@ impl WatchedNode {
         }
     }
 
-    /// Takes the number of a message; whether it is the first to come with it. [WAT-5]
+    /// Takes what waited for the values that are here. What there was no room for may follow them:
+    /// then all is asked for, once, since whoever says what never comes would be asked for ever.
+    pub(super) fn release(&mut self, now: Instant) -> BTreeMap<u64, Message> {
+        if self.unheld.take().is_some_and(|number| number > self.number) {
+            self.want(now);
+        }
+        std::mem::take(&mut self.held)
+    }
+
+    /// Takes the number of a message; whether it is the first to come with it. When over
+    /// [`AHEAD_MAX`] came before one that is missing, all values are asked for: they follow the
+    /// last of these, so which the others were does not matter any more. [WAT-5] [WAT-9]
     pub(super) fn is_first_with(&mut self, now: Instant, number: u64) -> bool {
         if number <= self.number || !self.ahead.insert(number) {
             return false;
         }
         self.advance();
         if self.ahead.len() > AHEAD_MAX {
+            self.ahead = BTreeSet::from([number]);
             self.want(now);
-        } else if !self.ahead.is_empty() && self.gap_at.is_none() {
-            self.gap_at = Some(now + GAP_PATIENCE);
+        }
+        if !self.ahead.is_empty() {
+            self.gap_at.get_or_insert(now + GAP_PATIENCE);
         }
         true
     }
@@ -221,5 +244,36 @@ impl WatchedNode {
             taken.push(ChangedValue { value, skipped });
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::value::Value;
+
+    /// A name that went is remembered until so many others have gone after it.
+    #[test]
+    fn so_many_names_that_went_are_remembered() {
+        for (count, taken) in [(REMOVED_MAX, 0), (REMOVED_MAX + 1, 1)] {
+            let mut node = WatchedNode::new("n0".to_owned(), SenderId([1; 12]), 0);
+            for number in 0..count {
+                node.remove(&format!("app.v{number}"), 10 + number as u64);
+            }
+            // It comes late: the message that took it away is newer.
+            let value = ReplyValue {
+                name: "app.v0".to_owned(),
+                value: Value::Int(1),
+                unit: "".into(),
+                time: Timestamp::from_millis(0),
+                age_ms: 0,
+                version: Version { incarnation: 1, counter: 1 },
+                revision: 1,
+            };
+            let late = ReplyValue { name: "app.v1".to_owned(), ..value.clone() };
+            assert_eq!(node.take(9, vec![value], false).len(), taken, "{count} names");
+            assert_eq!(node.take(9, vec![late], false).len(), 0, "{count} names");
+        }
     }
 }

@@ -86,3 +86,39 @@ fn an_answer_that_cannot_be_opened_is_none() {
     assert_eq!(world.asked(number).report().missing.len(), 1);
     assert_eq!(world.violations(), [""; 0]);
 }
+
+/// Seed 151 of the soak: a lying member had claimed a member list from the address of an outsider,
+/// and fell silent. That it was asked again for the list, as often as [PRE-40] says, was taken for
+/// an answer to the outsider. Without a liar nothing but short packets may go astray.
+#[test]
+fn what_a_liar_said_is_tried_after_it_fell_silent() {
+    for (liars, seen) in [(1, false), (0, true)] {
+        let mut world =
+            World::new(3, &Setup { agents: 3, liars, outsiders: 1, ..Setup::default() });
+        world.run(Duration::from_secs(3));
+        let hostile: Vec<NodeIndex> =
+            world.nodes().filter(|(_, it)| it.hostile).map(|(index, _)| index).collect();
+        hostile.into_iter().for_each(|index| world.change(Change::Hush(index)));
+        assert_eq!(world.violations(), [""; 0]);
+        let (sender, outsider) = (world.node_named("a0001"), world.node_named("outsider"));
+        let to = Destination::Unicast(unique_local(outsider, MAIN));
+        world.transmit(sender, &Transmit { to, source: None, bytes: introduction() });
+        world.run(Duration::from_millis(10));
+        let violations = world.violations().join("\n");
+        assert_eq!(violations.contains("a0001 answered an outsider"), seen, "{violations}");
+    }
+}
+
+/// A packet that introduces its sender, as far as anybody sees who cannot open it.
+fn introduction() -> Arc<[u8]> {
+    let header = Header {
+        kind: PacketKind::Intro,
+        announcer_is_sender: false,
+        key_id: 0,
+        sender: lcast_proto::wire::id::SenderId([1; 12]),
+        number: 1,
+    };
+    let mut bytes = header.encode().to_vec();
+    bytes.resize(296, 0);
+    bytes.into()
+}
