@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 import form
-from form import escape, lines, one, show, values, words
+from form import escape, in_time, lines, one, show, values, words
 
 LIBRECAST = os.environ.get("LIBRECAST_BIN", "librecast")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -93,7 +93,7 @@ class Config:
             pairs = [("file", self.file("metrics", "")), ("format", '"prometheus"')]
             self.add("variable", [("name", toml(name)), *pairs, *about])
             return
-        pairs = [("name", toml(name)), ("unit", toml(unit)), *about]
+        pairs = [("name", toml(name)), ("unit", toml(unit)), ("kind", toml("gauge")), *about]
         value = parse(text)
         if kind != "null":
             pairs.append(("type", toml(kind)))
@@ -188,14 +188,15 @@ class Asker:
             if key in ("on", "not", "label", "where"):
                 options += [f"--{key}", value]
             if key == "expect":
-                file = tempfile.NamedTemporaryFile("w", prefix="expect", delete=False)
-                with file:
-                    file.write(value + "\n")
-                options += ["--expect", file.name]
+                options += ["--expect", listed([value])]
+            if key == "timeout":
+                options.append(f"--timeout={value}ms")
+        if values(step, "only"):
+            options += ["--nodes-from", listed(values(step, "only"))]
         return options
 
     def get(self, step):
-        self.ask(self.command("get", *values(step, "pattern"), *self.target(step)))
+        self.ask(step, self.command("get", *values(step, "pattern"), *self.target(step)))
 
     def set(self, step):
         name, options = one(step, "name"), self.target(step)
@@ -204,29 +205,29 @@ class Asker:
         version = one(step, "if_version")
         if version is not None:
             options += ["--if-version", self.versions[name] if version == "held" else version]
-        self.ask(self.command("set", name + content, *options, *dry(step)))
+        self.ask(step, self.command("set", name + content, *options, *dry(step)))
 
     def set_all(self, step):
         pairs = zip(values(step, "name"), values(step, "text"))
         assignments = [f"{name}={text}" for name, text in pairs]
-        self.ask(self.command("set", *assignments, *self.target(step), *dry(step)))
+        self.ask(step, self.command("set", *assignments, *self.target(step), *dry(step)))
 
-    def ask(self, command):
+    def ask(self, step, command):
         document = self.run(command)
         if document is not None:
             for reply in document["replies"]:
                 self.reply(reply)
-            self.account(document["report"])
+            self.account(document["report"], step)
 
     def reply(self, reply):
-        self.variables("value", reply)
+        self.told("value", reply)
         for name, result in reply.get("settings", {}).items():
             if result["version"] is not None:
                 self.versions[name] = result["version"]
             message = escape(result["message"])
             self.say("set", reply["node"], escape(name), result["result"], message)
 
-    def variables(self, word, object):
+    def told(self, word, object):
         for name, it in object.get("variables", {}).items():
             self.versions[name] = it["version"]
             value = show(self.typed(name, it["value"]))
@@ -241,7 +242,7 @@ class Asker:
             return millis(value)
         return native(value)
 
-    def account(self, report):
+    def account(self, report, step=()):
         nodes = report["nodes"]
         for it in nodes["empty"]:
             self.say("empty", it["node"], it["reason"])
@@ -254,6 +255,8 @@ class Asker:
                 self.say(word, it["node"])
         classes = "expected answered empty error refused late missing".split()
         self.say("report", " ".join(f"{word}={report[word]}" for word in classes))
+        if one(step, "timeout") is not None:
+            self.say("in_time", in_time(step, report["elapsed_ms"] / 1000))
 
     def watch(self, step):
         options = self.target(step)
@@ -271,11 +274,11 @@ class Asker:
             case "reply":
                 self.reply(object)
             case "change":
-                self.variables("changed", object)
+                self.told("changed", object)
                 for name in object.get("removed", []):
                     self.say("removed", object["node"], escape(name))
             case "enter":
-                self.variables("entered", object)
+                self.told("entered", object)
             case "leave":
                 self.say("left", object["node"], object["reason"])
             case "failure":
@@ -296,6 +299,42 @@ class Asker:
                 labels = ",".join(sorted(f"{key}={value}" for key, value in it["labels"].items()))
                 roles = ",".join(it["roles"])
                 self.say("node", it["name"], it["kind"], it["state"], escape(labels), escape(roles))
+
+    def variables(self, step):
+        document = self.run(self.command("vars", *self.target(step)))
+        if document is None:
+            return
+        for it in document["variables"]:
+            # How many nodes have it; one alone is asked.
+            name, unit, _count = (it.pop(key) for key in ("name", "unit", "nodes"))
+            if name.startswith(one(step, "prefix")):
+                self.say("variable", one(step, "on"), escape(name), show(it), escape(unit))
+        self.account(document["report"])
+
+    def ping(self, step):
+        name, timeout = one(step, "name"), one(step, "timeout")
+        document = self.run(self.command("ping", "--on", name, f"--timeout={timeout}ms"))
+        if document is not None:
+            trips = {it["node"]: it["unicast_ms"] for it in document["replies"]}
+            self.say("silent" if trips.get(name) is None else "pong", name)
+
+    def presence(self, step):
+        """Follows a node until it has been in each of the states, one after the other."""
+        command = self.command("nodes", "--watch", "--jsonl")
+        pipes = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+        with subprocess.Popen(command, **pipes) as following:
+            for state in values(step, "state"):
+                wanted = (one(step, "name"), state)
+                told = ((it["name"], it["state"]) for it in map(json.loads, following.stdout))
+                self.say("presence", *next(it for it in told if it == wanted))
+            following.send_signal(signal.SIGINT)
+
+
+def listed(names):
+    """A file of names, one a line."""
+    with tempfile.NamedTemporaryFile("w", prefix="names", delete=False) as file:
+        file.writelines(name + "\n" for name in names)
+    return file.name
 
 
 def millis(text):

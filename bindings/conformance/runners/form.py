@@ -40,6 +40,16 @@ def values(pairs, key):
     return [value for word, value in pairs if word == key]
 
 
+# How many milliseconds a question may take beyond its timeout on a machine with other work.
+SLACK = 500
+
+
+def in_time(pairs, elapsed):
+    """Whether a question took no longer than it may; None where it has no timeout."""
+    timeout = one(pairs, "timeout")
+    return timeout and ("yes" if elapsed * 1000 <= int(timeout) + SLACK else "no")
+
+
 def one(pairs, key):
     """What stands behind the word of this key, or None."""
     return next(iter(values(pairs, key)), None)

@@ -163,15 +163,21 @@ sub say_line { print join("\t", $step, @_), "\n" }
 sub target {
     my ($words) = @_;
     my %target;
-    for my $key (qw(on not expect)) {
+    for my $key (qw(on not only expect)) {
         my @found = all($words, $key);
-        $target{$key} = \@found if @found;
+        # With nothing behind it, it is a list of none.
+        $target{$key} = [grep { length } @found] if @found;
     }
+    my $timeout = one($words, 'timeout');
+    $target{timeout} = $timeout / 1000 if defined $timeout;
     my %label = map { split /=/, $_, 2 } all($words, 'label');
     $target{label} = \%label if %label;
     $target{matching} = one($words, 'where') if defined one($words, 'where');
     return %target;
 }
+
+# How many milliseconds a question may take beyond its timeout on a machine with other work.
+use constant SLACK => 500;
 
 sub dry { defined one($_[0], 'dry_run') ? (dry_run => 1) : () }
 
@@ -189,7 +195,7 @@ sub say_items {
 }
 
 sub say_account {
-    my ($report) = @_;
+    my ($report, $words) = @_;
     say_line('empty', $_->{node}, $_->{reason}) for $report->empty;
     say_line('error', $_->{node}, $_->{reason}, escape($_->{message})) for $report->error;
     say_line('refused', $_->{node}, $_->{reason}, escape($_->{message})) for $report->refused;
@@ -198,19 +204,21 @@ sub say_account {
     my @counts = map { "$_=" . scalar(() = $report->$_) } qw(empty error refused late missing);
     say_line('report',
         join ' ', 'expected=' . $report->expected, 'answered=' . $report->answered, @counts);
+    my $timeout = $words && one($words, 'timeout') // return;
+    say_line('in_time', 1000 * $report->elapsed <= $timeout + SLACK ? 'yes' : 'no');
 }
 
 sub say_replies {
-    my ($replies) = @_;
+    my ($words, $replies) = @_;
     my $report = $replies->report;
     while (my $reply = $replies->next) { say_items('value', $reply) }
-    say_account($report);
+    say_account($report, $words);
 }
 
 my %PLAY = (
     get => sub {
         my ($words) = @_;
-        say_replies($node->get([all($words, 'pattern')], target($words)));
+        say_replies($words, $node->get([all($words, 'pattern')], target($words)));
     },
     set => sub {
         my ($words) = @_;
@@ -220,13 +228,13 @@ my %PLAY = (
         if (defined(my $version = one($words, 'if_version'))) {
             $version{if_version} = $version eq 'held' ? $versions{$name} : $version;
         }
-        say_replies($node->set_each($name, $value, target($words), dry($words), %version));
+        say_replies($words, $node->set_each($name, $value, target($words), dry($words), %version));
     },
     set_all => sub {
         my ($words) = @_;
         my @texts = all($words, 'text');
         my %both = map { $_ => shift @texts } all($words, 'name');
-        say_replies($node->set_all_each(\%both, target($words), dry($words)));
+        say_replies($words, $node->set_all_each(\%both, target($words), dry($words)));
     },
     watch => sub {
         my ($words) = @_;
@@ -259,6 +267,36 @@ my %PLAY = (
             my $shown = join ',', map { "$_=$labels->{$_}" } sort keys %{$labels};
             my $roles = join ',', $it->roles;
             say_line('node', $it->name, $it->kind, $it->state, escape($shown), escape($roles));
+        }
+    },
+    variables => sub {
+        my ($words) = @_;
+        my $replies = $node->variables(target($words));
+        my $report = $replies->report;
+        while (my $reply = $replies->next) {
+            for my $it (grep { 0 == index $_->name, one($words, 'prefix') } $reply->items) {
+                my @about = (escape($it->name), show($it->value), escape($it->unit));
+                say_line('variable', $reply->node, @about);
+            }
+        }
+        say_account($report);
+    },
+    ping => sub {
+        my ($words) = @_;
+        my $trip = $node->ping(one($words, 'name'), timeout => one($words, 'timeout') / 1000);
+        say_line(defined $trip ? 'pong' : 'silent', one($words, 'name'));
+    },
+    # Follows a node until it has been in each of the states, one after the other.
+    presence => sub {
+        my ($words) = @_;
+        my $changes = $node->presence;
+        for my $state (all($words, 'state')) {
+            my ($wanted, $told) = (one($words, 'name') . " $state", '');
+            until ($told eq $wanted) {
+                my $event = $changes->next;
+                $told = $event->node . ' ' . $event->reason;
+            }
+            say_line('presence', one($words, 'name'), $state);
         }
     },
 );

@@ -12,7 +12,7 @@ import time
 
 import form
 import lcast
-from form import escape, lines, one, show, values, words
+from form import escape, in_time, lines, one, show, values, words
 
 
 def parse(text):
@@ -73,23 +73,23 @@ class Asker:
         print(self.step, *fields, sep="\t", flush=True)
 
     def get(self, step):
-        self.ask(self.node.get(*values(step, "pattern"), **target(step)))
+        self.ask(step, self.node.get(*values(step, "pattern"), **target(step)))
 
     def set(self, step):
         name, text, version = (one(step, key) for key in ("name", "text", "if_version"))
         value = parse(one(step, "value")) if text is None else text
         version = self.versions[name] if version == "held" else version
         given = {"if_version": version, "dry_run": is_dry(step), **target(step)}
-        self.ask(self.node.set_each(name, value, **given))
+        self.ask(step, self.node.set_each(name, value, **given))
 
     def set_all(self, step):
         both = dict(zip(values(step, "name"), values(step, "text")))
-        self.ask(self.node.set_all_each(both, dry_run=is_dry(step), **target(step)))
+        self.ask(step, self.node.set_all_each(both, dry_run=is_dry(step), **target(step)))
 
-    def ask(self, replies):
+    def ask(self, step, replies):
         for reply in list(replies):
             self.reply(reply)
-        self.account(replies.report())
+        self.account(replies.report(), step)
 
     def reply(self, reply):
         self.values("value", reply)
@@ -103,7 +103,7 @@ class Asker:
             self.versions[it.name] = it.version
             self.say(word, item.node, escape(it.name), show(it.value), escape(it.unit))
 
-    def account(self, report):
+    def account(self, report, step=()):
         for it in report.empty:
             self.say("empty", it.node, it.reason)
         for it in report.error:
@@ -118,6 +118,8 @@ class Asker:
         for word in ("empty", "error", "refused", "late", "missing"):
             counts[word] = len(getattr(report, word))
         self.say("report", " ".join(f"{word}={count}" for word, count in counts.items()))
+        if one(step, "timeout") is not None:
+            self.say("in_time", in_time(step, report.elapsed))
 
     def watch(self, step):
         every, delta = one(step, "every"), one(step, "delta")
@@ -160,19 +162,58 @@ class Asker:
                 roles = ",".join(it.roles)
                 self.say("node", it.name, it.kind, it.state, escape(labels), escape(roles))
 
+    def variables(self, step):
+        replies = self.node.variables(**target(step))
+        for reply in list(replies):
+            for it in reply.variables.values():
+                if it.name.startswith(one(step, "prefix")):
+                    said = show(described(it))
+                    self.say("variable", reply.node, escape(it.name), said, escape(it.unit))
+        self.account(replies.report())
+
+    def ping(self, step):
+        trip = self.node.ping(one(step, "name"), timeout=int(one(step, "timeout")) / 1000)
+        self.say("silent" if trip is None else "pong", one(step, "name"))
+
+    def presence(self, step):
+        """Follows a node until it has been in each of the states, one after the other."""
+        with self.node.presence() as changes:
+            for state in values(step, "state"):
+                wanted = (one(step, "name"), state)
+                told = ((it.name, it.state) for it in changes)
+                self.say("presence", *next(it for it in told if it == wanted))
+
+
+def described(it):
+    """What a variable is beside its name and unit."""
+    what = {"type": it.type, "kind": it.kind, "description": it.description}
+    what["settable"] = it.settable
+    limits = {"min": it.min, "max": it.max, "length_max": it.length_max}
+    limits["choices"] = None if it.choices is None else list(it.choices)
+    return {**what, **{key: limit for key, limit in limits.items() if limit is not None}}
+
 
 def is_dry(step):
     return one(step, "dry_run") is not None
 
 
+def listed(step, key):
+    """The words of a key, where there are any; with nothing behind it, it is a list of none."""
+    found = values(step, key)
+    return [text for text in found if text] if found else None
+
+
 def target(step):
     """Who is asked."""
+    timeout = one(step, "timeout")
     return {
-        "on": values(step, "on") or None,
-        "not_": values(step, "not"),
+        "on": listed(step, "on"),
+        "not_": listed(step, "not"),
         "label": dict(label.split("=", 1) for label in values(step, "label")),
         "matching": one(step, "where"),
+        "only": listed(step, "only"),
         "expect": values(step, "expect"),
+        "timeout": None if timeout is None else int(timeout) / 1000,
     }
 
 

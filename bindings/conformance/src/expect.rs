@@ -14,6 +14,8 @@ pub(crate) enum Rule {
     Line(Vec<String>),
     /// `=all`: the values of the answerer whose names begin so.
     All(String),
+    /// `=variables`: what the answerer's variables are whose names begin so.
+    Variables(String),
     /// `=everybody`: the value of every answerer, and their report.
     Everybody(String),
     /// `=report`: a report in which the classes not named have nobody.
@@ -46,6 +48,7 @@ impl Rule {
             ("=none", []) => Self::None,
             ("=", [_, ..]) => Self::Line(owned()),
             ("=all", [prefix]) => Self::All((*prefix).to_owned()),
+            ("=variables", [prefix]) => Self::Variables((*prefix).to_owned()),
             ("=everybody", [name]) => Self::Everybody((*name).to_owned()),
             ("=report", _) => Self::Report(owned()),
             _ => bail!("'{word}' demands nothing that is known"),
@@ -57,7 +60,8 @@ impl Expected {
     /// A line of these fields. `kinds` are pairs of a kind of failure and how else it may be said.
     pub(crate) fn new(fields: Vec<String>, kinds: &[(&str, &str)]) -> anyhow::Result<Self> {
         let is_failure = fields.first().is_some_and(|it| it == "failed");
-        let has_value = ["value", "changed", "entered"].iter().any(|&it| fields[0] == it);
+        let has_value =
+            ["value", "changed", "entered", "variable"].iter().any(|&it| fields[0] == it);
         let field = |(index, text): (usize, &String)| {
             if text == "*" {
                 return Ok(Field::Any);
@@ -108,7 +112,7 @@ impl Expected {
 
 /// What is told node by node, in the order in which nodes answer.
 fn is_told(word: &str) -> bool {
-    ["value", "set"].contains(&word)
+    ["value", "set", "variable"].contains(&word)
 }
 
 /// Where what is not told node by node is sorted.

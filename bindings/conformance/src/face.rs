@@ -57,6 +57,12 @@ pub fn all(root: &Path, built: &Path) -> Vec<Face> {
     ]
 }
 
+/// Rust without async, which is measured alone: what the other languages stand on.
+pub fn blocking(built: &Path) -> Face {
+    let words = vec![path(&built.join("runner-rust")), "blocking".to_owned()];
+    Face { name: "blocking", words, environment: vec![("RUST_BACKTRACE", "0".to_owned())] }
+}
+
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

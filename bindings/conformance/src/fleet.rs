@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use lcast_conformance::face::Face;
@@ -15,12 +18,17 @@ pub(crate) struct Fleet {
     answerers: Vec<Process>,
     /// Kept so that its files are: it was killed.
     _dead: Agent,
+    mayfly: Mutex<Agent>,
     credentials: BTreeMap<(usize, &'static str), String>,
     languages: usize,
 }
 
 /// The node that was killed.
 const DEAD: &str = "dead";
+
+/// The node that comes and leaves for as long as presence is followed, and how long it does either.
+const MAYFLY: &str = "mayfly";
+const STAY: Duration = Duration::from_millis(250);
 
 impl Fleet {
     /// Starts everything; returns when every answerer shows all its values.
@@ -36,6 +44,7 @@ impl Fleet {
         });
         let members: Vec<String> = members.collect();
         let mut dead = realm.prepare(&lab.host(2 * count + 1), &Member::agent(DEAD), "");
+        let mayfly = realm.prepare(&lab.host(2 * count + 1), &Member::agent(MAYFLY), "");
         let credentials = credentials(faces, &realm, &stranger)?;
         let answerers =
             faces.iter().zip(&members).enumerate().map(|(index, (face, credential))| {
@@ -61,7 +70,8 @@ impl Fleet {
                 count == scenario.values_of(face.name)
             });
         }
-        Ok(Self { lab, answerers, _dead: dead, credentials, languages: count })
+        let mayfly = Mutex::new(mayfly);
+        Ok(Self { lab, answerers, _dead: dead, mayfly, credentials, languages: count })
     }
 
     /// The host of an asker.
@@ -89,6 +99,20 @@ impl Fleet {
     /// Loses so many per cent of what every host is sent.
     pub(crate) fn lose(&self, percent: u32) {
         self.lab.loss(0..self.lab.hosts().count(), Loss::Udp(percent));
+    }
+
+    /// Has a node come and leave, again and again, until the other end of `ended` is dropped.
+    pub(crate) fn come_and_leave(&self, ended: &Receiver<()>) {
+        let mut mayfly = self.mayfly.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes_on = || ended.recv_timeout(STAY) == Err(RecvTimeoutError::Timeout);
+        while goes_on() {
+            mayfly.start();
+            let more = goes_on();
+            mayfly.stop();
+            if !more {
+                return;
+            }
+        }
     }
 
     /// Closes the standard input of every answerer, which must leave in order; the names of those

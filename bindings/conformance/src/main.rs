@@ -8,6 +8,7 @@ mod fleet;
 mod scenario;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -46,6 +47,9 @@ const CASE_MAX: Duration = Duration::from_secs(180);
 /// How much is lost where something is.
 const LOSS: u32 = 20;
 
+/// The section in which a node comes and leaves.
+const WITH_PRESENCE: &str = "presence";
+
 /// The sections that are played with loss as well.
 const WITH_LOSS: [&str; 2] = ["main", "killed"];
 
@@ -64,7 +68,15 @@ fn main() -> anyhow::Result<()> {
     for case in &cases {
         let begin = Instant::now();
         fleet.lose(case.loss);
-        play(case, &faces, &names, &scenario, &fleet, &mut outcomes);
+        let (playing, ended) = mpsc::channel::<()>();
+        let fleet = &fleet;
+        std::thread::scope(|scope| {
+            if case.section.name == WITH_PRESENCE {
+                scope.spawn(move || fleet.come_and_leave(&ended));
+            }
+            play(case, &faces, &names, &scenario, fleet, &mut outcomes);
+            drop(playing);
+        });
         println!("case {:<14} {:>6.1} s", case.name, begin.elapsed().as_secs_f64());
     }
     let mut passed = print(&names, &outcomes);

@@ -200,6 +200,7 @@ impl Scenario {
                 Rule::All(prefix) => {
                     lines.extend(self.values(prefix, pair.answerer, pair.asker)?);
                 }
+                Rule::Variables(prefix) => lines.extend(self.variables(prefix, pair.answerer)?),
                 Rule::Everybody(name) => {
                     for node in pair.everybody {
                         lines.extend(self.values(name, node, pair.asker)?);
@@ -226,6 +227,19 @@ impl Scenario {
             lines.push(Expected::new(fields.map(str::to_owned).to_vec(), &[])?);
         }
         Ok(lines)
+    }
+
+    /// What the variables of an answerer are whose names begin so.
+    fn variables(&self, prefix: &str, node: &str) -> anyhow::Result<Vec<Expected>> {
+        let meant = |it: &&Exposure| it.name.starts_with(prefix) && it.is_exposed_by(node);
+        let mut found: Vec<&Exposure> = self.exposures.iter().filter(meant).collect();
+        found.retain(|it| it.order.1.is_empty());
+        found.sort_by_key(|it| &it.order);
+        let line = |it: &Exposure| {
+            let fields = ["variable", node, &escape(&it.name), &it.described()?, &it.unit];
+            Expected::new(fields.map(str::to_owned).to_vec(), &[])
+        };
+        found.into_iter().map(line).collect()
     }
 
     /// For each kind of failure of this language, what it stands for.
@@ -282,6 +296,41 @@ impl Exposure {
             unexposed: Vec::new(),
             shown: Vec::new(),
         }
+    }
+
+    /// What it is beside its name and its unit, as a value.
+    fn described(&self) -> anyhow::Result<String> {
+        let text = |text: &str| Ok::<_, anyhow::Error>(format!("\"{}\"", escape(&unescape(text)?)));
+        let fields: Vec<&str> = self.line.split('\t').collect();
+        let [word, _, value_type, _, description, _, ref limits @ ..] = fields[..] else {
+            bail!("'{}' is no variable", self.line);
+        };
+        let is_setting = word == "setting";
+        let kind = if is_setting { "setting" } else { "gauge" };
+        let mut pairs = vec![
+            ("description", text(description)?),
+            ("kind", text(kind)?),
+            ("settable", is_setting.to_string()),
+            ("type", text(value_type)?),
+        ];
+        let mut choices = Vec::new();
+        for limit in limits {
+            let (key, limit) = limit.split_once('=').context("a limit has no =")?;
+            let number =
+                || Ok::<_, anyhow::Error>(format!("f{:016x}", limit.parse::<f64>()?.to_bits()));
+            match key {
+                "min" => pairs.push(("min", number()?)),
+                "max" => pairs.push(("max", number()?)),
+                "length" => pairs.push(("length_max", format!("i{limit}"))),
+                _ => choices.push(text(limit)?),
+            }
+        }
+        if !choices.is_empty() {
+            pairs.push(("choices", format!("[{}]", choices.join(","))));
+        }
+        pairs.sort();
+        let pairs = pairs.iter().map(|(key, value)| format!("\"{key}\":{value}"));
+        Ok(format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")))
     }
 
     fn is_exposed_by(&self, language: &str) -> bool {

@@ -270,12 +270,6 @@ pub(crate) fn member<'py>(py: Python<'py>, member: &Member) -> Made<'py> {
     for (key, value) in &member.labels {
         labels.set_item(key, value)?;
     }
-    let via = member.via.map(|via| match via {
-        Via::Multicast => "multicast",
-        Via::Unicast => "unicast",
-        Via::Told => "told",
-        Via::Remembered => "remembered",
-    });
     let heard = member.last_heard.map(|heard| time(py, heard)).transpose()?;
     let expired = member.expired.map(|expired| time(py, expired)).transpose()?;
     let fields = (
@@ -287,7 +281,7 @@ pub(crate) fn member<'py>(py: Python<'py>, member: &Member) -> Made<'py> {
         &*member.software,
         member.state.as_str(),
         heard,
-        via,
+        member.via.map(Via::as_str),
         member.duplicate,
         expired,
     );

@@ -69,8 +69,10 @@ fn the_pages_of_the_manual_are_current() {
     let header = header();
     for group in GROUPS {
         let source = std::fs::read_to_string(source(group)).unwrap();
-        let path = root().join(format!("../../bindings/c/man/lcast_{group}.3"));
-        check_generated(&path, &manual::page(group, &source, &header));
+        let folder = root().join("../../bindings/c/man");
+        let example = std::fs::read_to_string(folder.join(format!("examples/{group}.c"))).unwrap();
+        let page = manual::page(group, &source, &header, &example);
+        check_generated(&folder.join(format!("lcast_{group}.3")), &page);
     }
 }
 

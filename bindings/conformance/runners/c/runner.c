@@ -119,6 +119,9 @@ static int answer(const char *credential, const char *state, FILE *scenario)
 
 /* -- the asker */
 
+/* How much longer than its timeout a question may take on a machine with other work. */
+enum { SLACK_MS = 500 };
+
 /* The version that a variable had when it was seen last. */
 struct held {
     struct held *next;
@@ -144,7 +147,7 @@ struct step {
 struct target {
     lcast_question_options options;
     const char *labels[WORDS_MAX];
-    struct text on, except, expect;
+    struct text on, except, only, expect;
 };
 
 static char *copy(const char *text)
@@ -211,7 +214,10 @@ static void target_of(const struct step *step, struct target *target)
     lcast_question_options *options = &target->options;
     options->on = joined(step, "on", &target->on);
     options->except = joined(step, "not", &target->except);
+    options->only = joined(step, "only", &target->only);
     options->expect = joined(step, "expect", &target->expect);
+    if (one(step, "timeout") != NULL)
+        options->timeout_ms = strtoll(one(step, "timeout"), NULL, 10);
     options->label_count = all(step, "label", target->labels);
     options->labels = target->labels;
     options->matching = one(step, "where");
@@ -226,6 +232,7 @@ static void target_free(struct target *target)
 {
     free(target->on.bytes);
     free(target->except.bytes);
+    free(target->only.bytes);
     free(target->expect.bytes);
 }
 
@@ -322,6 +329,11 @@ static void account(const struct step *step, const lcast_event *report)
            lcast_report_count(report, LCAST_CLASS_LATE),
            lcast_report_count(report, LCAST_CLASS_MISSING));
     fflush(stdout);
+    if (one(step, "timeout") != NULL) {
+        int64_t may_take = strtoll(one(step, "timeout"), NULL, 10) + SLACK_MS;
+        say(step, "in_time", lcast_report_elapsed_us(report) <= 1000 * may_take ? "yes" : "no",
+            NULL);
+    }
 }
 
 /* Takes the events up to the report, which it gives; none where the question failed. Replies are
@@ -510,6 +522,65 @@ static void play_nodes(struct asker *asker, const struct step *step)
     lcast_members_free(members);
 }
 
+/* The events up to the report: the variables of each node whose names begin as the step says. */
+static void play_variables(struct asker *asker, const struct step *step)
+{
+    struct target target;
+    lcast_stream *stream;
+    lcast_event *event = NULL;
+    const char *prefix = one(step, "prefix");
+    target_of(step, &target);
+    check(lcast_variables(asker->node, &target.options, &stream), "variables");
+    while (lcast_next_event(stream, -1, &event) == LCAST_OK) {
+        for (size_t index = 0; index < lcast_event_count(event); index++) {
+            struct text what = {0};
+            char *name = escaped(lcast_event_name(event, index));
+            char *unit = escaped(lcast_event_unit(event, index));
+            text_show(&what, lcast_event_value(event, index));
+            if (strncmp(lcast_event_name(event, index), prefix, strlen(prefix)) == 0)
+                say(step, "variable", lcast_event_node(event), name, what.bytes, unit, NULL);
+            free(what.bytes);
+            free(name);
+            free(unit);
+        }
+        if (lcast_event_kind_of(event) == LCAST_EVENT_REPORT)
+            account(step, event);
+        lcast_event_free(event);
+    }
+    lcast_stream_free(stream);
+    target_free(&target);
+}
+
+static void play_ping(struct asker *asker, const struct step *step)
+{
+    int64_t round_trip_us, timeout_ms = strtoll(one(step, "timeout"), NULL, 10);
+    lcast_status status = lcast_ping(asker->node, one(step, "name"), timeout_ms, &round_trip_us);
+    if (status == LCAST_OK || status == LCAST_TIMEOUT)
+        say(step, status == LCAST_OK ? "pong" : "silent", one(step, "name"), NULL);
+    else
+        failed(step, status);
+}
+
+/* Follows a node until it has been in each of the states, one after the other. */
+static void play_presence(struct asker *asker, const struct step *step)
+{
+    const char *states[WORDS_MAX];
+    size_t count = all(step, "state", states), met = 0;
+    lcast_stream *changes;
+    check(lcast_presence(asker->node, &changes), "presence");
+    while (met < count) {
+        lcast_event *event;
+        check(lcast_next_event(changes, -1, &event), "a change of presence");
+        if (strcmp(lcast_event_node(event), one(step, "name")) == 0 &&
+            strcmp(lcast_event_reason(event), states[met]) == 0) {
+            say(step, "presence", lcast_event_node(event), states[met], NULL);
+            met++;
+        }
+        lcast_event_free(event);
+    }
+    lcast_stream_free(changes);
+}
+
 static void play(struct asker *asker, const char *verb, const struct step *step)
 {
     static const struct {
@@ -518,7 +589,8 @@ static void play(struct asker *asker, const char *verb, const struct step *step)
     } verbs[] = {
         {"get", play_get},         {"set", play_set},   {"set_all", play_set_all},
         {"watch", play_watch},     {"next", play_next}, {"nodes", play_nodes},
-        {"unwatch", play_unwatch},
+        {"unwatch", play_unwatch}, {"variables", play_variables},
+        {"ping", play_ping},       {"presence", play_presence},
     };
     for (size_t index = 0; index < sizeof verbs / sizeof *verbs; index++) {
         if (strcmp(verbs[index].verb, verb) == 0) {

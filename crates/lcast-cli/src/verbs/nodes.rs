@@ -212,7 +212,7 @@ fn table(nodes: &[NodeView], now: Timestamp) -> Table {
             it.software.to_string(),
             state(it),
             human::ago(it.last_heard, now),
-            it.via.map_or("-", path).to_owned(),
+            it.via.map_or("-", Via::as_str).to_owned(),
         ]);
     }
     table
@@ -233,18 +233,8 @@ fn node_json(it: &NodeView) -> Json {
         "duplicate": it.duplicate,
         "expired": it.expired.is_some(),
         "last_heard": it.last_heard.map_or(Json::Null, json::timestamp),
-        "path": it.via.map(path),
+        "path": it.via.map(Via::as_str),
     })
-}
-
-/// The word for how a node is reached.
-fn path(via: Via) -> &'static str {
-    match via {
-        Via::Multicast => "multicast",
-        Via::Unicast => "unicast",
-        Via::Told => "told",
-        Via::Remembered => "remembered",
-    }
 }
 
 /// Makes the next member list without the node, and tells the realm.

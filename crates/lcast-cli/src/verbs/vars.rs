@@ -149,20 +149,33 @@ fn cells(it: &Definition) -> Vec<String> {
 }
 
 fn definition_json(it: &Definition) -> Json {
-    json!({
+    let mut object = json!({
         "name": it.template,
         "type": it.value_type.as_str(),
         "unit": it.unit,
         "kind": it.kind.as_str(),
         "description": it.description,
         "settable": it.setting.is_some(),
-    })
+    });
+    if let Some(limits) = &it.setting {
+        let choices = (!limits.choices.is_empty()).then(|| Json::from(limits.choices.clone()));
+        let limits = [
+            ("min", limits.min.map(json::float)),
+            ("max", limits.max.map(json::float)),
+            ("length_max", limits.length_max.map(Json::from)),
+            ("choices", choices),
+        ];
+        for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+            object[key] = limit;
+        }
+    }
+    object
 }
 
 #[cfg(test)]
 mod tests {
     use lcast_proto::value::Type;
-    use lcast_proto::variable::Kind;
+    use lcast_proto::variable::{Constraint, Kind};
 
     use super::*;
 
@@ -175,6 +188,16 @@ mod tests {
             kind: Kind::Gauge,
             setting: None,
         }
+    }
+
+    #[test]
+    fn a_setting_has_the_limits_that_it_has() {
+        let limits = Constraint { min: Some(0.5), ..Constraint::default() };
+        let setting = Definition { setting: Some(limits), ..definition("app.a", Type::Text) };
+        let object = definition_json(&setting);
+        assert_eq!(object["min"], json!(0.5));
+        assert_eq!((object.get("max"), object.get("choices")), (None, None));
+        assert_eq!(definition_json(&definition("app.a", Type::Int)).get("min"), None);
     }
 
     #[test]

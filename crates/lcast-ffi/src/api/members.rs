@@ -42,19 +42,12 @@ impl From<lcast::node::Member> for Member {
             keys::Kind::Agent => "agent",
             keys::Kind::Client => "client",
         };
-        let via = match it.via {
-            Some(Via::Multicast) => "multicast",
-            Some(Via::Unicast) => "unicast",
-            Some(Via::Told) => "told",
-            Some(Via::Remembered) => "remembered",
-            None => "",
-        };
         let label = |(key, value): &(String, String)| (Text::new(key), Text::new(value));
         Self {
             name: Text::new(&it.name),
             kind: Text::new(kind),
             state: Text::new(it.state.as_str()),
-            via: Text::new(via),
+            via: Text::new(it.via.map_or("", Via::as_str)),
             software: Text::new(&it.software),
             labels: it.labels.iter().map(label).collect(),
             roles: it.roles.iter().map(|role| Text::new(role)).collect(),

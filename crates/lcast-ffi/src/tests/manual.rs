@@ -18,7 +18,7 @@ enum Kind {
 }
 
 /// The page of a group, in the macros of man(7).
-pub(super) fn page(group: &str, source: &str, header: &str) -> String {
+pub(super) fn page(group: &str, source: &str, header: &str, example: &str) -> String {
     let items = items(source);
     let functions: Vec<&Item> = items.iter().filter(|it| it.kind == Kind::Function).collect();
     let names: Vec<&str> = functions.iter().map(|it| it.name.as_str()).collect();
@@ -56,6 +56,7 @@ pub(super) fn page(group: &str, source: &str, header: &str) -> String {
         put(format!(".TP\n.BR {} ()", it.name));
         entry(&it.text, &mut put);
     }
+    put(format!(".SH EXAMPLE\n.nf\n{}\n.fi", escaped(example)));
     let others = super::GROUPS.iter().filter(|it| **it != group);
     let others: Vec<String> = others.map(|it| format!(".BR lcast_{it} (3)")).collect();
     put(format!(".SH SEE ALSO\n{}", others.join(",\n")));

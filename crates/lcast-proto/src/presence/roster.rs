@@ -113,6 +113,18 @@ pub const ACCUSATIONS_MAX: u32 = 32;
 /// The time over which suspicions are counted. [PRE-26]
 pub const ACCUSATIONS_SPAN: Duration = Duration::from_secs(4);
 
+impl Via {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Multicast => "multicast",
+            Self::Unicast => "unicast",
+            Self::Told => "told",
+            Self::Remembered => "remembered",
+        }
+    }
+}
+
 impl State {
     /// The word for it on the command line.
     pub const fn as_str(self) -> &'static str {

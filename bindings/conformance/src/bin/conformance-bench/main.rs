@@ -44,9 +44,11 @@ fn main() -> anyhow::Result<()> {
     let [built, flood] = [(); 2].map(|()| words.next().map(PathBuf::from));
     let built = built.context("conformance-bench BUILT FLOOD [LANGUAGE...]")?.canonicalize()?;
     let flood = flood.context("the built example flood is the second word")?.canonicalize()?;
-    let faces = face::named(face::all(&root, &built), &words.collect::<Vec<_>>())?;
+    let mut all = face::all(&root, &built);
     // The commands are programs that end: there is nothing warm in them.
-    let faces: Vec<Face> = faces.into_iter().filter(|it| it.name != "cli").collect();
+    all.retain(|it| it.name != "cli");
+    all.insert(1, face::blocking(&built));
+    let faces = face::named(all, &words.collect::<Vec<_>>())?;
     let mut missed = measure_gets(&faces)?;
     missed.extend(measure_floods(&faces, &flood)?);
     if !missed.is_empty() {
@@ -109,7 +111,7 @@ fn measure_floods(faces: &[Face], flood: &Path) -> anyhow::Result<Vec<String>> {
     println!("\n{wanted} values that change every {PAUSE_MS} ms for {seconds} s, on one host");
     println!("{:<10} {:>10} {:>8} {:>8} {:>10}", "", "told", "skipped", "lost", "a second");
     let mut missed = Vec::new();
-    for face in faces {
+    for face in faces.iter().filter(|it| it.name != "blocking") {
         let words = [PAUSE_MS, VALUES as u64, seconds].map(|it| it.to_string());
         let job = host.command(&flood.to_string_lossy());
         let mut source = job.args(words).args(credentials.iter().cloned()).start_dialogue();

@@ -8,7 +8,10 @@ use anyhow::{Context, bail};
 use lcast::lcast_proto::keys::Kind;
 use lcast::lcast_proto::question::{SetRequest, Verb};
 use lcast::lcast_proto::variable::{Assigned, Version};
-use lcast::{Node, Outcome, Question, QuestionError, Reply, ReplyValue, Report, Watch, WatchItem};
+use lcast::{
+    Definition, Node, Outcome, PresenceItem, Question, QuestionError, Reply, ReplyValue, Report,
+    Value, Watch, WatchItem,
+};
 use lcast_conformance::line::{escape, words};
 
 use crate::value::{parse, show};
@@ -29,6 +32,9 @@ struct Step<'a> {
 
 /// Why a step did not get as far as its answer: the kind and the sentence.
 struct Failed(&'static str, String);
+
+/// How much longer than its timeout a question may take on a machine with other work.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// Plays every step. A step that fails as the scenario may expect is a line like any other.
 pub(crate) async fn run(credential: &Path, scenario: &str) -> anyhow::Result<()> {
@@ -75,6 +81,10 @@ impl Step<'_> {
         }
     }
 
+    fn millis(&self, key: &str) -> Option<Duration> {
+        Some(Duration::from_millis(self.one(key)?.parse().ok()?))
+    }
+
     fn account(&self, report: &Report) {
         for it in &report.empty {
             self.say(&["empty", &it.node, it.reason.as_str()]);
@@ -100,6 +110,10 @@ impl Step<'_> {
         ];
         let counts = counts.map(|(class, count)| format!("{class}={count}"));
         self.say(&["report", &counts.join(" ")]);
+        if let Some(timeout) = self.millis("timeout") {
+            let is_in_time = report.elapsed <= timeout + SLACK;
+            self.say(&["in_time", if is_in_time { "yes" } else { "no" }]);
+        }
     }
 }
 
@@ -143,6 +157,12 @@ impl Asker {
                 Ok(())
             }
             "nodes" => self.nodes(step).await,
+            "variables" => self.variables(step).await,
+            "ping" => self.ping(step).await.map_err(|error| Failed("ended", error.to_string())),
+            "presence" => {
+                self.presence(step).await?;
+                Ok(())
+            }
             other => bail!("'{other}' is no verb"),
         })
     }
@@ -264,9 +284,79 @@ impl Asker {
     }
 }
 
+impl Asker {
+    async fn variables(&self, step: &Step<'_>) -> Result<(), Failed> {
+        let mut replies = target(step, self.node.variables())?.ask().await.map_err(unasked)?;
+        while replies.next().await.is_some() {}
+        let report = replies.report().map_err(|error| unasked(error.clone()))?;
+        for (node, schema) in replies.schemas() {
+            for it in schema.definitions() {
+                if it.template.starts_with(step.one("prefix").unwrap_or_default()) {
+                    let (name, unit) = (escape(&it.template), escape(&it.unit));
+                    step.say(&["variable", node, &name, &show(&described(it)), &unit]);
+                }
+            }
+        }
+        step.account(report);
+        Ok(())
+    }
+
+    async fn ping(&self, step: &Step<'_>) -> Result<(), lcast::NodeEnded> {
+        let name = step.one("name").unwrap_or_default();
+        let trip = self.node.ping(name, step.millis("timeout").unwrap_or_default()).await?;
+        step.say(&[if trip.is_some() { "pong" } else { "silent" }, name]);
+        Ok(())
+    }
+
+    /// Follows a node until it has been in each of the states, one after the other.
+    async fn presence(&self, step: &Step<'_>) -> anyhow::Result<()> {
+        let mut changes = self.node.presence().await?;
+        for state in step.all("state") {
+            loop {
+                let item = changes.next().await.context("the node has ended")?;
+                let PresenceItem::Changed(it) = item else { bail!("{item:?}") };
+                if Some(it.name.as_str()) == step.one("name") && it.state.as_str() == state {
+                    step.say(&["presence", &it.name, state]);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a variable is beside its name and unit.
+fn described(it: &Definition) -> Value {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut map = BTreeMap::from([
+        ("type".to_owned(), text(it.value_type.as_str())),
+        ("kind".to_owned(), text(it.kind.as_str())),
+        ("description".to_owned(), text(&it.description)),
+        ("settable".to_owned(), Value::Bool(it.setting.is_some())),
+    ]);
+    if let Some(limits) = &it.setting {
+        let choices: Vec<Value> = limits.choices.iter().map(|it| text(it)).collect();
+        let limits = [
+            ("min", limits.min.map(Value::Float)),
+            ("max", limits.max.map(Value::Float)),
+            ("length_max", limits.length_max.map(|it| Value::Int(it.into()))),
+            ("choices", (!choices.is_empty()).then_some(Value::List(choices))),
+        ];
+        map.extend(limits.into_iter().filter_map(|(key, limit)| Some((key.to_owned(), limit?))));
+    }
+    Value::Map(map)
+}
+
 /// Who is asked, by the words of the step.
 fn target(step: &Step<'_>, question: Question) -> Result<Question, Failed> {
     let mut question = question;
+    let only = step.all("only");
+    if !only.is_empty() {
+        question = question.only(only.into_iter().map(str::to_owned).collect());
+    }
+    if let Some(timeout) = step.millis("timeout") {
+        question = question.timeout(timeout);
+    }
     for (key, value) in &step.words {
         question = match key.as_str() {
             "on" => question.on(value).map_err(invalid)?,
@@ -290,7 +380,7 @@ fn invalid(error: impl std::fmt::Display) -> Failed {
 
 fn unasked(error: QuestionError) -> Failed {
     match &error {
-        QuestionError::Ask(_) | QuestionError::NoWatch => Failed("invalid", error.to_string()),
-        _ => Failed("ended", error.to_string()),
+        QuestionError::Ended => Failed("ended", error.to_string()),
+        _ => Failed("invalid", error.to_string()),
     }
 }

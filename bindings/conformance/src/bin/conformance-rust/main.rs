@@ -3,11 +3,13 @@
 //! `conformance-rust answer CREDENTIAL STATE SCENARIO` exposes what the scenario says, prints
 //! `ready`, and leaves when its standard input closes. `conformance-rust ask CREDENTIAL SCENARIO`
 //! plays its steps and prints what they give. The lines are told in the README of the folder.
-//! `conformance-rust time CREDENTIAL` does what the bench measures.
+//! `conformance-rust time CREDENTIAL` does what the bench measures, `conformance-rust blocking time
+//! CREDENTIAL` the questions of it without async.
 
 mod answer;
 mod ask;
 mod timing;
+mod timing_blocking;
 mod value;
 
 use std::path::Path;
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(ask::run(Path::new(credential), &read(scenario)?))
         }
         ["time", credential] => runtime.block_on(timing::run(Path::new(credential))),
+        ["blocking", "time", credential] => timing_blocking::run(Path::new(credential)),
         _ => bail!("answer CREDENTIAL STATE SCENARIO, ask CREDENTIAL SCENARIO, or time CREDENTIAL"),
     }
 }
