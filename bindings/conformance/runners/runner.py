@@ -208,7 +208,7 @@ def target(step):
     timeout = one(step, "timeout")
     return {
         "on": listed(step, "on"),
-        "not_": listed(step, "not"),
+        "not_": values(step, "not"),
         "label": dict(label.split("=", 1) for label in values(step, "label")),
         "matching": one(step, "where"),
         "only": listed(step, "only"),
