@@ -165,8 +165,7 @@ sub target {
     my %target;
     for my $key (qw(on not only expect)) {
         my @found = all($words, $key);
-        # With nothing behind it, it is a list of none.
-        $target{$key} = [grep { length } @found] if @found;
+        $target{$key} = \@found if @found;
     }
     my $timeout = one($words, 'timeout');
     $target{timeout} = $timeout / 1000 if defined $timeout;

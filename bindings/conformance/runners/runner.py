@@ -197,21 +197,15 @@ def is_dry(step):
     return one(step, "dry_run") is not None
 
 
-def listed(step, key):
-    """The words of a key, where there are any; with nothing behind it, it is a list of none."""
-    found = values(step, key)
-    return [text for text in found if text] if found else None
-
-
 def target(step):
     """Who is asked."""
     timeout = one(step, "timeout")
     return {
-        "on": listed(step, "on"),
+        "on": values(step, "on") or None,
         "not_": values(step, "not"),
         "label": dict(label.split("=", 1) for label in values(step, "label")),
         "matching": one(step, "where"),
-        "only": listed(step, "only"),
+        "only": values(step, "only") or None,
         "expect": values(step, "expect"),
         "timeout": None if timeout is None else int(timeout) / 1000,
     }
