@@ -68,8 +68,9 @@ pub(crate) struct HostFacts {
     pub(crate) holders: Vec<Holder>,
     /// The receive buffer that a socket is granted, in the kernel's counting.
     pub(crate) receive_buffer: usize,
-    /// What an ordinary user's socket may ask for at most (`net.core.rmem_max`).
-    pub(crate) receive_limit: Option<usize>,
+    /// What an ordinary user's socket may ask for at most (`net.core.rmem_max`), where that can be
+    /// read.
+    pub(crate) receive_buffer_max: Option<usize>,
     /// What manages this host's firewall.
     pub(crate) firewall: Firewall,
     /// The user's runtime folder, where it is not the user's own.

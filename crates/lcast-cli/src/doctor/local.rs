@@ -50,14 +50,14 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
         holders: holders(realm.port, group_taken),
         receive_buffer: survey::receive_buffer(NetworkConfig::RECEIVE_BUFFER)
             .unwrap_or(2 * NetworkConfig::RECEIVE_BUFFER),
-        receive_limit: receive_limit(),
+        receive_buffer_max: receive_buffer_max(),
         firewall: firewall(),
         runtime: RuntimeFacts::look(),
     }
 }
 
 /// The largest receive buffer that may be asked for without a privilege.
-fn receive_limit() -> Option<usize> {
+fn receive_buffer_max() -> Option<usize> {
     fs::read_to_string("/proc/sys/net/core/rmem_max").ok()?.trim().parse().ok()
 }
 

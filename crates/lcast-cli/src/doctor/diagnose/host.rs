@@ -261,38 +261,45 @@ fn overflow(facts: &Facts) -> Option<Finding> {
     let asked = facts.asked.as_ref().map_or(0, |asked| asked.overflow);
     let host = &facts.host;
     let worst = host.holders.iter().max_by_key(|it| it.drops).filter(|it| it.drops > 0);
-    let (what, command) = match worst {
-        None if asked == 0 => return None,
-        None => lost_here(host, asked),
-        Some(holder) => lost_at(host, holder, facts.realm.port),
-    };
-    Some(Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command))
+    match worst {
+        None if asked == 0 => None,
+        None => Some(lost_here(host, asked)),
+        Some(holder) => Some(lost_at(host, holder, facts.realm.port)),
+    }
 }
 
-/// What to say of datagrams that this command lost, whose buffer is as large as one is here.
-fn lost_here(host: &HostFacts, lost: u64) -> (String, String) {
+/// The finding that says this of lost datagrams.
+fn overflowed(what: String, command: String) -> Finding {
+    Finding::here(Cause::ReceiveOverflow, Severity::Warning, what, command)
+}
+
+/// Datagrams that this command lost, whose buffer is as large as one is here.
+fn lost_here(host: &HostFacts, lost: u64) -> Finding {
     let what = format!("this command lost {lost} datagrams in a full receive buffer");
     match larger_buffers(host, Some(host.receive_buffer)) {
-        Some(raise) => (what, raise),
+        Some(raise) => overflowed(what, raise),
         None => {
-            (format!("{what}{TOO_SLOW}; the command shows what keeps it busy"), BUSY.to_owned())
+            let what = format!("{what}{TOO_SLOW}; the command shows what keeps it busy");
+            overflowed(what, BUSY.to_owned())
         }
     }
 }
 
-/// What to say of datagrams that a socket lost. A buffer is granted, and its losses are counted,
-/// from the start of its program on.
-fn lost_at(host: &HostFacts, holder: &Holder, port: u16) -> (String, String) {
+/// Datagrams that a socket lost. A buffer is granted, and its losses are counted, from the start of
+/// its program on.
+fn lost_at(host: &HostFacts, holder: &Holder, port: u16) -> Finding {
     let program = holder.process.as_ref().map_or_else(
         || format!("a program of user {}", holder.user),
         |it| format!("'{}' (pid {})", it.program, it.pid),
     );
     let mut what = format!("{program} lost {} datagrams in a full receive buffer", holder.drops);
     let raise = larger_buffers(host, holder.receive_buffer);
-    if holder.receive_buffer.is_some_and(is_whole) {
-        what += TOO_SLOW;
-    } else if raise.is_none() {
-        what += "; the kernel grants a larger one here to who is started again";
+    match holder.receive_buffer {
+        Some(granted) if is_whole(granted) => what += TOO_SLOW,
+        Some(_) if raise.is_none() && host.receive_buffer_max.is_some() => {
+            what += "; the kernel grants a larger one here to who is started again";
+        }
+        Some(_) | None => {}
     }
     let restart = restart(host, holder);
     match &restart {
@@ -308,14 +315,17 @@ fn lost_at(host: &HostFacts, holder: &Holder, port: u16) -> (String, String) {
         (Some(command), None) | (None, Some(command)) => command,
         (None, None) => as_root(host.root, &format!("ss -lunpm sport = :{port}")),
     };
-    (what, command)
+    overflowed(what, command)
 }
 
 /// What has larger buffers granted than this one, if it is a limit of the kernel's that made it
 /// small: who has what it asked for gets no more by any setting, and the limit is never lowered.
+/// Where it cannot be read, it is lower if a socket is granted less.
 fn larger_buffers(host: &HostFacts, granted: Option<usize>) -> Option<String> {
     let whole = granted.is_some_and(is_whole);
-    let limited = host.receive_limit.is_none_or(|it| it < NetworkConfig::RECEIVE_BUFFER);
+    let limited = host
+        .receive_buffer_max
+        .map_or(!is_whole(host.receive_buffer), |it| it < NetworkConfig::RECEIVE_BUFFER);
     (!whole && limited)
         .then(|| sysctl(host.root, "net.core.rmem_max", NetworkConfig::RECEIVE_BUFFER))
 }

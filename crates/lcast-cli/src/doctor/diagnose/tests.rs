@@ -75,7 +75,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             group_taken: false,
             holders: Vec::new(),
             receive_buffer: 425_984,
-            receive_limit: Some(212_992),
+            receive_buffer_max: Some(212_992),
             firewall: Firewall::Nft,
             runtime: None,
         },
@@ -335,7 +335,7 @@ fn whoever_holds_the_port_is_named_as_far_as_it_is_seen() {
 fn lost(root: bool, process: Process, granted: Option<usize>, limit: usize) -> Finding {
     let mut facts = sound(&[]);
     facts.host.root = root;
-    facts.host.receive_limit = Some(limit);
+    facts.host.receive_buffer_max = Some(limit);
     let holder = holder(Some(process));
     facts.host.holders = vec![Holder { drops: 3, receive_buffer: granted, ..holder }];
     let finding = only(&facts);
@@ -396,6 +396,41 @@ fn the_limit_is_raised_only_where_it_is_what_was_hit() {
     let finding = only(&facts);
     assert_eq!(finding.command, "top -b -n 1 | head -n 20");
     assert!(finding.what.contains("too busy"), "{}", finding.what);
+}
+
+/// Where the buffer of who lost something is not known, as of a kernel that does not tell of
+/// sockets, nothing is claimed of a larger one.
+#[test]
+fn nothing_is_claimed_of_a_buffer_that_is_not_known() {
+    let agent = || process("librecast", Some("librecast-agent.service"));
+    for (granted, told) in [(None, false), (Some(425_984), true), (Some(8 << 20), false)] {
+        let finding = lost(true, agent(), granted, 16 << 20);
+        assert_eq!(finding.command, "systemctl restart librecast-agent.service");
+        let larger = finding.what.contains("the kernel grants a larger one");
+        assert_eq!(larger, told, "{granted:?} {}", finding.what);
+    }
+}
+
+/// A limit that cannot be read may be higher than what a command would set: it is lower where a
+/// socket is granted less than it asks for.
+#[test]
+fn a_limit_that_is_not_known_is_not_lowered() {
+    let restart = "systemctl restart librecast-agent.service";
+    let raise = "sysctl -w net.core.rmem_max=4194304";
+    for (granted_here, raised) in [(8 << 20, false), ((8 << 20) - 1, true)] {
+        for granted in [None, Some(425_984)] {
+            let mut facts = sound(&[]);
+            facts.host.receive_buffer_max = None;
+            facts.host.receive_buffer = granted_here;
+            let agent = process("librecast", Some("librecast-agent.service"));
+            let holder = holder(Some(agent));
+            facts.host.holders = vec![Holder { drops: 3, receive_buffer: granted, ..holder }];
+            let finding = only(&facts);
+            let expected = if raised { format!("{raise} && {restart}") } else { restart.into() };
+            assert_eq!(finding.command, expected);
+            assert!(!finding.what.contains("a larger one here"), "{}", finding.what);
+        }
+    }
 }
 
 #[test]
