@@ -9,7 +9,7 @@ mod host;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::fleet::duplicate;
+pub(crate) use self::fleet::{duplicate, is_no_chance};
 use super::cause::Cause;
 use super::facts::Facts;
 use super::{Finding, Severity};

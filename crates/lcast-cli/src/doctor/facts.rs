@@ -154,10 +154,6 @@ pub(crate) struct CredentialFacts {
     pub(crate) authority: bool,
 }
 
-/// Of so many agents that announce themselves once, one is heard even where much is lost: of a
-/// fifth, all of these get lost once in 400,000 times.
-pub(crate) const UNHEARD_TOGETHER_MIN: usize = 8;
-
 /// What came of asking.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AskedFacts {
@@ -216,23 +212,6 @@ pub(crate) struct AgentFacts {
     pub(crate) labels: Vec<(String, String)>,
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
-}
-
-impl AskedFacts {
-    /// Whether that some agents are not heard, though multicast reaches them, is no chance: they
-    /// announced themselves several times, or they are many, and nobody else is heard either.
-    pub(crate) fn are_mute(&self, unheard: usize) -> bool {
-        self.listened_long || are_mute_together(&self.agents, unheard)
-    }
-}
-
-/// Whether nobody is heard, and so many of those that multicast reaches are not that a lost beacon
-/// of each is no explanation.
-pub(crate) fn are_mute_together<'a>(
-    agents: impl IntoIterator<Item = &'a AgentFacts>,
-    unheard: usize,
-) -> bool {
-    unheard >= UNHEARD_TOGETHER_MIN && !agents.into_iter().any(|it| it.heard)
 }
 
 impl AgentFacts {

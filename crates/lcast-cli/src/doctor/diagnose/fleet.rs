@@ -19,6 +19,9 @@ use crate::doctor::{Finding, Place, Severity};
 /// Packets that must be missing for each silent agent before this host is blamed: it is asked
 /// seven times, and other packets get lost on busy hosts too.
 const LOST_PER_AGENT_MIN: u64 = 3;
+/// Of so many agents that announce themselves once, one is heard even where much is lost: of a
+/// fifth, all of these get lost once in 400,000 times.
+const UNHEARD_TOGETHER_MIN: usize = 8;
 /// How far clocks may differ before it is worth a word.
 const SKEW_MS_MAX: u64 = 30_000;
 
@@ -204,10 +207,20 @@ fn unheard(facts: &Facts, asked: &AskedFacts, shut_out: &[&AgentFacts]) -> Optio
     let is_shut_out = |agent: &AgentFacts| shut_out.iter().any(|it| it.name == agent.name);
     let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard && !is_shut_out(it);
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
-    if such.is_empty() || !asked.are_mute(such.len()) {
+    let no_chance = asked.listened_long || is_no_chance(&asked.agents, such.len());
+    if such.is_empty() || !no_chance {
         return None;
     }
     Some(one_way(facts, &such, "nothing by multicast comes from"))
+}
+
+/// Whether nobody is heard, and so many of those that multicast reaches are not that a lost beacon
+/// of each is no explanation.
+pub(crate) fn is_no_chance<'a>(
+    agents: impl IntoIterator<Item = &'a AgentFacts>,
+    unheard: usize,
+) -> bool {
+    unheard >= UNHEARD_TOGETHER_MIN && !agents.into_iter().any(|it| it.heard)
 }
 
 /// Clocks that are far from this host's: where most are, it is this host's that is wrong.

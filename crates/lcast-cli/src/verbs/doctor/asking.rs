@@ -22,7 +22,8 @@ use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
 
 use crate::backend::Session;
-use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts, are_mute_together};
+use crate::doctor::diagnose::is_no_chance;
+use crate::doctor::facts::{AgentFacts, AskedFacts, ForgottenFacts, RealmFacts};
 use crate::doctor::local;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -255,16 +256,16 @@ async fn hear(
     loop {
         let nodes = session.nodes().await;
         nodes.iter().for_each(|it| note(it, agents));
-        let mute = mute(agents);
-        let long = agents.values().any(AgentFacts::is_silent) || !mute.is_empty();
+        let in_doubt = in_doubt(agents);
+        let long = agents.values().any(AgentFacts::is_silent) || !in_doubt.is_empty();
         let time = if long { listen_to_silent(agents.len()) } else { LISTEN };
         let more = agents.values().any(|it| !it.heard);
         if begun.elapsed() >= time || !more {
             return Ok(long && agents.len() <= AGENTS_MADE_HEARD_MAX);
         }
-        if wanted.elapsed() >= WANTED_EVERY && !mute.is_empty() {
+        if wanted.elapsed() >= WANTED_EVERY && !in_doubt.is_empty() {
             wanted = Instant::now();
-            probe(session, signals, Ways::Multicast, Some(mute)).await?;
+            probe(session, signals, Ways::Multicast, Some(in_doubt)).await?;
         }
         signals.unless(session.linger(LOOK)).await.ok_or_else(question::interrupted)?;
     }
@@ -280,10 +281,10 @@ fn listen_to_silent(agents: usize) -> Duration {
 
 /// Those that multicast reaches and that are not heard by multicast, unless they are so many, with
 /// nobody heard, that there is no doubt.
-fn mute(agents: &BTreeMap<String, AgentFacts>) -> Vec<String> {
+fn in_doubt(agents: &BTreeMap<String, AgentFacts>) -> Vec<String> {
     let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard;
     let such: Vec<&AgentFacts> = agents.values().filter(is_such).collect();
-    if are_mute_together(agents.values(), such.len()) {
+    if is_no_chance(agents.values(), such.len()) {
         return Vec::new();
     }
     such.iter().map(|it| it.name.clone()).take(AGENTS_MADE_HEARD_MAX).collect()
@@ -325,7 +326,7 @@ mod tests {
                 (name.clone(), AgentFacts { name, by_multicast, heard, ..AgentFacts::default() })
             };
             let agents: BTreeMap<_, _> = (0..count).map(agent).collect();
-            assert_eq!(mute(&agents).len(), expected, "{count} {heard}");
+            assert_eq!(in_doubt(&agents).len(), expected, "{count} {heard}");
         };
         for (count, heard, expected) in
             [(1, 0, 1), (2, 0, 2), (2, 1, 1), (7, 0, 7), (8, 0, 0), (9, 1, 8), (60, 1, 50)]

@@ -31,12 +31,12 @@ const FILE: &str = "librecast.credential.file";
 /// [PRE-35]
 const TWIN_WAIT: Duration = Duration::from_millis(100);
 
-/// Who finds the same.
-type Found = BTreeMap<Finds, Vec<String>>;
+/// The complaints of the agents asked, each with who has it.
+type Complaints = BTreeMap<Complaint, Vec<String>>;
 
-/// What an agent finds on its own host, and the command that looks closer there.
+/// What an agent finds wrong with its own host, and the command that looks closer there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Finds {
+struct Complaint {
     /// The cause, which this program need not know.
     id: String,
     severity: Severity,
@@ -59,25 +59,25 @@ pub(super) async fn run(
     let realm = place.credential.realm_name().to_owned();
     let session = Session::open(place)?;
     let ask = question::describe(Verb::Get(patterns), target.clone(), &args.ask.question);
-    let mut found = Found::new();
+    let mut by_complaint = Complaints::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
-            for finds in finds(values) {
-                found.entry(finds).or_default().push(reply.node.clone());
+            for complaint in complaints_of(values) {
+                by_complaint.entry(complaint).or_default().push(reply.node.clone());
             }
         }
         Ok(())
     })
     .await?;
-    found.values_mut().for_each(|nodes| nodes.sort_unstable());
+    by_complaint.values_mut().for_each(|nodes| nodes.sort_unstable());
     // The first of two answers in one name ends the question where it is the last that is open.
     let _ = signals.unless(session.linger(TWIN_WAIT)).await;
     let nodes = session.nodes().await;
     let twice = nodes.iter().filter(|it| it.duplicate && target.means(it));
     let twins: Vec<Finding> =
         twice.map(|it| duplicate(&realm, (&it.name, &it.roles, &it.labels))).collect();
-    print(&found, &twins, json::report(&asked.report), output)?;
-    let sound = found.is_empty() && twins.is_empty();
+    print(&by_complaint, &twins, json::report(&asked.report), output)?;
+    let sound = by_complaint.is_empty() && twins.is_empty();
     if sound && asked.report.answered > 0 && output.format == Format::Text {
         let count = asked.report.answered;
         output.note(&format!("nothing is wrong on the hosts of the agents that answered: {count}"));
@@ -106,15 +106,15 @@ fn command(values: &[ReplyValue]) -> String {
 }
 
 /// What an agent finds that answers this. One that does not say what is an error tells errors.
-fn finds(values: &[ReplyValue]) -> Vec<Finds> {
+fn complaints_of(values: &[ReplyValue]) -> Vec<Complaint> {
     let command = command(values);
     let errors = values.iter().any(|it| it.name == ERRORS).then(|| ids(values, ERRORS));
-    let finds = |id: String| {
+    let complaint = |id: String| {
         let is_error = errors.as_ref().is_none_or(|errors| errors.contains(&id));
         let severity = if is_error { Severity::Error } else { Severity::Warning };
-        Finds { id, severity, command: command.clone() }
+        Complaint { id, severity, command: command.clone() }
     };
-    ids(values, VARIABLE).into_iter().map(finds).collect()
+    ids(values, VARIABLE).into_iter().map(complaint).collect()
 }
 
 /// The ids in a variable; an agent may know causes that this program does not.
@@ -128,8 +128,14 @@ fn ids(values: &[ReplyValue], name: &str) -> Vec<String> {
     ids.iter().filter_map(text).collect()
 }
 
-fn print(found: &Found, twins: &[Finding], report: Json, output: Output) -> Result<(), Failure> {
-    let finding = |(Finds { id, severity, command }, nodes): (&Finds, &Vec<String>)| {
+fn print(
+    complaints: &Complaints,
+    twins: &[Finding],
+    report: Json,
+    output: Output,
+) -> Result<(), Failure> {
+    let complaint_json = |(it, nodes): (&Complaint, &Vec<String>)| {
+        let Complaint { id, severity, command } = it;
         json!({
             "id": id,
             "severity": severity.as_str(),
@@ -141,22 +147,24 @@ fn print(found: &Found, twins: &[Finding], report: Json, output: Output) -> Resu
     };
     match output.format {
         Format::Json => {
-            let findings = found.iter().map(finding).chain(twins.iter().map(finding_json));
+            let findings =
+                complaints.iter().map(complaint_json).chain(twins.iter().map(finding_json));
             let findings: Json = findings.collect();
             output.json(&json!({ "findings": findings, "report": report }))
         }
         Format::JsonLines => {
-            for one in found.iter().map(finding).chain(twins.iter().map(finding_json)) {
+            for one in complaints.iter().map(complaint_json).chain(twins.iter().map(finding_json)) {
                 output.json_line("finding", one)?;
             }
             output.json_line("report", report)
         }
         Format::Text => {
-            let line = |(Finds { id, severity, command }, nodes): (&Finds, &Vec<String>)| {
+            let line = |(it, nodes): (&Complaint, &Vec<String>)| {
+                let Complaint { id, severity, command } = it;
                 let (severity, nodes) = (severity.as_str(), nodes.join(", "));
                 format!("{severity} {} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
             };
-            let lines = found.iter().map(line).chain(twins.iter().map(text));
+            let lines = complaints.iter().map(line).chain(twins.iter().map(text));
             output.text(&lines.collect::<String>())
         }
     }
@@ -174,9 +182,9 @@ mod tests {
             let told: Vec<(&str, Value)> =
                 told.iter().map(|(name, ids)| (*name, list(ids))).collect();
             let Outcome::Values(values) = values("web1", &told).outcome else { panic!() };
-            let finds = finds(&values);
+            let complaints = complaints_of(&values);
             let found: Vec<(&str, Severity)> =
-                finds.iter().map(|it| (it.id.as_str(), it.severity)).collect();
+                complaints.iter().map(|it| (it.id.as_str(), it.severity)).collect();
             assert_eq!(found, expected, "{told:?}");
         };
         let both: &[&str] = &["port-taken", "no-ipv6"];
