@@ -95,10 +95,11 @@ impl Netlink {
                     dump = Dump::Interrupted;
                 }
                 match i32::from(message.kind) {
-                    libc::NLMSG_DONE => return Ok(dump),
-                    libc::NLMSG_ERROR => {
-                        let code = u32_at(message.body, 0).unwrap_or(0) as i32;
-                        return Err(io::Error::from_raw_os_error(code.saturating_neg()));
+                    // Of a dump that the kernel refuses, this may be all that it says.
+                    libc::NLMSG_DONE if code_of(&message) >= 0 => return Ok(dump),
+                    libc::NLMSG_DONE | libc::NLMSG_ERROR => {
+                        let code = code_of(&message).saturating_neg();
+                        return Err(io::Error::from_raw_os_error(code));
                     }
                     _ => found(&message),
                 }
@@ -135,6 +136,11 @@ impl AsFd for Netlink {
 enum Dump {
     Whole,
     Interrupted,
+}
+
+/// How a request went: 0 and above well, below that the number of an error.
+fn code_of(message: &Message<'_>) -> i32 {
+    u32_at(message.body, 0).unwrap_or(0) as i32
 }
 
 /// The messages of a received buffer.
@@ -223,6 +229,26 @@ mod tests {
         check(&message(17), 0);
         check(&message(u32::MAX), 0);
         check(&[message(16), message(16)].concat(), 2);
+    }
+
+    /// A kernel without what is asked for, UDP of sockets say, ends the dump with that.
+    #[test]
+    fn a_dump_that_ends_with_an_error_is_one() {
+        let (kernel, socket) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let mut netlink = Netlink { socket: socket.into(), sequence: 0 };
+        let mut check = |kind: libc::c_int, code: i32, expected: Result<(), Option<i32>>| {
+            let mut bytes = 20u32.to_ne_bytes().to_vec();
+            bytes.extend_from_slice(&(kind as u16).to_ne_bytes());
+            bytes.resize(HEADER_LEN, 0);
+            bytes.extend_from_slice(&code.to_ne_bytes());
+            kernel.send(&bytes).unwrap();
+            let read = netlink.read_dump(&mut |_: &Message<'_>| {});
+            assert_eq!(read.map(drop).map_err(|it| it.raw_os_error()), expected, "{kind} {code}");
+        };
+        check(libc::NLMSG_DONE, 0, Ok(()));
+        check(libc::NLMSG_DONE, 20, Ok(()));
+        check(libc::NLMSG_DONE, -libc::ENOENT, Err(Some(libc::ENOENT)));
+        check(libc::NLMSG_ERROR, -libc::EPERM, Err(Some(libc::EPERM)));
     }
 
     #[test]

@@ -84,38 +84,63 @@ pub fn receive_buffer(asked: usize) -> io::Result<usize> {
     socket::raise_buffer(&socket::new_socket()?, asked)
 }
 
-/// The receive buffers of the UDP sockets at a port, by inode, in the kernel's counting; of at most
-/// [`SOCKETS_MAX`] sockets. Of other users' and programs' too.
+/// The receive buffers of the IPv6 UDP sockets at a port, by inode, in the kernel's counting. Of
+/// other users' and programs' too; not of sockets of IPv4.
 ///
 /// # Errors
-/// When the kernel has no netlink for sockets, or refuses it.
+/// When the kernel has no netlink for sockets (`EPROTONOSUPPORT`, `ENOENT`), or refuses it;
+/// `QuotaExceeded` when there are more than [`SOCKETS_MAX`] at the port.
 pub fn receive_buffers(port: u16) -> io::Result<BTreeMap<u32, usize>> {
-    let mut request = [0; SOCKET_REQUEST_LEN];
-    request[0] = libc::AF_INET6 as u8;
-    request[1] = libc::IPPROTO_UDP as u8;
-    request[2] = 1 << (SOCKET_MEMORY - 1);
-    // In any state.
-    request[4..8].fill(0xff);
-    request[8..10].copy_from_slice(&port.to_be_bytes());
-    let mut buffers = BTreeMap::new();
-    Netlink::open_sockets()?.dump(SOCK_DIAG_BY_FAMILY, &request, |message| {
-        if buffers.len() < SOCKETS_MAX {
-            buffers.extend(receive_buffer_of(message));
-        }
-    })?;
-    Ok(buffers)
+    let mut buffers = Buffers::default();
+    let request = sockets_at(port);
+    Netlink::open_sockets()?.dump(SOCK_DIAG_BY_FAMILY, &request, |it| buffers.add(it))?;
+    buffers.all()
 }
 
 /// The most sockets of which the buffers are returned.
 pub const SOCKETS_MAX: usize = 65_536;
+
+/// What asks for the memory of all IPv6 UDP sockets at a port.
+fn sockets_at(port: u16) -> [u8; SOCKET_REQUEST_LEN] {
+    let mut request = [0; SOCKET_REQUEST_LEN];
+    request[REQUEST_FAMILY_AT] = libc::AF_INET6 as u8;
+    request[REQUEST_PROTOCOL_AT] = libc::IPPROTO_UDP as u8;
+    request[REQUEST_ATTRIBUTES_AT] = 1 << (SOCKET_MEMORY - 1);
+    request[REQUEST_STATES_AT..][..4].copy_from_slice(&ANY_STATE.to_ne_bytes());
+    request[REQUEST_PORT_AT..][..2].copy_from_slice(&port.to_be_bytes());
+    request
+}
+
+/// The receive buffers that the kernel has told of.
+#[derive(Default)]
+struct Buffers {
+    by_inode: BTreeMap<u32, usize>,
+    /// Whether there are more than are kept.
+    more: bool,
+}
+
+impl Buffers {
+    fn add(&mut self, message: &Message<'_>) {
+        let Some((inode, buffer)) = receive_buffer_of(message) else { return };
+        // A dump that is begun anew tells of the same sockets again.
+        if self.by_inode.len() < SOCKETS_MAX || self.by_inode.contains_key(&inode) {
+            self.by_inode.insert(inode, buffer);
+        } else {
+            self.more = true;
+        }
+    }
+
+    fn all(self) -> io::Result<BTreeMap<u32, usize>> {
+        if self.more { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(self.by_inode) }
+    }
+}
 
 /// The inode of a socket, and its receive buffer.
 fn receive_buffer_of(message: &Message<'_>) -> Option<(u32, usize)> {
     let inode = u32_at(message.body, SOCKET_INODE_AT)?;
     let mut attributes = attributes(message.body, SOCKET_HEADER_LEN);
     let (_, memory) = attributes.find(|(kind, _)| *kind == SOCKET_MEMORY)?;
-    // The first word is what is used of it.
-    Some((inode, usize::try_from(u32_at(memory, 4)?).ok()?))
+    Some((inode, usize::try_from(u32_at(memory, MEMORY_RECEIVE_BUFFER_AT)?).ok()?))
 }
 
 const ROUTE_HEADER_LEN: usize = 12;
@@ -125,13 +150,25 @@ const BUFFER_TRIED: usize = 4096;
 const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 const MULTICAST: u8 = 5;
-// From linux/sock_diag.h and linux/inet_diag.h: `inet_diag_req_v2`, `inet_diag_msg`.
+// From linux/sock_diag.h and linux/inet_diag.h: `inet_diag_req_v2`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCKET_REQUEST_LEN: usize = 56;
+const REQUEST_FAMILY_AT: usize = 0;
+const REQUEST_PROTOCOL_AT: usize = 1;
+/// A bit for each attribute that is wanted, the first the lowest.
+const REQUEST_ATTRIBUTES_AT: usize = 2;
+/// A bit for each state of a socket.
+const REQUEST_STATES_AT: usize = 4;
+const ANY_STATE: u32 = u32::MAX;
+/// In the network's order.
+const REQUEST_PORT_AT: usize = 8;
+// `inet_diag_msg`.
 const SOCKET_HEADER_LEN: usize = 72;
 const SOCKET_INODE_AT: usize = 68;
 /// INET_DIAG_SKMEMINFO.
 const SOCKET_MEMORY: u16 = 7;
+/// SK_MEMINFO_RCVBUF, the second word of it.
+const MEMORY_RECEIVE_BUFFER_AT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -148,10 +185,37 @@ mod tests {
         let port = socket.local_addr().unwrap().as_socket_ipv6().unwrap().port();
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
         let inode = std::fs::metadata(path).unwrap().st_ino();
-        // A kernel may be built without it.
-        let Ok(found) = receive_buffers(port) else { return };
+        let found = match receive_buffers(port) {
+            // A kernel may be built without it, whole or for UDP alone.
+            Err(error)
+                if [Some(libc::EPROTONOSUPPORT), Some(libc::ENOENT)]
+                    .contains(&error.raw_os_error()) =>
+            {
+                return;
+            }
+            found => found.unwrap(),
+        };
         let expected = socket.recv_buffer_size().unwrap();
         assert_eq!(found, BTreeMap::from([(inode as u32, expected)]));
+    }
+
+    #[test]
+    fn more_sockets_than_are_told_of_are_an_error() {
+        for (count, expected) in
+            [(SOCKETS_MAX, Ok(SOCKETS_MAX)), (SOCKETS_MAX + 1, Err(io::ErrorKind::QuotaExceeded))]
+        {
+            let mut buffers = Buffers::default();
+            let mut body = [0; SOCKET_HEADER_LEN + 12];
+            body[SOCKET_HEADER_LEN..][..2].copy_from_slice(&12u16.to_ne_bytes());
+            body[SOCKET_HEADER_LEN + 2..][..2].copy_from_slice(&SOCKET_MEMORY.to_ne_bytes());
+            // Twice, as by a dump that a change interrupted.
+            for inode in (0..count).chain(0..count) {
+                let inode = u32::try_from(inode).unwrap().to_ne_bytes();
+                body[SOCKET_INODE_AT..][..4].copy_from_slice(&inode);
+                buffers.add(&Message { kind: SOCK_DIAG_BY_FAMILY, flags: 0, body: &body });
+            }
+            assert_eq!(buffers.all().map(|it| it.len()).map_err(|it| it.kind()), expected);
+        }
     }
 
     #[test]
