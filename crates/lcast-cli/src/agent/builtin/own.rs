@@ -28,7 +28,7 @@ pub struct OwnFacts {
     pub packets_dropped: BTreeMap<String, u64>,
     /// Packets that the kernel dropped because a buffer was full.
     pub receive_overflow: u64,
-    /// Messages about watched values that were not sent again, since too many waited.
+    /// Repeats of messages about watched values that were left out, since too many waited.
     pub unrepeated: u64,
     /// How the realm is reached: `multicast`, `unicast`.
     pub path_current: Option<String>,
