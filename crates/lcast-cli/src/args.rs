@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use lcast::realm::DAYS_MAX;
+
 use self::assignment::Assignment;
 use self::duration::{parse_duration, parse_interval};
 use self::require::Require;
@@ -321,7 +323,7 @@ pub(crate) struct ForgetArgs {
 pub(crate) struct PingArgs {
     /// How many times to ask, 1 to 1000.
     #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(Self::COUNT_MAX)))]
     pub(crate) count: u32,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
@@ -412,7 +414,8 @@ pub(crate) struct IssueArgs {
     #[arg(long = "label", value_name = "K=V", conflicts_with = "from")]
     pub(crate) labels: Vec<String>,
     /// How many days it is valid, 1 to 36500; default: 3653, ten years.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     pub(crate) days: Option<u32>,
     /// Where to write the credential.
     #[arg(long, value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
@@ -525,6 +528,11 @@ impl Verb {
     }
 }
 
+impl PingArgs {
+    /// The most times that one command asks.
+    pub(crate) const COUNT_MAX: u32 = 1000;
+}
+
 impl NodesArgs {
     /// The states to list (none: all) and the state folder: words of [`STATES`] are states.
     pub(crate) fn split_state(&self) -> (Vec<&str>, Option<&str>) {
@@ -593,7 +601,7 @@ mod tests {
         let least = format!("{}ms", EVERY_MIN.as_millis());
         check("watch", "every", &[&least, &format!("{}d", crate::duration::DAYS_MAX)]);
         check("watch", "count", &[&1, &Live::COUNT_MAX]);
-        check("ping", "count", &[&1, &1000]);
+        check("ping", "count", &[&1, &PingArgs::COUNT_MAX]);
         check("realm create", "interfaces", &[&Network::INTERFACES_MAX]);
         check("realm create", "name", &[&NodeName::LENGTH_MAX]);
         check("realm create", "port", &[&1, &u16::MAX]);
@@ -601,7 +609,8 @@ mod tests {
         check("realm issue", "roles", &[&Roles::COUNT_MAX]);
         check("realm issue", "labels", &[&Labels::COUNT_MAX, &Labels::VALUE_LENGTH_MAX]);
         let days = lcast::realm::VALIDITY.as_secs() / 86_400;
-        check("realm issue", "days", &[&1, &36_500, &days]);
+        check("realm issue", "days", &[&1, &DAYS_MAX, &days]);
+        check("realm issue", "from", &[&(lcast::realm::hosts::LENGTH_MAX >> 20)]);
     }
 
     /// Whoever reads a page must not have to try what happens without an option.
@@ -692,6 +701,7 @@ mod tests {
             ("realm issue --from a.csv", "--out-dir"),
             ("realm issue --name a --from b --out-dir c", "cannot be used with"),
             ("realm issue --name a --out f --days 0", "1..=36500"),
+            ("realm issue --name a --out f --days 36501", "1..=36500"),
             ("watch a.b --count 0", "1..=1000000"),
             ("watch a.b --count 1000001", "1..=1000000"),
             ("ping --count 0", "1..=1000"),

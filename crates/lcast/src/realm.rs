@@ -34,6 +34,8 @@ use crate::home::{Home, LOCAL, Owner, Purpose};
 pub(crate) const REALMS: &str = "realms";
 /// How long a credential is valid unless told otherwise: until there is renewal, ten years.
 pub const VALIDITY: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
+/// The most days that a credential can be valid.
+pub const DAYS_MAX: u32 = 36_500;
 /// Longest credential or authority file: a full member list and its company.
 const FILE_LENGTH_MAX: u64 = (MemberList::LENGTH_MAX + 65_536) as u64;
 

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use lcast_proto::keys::{Kind, MemberList};
 
-use super::{RealmError, Request};
+use super::{DAYS_MAX, RealmError, Request};
 
 /// Longest file in bytes.
-const LENGTH_MAX: u64 = 8 << 20;
+pub const LENGTH_MAX: u64 = 8 << 20;
 
 /// The requests of a file; the credential of NODE shall be `NODE.credential` in `out_folder`.
 ///
@@ -124,8 +124,8 @@ fn kind(cell: &str) -> Result<Kind, String> {
 }
 
 fn days(cell: &str) -> Result<u32, String> {
-    let days = cell.parse().ok().filter(|days| (1..=36_500).contains(days));
-    days.ok_or_else(|| format!("days '{cell}' is no number from 1 to 36500"))
+    let days = cell.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days));
+    days.ok_or_else(|| format!("days '{cell}' is no number from 1 to {DAYS_MAX}"))
 }
 
 #[cfg(test)]
