@@ -4,7 +4,8 @@
 use super::{Finding, find};
 use crate::repo::SourceFile;
 
-const LINES_MAX: usize = 120;
+/// Beside what the benchmark writes, whose lines are more the more goals were missed.
+const LINES_MAX: usize = 109;
 
 /// The first fenced lines that begin a build or a run, in this order.
 const COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo xtask test"];
@@ -19,7 +20,7 @@ const SPEED: (&str, &str) = ("<!-- speed:", "<!-- /speed -->");
 pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let Some(readme) = find(files, "README.md") else { return Vec::new() };
     let mut findings = Vec::new();
-    let lines = readme.text.lines().count();
+    let lines = readme.text.lines().count() - speed(readme).count();
     if lines > LINES_MAX {
         let message = format!("{lines} lines; {LINES_MAX} at most");
         findings.push(Finding::new(readme, 0, "readme", message));
@@ -39,12 +40,16 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
 /// What is said of speed, row by row, is on the page that the benchmark wrote.
 fn check_speed(files: &[SourceFile], readme: &SourceFile) -> Vec<Finding> {
     let measured = find(files, BENCHMARKS).map_or("", |page| page.text.as_str());
-    let lines = readme.text.lines().enumerate();
-    let table = lines.skip_while(|(_, line)| !line.starts_with(SPEED.0)).skip(1);
-    let rows = table.take_while(|(_, line)| *line != SPEED.1);
-    let stray = rows.filter(|(_, row)| !measured.lines().any(|line| line == *row));
+    let stray = speed(readme).filter(|(_, row)| !measured.lines().any(|line| line == *row));
     let message = format!("not a line of {BENCHMARKS}: bench/run writes both");
     stray.map(|(at, _)| Finding::new(readme, at + 1, "readme", message.clone())).collect()
+}
+
+/// The lines about speed, with where they are.
+fn speed(readme: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
+    let lines = readme.text.lines().enumerate();
+    let table = lines.skip_while(|(_, line)| !line.starts_with(SPEED.0)).skip(1);
+    table.take_while(|(_, line)| *line != SPEED.1)
 }
 
 /// Fenced lines that begin with a tool which builds or runs a checkout.
@@ -106,5 +111,9 @@ mod tests {
         let good = "```\ncargo run --release -- demo\ncargo xtask test\n```\n";
         check_readme(&format!("{good}{}", "\n".repeat(LINES_MAX - 4)), &[]);
         check_readme(&format!("{good}{}", "\n".repeat(LINES_MAX - 3)), &[(0, "readme")]);
+        let (missed, page) = ("x\n".repeat(20), SourceFile::new(BENCHMARKS, "x\n"));
+        let speed = format!("<!-- speed: -->\n{missed}<!-- /speed -->\n");
+        let text = format!("{good}{speed}{}", "\n".repeat(LINES_MAX - 6));
+        assert_eq!(places(&check(&[SourceFile::new("README.md", &text), page])), []);
     }
 }
