@@ -22,18 +22,20 @@ pub(crate) struct Document {
     pub(crate) watch: Option<Vec<Watched>>,
 }
 
-/// Where the table of speed stands in the README, after the line about the goals.
+/// Where the lines about the goals and the table of speed stand in the README.
 const BEGIN: &str = "<!-- speed: bench/run writes this -->\n";
 const END: &str = "<!-- /speed -->\n";
 
 impl Document {
-    /// Writes `docs/benchmarks.md`, and the table of speed in `README.md`.
+    /// Writes `docs/benchmarks.md`, and what `README.md` shows of it.
     pub(crate) fn write(&self, checkout: &Path) -> anyhow::Result<()> {
         fs::write(checkout.join("docs/benchmarks.md"), self.text()?)?;
         let readme = checkout.join("README.md");
         let text = fs::read_to_string(&readme)?;
         fs::write(readme, with_speed(&text, &self.excerpt()).context("README.md")?)?;
-        eprintln!("bench: wrote docs/benchmarks.md and the table of speed in README.md");
+        eprintln!(
+            "bench: wrote docs/benchmarks.md, and the goals and the table of speed in README.md"
+        );
         Ok(())
     }
 
@@ -46,7 +48,10 @@ impl Document {
     /// What the README shows of the page, line by line.
     fn excerpt(&self) -> String {
         let table = self.ask.as_ref().map(speed).unwrap_or_default();
-        format!("{}\n\n{table}", goals::summary(&self.goals(), &self.machine))
+        match goals::summary(&self.goals(), &self.machine) {
+            summary if summary.is_empty() => table,
+            summary => format!("{summary}\n\n{table}"),
+        }
     }
 
     fn goals(&self) -> Vec<goals::Goal> {
