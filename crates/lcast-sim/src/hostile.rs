@@ -27,7 +27,7 @@ use lcast_proto::wire::watch::{Change, ChangeFrame, WatchTerms};
 use crate::net::{Packet, Sent, flip_bit};
 use crate::queue::Time;
 use crate::random::Random;
-use crate::tap::Tap;
+use crate::tap::{Asker, Party, Tap};
 use crate::world::script::Forgery;
 
 /// Somebody who wishes the realm ill.
@@ -38,6 +38,7 @@ pub struct Hostile {
     heard: Vec<Arc<Sent>>,
     victims: Vec<SocketAddrV6>,
     spent: (Time, u32),
+    silent: bool,
 }
 
 /// What a lying member needs to seal its lies.
@@ -45,8 +46,7 @@ struct Forger {
     credential: Arc<Credential>,
     keys: GroupKeys,
     numbers: PacketNumbers,
-    sender: SenderId,
-    session: SessionKey,
+    process: Asker,
     channel: ChannelId,
     tap: Tap,
     /// Asking processes, with the session keys and requests they announced.
@@ -72,11 +72,24 @@ impl Hostile {
         let mut random = Random::new(seed, "hostile");
         let forger = credential.map(|credential| Forger::new(credential, &mut random));
         let (heard, victims) = (Vec::new(), Vec::new());
-        Self { address, forger, random, heard, victims, spent: (Time::ZERO, 0) }
+        Self { address, forger, random, heard, victims, spent: (Time::ZERO, 0), silent: false }
+    }
+
+    /// It does nothing from then on.
+    pub(crate) fn fall_silent(&mut self) {
+        self.silent = true;
+    }
+
+    /// The process that a lying member is.
+    pub(crate) fn party(&self) -> Option<Party<'_>> {
+        self.forger.as_ref().map(|it| (&*it.credential, &it.process))
     }
 
     /// What it does about a packet that it heard.
     pub fn react(&mut self, now: Time, packet: &Packet) -> Vec<Forgery> {
+        if self.silent {
+            return Vec::new();
+        }
         self.remember(packet);
         if now.saturating_sub(self.spent.0) > SPELL {
             self.spent = (now, 0);
@@ -155,8 +168,7 @@ impl Forger {
         Self {
             keys: GroupKeys::new(&realm, &credential.epoch().secret, sender),
             numbers: PacketNumbers::new(),
-            sender,
-            session,
+            process: Asker { sender, session },
             channel: ChannelId::derive(&realm, "control"),
             tap: Tap::new(&credential),
             askers: Vec::new(),
@@ -241,7 +253,7 @@ impl Forger {
         let elsewhere = self.askers.first().map(|asker| asker.3);
         GroupFrame::Beacon(BeaconFrame {
             announcement: Announcement {
-                session: *self.session.public(),
+                session: *self.process.session.public(),
                 addresses: elsewhere.into_iter().collect(),
                 members_version: odd[random.index(odd.len())],
                 wall,
@@ -256,7 +268,7 @@ impl Forger {
     fn suspicion(&self, wall: Timestamp, random: &mut Random) -> Option<GroupFrame> {
         let (node, process) = pick(&self.processes, random)?;
         let announcement = Announcement {
-            session: *self.session.public(),
+            session: *self.process.session.public(),
             addresses: Vec::new(),
             members_version: 0,
             wall,
@@ -269,7 +281,7 @@ impl Forger {
     fn question(&self, random: &mut Random) -> Option<GroupFrame> {
         let mut question = self.questions.get(random.index(self.questions.len()))?.clone();
         let odd = [0, 1, 1_000, u64::from(u32::MAX)];
-        question.announcement.session = *self.session.public();
+        question.announcement.session = *self.process.session.public();
         if random.chance(0.5) {
             question.request = random.number();
         }
@@ -377,7 +389,7 @@ impl Forger {
         }
         let context = SignatureContext { realm, header: &header, channel: &self.channel };
         context.sign(self.credential.signing_key(), &mut packet).ok()?;
-        if header.sender == self.sender {
+        if header.sender == self.process.sender {
             self.keys.seal(&header, &self.channel, &mut packet).ok()?;
         } else {
             let secret = &self.credential.epoch().secret;
@@ -391,7 +403,7 @@ impl Forger {
     fn pair(&mut self, frame: &[u8], stolen: bool, random: &mut Random) -> Option<Vec<u8>> {
         let (asker, session, ..) = *self.askers.get(random.index(self.askers.len()))?;
         let header = self.header(PacketKind::Intro, false)?;
-        let senders = PairSenders { announcer: asker, node: self.sender };
+        let senders = PairSenders { announcer: asker, node: self.process.sender };
         let key = self.credential.agreement_key();
         let mut pair = Pair::node(self.credential.realm(), key, &session, senders).ok()?;
         let mut inner = frame.to_vec();
@@ -407,7 +419,7 @@ impl Forger {
     fn header(&mut self, kind: PacketKind, announcer_is_sender: bool) -> Option<Header> {
         let number = self.numbers.next().ok()?;
         let key_id = self.keys.key_id();
-        Some(Header { kind, announcer_is_sender, key_id, sender: self.sender, number })
+        Some(Header { kind, announcer_is_sender, key_id, sender: self.process.sender, number })
     }
 }
 

@@ -157,7 +157,7 @@ impl Payload {
     fn damaged(&self, random: &mut Random) -> Self {
         let mark = match self.mark {
             Mark::Answer(_) | Mark::None => Mark::None,
-            question @ Mark::Question(..) => question,
+            kept @ (Mark::Question(..) | Mark::Lured) => kept,
         };
         Self { mark, ..Self::new(flip_bit(&self.bytes, random)) }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Tap {
     control: ChannelId,
 }
 
-/// The secrets of a process that asks.
+/// The secrets of a process that asks, or lies.
 pub(crate) struct Asker {
     pub(crate) sender: SenderId,
     pub(crate) session: SessionKey,
@@ -49,6 +49,8 @@ pub(crate) enum Mark {
     Question(QuestionNumber, u16),
     /// The reply to a question.
     Answer(QuestionNumber),
+    /// Something for a lying member, to the address of somebody outside.
+    Lured,
 }
 
 impl Tap {

@@ -82,8 +82,6 @@ pub struct World {
     random: Random,
     captured: VecDeque<Packet>,
     outsiders: BTreeSet<NodeIndex>,
-    /// Whether a member lies. What it said counts after it fell silent.
-    lied_to: bool,
     /// How many packets of each node went astray, to an outsider.
     astray: BTreeMap<NodeIndex, u32>,
     hostiles: BTreeMap<NodeIndex, Hostile>,
@@ -243,7 +241,6 @@ impl World {
             random: Random::new(seed, "network"),
             captured: VecDeque::new(),
             outsiders: BTreeSet::new(),
-            lied_to: setup.liars > 0,
             astray: BTreeMap::new(),
             hostiles: BTreeMap::new(),
         };

@@ -16,12 +16,11 @@ const FEW: usize = 16;
 impl World {
     /// A packet comes to a node's door.
     pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
-        // A question to all kernel neighbours may reach strangers, and a lying member may have its
-        // own pages pulled from wherever it likes, for as long as its word is tried again; nothing
-        // else may. [PRE-40]
+        // A question to all kernel neighbours may reach strangers, and a lying member may have what
+        // is sealed for it sent wherever it likes, answers as well as the wishes for a list that it
+        // claims [PRE-40]; nothing else may.
         let Sent { sender, group, ref payload, .. } = *packet.sent;
-        let question = matches!(payload.mark, Mark::Question(..));
-        let meant = group.is_none() && !self.lied_to && !question;
+        let meant = group.is_none() && !matches!(payload.mark, Mark::Question(..) | Mark::Lured);
         if self.outsiders.contains(&to) && meant && !self.node(sender).hostile {
             self.judge_answer(sender, &payload.bytes);
         }
@@ -148,7 +147,7 @@ impl World {
         }
         self.captured.push_back(packet.clone());
         match payload.mark {
-            Mark::None => {}
+            Mark::None | Mark::Lured => {}
             Mark::Question(number, round) => {
                 if let Some(asked) = self.questions.get_mut(&number) {
                     asked.heard.entry(to).or_default().insert(round);
@@ -371,6 +370,9 @@ impl World {
             Destination::Unicast(to) => self.network.owner(&to),
             Destination::Group(_) | Destination::Neighbours => None,
         };
+        if to.is_some_and(|to| self.outsiders.contains(&to)) && self.is_for_liar(index, transmit) {
+            return Mark::Lured;
+        }
         let mut marked = Mark::None;
         let start = self.node(index).incarnation;
         for number in self.open.iter().rev() {
@@ -404,6 +406,15 @@ impl World {
             }
         }
         marked
+    }
+
+    /// Whether what a node sends is sealed for a lying member, be it silent by then.
+    fn is_for_liar(&mut self, index: NodeIndex, transmit: &Transmit) -> bool {
+        let node = &self.nodes[index.0 as usize];
+        let Some(process) = &node.asker else { return false };
+        let from = (&*node.credential, process);
+        let mut liars = self.hostiles.values().filter_map(Hostile::party);
+        liars.any(|liar| self.tap.said(&transmit.bytes, from, liar).is_some())
     }
 
     /// An endpoint tells its shell something: the shell of the simulator answers.

@@ -108,7 +108,9 @@ impl World {
             Change::Link(node) => self.tell_links(node),
             Change::Crash(node) => self.crash(node),
             Change::Start(node) => self.start(node),
-            Change::Hush(node) => drop(self.hostiles.remove(&node)),
+            Change::Hush(node) => {
+                self.hostiles.get_mut(&node).into_iter().for_each(Hostile::fall_silent);
+            }
             Change::Leave(node) => {
                 self.node_mut(node).leaving = true;
                 self.feed(node, Input::Leave);
