@@ -125,39 +125,35 @@ pub(crate) unsafe fn structs<'a, T: Copy>(
     }
 }
 
-/// Options: a struct that begins with its own size. Of a shorter, earlier one the rest is zero; a
-/// longer, later one must be zero where this version knows nothing.
+/// Options: a struct that begins with its own size. What is shorter than the first version's, which
+/// is this one, is no struct but a slip, like the size of a pointer to it: to take it would leave out
+/// which nodes are asked. A longer, later one must be zero where this version knows nothing.
 ///
 /// # Safety
 /// The pointer is null, or to a struct whose first member says how many bytes can be read there.
 /// All zero is a valid `T`, as is whatever a program writes into one.
 pub(crate) unsafe fn options<T: Copy>(options: *const T, what: &str) -> Result<T, Failure> {
-    let mut read = MaybeUninit::<T>::zeroed();
     if options.is_null() {
         // SAFETY: all zero is valid.
-        return Ok(unsafe { read.assume_init() });
+        return Ok(unsafe { MaybeUninit::<T>::zeroed().assume_init() });
     }
     if !options.is_aligned() {
         return Err(Failure::invalid(format!("'{what}' is not aligned")));
     }
     // SAFETY: the first member is a size.
     let size = unsafe { options.cast::<usize>().read() };
-    if !(size_of::<usize>()..=OPTIONS_MAX).contains(&size) {
+    if !(size_of::<T>()..=OPTIONS_MAX).contains(&size) {
         let message = format!("'{what}' says that its size is {size}: set it to its sizeof");
         return Err(Failure::invalid(message));
     }
     // SAFETY: the caller warrants so many bytes.
     let given = unsafe { std::slice::from_raw_parts(options.cast::<u8>(), size) };
-    let known = size.min(size_of::<T>());
-    if given[known..].iter().any(|byte| *byte != 0) {
+    if given[size_of::<T>()..].iter().any(|byte| *byte != 0) {
         let message = format!("'{what}' has an option that only a later version knows");
         return Err(Failure::invalid(message));
     }
-    // SAFETY: both are as long, and the result is valid because every content is.
-    unsafe {
-        std::ptr::copy_nonoverlapping(given.as_ptr(), read.as_mut_ptr().cast::<u8>(), known);
-        Ok(read.assume_init())
-    }
+    // SAFETY: it is aligned, as long as that, and valid because every content is.
+    Ok(unsafe { options.read() })
 }
 
 /// How long to wait at most: -1 for as long as it takes.

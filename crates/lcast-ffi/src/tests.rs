@@ -118,7 +118,7 @@ fn lists_options_and_entries_are_taken_up_to_their_limit() {
     assert!(taken(LIST_MAX + 1).is_err());
 
     let mut options = vec![0usize; OPTIONS_MAX / size_of::<usize>() + 1];
-    for (size, fits) in [(8, true), (OPTIONS_MAX, true), (OPTIONS_MAX + 1, false), (7, false)] {
+    for (size, fits) in [(32, true), (OPTIONS_MAX, true), (OPTIONS_MAX + 1, false), (31, false)] {
         options[0] = size;
         // SAFETY: there is room for one byte more than is allowed.
         let read = unsafe { crate::incoming::options(options.as_ptr().cast::<[usize; 4]>(), "x") };

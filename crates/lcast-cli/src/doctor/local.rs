@@ -106,7 +106,8 @@ fn holders(port: u16, group_taken: bool) -> Vec<Holder> {
     let mut found = sockets(&table, port);
     let suspect =
         |it: &&(u64, Holder)| group_taken || it.1.address.is_unspecified() || it.1.drops > 0;
-    let processes = processes(found.iter().filter(suspect).map(|(inode, _)| *inode).collect());
+    let suspects = found.iter().filter(suspect).map(|(inode, it)| (*inode, it.user));
+    let processes = processes(suspects.collect());
     let has_lost = found.iter().any(|(_, it)| it.drops > 0);
     let buffers = has_lost.then(|| survey::receive_buffers(port).ok()).flatten();
     for (inode, holder) in &mut found {
@@ -139,20 +140,20 @@ fn sockets(table: &str, port: u16) -> Vec<(u64, Holder)> {
     table.lines().skip(1).filter_map(row).collect()
 }
 
-/// The processes that have these sockets open.
-fn processes(mut inodes: BTreeSet<u64>) -> BTreeMap<u64, Process> {
+/// The processes that have these sockets open, which were made by these users.
+fn processes(mut sockets: BTreeMap<u64, u32>) -> BTreeMap<u64, Process> {
     let mut found = BTreeMap::new();
     let all = procfs::process::all_processes().into_iter().flatten().flatten();
     for process in all {
-        if inodes.is_empty() {
+        if sockets.is_empty() {
             break;
         }
         let Ok(descriptors) = process.fd() else { continue };
         for descriptor in descriptors.flatten() {
             let procfs::process::FDTarget::Socket(inode) = descriptor.target else { continue };
-            if inodes.remove(&inode) {
+            if let Some(maker) = sockets.remove(&inode) {
                 let program = process.stat().map(|it| it.comm).unwrap_or_default();
-                let (pid, again) = (process.pid, again(&process));
+                let (pid, again) = (process.pid, again(&process, maker));
                 found.insert(inode, Process { pid, program, unit: unit(pid), again });
             }
         }
@@ -160,10 +161,14 @@ fn processes(mut inodes: BTreeSet<u64>) -> BTreeMap<u64, Process> {
     found
 }
 
-/// What starts a process again in a shell. Only one of this user's: another could name a command of
-/// its choice, and would run as this user.
-fn again(process: &procfs::process::Process) -> Option<String> {
-    if process.uid().ok()? != rustix::process::geteuid().as_raw() {
+/// What starts a process again in a shell. Only one of this user's, as is its socket, and of this
+/// user's surroundings: another could name a command of its choice, and would run as this user.
+fn again(process: &procfs::process::Process, maker: u32) -> Option<String> {
+    let user = rustix::process::geteuid().as_raw();
+    let status = process.status().ok()?;
+    // Who runs a program that takes another user's rights still chooses its words.
+    let users = [status.ruid, status.euid, status.suid, status.fuid, maker];
+    if users.iter().any(|it| *it != user) || !is_at_home(process.pid) {
         return None;
     }
     let variables = process.environ().ok()?;
@@ -174,6 +179,16 @@ fn again(process: &procfs::process::Process) -> Option<String> {
     let variables = ["LIBRECAST_HOME", "LIBRECAST_REALM"].iter().filter_map(variable);
     let variables: Vec<String> = variables.collect();
     again_of(&process.cmdline().ok()?, process.cwd().ok()?.to_str()?, &variables)
+}
+
+/// Whether a process sees the files and processes that this one sees: in a container the same number
+/// is another user, and the same path another program.
+fn is_at_home(pid: i32) -> bool {
+    let space = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+    ["user", "mnt", "pid"].into_iter().all(|kind| {
+        let own = space("self", kind);
+        own.is_some() && space(&pid.to_string(), kind) == own
+    })
 }
 
 fn again_of(arguments: &[String], folder: &str, variables: &[String]) -> Option<String> {
@@ -193,11 +208,13 @@ fn unit(pid: i32) -> Option<String> {
     unit_of(&text)
 }
 
+/// Above its first service the folders of cgroups are the system's: what lies elsewhere may be named
+/// by whoever it was delegated to.
 fn unit_of(cgroup: &str) -> Option<String> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let mut parts = path.split('/');
-    let is_system = parts.clone().any(|part| part == "system.slice");
-    parts.rfind(|part| part.ends_with(".service")).filter(|_| is_system).map(str::to_owned)
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/system.slice/"))?;
+    let unit = path.split('/').find(|part| part.ends_with(".service"))?;
+    let fits = |char: char| char.is_ascii_alphanumeric() || ":-_.\\@".contains(char);
+    unit.chars().all(fits).then(|| unit.to_owned())
 }
 
 /// What manages the firewall: what runs here.
@@ -222,7 +239,10 @@ mod tests {
             assert_eq!(unit_of(text).as_deref(), expected, "{text}");
         };
         check("0::/system.slice/ntpd.service\n", Some("ntpd.service"));
+        check("0::/system.slice/system-a.slice/a@b.service/c.service\n", Some("a@b.service"));
         check("0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.service\n", None);
+        check("0::/user.slice/user@1000.service/system.slice/sshd.service\n", None);
+        check("0::/system.slice/x;id;.service\n", None);
         check("0::/\n", None);
         check("1:cpu:/x\n", None);
     }

@@ -4,10 +4,13 @@ use super::facts::Firewall;
 
 /// A command that needs root: as it stands for root, else by `sudo`.
 pub(super) fn as_root(root: bool, command: &str) -> String {
-    if root {
-        return command.to_owned();
-    }
-    let steps: Vec<String> = command.split(" && ").map(|step| format!("sudo {step}")).collect();
+    steps_as_root(root, &[command])
+}
+
+/// Commands that need root, each where the one before it succeeded.
+pub(super) fn steps_as_root(root: bool, steps: &[&str]) -> String {
+    let sudo = if root { "" } else { "sudo " };
+    let steps: Vec<String> = steps.iter().map(|step| format!("{sudo}{step}")).collect();
     steps.join(" && ")
 }
 
@@ -25,9 +28,10 @@ pub(super) fn sysctl(root: bool, name: &str, value: usize) -> String {
     as_root(root, &format!("sysctl -w {name}={value}"))
 }
 
-/// A setting of an interface in the name space of sysctl(8), where dots separate.
+/// A setting of an interface in the name space of sysctl(8), where dots separate, as the shell takes
+/// it.
 pub(super) fn of_interface(interface: &str, setting: &str) -> String {
-    format!("net.ipv6.conf.{}.{setting}", interface.replace('.', "/"))
+    quoted(&format!("net.ipv6.conf.{}.{setting}", interface.replace('.', "/")))
 }
 
 /// Lets the packets of a realm into this host: questions to its port, answers from it.
@@ -37,17 +41,16 @@ pub(super) fn open_input(root: bool, firewall: Firewall, port: u16) -> String {
             let rules = [format!("udp dport {port}"), format!("udp sport {port}")];
             insert_rules(root, "inet|ip6", "input", &rules)
         }
-        Firewall::Firewalld => as_root(
-            root,
-            &format!(
-                "firewall-cmd --permanent --add-port={port}/udp --add-source-port={port}/udp && \
-                 firewall-cmd --reload"
-            ),
-        ),
-        Firewall::Ufw => as_root(
-            root,
-            &format!("ufw allow {port}/udp && ufw allow proto udp from any port {port}"),
-        ),
+        Firewall::Firewalld => {
+            let ports = format!("--add-port={port}/udp --add-source-port={port}/udp");
+            let add = format!("firewall-cmd --permanent {ports}");
+            steps_as_root(root, &[&add, "firewall-cmd --reload"])
+        }
+        Firewall::Ufw => {
+            let questions = format!("ufw allow {port}/udp");
+            let answers = format!("ufw allow proto udp from any port {port}");
+            steps_as_root(root, &[&questions, &answers])
+        }
     }
 }
 
@@ -78,8 +81,12 @@ mod tests {
 
     #[test]
     fn commands_are_as_they_are_typed() {
-        assert_eq!(as_root(true, "a && b"), "a && b");
-        assert_eq!(as_root(false, "a && b"), "sudo a && sudo b");
+        assert_eq!(steps_as_root(true, &["a", "b"]), "a && b");
+        assert_eq!(steps_as_root(false, &["a", "b"]), "sudo a && sudo b");
+        assert_eq!(
+            sysctl(true, &of_interface("$(id)", "disable_ipv6"), 0),
+            "sysctl -w 'net.ipv6.conf.$(id).disable_ipv6'=0"
+        );
         assert_eq!(
             sysctl(false, &of_interface("eth0.7", "disable_ipv6"), 0),
             "sudo sysctl -w net.ipv6.conf.eth0/7.disable_ipv6=0"

@@ -389,7 +389,9 @@ fn start_log(quiet: bool) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && !plain)
-        .with_target(false);
+        .with_target(false)
+        // A log that cannot be written, as on a full disk, must not end the agent.
+        .log_internal_errors(false);
     // A log that was started before, by a test, stays.
     let _ = log.try_init();
 }

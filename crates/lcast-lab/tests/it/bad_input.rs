@@ -245,3 +245,16 @@ fn a_configuration_that_others_can_change_is_told_and_another_users_commands_are
         assert!(output.stderr.contains(part), "no '{part}' in {output}");
     }
 }
+
+/// A full disk, or a reader of the log that has ended, is no reason to leave a fleet.
+#[test]
+fn an_agent_whose_log_cannot_be_written_goes_on() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let credential = realm.issue(&Member::agent("web1"));
+    let to_nowhere = ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"];
+    let agent = host.librecast("agent --exit-with-stdin --state state");
+    let output = agent.args(["--credential", &credential]).wrapped(&to_nowhere).run();
+    assert_eq!(output.code, 0, "{output}");
+}

@@ -13,7 +13,7 @@ use lcast_proto::keys::Scope;
 use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
-use crate::doctor::mend::{as_root, open_forward, open_input};
+use crate::doctor::mend::{as_root, open_forward, open_input, quoted};
 use crate::doctor::{Finding, Place, Severity};
 
 /// Packets that must be missing for each silent agent before this host is blamed: it is asked
@@ -151,7 +151,7 @@ fn snooping(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
     );
     let bridges = used(facts).find(|it| it.interface.kind == "bridge" && it.snoops);
     let bridge = bridges.map_or("br0", |it| it.interface.name.as_str());
-    let command = format!("ip link set dev {bridge} type bridge mcast_querier 1");
+    let command = format!("ip link set dev {} type bridge mcast_querier 1", quoted(bridge));
     let command = as_root(facts.host.root, &command);
     let (cause, severity) = (Cause::SnoopingNoQuerier, Severity::Error);
     let place = if bridges.is_some() { Place::Here } else { Place::Path(nodes) };

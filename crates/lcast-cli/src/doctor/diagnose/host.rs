@@ -8,7 +8,7 @@ use lcast_proto::keys::Scope;
 
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
-use crate::doctor::mend::{as_root, of_interface, sysctl};
+use crate::doctor::mend::{as_root, of_interface, quoted, steps_as_root, sysctl};
 use crate::doctor::{Finding, Severity};
 
 /// What a full-size reply costs in a receive buffer, by the kernel's counting.
@@ -37,8 +37,8 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
 
 fn no_ipv6_at_all(host: &HostFacts) -> Finding {
     let what = "the kernel was started without IPv6 (ipv6.disable=1)".to_owned();
-    let command =
-        as_root(host.root, "sed -i s/ipv6.disable=1// /etc/default/grub && update-grub && reboot");
+    let remove = "sed -i s/ipv6.disable=1// /etc/default/grub";
+    let command = steps_as_root(host.root, &[remove, "update-grub", "reboot"]);
     Finding::here(Cause::NoIpv6, Severity::Error, what, command)
 }
 
@@ -92,7 +92,7 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     }
     if !interface.multicast {
         let what = format!("'{name}' does not multicast");
-        let command = as_root(host.root, &format!("ip link set dev {name} multicast on"));
+        let command = as_root(host.root, &format!("ip link set dev {} multicast on", quoted(name)));
         return Some(Finding::here(Cause::WrongInterface, Severity::Error, what, command));
     }
     if !interface.addresses.iter().any(|it| !it.tentative) {
@@ -100,7 +100,8 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     }
     if !facts.route {
         let what = format!("the kernel has no route for multicast out of '{name}'");
-        let command = format!("ip -6 route add multicast ff00::/8 dev {name} table local");
+        let device = quoted(name);
+        let command = format!("ip -6 route add multicast ff00::/8 dev {device} table local");
         let command = as_root(host.root, &command);
         return Some(Finding::here(Cause::NoMulticastRoute, Severity::Error, what, command));
     }
@@ -132,7 +133,8 @@ fn narrow(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     octets[1..6].copy_from_slice(&group[2..7]);
     octets[8..].copy_from_slice(&near[8..]);
     let address = Ipv6Addr::from(octets);
-    let command = as_root(host.root, &format!("ip -6 address add {address}/64 dev {name}"));
+    let command = format!("ip -6 address add {address}/64 dev {}", quoted(name));
+    let command = as_root(host.root, &command);
     Some(Finding::here(Cause::WrongScope, Severity::Warning, what, command))
 }
 
@@ -147,10 +149,11 @@ fn no_ipv6(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
 
 fn down(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
     let name = &facts.interface.name;
+    let device = quoted(name);
     let (what, command) = if facts.interface.up {
-        (format!("'{name}' has no carrier: a cable, or the switch"), format!("ethtool {name}"))
+        (format!("'{name}' has no carrier: a cable, or the switch"), format!("ethtool {device}"))
     } else {
-        (format!("'{name}' is down"), format!("ip link set dev {name} up"))
+        (format!("'{name}' is down"), format!("ip link set dev {device} up"))
     };
     let command = as_root(host.root, &command);
     Finding::here(Cause::InterfaceDown, Severity::Error, what, command)
@@ -167,8 +170,8 @@ fn no_address(host: &HostFacts, facts: &InterfaceFacts) -> Option<Finding> {
     let command = if facts.generates_none {
         sysctl(host.root, &of_interface(name, "addr_gen_mode"), 0)
     } else {
-        let again = format!("ip link set dev {name} down && ip link set dev {name} up");
-        as_root(host.root, &again)
+        let set = format!("ip link set dev {}", quoted(name));
+        steps_as_root(host.root, &[&format!("{set} down"), &format!("{set} up")])
     };
     Some(Finding::here(Cause::WrongScope, Severity::Error, what, command))
 }
@@ -189,17 +192,17 @@ fn absent(realm: &RealmFacts, host: &HostFacts) -> Vec<Finding> {
                  interfaces = [\"{spare}\"]"
             );
         }
-        let command = match spare {
+        let device = quoted(name);
+        let command = match spare.map(|it| quoted(&it.name)) {
             Some(spare) => {
-                let spare = &spare.name;
-                format!(
-                    "ip link set dev {spare} down && ip link set dev {spare} name {name} && \
-                     ip link set dev {name} up"
-                )
+                let down = format!("ip link set dev {spare} down");
+                let rename = format!("ip link set dev {spare} name {device}");
+                let up = format!("ip link set dev {device} up");
+                steps_as_root(host.root, &[&down, &rename, &up])
             }
-            None => format!("ip link add dev {name} type dummy"),
+            None => as_root(host.root, &format!("ip link add dev {device} type dummy")),
         };
-        Finding::here(Cause::InterfaceAbsent, Severity::Error, what, as_root(host.root, &command))
+        Finding::here(Cause::InterfaceAbsent, Severity::Error, what, command)
     };
     names.iter().filter(|name| !is_there(name)).map(finding).collect()
 }
@@ -223,7 +226,7 @@ fn port(realm: &RealmFacts, host: &HostFacts) -> Option<Finding> {
     let (who, command) = match &holder.process {
         Some(process) => {
             let command = match &process.unit {
-                Some(unit) => as_root(host.root, &format!("systemctl stop {unit}")),
+                Some(unit) => as_root(host.root, &format!("systemctl stop {}", quoted(unit))),
                 None => as_root(host.root, &format!("kill {}", process.pid)),
             };
             (format!("'{}' (pid {})", process.program, process.pid), command)
@@ -345,7 +348,7 @@ struct Restart {
 fn restart(host: &HostFacts, holder: &Holder) -> Option<Restart> {
     let process = holder.process.as_ref()?;
     if let Some(unit) = &process.unit {
-        let command = as_root(host.root, &format!("systemctl restart {unit}"));
+        let command = as_root(host.root, &format!("systemctl restart {}", quoted(unit)));
         return Some(Restart { command, here: false });
     }
     let (pid, again) = (process.pid, process.again.as_ref()?);

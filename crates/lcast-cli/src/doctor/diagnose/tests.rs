@@ -108,6 +108,19 @@ fn only(facts: &Facts) -> Finding {
     findings.remove(0)
 }
 
+/// Whoever issues a credential names interfaces in it, and whoever may make one names that.
+#[test]
+fn a_name_of_an_interface_stays_one_word_of_a_command() {
+    let mut facts = sound(&[]);
+    facts.realm.interfaces = Selection::Named(vec!["$(id)".to_owned()]);
+    let rename = "ip link set dev lan0 name '$(id)'";
+    let finding = only(&facts);
+    assert!(finding.command.contains(&rename.replace("lan0", &card().interface.name)));
+    facts.host.interfaces[0].interface.name = "$(id)".to_owned();
+    facts.host.interfaces[0].interface.up = false;
+    assert_eq!(only(&facts).command, "ip link set dev '$(id)' up");
+}
+
 #[test]
 fn a_runtime_folder_of_others_matters_to_realms_of_one_host() {
     let check = |trouble: Trouble, what: &str, command: &str| {
