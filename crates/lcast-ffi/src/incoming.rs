@@ -125,9 +125,10 @@ pub(crate) unsafe fn structs<'a, T: Copy>(
     }
 }
 
-/// Options: a struct that begins with its own size. What is shorter than the first version's, which
-/// is this one, is no struct but a slip, like the size of a pointer to it: to take it would leave out
-/// which nodes are asked. A longer, later one must be zero where this version knows nothing.
+/// Options: a struct that begins with its own size. What is shorter than the first version's,
+/// which is this one, is no struct but a slip, like the size of a pointer to it: to take it would
+/// leave out which nodes are asked. A longer, later one must be zero where this version knows
+/// nothing.
 ///
 /// # Safety
 /// The pointer is null, or to a struct whose first member says how many bytes can be read there.

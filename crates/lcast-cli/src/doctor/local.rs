@@ -1,6 +1,6 @@
 //! What this host knows without sending anything, as an ordinary user sees it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -181,8 +181,8 @@ fn again(process: &procfs::process::Process, maker: u32) -> Option<String> {
     again_of(&process.cmdline().ok()?, process.cwd().ok()?.to_str()?, &variables)
 }
 
-/// Whether a process sees the files and processes that this one sees: in a container the same number
-/// is another user, and the same path another program.
+/// Whether a process sees the files and processes that this one sees: in a container the same
+/// number is another user, and the same path another program.
 fn is_at_home(pid: i32) -> bool {
     let space = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
     ["user", "mnt", "pid"].into_iter().all(|kind| {
@@ -208,8 +208,8 @@ fn unit(pid: i32) -> Option<String> {
     unit_of(&text)
 }
 
-/// Above its first service the folders of cgroups are the system's: what lies elsewhere may be named
-/// by whoever it was delegated to.
+/// Above its first service the folders of cgroups are the system's: what lies elsewhere may be
+/// named by whoever it was delegated to.
 fn unit_of(cgroup: &str) -> Option<String> {
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/system.slice/"))?;
     let unit = path.split('/').find(|part| part.ends_with(".service"))?;

@@ -28,8 +28,8 @@ pub(super) fn sysctl(root: bool, name: &str, value: usize) -> String {
     as_root(root, &format!("sysctl -w {name}={value}"))
 }
 
-/// A setting of an interface in the name space of sysctl(8), where dots separate, as the shell takes
-/// it.
+/// A setting of an interface in the name space of sysctl(8), where dots separate, as the shell
+/// takes it.
 pub(super) fn of_interface(interface: &str, setting: &str) -> String {
     quoted(&format!("net.ipv6.conf.{}.{setting}", interface.replace('.', "/")))
 }
