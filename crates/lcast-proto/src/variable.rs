@@ -641,7 +641,7 @@ impl Constraint {
     fn check_length(&self, length: usize) -> Result<(), String> {
         match self.length_max {
             Some(max) if length > max as usize => {
-                Err(format!("{length} bytes are more than max_len = {max}"))
+                Err(format!("{length} bytes are more than the most, {max}"))
             }
             Some(_) | None => Ok(()),
         }
