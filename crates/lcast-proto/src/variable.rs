@@ -45,6 +45,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those of a variable that nobody sets.
+    pub const READ_ONLY: [Self; 3] = [Self::Info, Self::Gauge, Self::Counter];
+
     /// The word for it, as people write it.
     pub fn as_str(self) -> &'static str {
         match self {
