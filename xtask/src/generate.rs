@@ -3,7 +3,7 @@
 //! To add one, add a line to [`GENERATED`].
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::{env, fs};
 
 use anyhow::{Context, bail};
@@ -60,7 +60,8 @@ pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<()> {
                 text == old
             }
             Maker::Test { package, name } => {
-                let passed = run_test(root, package, name, !check)?;
+                let end = if check { End::Compare } else { End::Write };
+                let passed = run_test(root, package, name, end)?;
                 let unchanged = fs::read_to_string(&path).is_ok_and(|text| text == old);
                 passed && unchanged
             }
@@ -79,31 +80,38 @@ pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the test of a page is run for.
+#[derive(Clone, Copy)]
+enum End {
+    Write,
+    Compare,
+}
+
 /// Runs one unit test of a package; whether it passed.
-fn run_test(root: &Path, package: &str, name: &str, write: bool) -> anyhow::Result<bool> {
+fn run_test(root: &Path, package: &str, name: &str, end: End) -> anyhow::Result<bool> {
     let mut test = Command::new(cargo());
     test.current_dir(root).args(["test", "--quiet", "--package", package, "--lib", "--", name]);
-    if write {
+    if matches!(end, End::Write) {
         test.env("LIBRECAST_WRITE_PAGES", "1");
     }
     let output = test.output().context("starting cargo test")?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let found = format!("'{name}' in {package}");
-    passed(output.status.success(), write, &found, [told.as_ref(), errors.as_ref()])
+    passed(&output, end, &format!("'{name}' in {package}"))
 }
 
 /// Whether the one test that was run passed, by what it printed. One that was to write has to: else
 /// nothing is known of its page.
-fn passed(success: bool, write: bool, test: &str, told: [&str; 2]) -> anyhow::Result<bool> {
-    let [out, errors] = told;
-    match (success, write) {
+fn passed(output: &Output, end: End, test: &str) -> anyhow::Result<bool> {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match (output.status.success(), end) {
         (true, _) if !out.contains("test result: ok. 1 passed") => {
             bail!("there is no one test {test}")
         }
         (true, _) => Ok(true),
-        (false, true) => bail!("the test {test}, which writes a page, failed:\n{out}{errors}"),
-        (false, false) => {
+        (false, End::Write) => {
+            bail!("the test {test}, which writes a page, failed:\n{out}{errors}")
+        }
+        (false, End::Compare) => {
             print!("{out}");
             eprint!("{errors}");
             Ok(false)
@@ -172,16 +180,22 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use super::*;
 
     #[test]
     fn a_page_that_could_not_be_made_is_an_error() {
         let one = "test result: ok. 1 passed; 0 failed";
-        let run = |success, write, out| passed(success, write, "x", [out, "error: no such type"]);
-        assert!(run(true, true, one).unwrap() && run(true, false, one).unwrap());
-        assert!(run(true, true, "test result: ok. 0 passed").is_err());
-        assert!(!run(false, false, "").unwrap());
-        let error = run(false, true, "").unwrap_err().to_string();
+        let run = |code, end, out: &str| {
+            let (stdout, stderr) = (out.into(), b"error: no such type".to_vec());
+            passed(&Output { status: ExitStatus::from_raw(code), stdout, stderr }, end, "x")
+        };
+        assert!(run(0, End::Write, one).unwrap() && run(0, End::Compare, one).unwrap());
+        assert!(run(0, End::Write, "test result: ok. 0 passed").is_err());
+        assert!(!run(256, End::Compare, "").unwrap());
+        let error = run(256, End::Write, "").unwrap_err().to_string();
         assert!(error.contains("no such type"), "{error}");
     }
 

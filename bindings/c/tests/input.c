@@ -185,9 +185,10 @@ static void places_that_are_null(void) {
 static void texts_that_are_none(void) {
     const char *invalid = "app.\xff\xfe";
     const char *patterns[] = {invalid}, *absent[] = {NULL}, *wrong[] = {"app..x"};
-    const char *names[] = {"", "web1,", ",web1", "web1,,web2", "web 1", "web*"};
+    const char *names[] = {" ", "web1,", ",web1", "web1,,web2", "web 1", "web*"};
     lcast_question_options options;
     lcast_stream *stream;
+    lcast_event *event;
     lcast_value *value;
 
     STATUS(LCAST_INVALID, lcast_get(client, patterns, 1, NULL, &stream));
@@ -215,7 +216,11 @@ static void texts_that_are_none(void) {
     STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
     options.matching = NULL, options.on = "[";
     STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
-    options.on = NULL, options.if_version = "3";
+    options.on = "";
+    STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+    options.on = NULL, options.except = "";
+    STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+    options.except = NULL, options.if_version = "3";
     STATUS(LCAST_INVALID, lcast_set(client, "app.x", "1", &options, &stream));
     options.if_version = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -225,6 +230,12 @@ static void texts_that_are_none(void) {
         options.only = NULL, options.expect = names[i];
         STATUS(LCAST_INVALID, lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
     }
+    options.only = "", options.expect = "";
+    OK(lcast_get(client, (const char *const[]){"app"}, 1, &options, &stream));
+    OK(lcast_finish(stream, -1, &event));
+    CHECK(lcast_report_expected(event) == 0 && lcast_report_count(event, LCAST_CLASS_MISSING) == 0);
+    OK(lcast_event_free(event));
+    OK(lcast_stream_free(stream));
 }
 
 /* An option for another verb is refused, and so is a question that names nothing. */
@@ -391,6 +402,9 @@ static void numbers_out_of_range(void) {
     STATUS(LCAST_INVALID, lcast_watch(client, patterns, 1, &options, &stream));
     options.delta = 0, options.every_ms = -1;
     STATUS(LCAST_INVALID, lcast_watch(client, patterns, 1, &options, &stream));
+    options.every_ms = 9;
+    STATUS(LCAST_INVALID, lcast_watch(client, patterns, 1, &options, &stream));
+    CHECK(strstr(lcast_last_error(), "10ms") != NULL);
     /* A question takes an hour at most: told where the report would be. */
     options.every_ms = 0, options.timeout_ms = INT64_MAX;
     OK(lcast_get(client, patterns, 1, &options, &stream));

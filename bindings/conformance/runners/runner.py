@@ -165,7 +165,7 @@ class Asker:
     def variables(self, step):
         replies = self.node.variables(**target(step))
         for reply in list(replies):
-            for it in reply.variables.values():
+            for it in reply.definitions.values():
                 if it.name.startswith(one(step, "prefix")):
                     said = show(described(it))
                     self.say("variable", reply.node, escape(it.name), said, escape(it.unit))

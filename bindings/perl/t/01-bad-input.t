@@ -23,7 +23,7 @@ sub failed {
 
 failed invalid => qr/ at \Q$0\E line [0-9]+\.$/, sub { $node->get('not a pattern!') };
 failed invalid => qr/'patterns' is undefined/, sub { $node->get(undef) };
-failed invalid => qr/./, sub { $node->get([]) };
+failed invalid => qr/no pattern is given/, sub { $node->get([]) };
 failed invalid => qr/'patterns' has a zero character/, sub { $node->get("a.b\0c") };
 failed invalid => qr/'patterns' is no UTF-8/, sub { $node->get("a.\x{D800}") };
 failed invalid => qr/'patterns' is a reference/, sub { $node->get({}) };
@@ -35,12 +35,14 @@ failed invalid => qr/'timeout' is no number/, sub { $node->get('a.b', timeout =>
 failed invalid => qr/'timeout' is nan/i, sub { $node->get('a.b', timeout => 9**9**9 / 9**9**9) };
 failed invalid => qr/./, sub { $node->get('a.b', matching => 'x >') };
 failed invalid => qr/./, sub { $node->get('a.b', on => '[') };
-for my $list (qw(on only)) {
-    failed invalid => qr/'$list' is empty/, sub { $node->set('a.b', 1, $list => $_) }
-        for [], '', [''];
+failed invalid => qr/'on' is empty/, sub { $node->set('a.b', 1, on => $_) } for [], '';
+failed invalid => qr/a node name is missing/, sub { $node->get('a.b', not => '') };
+for my $list (qw(on not only expect)) {
+    failed invalid => qr/an empty text in '$list'/, sub { $node->get('a.b', $list => $_) }
+        for [''], ['web1', ''];
 }
-for my $list (qw(not expect)) {
-    failed invalid => qr/'$list' is empty/, sub { $node->get('a.b', $list => '') };
+for my $list (qw(only expect)) {
+    failed invalid => qr/'' is no name of a node/, sub { $node->get('a.b', $list => 'web1,') };
 }
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => 'web') };
 failed invalid => qr/'label' is no reference to a hash/, sub { $node->get('a.b', label => []) };
@@ -52,9 +54,10 @@ failed invalid => qr/the last of these has no value/, sub { $node->ping('web1', 
 failed invalid => qr/the last of these has no value/, sub { Net::Lcast->new('lab') };
 failed invalid => qr/the last of these has no value/, sub { $node->presence->next(1) };
 failed invalid => qr/'delta' is -1/, sub { $node->watch('a.b', delta => -1) };
-failed invalid => qr/'delta' is 0/, sub { $node->watch('a.b', delta => 0) };
+failed invalid => qr/'delta' is 0/, sub { $node->watch('a.b', delta => $_) } for 0, '0.0';
 failed invalid => qr/'delta' is nan/i, sub { $node->watch('a.b', delta => 9**9**9 / 9**9**9) };
 failed invalid => qr/'every' is 0/, sub { $node->watch('a.b', every => 0) };
+failed invalid => qr/10ms/, sub { $node->watch('a.b', every => 0.009) };
 failed invalid => qr/'value' has a zero character/, sub { $node->set('a.b', "x\0") };
 failed invalid => qr/./, sub { $node->set('a.b', 1, if_version => 'x') };
 failed invalid => qr/'name' is undefined/, sub { $node->set(undef, 1) };

@@ -131,8 +131,9 @@ class Reply:
     refused: Optional[Refusal] = None
     """Why it would not."""
     by_multicast: bool = False
-    """Whether the question had gone by multicast alone until this came."""
-    variables: Dict[str, Definition] = field(default_factory=dict)
+    """Whether the question had gone by multicast alone until this came; ``False`` as well where it
+    was asked which variables there are."""
+    definitions: Dict[str, Definition] = field(default_factory=dict)
     """What its variables are, by name, where that was asked."""
 
     def __getitem__(self, name: str) -> Value:

@@ -305,15 +305,15 @@ class Node:
         - ``label``: certified labels that a node must have.
         - ``matching``: a predicate that is evaluated at each node.
         - ``only``: names of nodes, of which alone is asked, like ``"web1,db1"`` or
-          ``["web1", "db1"]``; of ``[]`` nobody is.
-        - ``expect``: names that must answer, known to the realm or not.
+          ``["web1", "db1"]``; of ``[]`` or ``""`` nobody is.
+        - ``expect``: names that must answer, known to the realm or not, given in the same way.
         - ``timeout``: seconds for the whole question, above 0; by itself 1, and 3 while answers
           come.
 
         Raises `InvalidError` for what is no pattern, glob or predicate, before anything is sent.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.get(_shape.patterns(patterns), target))
+        return Replies(self, self._node.get(_shape.texts(patterns), target))
 
     def set(
         self,
@@ -422,13 +422,13 @@ class Node:
         """Watches all variables that any of the patterns matches: what they are at first, then what
         changes, on every node that is picked, those that join later included.
 
-        ``every``: tell the values each so many seconds, changed or not. ``delta``: tell a number
-        only when it is at least so far from what was told last. Both are above 0. The others are
-        those of `get`; ``timeout`` bounds the beginning, until the report.
+        ``every``: tell the values each so many seconds, 0.01 at least, changed or not. ``delta``:
+        tell a number only when it is at least so far from what was told last, above 0. The others
+        are those of `get`; ``timeout`` bounds the beginning, until the report.
         """
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
-        stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
+        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        stream = self._node.watch(_shape.texts(patterns), every, delta, target)
         return Watch(self, stream)
 
     def variables(
@@ -442,11 +442,11 @@ class Node:
         expect: Texts = None,
         timeout: Optional[float] = None,
     ) -> Replies:
-        """Asks nodes which variables they have: `Reply.variables` says what each of them is.
+        """Asks nodes which variables they have: `Reply.definitions` says what each of them is.
 
         ```python
         for reply in node.variables(on="web*"):
-            for it in reply.variables.values():
+            for it in reply.definitions.values():
                 print(reply.node, it.name, it.type, it.unit, it.settable)
         ```
 

@@ -94,19 +94,11 @@ def seconds(given: Optional[float]) -> Optional[float]:
 
 
 def bound(given: Optional[float]) -> Optional[float]:
-    """How long a question may take. No time at all is neither that nor the default."""
+    """How long a ping may take. No time at all is neither that nor the default."""
     timeout = seconds(given)
     if timeout == 0:
-        raise InvalidError("the timeout is 0 seconds, and a question takes longer: give it a time")
+        raise InvalidError("the timeout is 0 seconds, and a ping takes longer: give it a time")
     return timeout
-
-
-def repeated(given: Optional[float]) -> Optional[float]:
-    """How often a watch tells values that have not changed."""
-    every = number(given, "every")
-    if every == 0:
-        raise InvalidError("every is 0 seconds: give a time, or leave it out to hear of changes")
-    return every
 
 
 def texts(given: Texts) -> List[str]:
@@ -118,14 +110,6 @@ def texts(given: Texts) -> List[str]:
     return [text(each) for each in given]
 
 
-def patterns(given: Iterable[str]) -> List[str]:
-    """What is asked for, one pattern at least."""
-    listed = texts(given)
-    if not listed:
-        raise InvalidError("no pattern is given: name what to ask for")
-    return listed
-
-
 def globs(given: Texts) -> List[str]:
     """Globs on the names of nodes to ask. None, of a list that was made, would mean every node."""
     listed = texts(given)
@@ -135,9 +119,12 @@ def globs(given: Texts) -> List[str]:
 
 
 def names(given: Texts) -> List[str]:
-    """Names of nodes: a text has commas between them, as everywhere else; a list has none."""
+    """Names of nodes: a text has commas between them, as everywhere else; a list has none. Nothing
+    in either is nobody."""
     if not isinstance(given, str):
         return texts(given)
+    if not given:
+        return []
     listed = [name.strip() for name in text(given).split(",")]
     if not all(listed):
         raise InvalidError(f"a node name is missing in {shown(given)}; write it like 'web1,web2'")
@@ -203,7 +190,7 @@ def target(
         "matching": None if matching is None else text(matching),
         "only": None if only is None else names(only),
         "expect": names(expect),
-        "timeout": bound(timeout),
+        "timeout": seconds(timeout),
     }
 
 

@@ -319,7 +319,7 @@ class Node:
     ) -> Replies:
         """Asks for all variables that any of the patterns matches; see `lcast.Node.get`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        return Replies(self, self._node.get(_shape.patterns(patterns), target))
+        return Replies(self, self._node.get(_shape.texts(patterns), target))
 
     async def set(
         self,
@@ -414,8 +414,8 @@ class Node:
     ) -> Watch:
         """Watches all variables that any of the patterns matches; see `lcast.Node.watch`."""
         target = _shape.target(on, not_, label, matching, only, expect, timeout)
-        every, delta = _shape.repeated(every), _shape.number(delta, "delta")
-        stream = self._node.watch(_shape.patterns(patterns), every, delta, target)
+        every, delta = _shape.number(every, "every"), _shape.number(delta, "delta")
+        stream = self._node.watch(_shape.texts(patterns), every, delta, target)
         return Watch(self, stream)
 
     def variables(

@@ -118,12 +118,12 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> Made<'_> {
 pub(crate) fn described(py: Python<'_>, described: Described) -> Made<'_> {
     match described {
         Described::Variables { node, schema } => {
-            let variables = PyDict::new(py);
+            let definitions = PyDict::new(py);
             for it in schema.definitions() {
-                variables.set_item(&it.template, definition(py, it)?)?;
+                definitions.set_item(&it.template, definition(py, it)?)?;
             }
             let fields = PyDict::new(py);
-            fields.set_item("variables", variables)?;
+            fields.set_item("definitions", definitions)?;
             let class = classes(py)?.reply.bind(py);
             class.call((node, "answered"), Some(&fields))
         }

@@ -141,15 +141,11 @@ impl Described {
     }
 
     fn behaviour(&self, py: Python<'_>) -> PyResult<Behaviour> {
-        match self.kind.as_str() {
-            "gauge" => Ok(Behaviour::Gauge),
-            "counter" => Ok(Behaviour::Counter),
-            "info" => Ok(Behaviour::Info),
-            other => {
-                let message = format!("'{other}' is no kind of a variable: gauge, counter or info");
-                Err(invalid(py, message))
-            }
-        }
+        let known = Behaviour::READ_ONLY.into_iter().find(|known| known.as_str() == self.kind);
+        known.ok_or_else(|| {
+            let all = Behaviour::READ_ONLY.map(Behaviour::as_str).join(", ");
+            invalid(py, format!("'{}' is no kind of a variable; there are: {all}", self.kind))
+        })
     }
 
     /// A description that is too long is an error, where the library would cut it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lcast::lcast_proto::value::{Extent, ExtentError};
 use lcast::{Type, Value, wall};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
@@ -156,29 +157,26 @@ pub(crate) fn of_type(value: &Bound<'_, PyAny>, expected: Type) -> PyResult<Valu
 
 /// A value of Python's.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    read(value, 1, &mut 0)
+    let mut all = Extent::EMPTY;
+    read(value, 1, &mut all)
 }
 
-/// Reads an entry of a list or a map, and counts the bytes of all entries: one object of Python's
-/// may stand in many places, and is read anew in each.
-fn read_entry(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<Value> {
-    let read = read(value, depth + 1, bytes)?;
-    let own = match &read {
+/// Reads an entry of a list or a map, and counts it to `all`, those of all lists and maps: one
+/// object of Python's may stand in many places, and is read anew in each.
+fn read_entry(value: &Bound<'_, PyAny>, depth: usize, all: &mut Extent) -> PyResult<Value> {
+    let read = read(value, depth + 1, all)?;
+    let length = match &read {
         Value::Text(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         _ => 0,
     };
-    *bytes = bytes.saturating_add(own + 1);
-    if *bytes > Value::BYTES_MAX {
-        let max = Value::BYTES_MAX;
-        let message = format!("the value takes {bytes} bytes or more, and {max} are the most");
-        return Err(invalid(value.py(), message));
-    }
+    *all = all.with(Extent::scalar(length));
+    all.check().map_err(|error| invalid(value.py(), error.to_string()))?;
     Ok(read)
 }
 
 /// Reads a value that lies so deep in lists and maps.
-fn read(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<Value> {
+fn read(value: &Bound<'_, PyAny>, depth: usize, all: &mut Extent) -> PyResult<Value> {
     let py = value.py();
     if value.is_none() {
         return Ok(Value::Null);
@@ -209,16 +207,14 @@ fn read(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<V
         return Ok(Value::Timestamp(of_datetime(value)?.0));
     }
     if depth > Value::DEPTH_MAX {
-        let message =
-            format!("lists and maps lie in one another at most {} deep", Value::DEPTH_MAX);
-        return Err(invalid(py, message));
+        return Err(invalid(py, ExtentError::TooDeep.to_string()));
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items = value.try_iter()?.map(|item| read_entry(&item?, depth, bytes));
+        let items = value.try_iter()?.map(|item| read_entry(&item?, depth, all));
         return Ok(Value::List(items.collect::<PyResult<_>>()?));
     }
     if let Ok(map) = value.cast::<PyMapping>() {
-        return Ok(Value::Map(read_map(map, depth, bytes)?));
+        return Ok(Value::Map(read_map(map, depth, all)?));
     }
     if value.hasattr("__index__")? {
         return Ok(Value::Int(integer(value, "the value")?));
@@ -234,7 +230,7 @@ fn read(value: &Bound<'_, PyAny>, depth: usize, bytes: &mut usize) -> PyResult<V
 fn read_map(
     map: &Bound<'_, PyMapping>,
     depth: usize,
-    bytes: &mut usize,
+    all: &mut Extent,
 ) -> PyResult<BTreeMap<String, Value>> {
     let mut values = BTreeMap::new();
     for item in map.items()?.iter() {
@@ -244,8 +240,8 @@ fn read_map(
             return Err(invalid(map.py(), message));
         }
         let key = text(&key)?;
-        *bytes = bytes.saturating_add(key.len());
-        values.insert(key, read_entry(&value, depth, bytes)?);
+        *all = all.with(Extent::scalar(key.len()));
+        values.insert(key, read_entry(&value, depth, all)?);
     }
     Ok(values)
 }

@@ -44,7 +44,7 @@ async def test_questions(realm: Realm) -> None:
         assert report.is_complete
         assert {member.name for member in await node.members()} >= set(AGENTS)
         (told,) = [reply async for reply in node.variables(only=["web1"], timeout=20.0)]
-        assert told.variables["app.level"].settable
+        assert told.definitions["app.level"].settable
         assert await node.ping("web1", timeout=20.0) is not None
         assert "admin" in repr(node)
 

@@ -41,16 +41,16 @@ def test_nodes_say_which_variables_they_have(node: lcast.Node) -> None:
     replies = node.variables(on="web1", expect=["nobody"], timeout=2.0)
     (reply,) = replies
     assert (reply.node, reply.kind, reply.values) == ("web1", "answered", {})
-    variables = reply.variables
-    assert list(variables) == sorted(variables) and "host.name" in variables
-    uptime = variables["system.uptime"]
+    told = reply.definitions
+    assert list(told) == sorted(told) and "host.name" in told
+    uptime = told["system.uptime"]
     assert (uptime.name, uptime.type, uptime.unit) == ("system.uptime", "float", "s")
     assert uptime.description and not uptime.settable and uptime.min is None
-    assert "system.filesystem[*].usage" in variables
-    level = variables["app.level"]
+    assert "system.filesystem[*].usage" in told
+    level = told["app.level"]
     assert (level.kind, level.settable, level.min, level.max) == ("setting", True, 0.0, 1.5)
     assert (level.length_max, level.choices) == (None, None)
-    assert variables["app.greeting"].length_max == 64
+    assert told["app.greeting"].length_max == 64
     report = replies.report()
     assert (report.answered, [it.node for it in report.missing]) == (1, ["nobody"])
     assert pickle.loads(pickle.dumps(reply)) == reply
@@ -70,6 +70,9 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(only="web1, db1") == names(on="web1,db1") == {"web1", "db1"}
     report = node.get("app.owner", only=[], expect="no1,no2", timeout=0.05).report()
     assert {it.node for it in report.missing} == {"no1", "no2"}
+    for nobody in ([], ""):
+        assert node.get("app.owner", only=nobody, timeout=0.05).report().expected == 0
+        assert names(on="web1", expect=nobody) == {"web1"}
 
 
 def test_what_is_asked_for_is_named(node: lcast.Node) -> None:
@@ -106,16 +109,17 @@ def test_a_list_of_nobody_leaves_out_nobody(node: lcast.Node) -> None:
 
 
 def test_no_time_and_no_distance_are_no_default(node: lcast.Node) -> None:
-    for api in (node, lcast.aio.Node()):
-        for ask in (
-            lambda: api.get("app.owner", timeout=0),
-            lambda: api.set_each("app.greeting", "", timeout=0.0),
-            lambda: api.set_all_each({"app.greeting": ""}, timeout=0),
-            lambda: api.watch("app.owner", timeout=0),
-            lambda: api.watch("app.owner", every=0),
-        ):
-            with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
-                ask()
+    for ask in (
+        lambda: node.get("app.owner", timeout=0),
+        lambda: node.set_each("app.greeting", "", timeout=0.0),
+        lambda: node.set_all_each({"app.greeting": ""}, timeout=0),
+        lambda: node.watch("app.owner", timeout=0),
+        lambda: node.watch("app.owner", every=0),
+    ):
+        with pytest.raises(lcast.InvalidError, match="is 0"):
+            ask()
+    with pytest.raises(lcast.InvalidError, match="10ms"):
+        node.watch("app.owner", every=0.009)
     with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
         node.ping("web1", timeout=0)
     with pytest.raises(lcast.InvalidError, match="is 0 seconds"):
@@ -183,7 +187,7 @@ def test_what_does_not_come_in_time_is_told(node: lcast.Node) -> None:
         ({"patterns": ["app.a\0b"]}, "app.a"),
         ({"on": "[["}, r"\[\["),
         ({"only": "web1,,db1"}, "missing in 'web1,,db1'"),
-        ({"only": ""}, "missing in ''"),
+        ({"only": " "}, "missing in ' '"),
         ({"expect": "web1,"}, "missing in 'web1,'"),
         ({"matching": "1 +"}, "operand is missing"),
         ({"timeout": -1.0}, "-1"),

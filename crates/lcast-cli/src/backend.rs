@@ -197,13 +197,21 @@ impl Watch {
 fn failed(error: QuestionError) -> Failure {
     match &error {
         QuestionError::Ask(
-            AskError::TooLarge { .. }
+            AskError::NoPattern
+            | AskError::Patterns { .. }
+            | AskError::Selector(_)
+            | AskError::TooLarge { .. }
             | AskError::ValueTooLarge { .. }
             | AskError::Settings { .. }
             | AskError::SetTwice(_)
             | AskError::VersionOfSeveral { .. }
             | AskError::TooLong(_),
-        ) => Failure::usage(error),
+        )
+        | QuestionError::Name(_)
+        | QuestionError::Misplaced { .. }
+        | QuestionError::NoTime
+        | QuestionError::TooOften(_)
+        | QuestionError::NoDistance(_) => Failure::usage(error),
         QuestionError::Ask(AskError::NoLink) => Failure::new(Exit::Unsendable, error),
         _ => Failure::internal(error),
     }

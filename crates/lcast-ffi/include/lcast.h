@@ -259,16 +259,16 @@ typedef struct lcast_question_options {
   size_t label_count;
   // Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
   const char *matching;
-  // Only nodes of these names, separated by commas. What no node can be called is invalid, also
-  // nothing at all, as behind a last comma.
+  // Only nodes of these names, separated by commas; of an empty text, nobody. What no node can be
+  // called is invalid, also nothing, as behind a last comma.
   const char *only;
-  // These names must answer, known to the realm or not; separated by commas as those of `only`.
+  // These names must answer, known to the realm or not; a text as that of `only`.
   const char *expect;
   // Bounds the whole question. 0: a second, three while answers still trickle in.
   int64_t timeout_ms;
   // For a set of one setting: only where it still has this version, like "3.7".
   const char *if_version;
-  // For a watch: tell the values this often, changed or not. 0: when they change.
+  // For a watch: tell the values this often, changed or not, 10 at least. 0: when they change.
   int64_t every_ms;
   // For a watch: tell a number only when it is at least so far from what was told last. 0: each
   // change.
@@ -369,7 +369,7 @@ lcast_status lcast_ping(const struct lcast_node *node,
                         int64_t *round_trip_us);
 
 // Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
-// at all is invalid. Null options: all nodes are asked.
+// at all and more than 64 are invalid. Null options: all nodes are asked.
 lcast_status lcast_get(const struct lcast_node *node,
                        const char *const *patterns,
                        size_t count,

@@ -13,6 +13,7 @@ use lcast::{
 };
 
 use crate::api::event::{lcast_class, lcast_event_kind};
+use crate::failure::Failure;
 use crate::text::Text;
 use crate::tree::Tree;
 
@@ -122,23 +123,27 @@ impl From<Reply> for Event {
     }
 }
 
-impl From<Described> for Event {
-    fn from(described: Described) -> Self {
-        match described {
+impl TryFrom<Described> for Event {
+    type Error = Failure;
+
+    fn try_from(described: Described) -> Result<Self, Failure> {
+        Ok(match described {
             Described::Variables { node, schema } => Self {
                 class: lcast_class::LCAST_CLASS_ANSWERED,
                 items: schema.definitions().iter().map(Item::from).collect(),
                 ..Self::new(lcast_event_kind::LCAST_EVENT_REPLY, &node)
             },
             Described::Reply(reply) => reply.into(),
-            _ => Self::new(lcast_event_kind::LCAST_EVENT_NONE, ""),
-        }
+            other => return Err(Failure::unknown(&other)),
+        })
     }
 }
 
-impl From<WatchItem> for Event {
-    fn from(item: WatchItem) -> Self {
-        match item {
+impl TryFrom<WatchItem> for Event {
+    type Error = Failure;
+
+    fn try_from(item: WatchItem) -> Result<Self, Failure> {
+        Ok(match item {
             WatchItem::Reply(reply) => reply.into(),
             WatchItem::Report(report) => Self::report(report),
             WatchItem::Entered { node, values } => Self {
@@ -155,21 +160,23 @@ impl From<WatchItem> for Event {
                 ..Self::new(lcast_event_kind::LCAST_EVENT_LEFT, &node)
             },
             WatchItem::Overflow(lost) => Self::overflow(lost),
-            _ => Self::new(lcast_event_kind::LCAST_EVENT_NONE, ""),
-        }
+            other => return Err(Failure::unknown(&other)),
+        })
     }
 }
 
-impl From<PresenceItem> for Event {
-    fn from(item: PresenceItem) -> Self {
-        match item {
+impl TryFrom<PresenceItem> for Event {
+    type Error = Failure;
+
+    fn try_from(item: PresenceItem) -> Result<Self, Failure> {
+        Ok(match item {
             PresenceItem::Changed(Presence { name, state, .. }) => Self {
                 reason: Text::new(state.as_str()),
                 ..Self::new(lcast_event_kind::LCAST_EVENT_PRESENCE, &name)
             },
             PresenceItem::Overflow(lost) => Self::overflow(lost),
-            _ => Self::new(lcast_event_kind::LCAST_EVENT_NONE, ""),
-        }
+            other => return Err(Failure::unknown(&other)),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lcast::blocking::{Error, Kind};
+use lcast::lcast_proto::value::ExtentError;
 
 use crate::api::errors::lcast_status;
 use crate::registry::Refused;
@@ -46,6 +47,11 @@ impl Failure {
         Self::new(lcast_status::LCAST_END, "the stream has ended")
     }
 
+    /// Something of the library below that this one does not know.
+    pub(crate) fn unknown(what: &impl std::fmt::Debug) -> Self {
+        Self::new(lcast_status::LCAST_INTERNAL, format!("this library does not know {what:?}"))
+    }
+
     /// A handle of the kind that `wanted` names.
     pub(crate) fn handle(refused: Refused, wanted: &str) -> Self {
         match refused {
@@ -63,6 +69,12 @@ impl Failure {
                 "there are as many handles as there may be: free some",
             ),
         }
+    }
+}
+
+impl From<ExtentError> for Failure {
+    fn from(error: ExtentError) -> Self {
+        Self::invalid(error.to_string())
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn an_event_is_what_was_said() {
         let mut out = Vec::new();
-        event(&WatchItem::Overflow(3).into(), &mut out);
+        event(&WatchItem::Overflow(3).try_into().unwrap(), &mut out);
         let mut wanted = vec![34, 0, 0, 0, 6, 0, 3, 0, 0, 0, 0, 0, 0, 0];
         wanted.extend([0; 24]);
         assert_eq!(out, wanted);

@@ -32,6 +32,19 @@ enum Items {
     Setting(String, Stream<Value>),
 }
 
+/// Does the same with any kind of stream.
+macro_rules! with {
+    ($items:expr, $stream:ident => $what:expr) => {
+        match $items {
+            Items::Replies($stream) => $what,
+            Items::Descriptions($stream) => $what,
+            Items::Watch($stream) => $what,
+            Items::Presence($stream) => $what,
+            Items::Setting(_, $stream) => $what,
+        }
+    };
+}
+
 impl From<Replies> for Source {
     fn from(replies: Replies) -> Self {
         Self::new(Items::Replies(replies))
@@ -80,12 +93,14 @@ impl Source {
             return Err(failure);
         }
         let next = match &self.items {
-            Items::Replies(it) => mapped(it.try_next()?, Event::from),
-            Items::Descriptions(it) => mapped(it.try_next()?, Event::from),
-            Items::Watch(it) => mapped(it.try_next()?, Event::from),
-            Items::Presence(it) => mapped(it.try_next()?, Event::from),
-            Items::Setting(name, it) => mapped(it.try_next()?, |value| Event::setting(name, value)),
-        };
+            Items::Replies(it) => mapped(it.try_next()?, |reply| Ok(reply.into())),
+            Items::Descriptions(it) => mapped(it.try_next()?, Event::try_from),
+            Items::Watch(it) => mapped(it.try_next()?, Event::try_from),
+            Items::Presence(it) => mapped(it.try_next()?, Event::try_from),
+            Items::Setting(name, it) => {
+                mapped(it.try_next()?, |value| Ok(Event::setting(name, value)))
+            }
+        }?;
         if !matches!(next, Next::End) {
             return Ok(next);
         }
@@ -144,34 +159,16 @@ impl Source {
     }
 
     fn wait(&self, timeout: Option<Duration>) -> Result<bool, Failure> {
-        Ok(match &self.items {
-            Items::Replies(it) => it.wait(timeout),
-            Items::Descriptions(it) => it.wait(timeout),
-            Items::Watch(it) => it.wait(timeout),
-            Items::Presence(it) => it.wait(timeout),
-            Items::Setting(_, it) => it.wait(timeout),
-        }?)
+        Ok(with!(&self.items, it => it.wait(timeout))?)
     }
 
     pub(crate) fn fd(&self) -> Result<RawFd, Failure> {
-        Ok(match &self.items {
-            Items::Replies(it) => it.fd()?.as_raw_fd(),
-            Items::Descriptions(it) => it.fd()?.as_raw_fd(),
-            Items::Watch(it) => it.fd()?.as_raw_fd(),
-            Items::Presence(it) => it.fd()?.as_raw_fd(),
-            Items::Setting(_, it) => it.fd()?.as_raw_fd(),
-        })
+        Ok(with!(&self.items, it => it.fd()?.as_raw_fd()))
     }
 
     /// Gives up what the stream is about; the end comes after what has arrived.
     pub(crate) fn cancel(&self) -> Result<(), Failure> {
-        Ok(match &self.items {
-            Items::Replies(it) => it.cancel(),
-            Items::Descriptions(it) => it.cancel(),
-            Items::Watch(it) => it.cancel(),
-            Items::Presence(it) => it.cancel(),
-            Items::Setting(_, it) => it.cancel(),
-        }?)
+        Ok(with!(&self.items, it => it.cancel())?)
     }
 }
 
@@ -181,22 +178,19 @@ impl Source {
         // Before it is closed: that publishes it, by the lock of the stream.
         self.abandoned.store(true, Ordering::Relaxed);
         // In a fork there is nobody to tell.
-        let _ = match &self.items {
-            Items::Replies(it) => it.close(),
-            Items::Descriptions(it) => it.close(),
-            Items::Watch(it) => it.close(),
-            Items::Presence(it) => it.close(),
-            Items::Setting(_, it) => it.close(),
-        };
+        let _ = with!(&self.items, it => it.close());
     }
 }
 
-fn mapped<T>(next: Next<T>, event: impl FnOnce(T) -> Event) -> Next<Event> {
-    match next {
-        Next::Item(item) => Next::Item(event(item)),
+fn mapped<T>(
+    next: Next<T>,
+    event: impl FnOnce(T) -> Result<Event, Failure>,
+) -> Result<Next<Event>, Failure> {
+    Ok(match next {
+        Next::Item(item) => Next::Item(event(item)?),
         Next::Pending => Next::Pending,
         Next::End => Next::End,
-    }
+    })
 }
 
 fn ended<T, E: Clone>(stream: &Stream<T, E>) -> Result<E, Failure> {

@@ -108,7 +108,8 @@ fn every_status_has_a_word_that_the_kinds_have_as_well() {
 #[test]
 fn lists_options_and_entries_are_taken_up_to_their_limit() {
     use crate::incoming::{LENGTH_MAX, LIST_MAX, OPTIONS_MAX};
-    use crate::tree::{ENTRIES_MAX, Tree};
+    use crate::tree::Tree;
+    use lcast::Value;
     use std::sync::Arc;
 
     let texts = vec![c"x".as_ptr(); LIST_MAX + 1];
@@ -129,7 +130,7 @@ fn lists_options_and_entries_are_taken_up_to_their_limit() {
     assert!(unsafe { crate::incoming::bytes(b"x".as_ptr(), LENGTH_MAX, "x") }.is_err());
 
     let null = Arc::new(Tree::Null);
-    let mut list = Arc::new(Tree::list(vec![null; ENTRIES_MAX - 1]));
+    let mut list = Arc::new(Tree::list(vec![null; Value::BYTES_MAX - 2]));
     assert!(Tree::push(&mut list, Arc::new(Tree::Null)).is_ok());
     assert!(Tree::push(&mut list, Arc::new(Tree::Null)).is_err());
 }

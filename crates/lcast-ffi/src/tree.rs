@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lcast::lcast_proto::value::Extent;
 use lcast::{Timestamp, Value};
 
 use crate::failure::Failure;
@@ -18,17 +19,8 @@ pub(crate) enum Tree {
     Text(Text),
     Bytes(Vec<u8>),
     Timestamp(i64),
-    List(Vec<Arc<Tree>>, Size),
-    Map(Vec<(Text, Arc<Tree>)>, Size),
-}
-
-/// How much a value is in all: what is shared counts as often as it is there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Size {
-    /// Bytes that it takes at least as it travels.
-    bytes: usize,
-    /// Lists and maps that lie in one another.
-    depth: usize,
+    List(Vec<Arc<Tree>>, Extent),
+    Map(Vec<(Text, Arc<Tree>)>, Extent),
 }
 
 /// What the handle of a value stands for: the program's own, to which it may add, or a part of
@@ -38,9 +30,6 @@ pub(crate) struct Cell {
     tree: Mutex<Arc<Tree>>,
     own: bool,
 }
-
-/// Most entries of a list or a map that a program puts together.
-pub(crate) const ENTRIES_MAX: usize = 65_536;
 
 impl Cell {
     pub(crate) fn own(tree: Tree) -> Self {
@@ -59,8 +48,9 @@ impl Cell {
         Arc::clone(&self.lock())
     }
 
-    /// Changes a value of the program's own. What the program has a pointer to has to stay: texts
-    /// and bytes are not changed, and the keys of a map are none the less the same in a copy of it.
+    /// Changes a value of the program's own. The program may have pointers into it, so texts, bytes
+    /// and keys have to stay where they are: none is ever changed, and where a list or a map is
+    /// copied, the copy has the same ones.
     pub(crate) fn change(
         &self,
         change: impl FnOnce(&mut Arc<Tree>) -> Result<(), Failure>,
@@ -77,21 +67,22 @@ impl Cell {
 
 impl Tree {
     pub(crate) fn list(items: Vec<Arc<Self>>) -> Self {
-        let size = items.iter().fold(Size::EMPTY, |size, it| size.with(it.size(), 0));
+        let size = items.iter().fold(Extent::EMPTY, |size, it| size.with(it.size()));
         Self::List(items, size)
     }
 
     pub(crate) fn map(items: Vec<(Text, Arc<Self>)>) -> Self {
-        let size =
-            items.iter().fold(Size::EMPTY, |size, (key, it)| size.with(it.size(), key.len()));
+        let with = |size: Extent, (key, it): &(Text, Arc<Self>)| {
+            size.with(Extent::scalar(key.len())).with(it.size())
+        };
+        let size = items.iter().fold(Extent::EMPTY, with);
         Self::Map(items, size)
     }
 
     /// Adds to a list, which is copied before where others have it too.
     pub(crate) fn push(list: &mut Arc<Self>, item: Arc<Self>) -> Result<(), Failure> {
-        let Self::List(items, size) = &**list else { return Err(list.is_no("list")) };
-        check_room(items.len())?;
-        let grown = size.with(item.size(), 0);
+        let Self::List(_, size) = &**list else { return Err(list.is_no("list")) };
+        let grown = size.with(item.size());
         grown.check()?;
         if let Self::List(items, size) = Arc::make_mut(list) {
             items.push(item);
@@ -106,15 +97,11 @@ impl Tree {
         let place = items.binary_search_by(|(it, _)| it.as_str().cmp(key));
         let grown = match place {
             Ok(index) => {
-                let others = items.iter().enumerate().filter(|(at, _)| *at != index);
-                let others = others
-                    .fold(Size::EMPTY, |size, (_, (key, it))| size.with(it.size(), key.len()));
-                others.with(item.size(), key.len())
+                let (before, after) = (&items[..index], &items[index + 1..]);
+                let others = before.iter().chain(after).map(|(_, it)| it.size());
+                size.replaced(items[index].1.size(), item.size(), others)
             }
-            Err(_) => {
-                check_room(items.len())?;
-                size.with(item.size(), key.len())
-            }
+            Err(_) => size.with(Extent::scalar(key.len())).with(item.size()),
         };
         grown.check()?;
         if let Self::Map(items, size) = Arc::make_mut(map) {
@@ -127,14 +114,15 @@ impl Tree {
         Ok(())
     }
 
-    fn size(&self) -> Size {
-        let bytes = match self {
-            Self::List(_, size) | Self::Map(_, size) => return *size,
-            Self::Text(text) => text.len() + 1,
-            Self::Bytes(bytes) => bytes.len() + 1,
-            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Timestamp(_) => 1,
-        };
-        Size { bytes, depth: 0 }
+    fn size(&self) -> Extent {
+        match self {
+            Self::List(_, size) | Self::Map(_, size) => *size,
+            Self::Text(text) => Extent::scalar(text.len()),
+            Self::Bytes(bytes) => Extent::scalar(bytes.len()),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Timestamp(_) => {
+                Extent::scalar(0)
+            }
+        }
     }
 
     pub(crate) fn is_no(&self, wanted: &str) -> Failure {
@@ -218,37 +206,6 @@ fn quote(text: &str, out: &mut String) {
         }
     }
     out.push('"');
-}
-
-fn check_room(length: usize) -> Result<(), Failure> {
-    if length >= ENTRIES_MAX {
-        return Err(Failure::invalid(format!("a value has at most {ENTRIES_MAX} entries")));
-    }
-    Ok(())
-}
-
-impl Size {
-    /// That of a list or a map without entries.
-    const EMPTY: Self = Self { bytes: 1, depth: 1 };
-
-    /// With one entry more, whose key has so many bytes.
-    fn with(self, entry: Self, key: usize) -> Self {
-        let bytes = self.bytes.saturating_add(entry.bytes).saturating_add(key);
-        Self { bytes, depth: self.depth.max(entry.depth + 1) }
-    }
-
-    fn check(self) -> Result<(), Failure> {
-        if self.depth > Value::DEPTH_MAX {
-            let max = Value::DEPTH_MAX;
-            return Err(Failure::invalid(format!("lists and maps are nested at most {max} deep")));
-        }
-        if self.bytes > Value::BYTES_MAX {
-            let (found, max) = (self.bytes, Value::BYTES_MAX);
-            let message = format!("the value takes {found} bytes or more, and {max} are the most");
-            return Err(Failure::invalid(message));
-        }
-        Ok(())
-    }
 }
 
 impl From<Value> for Tree {

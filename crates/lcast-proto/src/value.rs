@@ -128,6 +128,77 @@ impl Value {
     }
 }
 
+/// How much a value is at least that is put together of parts: one that becomes too large is
+/// refused while it grows, although parts that are shared count in each place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes that it takes at least as it travels.
+    bytes: usize,
+    /// Lists and maps that lie in one another.
+    depth: usize,
+}
+
+/// Why a value is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtentError {
+    /// Lists and maps lie deeper in one another than [`Value::DEPTH_MAX`].
+    #[error("lists and maps are nested at most {max} deep", max = Value::DEPTH_MAX)]
+    TooDeep,
+    /// It is larger than [`Value::BYTES_MAX`].
+    #[error("the value takes {0} bytes or more, and {max} are the most", max = Value::BYTES_MAX)]
+    TooLarge(usize),
+}
+
+impl Extent {
+    /// That of a list or a map without entries.
+    pub const EMPTY: Self = Self { bytes: 1, depth: 1 };
+
+    /// That of a text or of bytes of this length, 0 for all else that has no entries.
+    pub fn scalar(length: usize) -> Self {
+        Self { bytes: head(length as u64).saturating_add(length), depth: 0 }
+    }
+
+    /// With one entry more.
+    #[must_use]
+    pub fn with(self, entry: Self) -> Self {
+        let bytes = self.bytes.saturating_add(entry.bytes);
+        Self { bytes, depth: self.depth.max(entry.depth + 1) }
+    }
+
+    /// With another entry in the place of one; `others` are those that stay.
+    #[must_use]
+    pub fn replaced(self, old: Self, new: Self, others: impl Iterator<Item = Self>) -> Self {
+        let bytes = self.bytes.saturating_sub(old.bytes).saturating_add(new.bytes);
+        let mut depth = new.depth + 1;
+        if old.depth + 1 < self.depth || depth >= self.depth {
+            return Self { bytes, depth: self.depth.max(depth) };
+        }
+        // What was the deepest goes: one other that is as deep is enough.
+        for other in others {
+            depth = depth.max(other.depth + 1);
+            if depth == self.depth {
+                break;
+            }
+        }
+        Self { bytes, depth }
+    }
+
+    /// Whether a value may be so large.
+    ///
+    /// # Errors
+    /// In what it is too large.
+    pub fn check(self) -> Result<(), ExtentError> {
+        if self.depth > Value::DEPTH_MAX {
+            return Err(ExtentError::TooDeep);
+        }
+        if self.bytes > Value::BYTES_MAX {
+            return Err(ExtentError::TooLarge(self.bytes));
+        }
+        Ok(())
+    }
+}
+
 /// Bytes that a number, or the length of a text or list, takes in CBOR (RFC 8949 section 3).
 pub(crate) fn head(number: u64) -> usize {
     match number {
@@ -214,6 +285,36 @@ impl From<Timestamp> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_put_together_keeps_the_limits_of_values() {
+        let checked = |length: usize| Extent::EMPTY.with(Extent::scalar(length)).check();
+        // A list of one text whose length takes five bytes.
+        let max = Value::BYTES_MAX - 6;
+        assert_eq!(checked(max), Ok(()));
+        assert_eq!(checked(max + 1), Err(ExtentError::TooLarge(Value::BYTES_MAX + 1)));
+        let value = Value::List(vec![Value::from("x".repeat(max))]);
+        assert_eq!(value.bytes_max(), Some(Value::BYTES_MAX));
+        let nested = |depth: usize| (1..depth).fold(Extent::EMPTY, |it, _| Extent::EMPTY.with(it));
+        assert_eq!(nested(Value::DEPTH_MAX).check(), Ok(()));
+        assert_eq!(nested(Value::DEPTH_MAX + 1).check(), Err(ExtentError::TooDeep));
+    }
+
+    #[test]
+    fn an_entry_in_the_place_of_another_counts_as_if_it_had_always_been_there() {
+        let list = |entries: &[Extent]| entries.iter().fold(Extent::EMPTY, |all, it| all.with(*it));
+        let text = Extent::scalar(30);
+        let some = [text, Extent::EMPTY, Extent::EMPTY.with(Extent::EMPTY)];
+        for first in some {
+            for second in some {
+                for new in some {
+                    let replaced =
+                        list(&[first, second]).replaced(first, new, [second].into_iter());
+                    assert_eq!(replaced, list(&[new, second]), "{first:?} {second:?} {new:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_same_reading_is_no_new_value() {

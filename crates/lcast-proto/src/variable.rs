@@ -45,6 +45,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those of a variable that nobody sets.
+    pub const READ_ONLY: [Self; 3] = [Self::Info, Self::Gauge, Self::Counter];
+
     /// The word for it, as people write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -641,7 +644,7 @@ impl Constraint {
     fn check_length(&self, length: usize) -> Result<(), String> {
         match self.length_max {
             Some(max) if length > max as usize => {
-                Err(format!("{length} bytes are more than max_len = {max}"))
+                Err(format!("{length} bytes are more than the most, {max}"))
             }
             Some(_) | None => Ok(()),
         }

@@ -119,8 +119,10 @@ pub enum HomeError {
         seen: Vec<String>,
     },
     /// Several realms, and none was named.
-    #[error("several realms here ({list}); choose one with --realm or LIBRECAST_REALM",
-            list = .names.join(", "))]
+    #[error(
+        "several realms here ({list}); name one (the commands: by --realm), or set LIBRECAST_REALM",
+        list = .names.join(", ")
+    )]
     Ambiguous {
         /// Their names.
         names: Vec<String>,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lcast_proto::io::Event;
+use lcast_proto::keys::NodeName;
 use lcast_proto::keys::members::MemberList;
-use lcast_proto::keys::{NodeName, SubjectError};
 use lcast_proto::question::report::{Reply, Report};
+use lcast_proto::question::watched::EVERY_MIN;
 use lcast_proto::question::{Ask, AskError, Deadline, Verb, Ways};
 use lcast_proto::select::{Glob, GlobError, Predicate, PredicateError, Selector};
 use lcast_proto::variable::{Schema, Version};
@@ -45,7 +46,7 @@ pub(crate) enum Said {
 }
 
 /// Why a question has no report.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuestionError {
     /// It was not asked.
@@ -58,8 +59,12 @@ pub enum QuestionError {
     #[error("only what Node::watch began can be watched")]
     NoWatch,
     /// A node that must answer, or is asked alone, has a name that no node can have.
-    #[error(transparent)]
-    Name(#[from] SubjectError),
+    #[error(
+        "'{0}' is no name of a node: 1 to {max} bytes, a letter or digit first, then letters, \
+         digits, '.', '_' or '-'",
+        max = NodeName::LENGTH_MAX
+    )]
+    Name(String),
     /// An option of another verb.
     #[error("'{option}' is an option of {wanted} alone")]
     Misplaced {
@@ -68,20 +73,26 @@ pub enum QuestionError {
         /// What it is for.
         wanted: &'static str,
     },
-    /// It names nothing that could be read.
-    #[error("no pattern is given: name what is asked for")]
-    NoPattern,
+    /// It would take no time at all.
+    #[error("the timeout is 0, and a question takes longer: give it a time")]
+    NoTime,
+    /// A watch would tell values more often than nodes do.
+    #[error("'every' is {0:?}, and nodes tell values every {EVERY_MIN:?} at the most often")]
+    TooOften(Duration),
+    /// How far numbers shall be apart is 0 or less, or without end.
+    #[error("'delta' is {0}, and a distance is above 0 and has an end")]
+    NoDistance(f64),
 }
 
 impl Question {
     pub(crate) fn new(commands: mpsc::Sender<Command>, verb: Verb) -> Self {
-        let nothing = match &verb {
-            Verb::Get(patterns) => patterns.is_empty(),
-            Verb::Watch(request) => request.patterns.is_empty(),
-            Verb::Schema | Verb::Ping | Verb::Set(_) => false,
+        let ask = Ask::new(verb);
+        let wrong = match &ask.verb {
+            // Its options say more of it, so the node's core judges it once it is asked.
+            Verb::Set(_) => None,
+            Verb::Get(_) | Verb::Watch(_) | Verb::Schema | Verb::Ping => ask.check().err(),
         };
-        let wrong = nothing.then_some(QuestionError::NoPattern);
-        Self { commands, ask: Ask::new(verb), wrong }
+        Self { commands, ask, wrong: wrong.map(QuestionError::Ask) }
     }
 
     /// Whether there is nothing wrong with what was put together so far.
@@ -89,19 +100,21 @@ impl Question {
         self.wrong.clone().map_or(Ok(()), Err)
     }
 
-    fn found(&mut self, wrong: Option<QuestionError>) {
-        self.wrong = self.wrong.take().or(wrong);
+    /// Keeps what is wrong, unless something was before.
+    fn fail(&mut self, error: QuestionError) {
+        self.wrong.get_or_insert(error);
     }
 
     /// To leave out what a caller asked for could write where nothing was to be written.
-    fn misplaced(&mut self, option: &'static str, wanted: &'static str) {
-        self.found(Some(QuestionError::Misplaced { option, wanted }));
+    fn fail_misplaced(&mut self, option: &'static str, wanted: &'static str) {
+        self.fail(QuestionError::Misplaced { option, wanted });
     }
 
     /// Nobody would ever answer to a name that is none, and nobody would tell why.
-    fn check_names(&mut self, names: &[String]) {
-        let wrong = names.iter().find_map(|name| name.parse::<NodeName>().err());
-        self.found(wrong.map(QuestionError::from));
+    fn require_names(&mut self, names: &[String]) {
+        if let Some(none) = names.iter().find(|name| name.parse::<NodeName>().is_err()) {
+            self.fail(QuestionError::Name(none.clone()));
+        }
     }
 
     /// Only nodes whose name matches one of these globs, like `web*,db1`.
@@ -145,25 +158,31 @@ impl Question {
         self
     }
 
-    /// Only nodes of these names.
+    /// Only nodes of these names: of no name, nobody is asked. For one that no node can have,
+    /// [`Question::ask`] gives [`QuestionError::Name`].
     #[must_use]
     pub fn only(mut self, names: Vec<String>) -> Self {
-        self.check_names(&names);
+        self.require_names(&names);
         self.ask.only = Some(names);
         self
     }
 
-    /// These names must answer, known to the realm or not.
+    /// These names must answer, known to the realm or not. For one that no node can have,
+    /// [`Question::ask`] gives [`QuestionError::Name`].
     #[must_use]
     pub fn expect(mut self, names: Vec<String>) -> Self {
-        self.check_names(&names);
+        self.require_names(&names);
         self.ask.expect.extend(names);
         self
     }
 
-    /// Bounds the whole question. Default: a second, three while answers still trickle in.
+    /// Bounds the whole question. Default: a second, three while answers still trickle in. For no
+    /// time at all, [`Question::ask`] gives [`QuestionError::NoTime`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
+        if timeout.is_zero() {
+            self.fail(QuestionError::NoTime);
+        }
         self.ask.deadline = Deadline::after(timeout);
         self
     }
@@ -175,48 +194,66 @@ impl Question {
         self
     }
 
-    /// For a set: only where the setting still has this version.
+    /// For a set of one setting: only where it still has this version. Of another verb,
+    /// [`Question::ask`] gives [`QuestionError::Misplaced`]; of several settings the report is
+    /// [`AskError::VersionOfSeveral`].
     #[must_use]
     pub fn if_version(mut self, version: Version) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.if_version = Some(version);
         } else {
-            self.misplaced("if_version", "a set");
+            self.fail_misplaced("if_version", "a set");
         }
         self
     }
 
-    /// For a set: only say what would happen; nothing is written.
+    /// For a set: only say what would happen; nothing is written. Of another verb,
+    /// [`Question::ask`] gives [`QuestionError::Misplaced`].
     #[must_use]
     pub fn dry_run(mut self) -> Self {
         if let Verb::Set(request) = &mut self.ask.verb {
             request.dry_run = true;
         } else {
-            self.misplaced("dry_run", "a set");
+            self.fail_misplaced("dry_run", "a set");
         }
         self
     }
 
-    /// For a watch: tell the values this often, changed or not. Default: when they change.
+    /// For a watch: tell the values this often, changed or not, [`EVERY_MIN`] at least. Default:
+    /// when they change. For less, [`Question::ask`] gives [`QuestionError::TooOften`]; of another
+    /// verb, [`QuestionError::Misplaced`].
     #[must_use]
     pub fn every(mut self, every: Duration) -> Self {
+        if every < EVERY_MIN {
+            self.fail(QuestionError::TooOften(every));
+        }
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.every = Some(every);
         } else {
-            self.misplaced("every", "a watch");
+            self.fail_misplaced("every", "a watch");
         }
         self
     }
 
-    /// For a watch: tell a number only when it is at least so far from what was told last.
+    /// For a watch: tell a number only when it is at least so far from what was told last. For
+    /// what is no distance, [`Question::ask`] gives [`QuestionError::NoDistance`]; of another verb,
+    /// [`QuestionError::Misplaced`].
     #[must_use]
     pub fn delta(mut self, delta: f64) -> Self {
+        if !(delta.is_finite() && delta > 0.0) {
+            self.fail(QuestionError::NoDistance(delta));
+        }
         if let Verb::Watch(request) = &mut self.ask.verb {
             request.delta = Some(delta);
         } else {
-            self.misplaced("delta", "a watch");
+            self.fail_misplaced("delta", "a watch");
         }
         self
+    }
+
+    /// Whether it asks which variables there are.
+    pub(crate) fn describes(&self) -> bool {
+        matches!(self.ask.verb, Verb::Schema)
     }
 
     /// Whether it is one that goes on: a watch.

@@ -282,8 +282,8 @@ Asks for all variables that the pattern matches, or one of those in a reference 
 
 =back
 
-For C<not> and C<expect> a list with none in it is nobody; elsewhere it is an error of the kind
-C<invalid>.
+For C<not>, C<only> and C<expect> a list with none in it is nobody, and so is an empty text for the
+last two: C<< only => [] >> asks nobody. An empty C<on> is an error of the kind C<invalid>.
 
 =head2 set
 
@@ -343,8 +343,8 @@ report, C<set_all_each> what each node says.
 Watches all variables that match: replies tell what they are at first, then comes the report, then what
 changes, on every node that is picked, those that join later included (L<Net::Lcast::Event/kind>).
 The options are those of L</get>, where C<timeout> bounds the beginning, and C<every>: tell the values
-that often, changed or not; C<delta>: tell a number only when it is at least so far from what was told
-last. Both are above 0.
+that often, changed or not, 0.01 at least; C<delta>: tell a number only when it is at least so far from
+what was told last, above 0.
 
 =head2 variables
 

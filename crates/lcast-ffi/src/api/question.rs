@@ -51,16 +51,16 @@ pub struct lcast_question_options {
     pub label_count: usize,
     /// Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
     pub matching: *const c_char,
-    /// Only nodes of these names, separated by commas. What no node can be called is invalid, also
-    /// nothing at all, as behind a last comma.
+    /// Only nodes of these names, separated by commas; of an empty text, nobody. What no node can be
+    /// called is invalid, also nothing, as behind a last comma.
     pub only: *const c_char,
-    /// These names must answer, known to the realm or not; separated by commas as those of `only`.
+    /// These names must answer, known to the realm or not; a text as that of `only`.
     pub expect: *const c_char,
     /// Bounds the whole question. 0: a second, three while answers still trickle in.
     pub timeout_ms: i64,
     /// For a set of one setting: only where it still has this version, like "3.7".
     pub if_version: *const c_char,
-    /// For a watch: tell the values this often, changed or not. 0: when they change.
+    /// For a watch: tell the values this often, changed or not, 10 at least. 0: when they change.
     pub every_ms: i64,
     /// For a watch: tell a number only when it is at least so far from what was told last. 0: each
     /// change.
@@ -82,7 +82,7 @@ pub struct lcast_assignment {
 }
 
 /// Asks for all variables that any of the `count` patterns matches, like "system.cpu.*"; no pattern
-/// at all is invalid. Null options: all nodes are asked.
+/// at all and more than 64 are invalid. Null options: all nodes are asked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lcast_get(
     node: *const lcast_node,
@@ -279,7 +279,10 @@ unsafe fn narrowed(
     if let Some(predicate) = text(options.matching, "matching")? {
         question = question.matching(predicate)?;
     }
-    let names = |names: &str| names.split(',').map(|it| it.trim().to_owned()).collect();
+    let names = |names: &str| match names {
+        "" => Vec::new(),
+        names => names.split(',').map(|it| it.trim().to_owned()).collect(),
+    };
     if let Some(only) = text(options.only, "only")? {
         question = question.only(names(only))?;
     }

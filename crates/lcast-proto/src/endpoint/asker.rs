@@ -134,10 +134,8 @@ impl Endpoint {
             Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) => patterns,
             Verb::Schema | Verb::Ping | Verb::Set(_) => &[],
         };
+        ask.check()?;
         encoded_size(&ask.selector, patterns)?;
-        if let Verb::Set(request) = &ask.verb {
-            request.check()?;
-        }
         if self.links.is_empty() {
             return Err(AskError::NoLink);
         }

@@ -510,7 +510,7 @@ fn settings_are_written_by_operators_only() {
     assert_eq!(report.refused[0].refusal.reason, RefusalReason::Role);
     let (_, report) = bench.ask(0, set("far too long", None));
     assert_eq!(report.error.len(), 3);
-    assert!(report.error[0].failure.message.contains("max_len = 8"), "{report:?}");
+    assert!(report.error[0].failure.message.contains("more than the most, 8"), "{report:?}");
     let stale = Some(Version { incarnation: 9, counter: 9 });
     let (replies, report) = bench.ask(0, set("third", stale));
     assert_eq!((report.error.len(), replies[0].outcome.class()), (3, Class::Error));

@@ -411,8 +411,9 @@ impl Answering {
                 let patterns: Result<Arc<[Pattern]>, _> =
                     frame.patterns.iter().map(|text| text.parse()).collect();
                 let Some(patterns) = patterns.ok().filter(|it| it.len() <= PATTERNS_MAX) else {
-                    let message = "a pattern breaks the rules, or there are over 64";
-                    self.refuse_as(now, &back, RefusalReason::Selector, message);
+                    let message =
+                        format!("a pattern breaks the rules, or there are over {PATTERNS_MAX}");
+                    self.refuse_as(now, &back, RefusalReason::Selector, &message);
                     return;
                 };
                 match frame.watch {

@@ -92,6 +92,25 @@ impl Ask {
             ways: Ways::All,
         }
     }
+
+    /// Whether it names patterns, as many as nodes take, or settings as [`SetRequest::check`] says.
+    /// What is asked is checked.
+    ///
+    /// # Errors
+    /// [`AskError::NoPattern`], [`AskError::Patterns`] and those of [`SetRequest::check`].
+    pub fn check(&self) -> Result<(), AskError> {
+        let found = match &self.verb {
+            Verb::Get(patterns) => patterns.len(),
+            Verb::Watch(request) => request.patterns.len(),
+            Verb::Set(request) => return request.check(),
+            Verb::Schema | Verb::Ping => return Ok(()),
+        };
+        match found {
+            0 => Err(AskError::NoPattern),
+            1..=answering::PATTERNS_MAX => Ok(()),
+            _ => Err(AskError::Patterns { found, max: answering::PATTERNS_MAX }),
+        }
+    }
 }
 
 /// By which ways a question goes. [QST-43]
@@ -263,6 +282,17 @@ pub enum AskError {
     /// Selector and patterns are larger than a node evaluates. [SEL-23]
     #[error(transparent)]
     Selector(#[from] SizeError),
+    /// It names nothing that could be read.
+    #[error("no pattern is given: name what is asked for")]
+    NoPattern,
+    /// It has more patterns than a node takes.
+    #[error("a question has at most {max} patterns, not {found}")]
+    Patterns {
+        /// How many it has.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
     /// A value to be set needs more room than one packet has.
     #[error(
         "the value of '{name}' has {found} bytes, and this question has room for {max}: a set \

@@ -195,7 +195,9 @@ impl From<QuestionError> for Error {
             | QuestionError::NoWatch
             | QuestionError::Name(_)
             | QuestionError::Misplaced { .. }
-            | QuestionError::NoPattern => Kind::Invalid,
+            | QuestionError::NoTime
+            | QuestionError::TooOften(_)
+            | QuestionError::NoDistance(_) => Kind::Invalid,
             QuestionError::Ended => Kind::Ended,
         };
         Self::of(&error, kind)

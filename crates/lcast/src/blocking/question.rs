@@ -13,7 +13,7 @@ use super::{Descriptions, Replies, Watch};
 use crate::question::{QuestionError, Said};
 
 /// A question being put together: which nodes, how long. Nothing is sent before
-/// [`Question::ask`], [`Question::report`] or [`Question::subscribe`].
+/// [`Question::ask`], [`Question::describe`], [`Question::report`] or [`Question::subscribe`].
 #[derive(Debug)]
 pub struct Question {
     own: Own<Draft>,
@@ -93,7 +93,8 @@ impl Question {
     /// Only nodes of these names.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](super::Kind::Invalid): the name that no node can have.
+    /// [`Kind::Invalid`](super::Kind::Invalid): the name that no node can have. No name at all is
+    /// none: nobody is asked.
     pub fn only(self, names: Vec<String>) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.only(names)))
     }
@@ -109,7 +110,7 @@ impl Question {
     /// Bounds the whole question. Default: a second, three while answers still trickle in.
     ///
     /// # Errors
-    /// As of [`Question::label`].
+    /// [`Kind::Invalid`](super::Kind::Invalid) for no time at all.
     pub fn timeout(self, timeout: Duration) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.timeout(timeout)))
     }
@@ -130,10 +131,11 @@ impl Question {
         self.map(|it| Ok::<_, Error>(it.dry_run()))
     }
 
-    /// For a watch: tell the values this often, changed or not. Default: when they change.
+    /// For a watch: tell the values this often, changed or not, every 10 ms at most. Default: when
+    /// they change.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](super::Kind::Invalid) where nothing is watched.
+    /// [`Kind::Invalid`](super::Kind::Invalid) where nothing is watched, and for less than 10 ms.
     pub fn every(self, every: Duration) -> Result<Self, Error> {
         self.map(|it| Ok::<_, Error>(it.every(every)))
     }
@@ -143,23 +145,25 @@ impl Question {
     /// # Errors
     /// As of [`Question::every`], and what is no distance: 0 or less, or without end.
     pub fn delta(self, delta: f64) -> Result<Self, Error> {
-        if !(delta.is_finite() && delta > 0.0) {
-            let message = format!("'delta' is {delta}: no distance is");
-            return Err(Error::new(super::Kind::Invalid, message));
-        }
         self.map(|it| Ok::<_, Error>(it.delta(delta)))
     }
 
     /// Asks. A question that cannot be asked is one that ends at once: [`Replies`] tell why.
     ///
     /// # Errors
-    /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left.
+    /// [`Kind::Invalid`](super::Kind::Invalid) when it is a question of
+    /// [`Node::variables`](super::Node::variables), [`Kind::Limit`](super::Kind::Limit) when there
+    /// is no descriptor left.
     pub fn ask(self) -> Result<Replies, Error> {
         let Draft { link, question } = self.own.take()?;
+        if question.describes() {
+            let message = "which variables there are is asked by Question::describe";
+            return Err(Error::new(super::Kind::Invalid, message));
+        }
         link.stream(|feed| {
             answer(question, feed, |said| match said {
                 Said::Reply(reply) => Some(reply),
-                // Who wants these calls `describe`.
+                // Only what is described has any.
                 Said::Schema(..) => None,
             })
         })
@@ -169,9 +173,14 @@ impl Question {
     /// [`Node::variables`](super::Node::variables).
     ///
     /// # Errors
-    /// As of [`Question::ask`].
+    /// [`Kind::Invalid`](super::Kind::Invalid) for other questions,
+    /// [`Kind::Limit`](super::Kind::Limit) when there is no descriptor left.
     pub fn describe(self) -> Result<Descriptions, Error> {
         let Draft { link, question } = self.own.take()?;
+        if !question.describes() {
+            let message = "only what Node::variables began can be described";
+            return Err(Error::new(super::Kind::Invalid, message));
+        }
         link.stream(|feed| {
             answer(question, feed, |said| {
                 Some(match said {
@@ -187,6 +196,9 @@ impl Question {
     /// # Errors
     /// When the question could not be asked.
     pub fn report(self) -> Result<crate::Report, Error> {
+        if self.own.get()?.question.describes() {
+            return self.describe()?.finish(None);
+        }
         self.ask()?.finish(None)
     }
 

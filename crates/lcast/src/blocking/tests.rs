@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 
 use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
 use lcast_proto::presence::State;
+use lcast_proto::question::answering::PATTERNS_MAX;
+use lcast_proto::question::watched::EVERY_MIN;
 use lcast_proto::value::{Type, Value};
 use lcast_proto::variable::{Assigned, Constraint, Definition, Version};
 
@@ -95,7 +97,45 @@ fn nodes_say_which_variables_they_have() {
     assert_eq!((node.as_str(), schema.definition("app.length")), ("n0", Some(&length)));
     let report = described.finish(None).unwrap();
     assert_eq!((report.expected, report.answered), (1, 1), "{report:?}");
+    // What there is to say would be left out of values, and values have nothing of it.
+    assert_eq!(kind(client.variables().unwrap().ask()), Kind::Invalid);
+    assert_eq!(kind(client.get(&["app"]).unwrap().describe()), Kind::Invalid);
+    let report = client.variables().unwrap().on("n0").unwrap().report().unwrap();
+    assert_eq!((report.expected, report.answered), (1, 1), "{report:?}");
     other.close().unwrap();
+}
+
+#[test]
+fn a_list_of_no_names_asks_and_expects_nobody() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let get = || client.get(&["app"]).unwrap();
+    let report = get().only(Vec::new()).and_then(Question::report).unwrap();
+    assert_eq!((report.expected, report.missing.len()), (0, 0), "{report:?}");
+    let report = get().only(vec!["n0".to_owned()]).and_then(|it| it.expect(Vec::new()));
+    assert_eq!(report.and_then(Question::report).unwrap().expected, 1);
+}
+
+/// Nodes would leave such a question unanswered, or do something else than what was said.
+#[test]
+fn spans_and_distances_that_nodes_do_not_keep_are_refused() {
+    let realm = Realm::new();
+    let client = realm.open(2);
+    let watch = || client.watch(&["app"]).unwrap();
+    for delta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(kind(watch().delta(delta)), Kind::Invalid, "{delta}");
+    }
+    for every in [Duration::ZERO, EVERY_MIN - Duration::from_nanos(1)] {
+        let error = watch().every(every).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().contains("10ms"), "{error}");
+    }
+    watch().every(EVERY_MIN).unwrap();
+    assert_eq!(kind(watch().timeout(Duration::ZERO)), Kind::Invalid);
+    let patterns = vec!["a"; PATTERNS_MAX + 1];
+    client.get(&patterns[1..]).unwrap();
+    assert_eq!(kind(client.get(&patterns)), Kind::Invalid);
+    assert_eq!(kind(client.watch(&patterns)), Kind::Invalid);
 }
 
 /// It must not go for the value of the variable itself.

@@ -36,21 +36,30 @@ sub texts {
     return { bytes => $list, count => scalar @texts, keep => \@texts };
 }
 
-sub patterns {
-    my $list = texts($_[0], 'patterns');
-    return $list->{count} ? $list : invalid("'patterns' is empty: name what is asked for");
-}
+sub patterns { return texts($_[0], 'patterns') }
 
-# One text or several, with commas between. To leave out or to expect none is to leave out or expect
-# nobody; a list of the nodes to ask that has none in it is never all of them.
+# One text or several, with commas between; of an empty list, an empty text.
 sub _joined {
     my ($given, $what) = @_;
     return undef unless defined $given;
-    my @texts = map { octets($_, $what) } ref $given eq 'ARRAY' ? @{$given} : $given;
-    return undef if !@texts && $what =~ /\A(?:not|expect)\z/;
-    invalid("'$what' is empty: leave it out, or give undef, for all nodes")
-        unless grep { length } @texts;
+    return octets($given, $what) if ref $given ne 'ARRAY';
+    my @texts = map { octets($_, $what) } @{$given};
+    invalid("there is an empty text in '$what'") if grep { !length } @texts;
     return join ',', @texts;
+}
+
+# The nodes to ask: a list of them that has none in it is never all of them.
+sub _on {
+    my $globs = _joined($_[0], 'on') // return undef;
+    return $globs if length $globs;
+    invalid("'on' is empty: leave it out, or give undef, for all nodes");
+}
+
+# The nodes to leave out, which may be none of them. An empty text is no glob.
+sub _not {
+    my ($given) = @_;
+    return undef if ref $given eq 'ARRAY' && !@{$given};
+    return _joined($given, 'not');
 }
 
 sub _text { defined $_[0] ? octets($_[0], $_[1]) : undef }
@@ -85,11 +94,11 @@ sub seconds {
     invalid("'$what' is $given: no time is");
 }
 
-# How far a number has to be from what was told last; 0 stands for the default in the library alone.
+# How far a number has to be from what was told last; 0 stands for the default in the library alone,
+# which judges all others.
 sub _distance {
     my $given = shift // return 0;
-    my $distance = _number($given, 'delta');
-    return $distance > 0 ? $distance : invalid("'delta' is $given, and a distance is above 0");
+    return 0 + _number($given, 'delta') || invalid("'delta' is 0, and a distance is above 0");
 }
 
 # The longest text that a setting takes, likewise.
@@ -158,7 +167,8 @@ sub assignments {
 sub question {
     my ($what, @given) = @_;
     my %given = pairs(@given);
-    my ($on, $not, $only, $expect) = map { _joined(delete $given{$_}, $_) } qw(on not only expect);
+    my ($on, $not) = (_on(delete $given{on}), _not(delete $given{not}));
+    my ($only, $expect) = map { _joined(delete $given{$_}, $_) } qw(only expect);
     my $matching = _text(delete $given{matching}, 'matching');
     my $label = delete $given{label} // {};
     invalid("'label' is no reference to a hash, like { role => 'web' }") if ref $label ne 'HASH';

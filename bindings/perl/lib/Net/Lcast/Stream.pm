@@ -182,8 +182,9 @@ Net::Lcast::Stream - replies, what a watch tells, changes of presence
 
 =head1 DESCRIPTION
 
-L<Net::Lcast> gives three classes of these: C<Net::Lcast::Replies> of C<get> and C<set_each>,
-C<Net::Lcast::Watch> of C<watch>, and C<Net::Lcast::Changes> of C<presence>. What they give are
+L<Net::Lcast> gives three classes of these: C<Net::Lcast::Replies> of C<get>, C<set_each>,
+C<set_all_each> and C<variables>, C<Net::Lcast::Watch> of C<watch>, and C<Net::Lcast::Changes> of
+C<presence>. What they give are
 objects of L<Net::Lcast::Event>. Dropping one gives up what it is about.
 
 =head1 METHODS

@@ -2,21 +2,14 @@
 
 use std::fmt::Write as _;
 
-use lcast_proto::variable::Kind;
-
 use super::catalogue::{Origin, SEMCONV, catalogue};
 
 /// The text of `docs/book/src/builtin.md`.
 pub fn markdown() -> String {
     let mut page = HEAD.replace("SEMCONV", SEMCONV);
     for row in catalogue() {
-        let kind = match row.kind {
-            Kind::Info => "info",
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Setting => "setting",
-        };
         let (name, unit, origin) = (row.template, row.unit, origin(&row.origin));
+        let kind = row.kind.as_str();
         let (value_type, description) = (row.value_type, row.description);
         // Writing to a String cannot fail.
         let _ = writeln!(

@@ -339,15 +339,11 @@ fn type_of(raw: &Spanned<String>, file: &File<'_>) -> Checked<Type> {
 }
 
 fn kind_of(raw: &Spanned<String>, file: &File<'_>) -> Checked<Kind> {
-    match raw.get_ref().as_str() {
-        "info" => Ok(Kind::Info),
-        "gauge" => Ok(Kind::Gauge),
-        "counter" => Ok(Kind::Counter),
-        other => {
-            let message = format!("kind = '{other}': write one of info, gauge, counter");
-            Err(file.error(raw.span(), message))
-        }
-    }
+    let text = raw.get_ref();
+    Kind::READ_ONLY.into_iter().find(|it| it.as_str() == text).ok_or_else(|| {
+        let words = Kind::READ_ONLY.map(Kind::as_str).join(", ");
+        file.error(raw.span(), format!("kind = '{text}': write one of {words}"))
+    })
 }
 
 fn description(raw: Option<&Spanned<String>>, file: &File<'_>) -> Checked<String> {

@@ -211,7 +211,7 @@ fn settings_keep_to_their_rules() {
         (setting("type = 'int'\nmin = 'a'"), "4:7", &["no number"]),
         (setting("type = 'int'\nmin = 2\nmax = 1"), "4:7", &["min = 2", "max = 1"]),
         (setting("type = 'int'\nmax = 1\ndefault = 2"), "5:11", &["2 is more than max = 1"]),
-        (setting("type = 'text'\nmax_len = 1\ndefault = 'ab'"), "5:11", &["max_len = 1"]),
+        (setting("type = 'text'\nmax_len = 1\ndefault = 'ab'"), "5:11", &["the most, 1"]),
         (setting("type = 'text'\nchoices = ['a']\ndefault = 'b'"), "5:11", &["'b'", "a"]),
         (setting("type = 'int'\ndefault = '1'"), "4:11", &["text", "'int'"]),
         (setting("type = 'int'\nvalue = 1"), "4:1", &["`value`", "`default`"]),

@@ -10,11 +10,12 @@ use crate::endpoint::realm;
 use crate::endpoint::watcher::REPEATS_MAX;
 use crate::keys::members::MemberList;
 use crate::presence::Roster;
-use crate::question::Way;
+use crate::question::answering::PATTERNS_MAX;
 use crate::question::asking::{Asking, Pace, Recipients, Send};
 use crate::question::evaluate::ASSIGNMENTS_MAX;
 use crate::question::values::decode_schema;
 use crate::question::watching::{ASKED_AT_ONCE_MAX, WatchSend, Watching};
+use crate::question::{WatchRequest, Way};
 use crate::wire::filter::Filter;
 use crate::wire::frame::{Answer, GroupFrame, ReplyFrame};
 use crate::wire::header::{Header, PacketKind};
@@ -73,6 +74,29 @@ fn a_set_writes_one_setting_at_least_and_each_once() {
     assert_eq!(refused((0..max).map(short).collect()), None);
     let twice = [settings(2), settings(1)].concat();
     assert_eq!(refused(twice), Some(AskError::SetTwice("app.v0".to_owned())));
+}
+
+#[test]
+fn a_question_has_a_pattern_at_least_and_as_many_as_nodes_take() {
+    let mut bench = bench(1);
+    let mut refused = |verb: Verb| {
+        bench.events.clear();
+        let ask = Ask { verb, ..get("app", Selector::default()) };
+        bench.input(0, Input::Ask(QuestionId(70), Box::new(ask)));
+        bench.settle();
+        bench.events.iter().find_map(|(_, event)| match event {
+            Event::Failed(QuestionId(70), error) => Some(error.clone()),
+            _ => None,
+        })
+    };
+    let max = PATTERNS_MAX;
+    let over = Some(AskError::Patterns { found: max + 1, max });
+    for (count, expected) in [(0, Some(AskError::NoPattern)), (max, None), (max + 1, over)] {
+        let patterns = vec!["a".parse().unwrap(); count];
+        assert_eq!(refused(Verb::Get(patterns.clone())), expected);
+        let request = WatchRequest { patterns, ..WatchRequest::default() };
+        assert_eq!(refused(Verb::Watch(request)), expected);
+    }
 }
 
 /// [QST-25]
