@@ -9,6 +9,7 @@ mod lists;
 mod moved;
 mod named;
 mod overtaken;
+mod paced;
 mod packets;
 mod powers;
 mod presence;
