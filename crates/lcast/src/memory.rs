@@ -4,6 +4,7 @@
 //! written is left as it was. Many processes may share it; the last one to end wins.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,13 +133,16 @@ impl Memory {
         self.news = true;
     }
 
-    /// Whether a member was heard notably later than the file says.
+    /// Whether a member was heard notably later than the file says, or is reached elsewhere.
     fn is_later(&self, records: &[Record], wall: Timestamp) -> bool {
-        let known = self.records.iter().map(|it| (it.id, self.loaded_at.saturating_sub(it.age)));
-        let known: BTreeMap<NodeId, Timestamp> = known.collect();
+        let heard = |it: &Record, wall: Timestamp| wall.saturating_sub(it.age);
+        let known = self.records.iter().map(|it| (it.id, (it, heard(it, self.loaded_at))));
+        let known: BTreeMap<NodeId, (&Record, Timestamp)> = known.collect();
         records.iter().any(|it| {
-            let heard = wall.saturating_sub(it.age);
-            known.get(&it.id).is_none_or(|known| known.saturating_add(NEWER_BY) < heard)
+            known.get(&it.id).is_none_or(|(before, at)| {
+                at.saturating_add(NEWER_BY) < heard(it, wall)
+                    || before.address.map(place) != it.address.map(place)
+            })
         })
     }
 
@@ -164,6 +168,11 @@ impl Memory {
             tracing::debug!(%error, folder = %self.folder.display(), "nothing is remembered");
         }
     }
+}
+
+/// An address without its scope, which the file does not hold.
+fn place(address: SocketAddrV6) -> (Ipv6Addr, u16) {
+    (*address.ip(), address.port())
 }
 
 #[cfg(test)]
@@ -256,5 +265,32 @@ mod tests {
         assert_eq!(age(at(4000)), Duration::from_millis(4000), "written for little");
         save(at(20_000), at(20_100));
         assert_eq!(age(at(22_000)), Duration::from_millis(2000));
+    }
+
+    /// The next command of a user must not look for a node where it was before.
+    #[test]
+    fn another_address_is_written_down_at_once() {
+        let folder = Folder::new("memory");
+        let wall = Timestamp::from_millis(1_000_000_000);
+        let record = |address: Option<&str>| Record {
+            id: NodeId([1; 16]),
+            age: Duration::from_secs(1),
+            address: address.map(|it| it.parse().unwrap()),
+            interval: Duration::from_secs(10),
+            left: false,
+            gone: false,
+            software: "1".into(),
+        };
+        let known = || Memory::load(folder.path().to_owned(), wall).records[0].address;
+        for (address, kept) in [
+            ("[fe80::1%2]:24242", "[fe80::1]:24242"),
+            ("[fe80::2%2]:24242", "[fe80::2]:24242"),
+            ("[fe80::2%3]:24242", "[fe80::2]:24242"),
+            ("[fe80::2%2]:24243", "[fe80::2]:24243"),
+        ] {
+            let memory = Memory::load(folder.path().to_owned(), wall);
+            memory.save(&[record(Some(address))], wall);
+            assert_eq!(known(), Some(kept.parse().unwrap()), "{address}");
+        }
     }
 }

@@ -474,9 +474,12 @@ impl Endpoint {
 
     fn hear_frame(&mut self, now: Now, origin: &Origin<'_>, frame: &[u8]) -> Result<(), Dropped> {
         let frame = PairFrame::decode(frame).map_err(|_| Dropped::Frame)?;
-        let known = self.roster.voice(&origin.certificate.id()).and_then(Voice::address);
+        let known = self.roster.voice(&origin.certificate.id());
+        let own = known.filter(|it| it.sender() == Some(origin.sender)).and_then(Voice::address);
         let unicast = Some(origin.way.to).filter(|_| origin.via == Via::Unicast);
-        let mut heard = Heard { address: known.or(unicast), ..self.heard(now, origin) };
+        // What others told, or was known of a process before, may have ended with it. [PRE-42]
+        let address = own.or(unicast).or_else(|| known.and_then(Voice::address));
+        let mut heard = Heard { address, ..self.heard(now, origin) };
         if let PairFrame::Reply(reply) = &frame {
             heard.software = reply.software.clone();
         }

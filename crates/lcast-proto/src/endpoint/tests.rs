@@ -9,6 +9,7 @@ mod lists;
 mod moved;
 mod named;
 mod overtaken;
+mod paced;
 mod packets;
 mod powers;
 mod presence;
@@ -19,7 +20,7 @@ mod topics;
 mod watch;
 mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct Bench {
     lost: Box<dyn Fn(usize, usize) -> bool>,
     /// Says whether nothing comes through from one node to another.
     parted: Option<Box<dyn Fn(usize, usize) -> bool>>,
+    /// A node behind a firewall that lets in only what comes by unicast from where it sent to.
+    walled: Option<(usize, BTreeSet<SocketAddrV6>)>,
     /// Whether all unicast is lost.
     unicast_lost: bool,
     /// Whether the shells take orders to write, and never say what became of them.
@@ -109,6 +112,7 @@ fn bench(agents: usize) -> Bench {
         nodes: Vec::new(),
         lost: Box::new(|_, _| false),
         parted: None,
+        walled: None,
         unicast_lost: false,
         writes_hang: false,
         sent: Vec::new(),
@@ -234,6 +238,7 @@ impl Bench {
     fn deliver(&mut self, from: usize, transmit: Transmit) {
         let Some(source) = self.source(from, &transmit) else { return };
         let number = self.sent.len();
+        self.open_wall(from, &transmit.to);
         for to in 0..self.nodes.len() {
             let node = &self.nodes[to];
             let (reaches, multicast) = match transmit.to {
@@ -245,6 +250,8 @@ impl Bench {
                 continue;
             }
             let parted = self.parted.as_ref().is_some_and(|parted| parted(from, to));
+            let walled = self.walled.as_ref().filter(|(index, _)| *index == to);
+            let parted = parted || walled.is_some_and(|(_, to)| multicast || !to.contains(&source));
             if parted || (self.unicast_lost && !multicast) {
                 continue;
             }
@@ -258,6 +265,18 @@ impl Bench {
             self.nodes[to].endpoint.handle_input(self.now, Input::Datagram(datagram));
         }
         self.sent.push((from, transmit));
+    }
+
+    /// Lets answers in to a node behind a firewall that sends this.
+    fn open_wall(&mut self, from: usize, to: &Destination) {
+        let Some((_, opened)) = self.walled.as_mut().filter(|(index, _)| *index == from) else {
+            return;
+        };
+        match to {
+            Destination::Unicast(to) => drop(opened.insert(*to)),
+            Destination::Neighbours => opened.extend(self.nodes.iter().map(|it| it.address)),
+            Destination::Group(_) => {}
+        }
     }
 
     /// Moves a node to these addresses, which are all of it from here on: multicast leaves from the

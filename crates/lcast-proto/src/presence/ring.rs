@@ -24,12 +24,15 @@ const RETRY: Duration = Duration::from_millis(150);
 const REINTRODUCE: u32 = 3;
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
-/// The pauses after which a suspicion is said again. [PRE-21]
-const REPEATS: [Duration; 4] = [
+/// The pauses after which a suspicion is said again: soon, for who missed it, and later for those
+/// that did not take it, since they had heard the node just before, say. [PRE-21]
+const REPEATS: [Duration; 6] = [
     Duration::from_millis(150),
     Duration::from_millis(200),
     Duration::from_millis(250),
     Duration::from_millis(300),
+    Duration::from_millis(5_100),
+    Duration::from_secs(12),
 ];
 
 /// What the ring wants to be done.
@@ -140,7 +143,9 @@ impl Ring {
 
     /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
     pub fn absolve(&mut self, now: Instant) {
-        self.targets.iter_mut().for_each(|it| (it.answered, it.failed) = (true, 0));
+        for target in &mut self.targets {
+            (target.answered, target.failed, target.suspected) = (true, 0, false);
+        }
         self.repeats.clear();
         self.round_ends = now;
     }
@@ -185,9 +190,10 @@ impl Ring {
     fn end_round(&mut self, now: Instant, silence_rounds: u32) -> Vec<RingAct> {
         let mut acts = Vec::new();
         for target in &mut self.targets {
-            target.failed = if target.answered { 0 } else { target.failed + 1 };
+            target.failed = if target.answered { 0 } else { target.failed.saturating_add(1) };
+            // A newer member list may have made these fewer than have failed.
             let rounds = if target.deaf { silence_rounds } else { ROUNDS_MAX };
-            if target.failed != rounds {
+            if target.failed < rounds || target.suspected {
                 continue;
             }
             target.suspected = true;

@@ -23,6 +23,8 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// Unicast copies of a question in one round. [QST-14]
 pub const POKES_MAX: usize = 64;
+/// Rounds of copies after which a silent node may have another address. [QST-14]
+const COPIES_IN_VAIN: u16 = 2;
 /// The round from which replies come by the reply group as well. [QST-15]
 pub const REPLY_GROUP_ROUND: u16 = 3;
 /// Members asked for what they know of those that are silent. [QST-16]
@@ -539,7 +541,7 @@ impl Asking {
             Some(Recipients::Named(named)) => named,
             Some(Recipients::Filtered { .. }) | None => &silent,
         };
-        let (pokes, neighbours) = self.pokes(addressed, roster);
+        let (pokes, neighbours) = self.pokes(now.instant, addressed, roster);
         let by_multicast = self.ask.ways != Ways::Unicast;
         if all_ways && self.round + 1 == REPLY_GROUP_ROUND {
             self.sends.push_back(Send::JoinReplyGroup);
@@ -591,8 +593,9 @@ impl Asking {
     }
 
     /// Unicast copies: to the silent nodes whose address is known, a different lot each round, and
-    /// to the neighbours when some address is not known. [QST-14]
-    fn pokes(&self, silent: &[NodeId], roster: &Roster) -> (Vec<SocketAddrV6>, bool) {
+    /// to the neighbours when some address is not known, or in one round where it may be an old one.
+    /// [QST-14]
+    fn pokes(&self, now: Instant, silent: &[NodeId], roster: &Roster) -> (Vec<SocketAddrV6>, bool) {
         let copied_from = match self.ask.ways {
             Ways::All => 2,
             Ways::Unicast => 1,
@@ -602,7 +605,10 @@ impl Asking {
             return (Vec::new(), false);
         }
         let address = |id: &NodeId| roster.voice(id).and_then(Voice::address);
-        let unknown = silent.iter().any(|id| address(id).is_none());
+        let in_doubt = |id: &NodeId| {
+            self.round == copied_from + COPIES_IN_VAIN && !roster.has_surely_ended(now, id)
+        };
+        let unknown = silent.iter().any(|id| address(id).is_none() || in_doubt(id));
         // Each address once: what others tell of nodes must not make this one flood a host.
         let known: BTreeSet<SocketAddrV6> = silent.iter().filter_map(address).collect();
         let skip = usize::from(self.round - copied_from) * POKES_MAX;

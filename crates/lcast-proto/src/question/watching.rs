@@ -11,7 +11,7 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 pub use self::node::{AHEAD_MAX, Message, REMOVED_MAX};
-use self::node::{GAP_PATIENCE, Step, WatchedNode};
+use self::node::{GAP_PATIENCE, PAUSE_MIN, Pace, Step, WatchedNode};
 use super::asking::is_expected_agent;
 use super::report::{EmptyReason, ReplyValue};
 use super::watched::LEASE_MAX;
@@ -30,9 +30,8 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// How often presence is looked at.
 const TICK: Duration = Duration::from_millis(250);
-/// The first and the longest pause between two wishes to one node. [WAT-8]
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The pause between two leases of one node that are given back. [WAT-7]
+const END_PAUSE: Duration = Duration::from_secs(1);
 /// Up to so many nodes are asked by unicast alone.
 const UNICAST_MAX: usize = 8;
 
@@ -159,8 +158,8 @@ pub struct Watching {
     tracked: usize,
     tracked_max: usize,
     events: VecDeque<WatchEvent>,
-    /// Nodes that gave a lease of which this watch makes no use.
-    unused: BTreeSet<NodeId>,
+    /// Nodes that gave a lease of which this watch makes no use, and when that is given back.
+    unused: BTreeMap<NodeId, Instant>,
 }
 
 impl Watching {
@@ -187,7 +186,7 @@ impl Watching {
             tracked: 0,
             tracked_max: TRACKED_MAX,
             events: VecDeque::new(),
-            unused: BTreeSet::new(),
+            unused: BTreeMap::new(),
         };
         watching.expect(now, roster);
         watching
@@ -240,7 +239,7 @@ impl Watching {
         let name = self.picked.get(&id)?.clone();
         let too_much = |it: &WatchedNode| it.step == Step::TooMuch && it.sender == sender;
         if self.nodes.get(&id).is_some_and(too_much) {
-            self.unused.insert(id);
+            self.makes_no_use(id);
             return None;
         }
         let left_later =
@@ -254,10 +253,12 @@ impl Watching {
         }
         let node = self.nodes.entry(id).or_insert_with(fresh);
         if node.sender != sender || node.step != Step::Live {
-            *node = fresh();
+            *node = WatchedNode { pace: node.pace, ..fresh() };
         }
         node.step = Step::Live;
-        node.want = None;
+        if number >= node.much {
+            node.want = None;
+        }
         node.awaited = true;
         node.number = node.number.max(number);
         node.advance();
@@ -281,8 +282,9 @@ impl Watching {
         let reason = same.map_or(LeaveReason::Restarted, |_| LeaveReason::Failed);
         self.leave(&id, Step::Gone, reason);
         let number = same.unwrap_or_default();
+        let pace = self.nodes.get(&id).map_or(Pace::default(), |it| it.pace);
         let declined = WatchedNode::new(name, sender, number);
-        let declined = WatchedNode { step: Step::Declined, ..declined };
+        let declined = WatchedNode { step: Step::Declined, pace, ..declined };
         self.nodes.insert(id, declined);
     }
 
@@ -422,8 +424,15 @@ impl Watching {
         let most = self.nodes.iter().max_by_key(|(_, node)| node.known.len());
         if let Some(id) = most.map(|(id, _)| *id) {
             self.leave(&id, Step::TooMuch, LeaveReason::TooMany);
-            self.unused.insert(id);
+            self.makes_no_use(id);
         }
+    }
+
+    /// A lease of a node is given back, at once or after a pause: who lies gives any number.
+    fn makes_no_use(&mut self, id: NodeId) {
+        let ended = self.nodes.get(&id).and_then(|it| it.pace.ended);
+        let due = ended.map_or(Instant::default(), |at| at + END_PAUSE);
+        self.unused.entry(id).or_insert(due);
     }
 
     /// Takes what a process of a node says of it. [WAT-5]
@@ -462,9 +471,9 @@ impl Watching {
             Message::Entered(values) => self.changed(id, number, values, Vec::new()),
             Message::Left(reason) => match outside(reason) {
                 Some(reason) => self.outside(id, number, reason),
-                None => node.want(now),
+                None => node.tells_much(now, number),
             },
-            Message::Much => node.want(now),
+            Message::Much => node.tells_much(now, number),
         }
     }
 
@@ -515,19 +524,20 @@ impl Watching {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Instant {
-        if !self.unused.is_empty() {
-            return Instant::default();
+        let unused = self.unused.values().copied();
+        let renewal = unused.fold(self.renew_at, Instant::min);
+        if !self.settled {
+            return renewal;
         }
         let due = self.nodes.values().filter_map(WatchedNode::due);
-        let first = self.tick_at.min(self.renew_at);
-        if self.settled { due.fold(first, Instant::min) } else { self.renew_at }
+        due.fold(self.tick_at.min(renewal), Instant::min)
     }
 
     /// Does what is due; what is to be sent.
     pub fn handle_timeout(&mut self, now: Now, roster: &Roster) -> Vec<WatchSend> {
         let mut sends = Vec::new();
         let at = now.instant;
-        sends.extend(self.give_back(roster));
+        sends.extend(self.give_back(at, roster));
         if self.renew_at <= at {
             self.renew_at = at + RENEW_EVERY;
             let only = self.ask.only.as_ref().map(|_| self.picked.keys().copied().collect());
@@ -588,12 +598,16 @@ impl Watching {
 
     /// Ends leases of which the watch makes no use. Renewals go to all, so such nodes give one each
     /// time. [WAT-7]
-    fn give_back(&mut self, roster: &Roster) -> Option<WatchSend> {
+    fn give_back(&mut self, now: Instant, roster: &Roster) -> Option<WatchSend> {
         let mut nodes = Vec::new();
-        while nodes.len() < ASKED_AT_ONCE_MAX
-            && let Some(id) = self.unused.pop_first()
-        {
-            nodes.push(id);
+        let due = self.unused.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id);
+        for id in due.take(ASKED_AT_ONCE_MAX).collect::<Vec<NodeId>>() {
+            self.unused.remove(&id);
+            // Another process of it may have come meanwhile, whose lease is of use.
+            if let Some(node) = self.nodes.get_mut(&id).filter(|it| it.step == Step::TooMuch) {
+                node.pace.ended = Some(now);
+                nodes.push(id);
+            }
         }
         let address = |id: &NodeId| roster.voice(id).and_then(Voice::address);
         let copies: BTreeSet<SocketAddrV6> = nodes.iter().filter_map(address).collect();
@@ -607,13 +621,13 @@ impl Watching {
         let mut copies = BTreeSet::new();
         let mut to_all = false;
         for (id, node) in &mut self.nodes {
-            let Some(want) = node.want.as_mut().filter(|want| want.at <= now) else { continue };
+            if node.want.is_none_or(|at| at > now) {
+                continue;
+            }
             if nodes.len() >= ASKED_AT_ONCE_MAX {
                 break;
             }
-            let pause = PAUSE_MIN * 2_u32.saturating_pow(want.tries.min(10));
-            want.at = now + pause.min(PAUSE_MAX);
-            want.tries = want.tries.saturating_add(1);
+            node.want = Some(node.pace.wish(now));
             nodes.push(*id);
             match roster.voice(id).and_then(Voice::address) {
                 // It hears whatever it sends.

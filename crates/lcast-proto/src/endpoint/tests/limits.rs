@@ -1,7 +1,5 @@
 //! Limits: of packets, of filters, of what others may say; and what happens at them.
 
-use std::collections::BTreeSet;
-
 use super::ring::{START, living};
 use super::watch::watch;
 use super::*;

@@ -1,7 +1,9 @@
 //! Watches go on while hosts get other addresses.
 
+use super::stale::record;
 use super::watch::{LONG, watch};
 use super::*;
+use crate::wire::frame::Record;
 
 /// A watch of `n0` by the client, both at two addresses; then one of the two has these.
 fn moved(index: usize, addresses: &[&str]) -> Bench {
@@ -54,4 +56,73 @@ fn so_many_addresses_without_a_route_are_remembered() {
         let remembered = bench.nodes[0].endpoint.unreachable.len();
         assert_eq!(remembered, usize::from(port).min(UNREACHABLE_MAX));
     }
+}
+
+impl Bench {
+    /// The client starts again, and begins with what is remembered: all that its state keeps.
+    fn start_with(&mut self, roster: Vec<Record>) {
+        let (credential, address) =
+            (self.nodes[0].endpoint.credential.clone(), self.nodes[0].address);
+        let seed = [u8::try_from(90 + self.sent.len() % 100).unwrap(); 32];
+        let config = Config { roster, ..Config::default() };
+        self.nodes[0].endpoint = Endpoint::new(config, credential, seed, self.now);
+        self.nodes[0].groups.clear();
+        let link = Link { index: 2, addresses: vec![address], multicast: true };
+        self.input(0, Input::Links(vec![link]));
+    }
+
+    /// What the client keeps for the next one.
+    fn kept(&self) -> Vec<Record> {
+        self.nodes[0].endpoint.records(self.now)
+    }
+}
+
+/// An agent that got another address was missing for ever behind a firewall that lets in only what
+/// was asked by unicast: the client went on with the address that an earlier one had kept, though
+/// it had been answered from the other. [PRE-42]
+#[test]
+fn an_answer_outweighs_the_address_that_was_remembered() {
+    let mut bench = bench(1);
+    let old = Some("[fd00::99]:24242".parse().unwrap());
+    bench.start_with(vec![Record { address: old, ..record(&bench, 2) }]);
+    assert_eq!(bench.kept()[0].address, old);
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!(report.answered, 1);
+    assert_eq!(bench.kept()[0].address, Some(bench.nodes[2].address));
+    bench.start_with(bench.kept());
+    bench.walled = Some((0, BTreeSet::new()));
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.rounds), (1, 2));
+}
+
+/// The same where no answer came through from the other address so far. [QST-14]
+#[test]
+fn who_is_silent_at_its_address_is_looked_for_among_the_neighbours() {
+    let mut bench = bench(1);
+    let old = Some("[fd00::99]:24242".parse().unwrap());
+    bench.start_with(vec![Record { address: old, ..record(&bench, 2) }]);
+    bench.walled = Some((0, BTreeSet::new()));
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!((report.answered, report.rounds), (1, 4));
+    // Once: who is not there costs no more than that.
+    bench.nodes[2].up = false;
+    let before = bench.sent.len();
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    let neighbours = |it: &&(usize, Transmit)| it.1.to == Destination::Neighbours;
+    assert_eq!(bench.sent[before..].iter().filter(neighbours).count(), 1);
+    assert!(report.missing.len() == 1 && report.rounds > 4);
+}
+
+/// Nobody signs the source of a packet: it moves nothing that the process itself has signed.
+/// [PRE-42]
+#[test]
+fn a_source_does_not_outweigh_what_the_process_announced() {
+    let mut bench = bench(1);
+    bench.pass(LONG);
+    let elsewhere: SocketAddrV6 = "[fd00::66]:24242".parse().unwrap();
+    let announced = bench.nodes[2].address;
+    bench.nodes[2].address = elsewhere;
+    let (_, report) = bench.ask(0, get("app.load", Selector::default()));
+    assert_eq!(report.answered, 1);
+    assert_eq!(bench.kept()[0].address, Some(announced));
 }

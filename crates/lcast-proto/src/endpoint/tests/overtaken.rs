@@ -18,7 +18,7 @@ fn watched(selector: Selector) -> (Bench, NodeId) {
 
 impl Bench {
     /// How many packets the client has sent since the n-th of all.
-    fn asked_since(&self, from: usize) -> usize {
+    pub(super) fn asked_since(&self, from: usize) -> usize {
         self.sent[from..].iter().filter(|(sender, _)| *sender == 0).count()
     }
 }
@@ -92,4 +92,21 @@ fn what_there_is_no_room_for_before_an_entry_is_asked_for_after_it() {
         bench.run(SHORT, |_| false);
         assert_eq!(bench.asked_since(before), asked, "{count} messages");
     }
+}
+
+/// An answer that was on its way before message 1 was told took the wish for it away. [WAT-5]
+#[test]
+fn an_older_answer_does_not_stand_for_a_missing_message() {
+    let (mut bench, id) = watched(Selector::default());
+    let load = bench.load();
+    bench.lost = Box::new(|_, _| true);
+    bench.hear(2, Change::Values(load, Vec::new()));
+    bench.pass(Duration::from_millis(260));
+    let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
+    let watching = bench.watching().0;
+    watching.subscribed(id, sender, FAR).unwrap();
+    watching.snapshot(now, &id, FAR, Vec::new(), false);
+    let before = bench.sent.len();
+    bench.pass(LONG);
+    assert!(bench.asked_since(before) >= 2, "{}", bench.asked_since(before));
 }

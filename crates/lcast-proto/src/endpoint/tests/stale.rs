@@ -259,7 +259,7 @@ fn a_kept_packet_of_the_process_before_is_no_second_one() {
 }
 
 /// A false record of a node: that it was heard at the guest's address.
-fn record(bench: &Bench, of: usize) -> Record {
+pub(super) fn record(bench: &Bench, of: usize) -> Record {
     Record {
         id: id(bench, of),
         age: Duration::ZERO,

@@ -18,6 +18,11 @@ pub const AHEAD_MAX: usize = 256;
 pub const REMOVED_MAX: usize = 1024;
 /// How long a message may be missing: its repeats have come by then. [WAT-5]
 pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(240);
+/// The first and the longest pause between two wishes to one node, and the longest where it has
+/// answered. [WAT-8]
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+const ANSWERED_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What is known of a node.
 #[derive(Debug)]
@@ -44,7 +49,12 @@ pub(super) struct WatchedNode {
     pub(super) held: BTreeMap<u64, Message>,
     /// The last message for which there was no room among these.
     pub(super) unheld: Option<u64>,
-    pub(super) want: Option<Want>,
+    /// The last message that said that more changed than it carries: an answer before it does not
+    /// tell what.
+    pub(super) much: u64,
+    /// When its word is asked for, where that is wanted.
+    pub(super) want: Option<Instant>,
+    pub(super) pace: Pace,
 }
 
 /// What a node says has happened.
@@ -82,10 +92,36 @@ pub(super) struct Known {
     pub(super) number: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Want {
-    pub(super) tries: u32,
-    pub(super) at: Instant,
+/// How often a node was written to lately. Its answers, and its other processes, change nothing of
+/// that: who lies draws no more. [WAT-8]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// The last of the wishes that followed each other, and how many these are.
+    asked: Option<(Instant, u32)>,
+    /// When a lease of it was given back last.
+    pub(super) ended: Option<Instant>,
+}
+
+impl Pace {
+    /// When the next wish may be, if one is wanted from now on: of a node that answers, if it was
+    /// asked before.
+    fn next(&mut self, now: Instant) -> Instant {
+        self.asked = self.asked.filter(|(at, _)| now.since(*at) < PAUSE_MAX);
+        let asked = self.asked.map(|(at, wishes)| at + pause(wishes).min(ANSWERED_PAUSE_MAX));
+        asked.map_or(now, |at| at.max(now))
+    }
+
+    /// Notes a wish; when the next one is, unless it is answered.
+    pub(super) fn wish(&mut self, now: Instant) -> Instant {
+        let wishes = self.asked.map_or(1, |(_, wishes)| wishes.saturating_add(1));
+        self.asked = Some((now, wishes));
+        now + pause(wishes)
+    }
+}
+
+/// The pause after so many wishes.
+fn pause(wishes: u32) -> Duration {
+    (PAUSE_MIN * 2_u32.saturating_pow(wishes.saturating_sub(1).min(10))).min(PAUSE_MAX)
 }
 
 impl WatchedNode {
@@ -105,17 +141,27 @@ impl WatchedNode {
             awaited: false,
             held: BTreeMap::new(),
             unheld: None,
+            much: 0,
             want: None,
+            pace: Pace::default(),
         }
     }
 
     /// Its word is wanted, unless it is wanted already.
     pub(super) fn want(&mut self, now: Instant) {
-        self.want.get_or_insert(Want { tries: 0, at: now });
+        if self.want.is_none() {
+            self.want = Some(self.pace.next(now));
+        }
+    }
+
+    /// A message said that more changed than it carries: all values are wanted.
+    pub(super) fn tells_much(&mut self, now: Instant, number: u64) {
+        self.much = self.much.max(number);
+        self.want(now);
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        [self.gap_at, self.want.map(|want| want.at)].into_iter().flatten().min()
+        [self.gap_at, self.want].into_iter().flatten().min()
     }
 
     /// Goes on over the messages that are here.
@@ -161,6 +207,10 @@ impl WatchedNode {
     pub(super) fn release(&mut self, now: Instant) -> BTreeMap<u64, Message> {
         if self.unheld.take().is_some_and(|number| number > self.number) {
             self.want(now);
+        }
+        // The values may be older than what is missing: their wish was not for that.
+        if !self.ahead.is_empty() {
+            self.gap_at.get_or_insert(now + GAP_PATIENCE);
         }
         std::mem::take(&mut self.held)
     }
