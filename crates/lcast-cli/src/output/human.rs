@@ -19,7 +19,7 @@ pub(crate) fn value(value: &Value, unit: &str, terminal: bool) -> String {
         Value::Text(text) => text.clone(),
         Value::Timestamp(time) => time.to_string(),
         Value::Int(number) if terminal && unit == "By" => bytes(*number as f64),
-        Value::Float(number) if terminal && unit == "By" => bytes(*number),
+        Value::Float(number) if terminal && unit == "By" && number.is_finite() => bytes(*number),
         Value::Float(number) => float(*number, terminal),
         Value::Null | Value::Bool(_) | Value::Int(_) => json::value(value).to_string(),
         Value::Bytes(_) | Value::List(_) | Value::Map(_) if terminal => {
@@ -96,16 +96,21 @@ pub(crate) fn float(number: f64, terminal: bool) -> String {
     }
 }
 
+/// Bytes in a unit that fits. Those of five digits at most are exact: a packet or an MTU is among
+/// them, of which 1400 and 1500 are the same in KiB to a digit.
 fn bytes(number: f64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    const EXACT_BELOW: f64 = 100_000.0;
+    if number.abs() < EXACT_BELOW {
+        return format!("{number:.0} B");
+    }
     let mut number = number;
     let mut unit = 0;
     while number.abs() >= 1024.0 && unit + 1 < UNITS.len() {
         number /= 1024.0;
         unit += 1;
     }
-    let digits = usize::from(unit > 0);
-    format!("{number:.digits$} {}", UNITS[unit])
+    format!("{number:.1} {}", UNITS[unit])
 }
 
 /// A duration in its largest fitting unit.
@@ -138,6 +143,11 @@ mod tests {
         let cases = [
             (Value::Int(3_221_225_472), "By", "3221225472", "3.0 GiB"),
             (Value::Int(-5), "By", "-5", "-5 B"),
+            (Value::Int(1400), "By", "1400", "1400 B"),
+            (Value::Int(65_535), "By", "65535", "65535 B"),
+            (Value::Int(99_999), "By", "99999", "99999 B"),
+            (Value::Int(100_000), "By", "100000", "97.7 KiB"),
+            (Value::Float(f64::NAN), "By", "NaN", "NaN"),
             (Value::Float(0.123_456_789), "1", "0.123456789", "0.1235"),
             (Value::Float(2.0), "s", "2.0", "2"),
             (Value::Float(1e-9), "s", "1e-9", "1e-9"),
