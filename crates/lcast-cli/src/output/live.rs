@@ -1,5 +1,6 @@
 //! What a watch prints: a table drawn in place for people, lines when piped.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -8,11 +9,14 @@ use lcast_proto::question::report::{Outcome, Reply, ReplyValue, Report};
 use lcast_proto::select::Pattern;
 use serde_json::{Value as Json, json};
 
-use super::table::Screen;
+use super::table::{Screen, Table};
 use super::{Format, Output, human, replies, report};
 use crate::failure::Failure;
 use crate::text::sanitise;
 use crate::{json, place};
+
+/// Most lines drawn on a terminal that does not say how many it has.
+const ROWS_MAX: usize = 1000;
 
 /// Events kept for one document at the end; the command asks for as many lines at most.
 const EVENTS_MAX: u64 = 1_000_000;
@@ -143,19 +147,8 @@ impl Live {
     /// Draws the table over the last one, as many of its rows as the terminal has.
     pub(crate) fn draw(&mut self) -> Result<(), Failure> {
         self.stale = false;
-        let replies: Vec<Reply> = self
-            .held
-            .iter()
-            .map(|(node, values)| Reply {
-                node: node.clone(),
-                outcome: Outcome::Values(values.values().cloned().collect()),
-                by_multicast: false,
-            })
-            .collect();
-        let screen =
-            self.output.screen.map(|screen| Screen { width: self.output.size().0, ..screen });
-        let table = replies::values(&replies, &self.order, true).render(screen);
-        self.drawn.draw(&(table + &self.remarks()), self.output)
+        let table = replies::held(&self.held, &self.order, room(self.output.size().1));
+        self.drawn.draw(table, &self.remarks(), self.output)
     }
 
     /// What is said below the table: who has left, and whether the table may be wrong.
@@ -215,16 +208,20 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
-    /// Draws a text over the last one, as many of its lines as the terminal has.
-    pub(crate) fn draw(&mut self, text: &str, output: Output) -> Result<(), Failure> {
+    /// Draws a table and remarks over the last ones, as many of their lines as the terminal has.
+    pub(crate) fn draw(
+        &mut self,
+        mut table: Table,
+        remarks: &str,
+        output: Output,
+    ) -> Result<(), Failure> {
         let size = output.size();
-        let mut rows: Vec<&str> = text.lines().collect();
-        let room = size.1.map_or(usize::MAX, |it| usize::from(it).max(3) - 1);
-        let more = format!("... and {} more", (rows.len() + 1).saturating_sub(room));
-        if rows.len() > room {
-            rows.truncate(room - 1);
-            rows.push(&more);
-        }
+        let room = room(size.1);
+        let left_out = table.keep(room);
+        let screen = output.screen.map(|screen| Screen { width: size.0, ..screen });
+        let text = table.render(screen) + remarks;
+        let rows = fitting(&text, left_out, room);
+        let rows: Vec<&str> = rows.iter().map(AsRef::as_ref).collect();
         let drawing = over(self.rows, self.size != size) + &unwrapped(&rows);
         (self.rows, self.size) = (rows.len(), size);
         output.text(&drawing)
@@ -240,6 +237,23 @@ impl Drawn {
         let resized = self.size != output.size();
         output.text(&over(std::mem::take(&mut self.rows), resized))
     }
+}
+
+/// How many lines a terminal of this height has for a drawing: the last is the cursor's.
+fn room(height: Option<u16>) -> usize {
+    height.map_or(ROWS_MAX, |it| usize::from(it).max(3) - 1)
+}
+
+/// As many lines of a text as there is room for, and how many more there are: these and those that
+/// were left out before.
+fn fitting(text: &str, left_out: usize, room: usize) -> Vec<Cow<'_, str>> {
+    let mut rows: Vec<Cow<'_, str>> = text.lines().map(Cow::from).collect();
+    if left_out > 0 || rows.len() > room {
+        let all = rows.len() + left_out;
+        rows.truncate(room - 1);
+        rows.push(format!("... and {} more", all - rows.len()).into());
+    }
+    rows
 }
 
 /// Goes back over so many lines and clears them; all of a terminal that has been resized, since its
@@ -386,6 +400,19 @@ mod tests {
         assert_eq!(over(3, true), "\x1b[H\x1b[J");
         let rows = ["a", "b"];
         assert_eq!(unwrapped(&rows), "\x1b[?7la\nb\n\x1b[?7h");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        for (left_out, room, expected) in [
+            (0, 3, "a b c"),
+            (0, 2, "a ... and 2 more"),
+            (1, 4, "a b c ... and 1 more"),
+            (1, 3, "a b ... and 2 more"),
+            (9, 3, "a b ... and 10 more"),
+        ] {
+            assert_eq!(fitting("a\nb\nc\n", left_out, room).join(" "), expected);
+        }
     }
 
     /// On a terminal as well: the table goes on with what it has.

@@ -15,13 +15,39 @@ const COLUMNS_MAX: usize = 4;
 /// The answers of `get`: a column for each variable while there are few, in the order of the
 /// patterns; else a row.
 pub(crate) fn values(replies: &[Reply], order: &[Pattern], terminal: bool) -> Table {
-    let answers = answers(replies);
-    let mut units: BTreeMap<&str, &str> = BTreeMap::new();
-    for (_, values) in &answers {
-        units.extend(values.iter().map(|it| (it.name.as_str(), &*it.unit)));
+    let mut answers: Vec<Answer<'_>> = Vec::new();
+    for reply in replies {
+        if let Outcome::Values(values) = &reply.outcome {
+            answers.push((&reply.node, values.iter().collect()));
+        }
     }
-    if units.len() > COLUMNS_MAX {
-        return tall(&answers, terminal);
+    answers.sort_by(|left, right| left.0.cmp(right.0));
+    table(&answers, order, terminal, usize::MAX)
+}
+
+/// What nodes hold as the same table for a terminal, of so many rows at most.
+pub(crate) fn held(
+    held: &BTreeMap<String, BTreeMap<String, ReplyValue>>,
+    order: &[Pattern],
+    rows_max: usize,
+) -> Table {
+    let mut answers: Vec<Answer<'_>> = Vec::new();
+    for (node, values) in held {
+        answers.push((node, values.values().collect()));
+    }
+    table(&answers, order, true, rows_max)
+}
+
+/// A node and what it answered.
+type Answer<'a> = (&'a str, Vec<&'a ReplyValue>);
+
+fn table(answers: &[Answer<'_>], order: &[Pattern], terminal: bool, rows_max: usize) -> Table {
+    let mut units: BTreeMap<&str, &str> = BTreeMap::new();
+    for it in answers.iter().flat_map(|(_, values)| values) {
+        units.insert(&it.name, &it.unit);
+        if units.len() > COLUMNS_MAX {
+            return tall(answers, terminal, rows_max);
+        }
     }
     let place = |name: &str| {
         let name: Option<Name> = name.parse().ok();
@@ -30,21 +56,15 @@ pub(crate) fn values(replies: &[Reply], order: &[Pattern], terminal: bool) -> Ta
     };
     let mut columns: Vec<(&str, &str)> = units.into_iter().collect();
     columns.sort_by_key(|(name, _)| place(name));
-    wide(&answers, &columns, terminal)
+    wide(answers, &columns, terminal, rows_max)
 }
 
-fn answers(replies: &[Reply]) -> Vec<(&str, &[ReplyValue])> {
-    let mut answers: Vec<(&str, &[ReplyValue])> = Vec::new();
-    for reply in replies {
-        if let Outcome::Values(values) = &reply.outcome {
-            answers.push((&reply.node, values));
-        }
-    }
-    answers.sort_by(|left, right| left.0.cmp(right.0));
-    answers
-}
-
-fn wide(answers: &[(&str, &[ReplyValue])], columns: &[(&str, &str)], terminal: bool) -> Table {
+fn wide(
+    answers: &[Answer<'_>],
+    columns: &[(&str, &str)],
+    terminal: bool,
+    rows_max: usize,
+) -> Table {
     let title = |(name, unit): &(&str, &str)| match *unit {
         "" | "1" => (*name).to_owned(),
         "By" if terminal => (*name).to_owned(),
@@ -52,7 +72,8 @@ fn wide(answers: &[(&str, &[ReplyValue])], columns: &[(&str, &str)], terminal: b
     };
     let titles = std::iter::once("node".to_owned()).chain(columns.iter().map(title));
     let mut table = Table::new(titles);
-    for (node, values) in answers {
+    table.leave_out(answers.len().saturating_sub(rows_max));
+    for (node, values) in answers.iter().take(rows_max) {
         let cell = |(name, _): &(&str, &str)| {
             let value = values.iter().find(|it| it.name == *name);
             value.map_or_else(|| "-".to_owned(), |it| human::value(&it.value, &it.unit, terminal))
@@ -63,14 +84,15 @@ fn wide(answers: &[(&str, &[ReplyValue])], columns: &[(&str, &str)], terminal: b
     table
 }
 
-fn tall(answers: &[(&str, &[ReplyValue])], terminal: bool) -> Table {
+fn tall(answers: &[Answer<'_>], terminal: bool, rows_max: usize) -> Table {
     let mut table = Table::new(["node", "variable", "value", "unit"]);
-    for (node, values) in answers {
-        for it in *values {
-            let value = human::value(&it.value, &it.unit, terminal);
-            let unit = if terminal && &*it.unit == "By" { "" } else { &*it.unit };
-            table.push(vec![(*node).to_owned(), it.name.clone(), value, unit.to_owned()]);
-        }
+    let rows: usize = answers.iter().map(|(_, values)| values.len()).sum();
+    table.leave_out(rows.saturating_sub(rows_max));
+    let each = answers.iter().flat_map(|(node, values)| values.iter().map(move |it| (node, it)));
+    for (node, it) in each.take(rows_max) {
+        let value = human::value(&it.value, &it.unit, terminal);
+        let unit = if terminal && &*it.unit == "By" { "" } else { &*it.unit };
+        table.push(vec![(*node).to_owned(), it.name.clone(), value, unit.to_owned()]);
     }
     table
 }
@@ -106,6 +128,7 @@ mod tests {
     use lcast_proto::value::Value;
 
     use super::*;
+    use crate::output::table::Screen;
     use crate::output::tests;
 
     #[test]
@@ -123,6 +146,35 @@ mod tests {
         let many = names.map(|name| (name, Value::Int(1)));
         let printed = values(&[tests::values("a", &many)], &[], false).render(None);
         assert!(printed.starts_with("node\tvariable\tvalue\tunit\na\tx.a\t1\tBy\na\tx.b\t1\t\n"));
+    }
+
+    /// All that a node holds was laid out for each drawing, however little of it fits.
+    #[test]
+    fn a_table_for_a_screen_has_no_more_rows_than_fit() {
+        for (variables, shown) in [(1, "n0  "), (5, "n0    x.v0")] {
+            let names: Vec<String> = (0..variables).map(|it| format!("x.v{it}")).collect();
+            let reply = |node: &String| {
+                let named = names.iter().map(|name| (name.as_str(), Value::Int(1)));
+                tests::values(node, &named.collect::<Vec<_>>())
+            };
+            let nodes: Vec<String> = (0..4).map(|it| format!("n{it}")).collect();
+            let replies: Vec<Reply> = nodes.iter().map(reply).collect();
+            let rows = if variables == 1 { 4 } else { 20 };
+            let mut all = BTreeMap::new();
+            for Reply { node, outcome, .. } in replies {
+                let Outcome::Values(values) = outcome else { panic!() };
+                let values = values.into_iter().map(|it| (it.name.clone(), it));
+                all.insert(node, values.collect::<BTreeMap<_, _>>());
+            }
+            let screen = Some(Screen { width: None, color: false });
+            for (max, left_out) in [(rows, 0), (rows - 1, 1), (1, rows - 1)] {
+                let mut table = held(&all, &[], max);
+                let drawn = table.render(screen);
+                assert_eq!(drawn.lines().count(), 1 + max, "{drawn}");
+                assert!(drawn.lines().nth(1).unwrap().starts_with(shown), "{drawn}");
+                assert_eq!(table.keep(max), left_out);
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Drawn, presets};
 
+use super::human;
 use crate::text::sanitise;
 
 /// The terminal that a table is drawn on.
@@ -20,6 +21,8 @@ pub(crate) struct Screen {
 pub(crate) struct Table {
     header: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// How many rows are not there, as nobody would see them.
+    left_out: usize,
     alarm: Option<&'static str>,
 }
 
@@ -56,6 +59,18 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Keeps so many rows at most, and says how many there are besides, these and earlier ones.
+    pub(crate) fn keep(&mut self, max: usize) -> usize {
+        self.left_out += self.rows.len().saturating_sub(max);
+        self.rows.truncate(max);
+        self.left_out
+    }
+
+    /// Counts rows that were not added, as nobody would see them.
+    pub(crate) fn leave_out(&mut self, rows: usize) {
+        self.left_out += rows;
+    }
+
     /// The text to print, for a terminal or (no screen) for a pipe.
     pub(crate) fn render(&self, screen: Option<Screen>) -> String {
         screen.map_or_else(|| self.plain(), |screen| self.draw(screen))
@@ -84,7 +99,8 @@ impl Table {
         drawn.set_header(self.header.iter().map(|it| cell(&it.title, it)));
         for row in &self.rows {
             let cells = row.iter().zip(&self.header);
-            drawn.add_row(cells.map(|(text, column)| cell(&sanitise(text), column)));
+            let seen = |text: &str| human::cut(&sanitise(human::beginning(text)));
+            drawn.add_row(cells.map(|(text, column)| cell(&seen(text), column)));
         }
         // The padding of the first column is no part of it.
         let shown = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
@@ -118,6 +134,30 @@ mod tests {
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines.len(), 3, "{drawn:?}");
         assert!(lines[1].ends_with(" 0.42") && lines[2].ends_with("   12"), "{drawn:?}");
+    }
+
+    /// One node's long text must not hold up the table of all: wrapping it took seconds.
+    #[test]
+    fn a_terminal_gets_the_beginning_of_a_long_cell_and_a_pipe_all() {
+        for (length, cut) in [(human::SHOWN_MAX, false), (human::SHOWN_MAX + 1, true)] {
+            let mut table = Table::new(["node", "text"]);
+            table.push(vec!["web1".to_owned(), "x".repeat(length)]);
+            for width in [None, Some(40)] {
+                let drawn = table.render(Some(Screen { width, color: false }));
+                let seen = drawn.matches('x').count();
+                assert_eq!((seen, drawn.contains("...")), (human::SHOWN_MAX + 1, cut), "{length}");
+            }
+            assert_eq!(table.render(None).matches('x').count(), length + 1);
+        }
+    }
+
+    #[test]
+    fn rows_that_nobody_would_see_are_counted() {
+        let mut table = table();
+        table.leave_out(3);
+        assert_eq!(table.keep(2), 3);
+        assert_eq!(table.keep(1), 4);
+        assert_eq!(table.render(None), "node\tload\nweb1\t0.42\n");
     }
 
     #[test]

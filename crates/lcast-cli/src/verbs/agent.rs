@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lcast::home::Purpose;
 use lcast::realm::RealmFolder;
+use lcast::store::Store;
 use lcast::{Facts, Node, StartError};
 use lcast_proto::keys::policy::Narrowing;
 use lcast_proto::keys::{Certificate, Scope};
@@ -240,6 +241,9 @@ fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<N
         if let Some(warning) = foreign.or_else(|| open_to_others(&state)) {
             tracing::warn!("{warning}");
         }
+        if let Some(warning) = emptied(&state) {
+            tracing::warn!("{warning}");
+        }
         builder = builder.state(state);
     }
     if !config.network.interfaces.is_empty() {
@@ -270,6 +274,21 @@ fn open_to_others(state: &Path) -> Option<String> {
         format!(
             "others can read or change the agent's state in '{path}' (mode {mode:04o}): chmod 700 \
              '{path}'"
+        )
+    })
+}
+
+/// What to say of settings that may be lost. The file is empty as well where the first start of an
+/// agent was cut short, as by a full disk: so this is no error.
+fn emptied(state: &Path) -> Option<String> {
+    let length = |name: &str| std::fs::metadata(state.join(name)).ok().map(|it| it.len());
+    // What is in the log is not lost: it is read at the start.
+    let log = length(&format!("{}-wal", Store::FILE)).unwrap_or(0);
+    (length(Store::FILE) == Some(0) && log == 0).then(|| {
+        format!(
+            "'{}' is empty: every setting has its default; if some were set, stop the agent and \
+             restore the file from a backup",
+            state.join(Store::FILE).display()
         )
     })
 }
@@ -423,6 +442,24 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let mut enrolled = authority.enroll(edit, &[subject], &network, now, &mut random).unwrap();
         enrolled.credentials.remove(0)
+    }
+
+    /// SQLite takes an empty file for a database that is yet to be made.
+    #[test]
+    fn settings_that_may_be_lost_are_told() {
+        let folder = std::env::temp_dir().join(format!("lcast-emptied-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, bytes: &str| std::fs::write(folder.join(name), bytes).unwrap();
+        assert_eq!(emptied(&folder), None);
+        write("settings.db", "");
+        assert!(emptied(&folder).unwrap().contains("settings.db' is empty"));
+        write("settings.db-wal", "x");
+        assert_eq!(emptied(&folder), None, "they are in the log");
+        write("settings.db-wal", "");
+        assert!(emptied(&folder).is_some());
+        write("settings.db", "x");
+        assert_eq!(emptied(&folder), None);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     /// A question for what is read in the background has it read anew, and does not wait for it.

@@ -165,7 +165,7 @@ async fn follow_on_screen(
     let mut drawn = Drawn::default();
     loop {
         let nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-        drawn.draw(&table(&nodes, place::wall()).render(output.screen), output)?;
+        drawn.draw(table(&nodes, place::wall()), "", output)?;
         let (begun, mut until) = (tokio::time::Instant::now(), DRAW_AGAIN);
         loop {
             let change = tokio::time::timeout_at(begun + until, changes.next());

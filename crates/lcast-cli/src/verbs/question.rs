@@ -173,8 +173,8 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
             output.note(&format!("no agent of realm '{realm}' was heard; {start}"));
         }
         Exit::Unsendable => output.note(&format!(
-            "no interface that realm '{realm}' may use could send; see 'ip link' and 'librecast \
-             realm show'"
+            "no interface that realm '{realm}' may use could send; 'librecast doctor' names it and \
+             the command that mends it"
         )),
         Exit::Success | Exit::Internal | Exit::Usage | Exit::Incomplete => {}
         Exit::Nobody | Exit::Refused | Exit::Interrupted => {}
