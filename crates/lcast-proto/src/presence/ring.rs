@@ -24,15 +24,12 @@ const RETRY: Duration = Duration::from_millis(150);
 const REINTRODUCE: u32 = 3;
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
-/// The pauses after which a suspicion is said again: soon, for who missed it, and later for those
-/// that did not take it, since they had heard the node just before, say. [PRE-21]
-const REPEATS: [Duration; 6] = [
+/// The pauses after which a suspicion is said again. [PRE-21]
+const REPEATS: [Duration; 4] = [
     Duration::from_millis(150),
     Duration::from_millis(200),
     Duration::from_millis(250),
     Duration::from_millis(300),
-    Duration::from_millis(5_100),
-    Duration::from_secs(12),
 ];
 
 /// What the ring wants to be done.

@@ -109,7 +109,7 @@ const HEARD_LATELY: Duration = Duration::from_millis(1500);
 /// Most agents held alive between who suspects and who is suspected. [PRE-25]
 pub const BETWEEN_MAX: usize = 16;
 /// Most suspicions of one member that are looked at in [`ACCUSATIONS_SPAN`]. [PRE-26]
-pub const ACCUSATIONS_MAX: u32 = 48;
+pub const ACCUSATIONS_MAX: u32 = 32;
 /// The time over which suspicions are counted. [PRE-26]
 pub const ACCUSATIONS_SPAN: Duration = Duration::from_secs(4);
 

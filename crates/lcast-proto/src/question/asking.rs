@@ -593,8 +593,8 @@ impl Asking {
     }
 
     /// Unicast copies: to the silent nodes whose address is known, a different lot each round, and
-    /// to the neighbours when some address is not known, or in one round where it may be an old one.
-    /// [QST-14]
+    /// to the neighbours when some address is not known, or in one round where it may be an old
+    /// one. [QST-14]
     fn pokes(&self, now: Instant, silent: &[NodeId], roster: &Roster) -> (Vec<SocketAddrV6>, bool) {
         let copied_from = match self.ask.ways {
             Ways::All => 2,

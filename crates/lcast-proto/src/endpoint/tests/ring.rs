@@ -125,7 +125,7 @@ fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
         }
     }
     let of_first = said.iter().filter(|(_, node)| *node == ids[1]).count();
-    assert_eq!((of_first, said.len() > 30 * TARGETS_MAX), (7, true), "{}", said.len());
+    assert_eq!((of_first, said.len() > 25 * TARGETS_MAX), (5, true), "{}", said.len());
     let since = |from: Instant| {
         let within =
             |(at, _): &&(Instant, NodeId)| *at >= from && at.since(from) < ACCUSATIONS_SPAN;
@@ -135,11 +135,11 @@ fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
     assert!(most <= ACCUSATIONS_MAX, "{most} in four seconds");
 }
 
-/// A suspicion is said seven times; who is heard meanwhile is let alone. [PRE-21]
+/// A suspicion is said five times; who is heard meanwhile is let alone. [PRE-21]
 #[test]
 fn a_suspicion_is_said_again_until_the_node_is_heard() {
-    let all = [0, 150, 350, 600, 900, 6_000, 18_000];
-    for (heard_after, expected) in [(60_000, &all[..]), (10_000, &all[..6]), (300, &all[..2])] {
+    let all = [0, 150, 350, 600, 900];
+    for (heard_after, expected) in [(10_000, &all[..]), (300, &all[..2])] {
         let (roster, ids) = living(START, 2);
         let mut random = Random::from_seed([3; 32]);
         let mut ring = Ring::new(START, &mut random);
