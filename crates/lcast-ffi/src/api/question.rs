@@ -51,7 +51,7 @@ pub struct lcast_question_options {
     pub label_count: usize,
     /// Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
     pub matching: *const c_char,
-    /// Only nodes of these names, separated by commas; of an empty text, nobody. What no node can be
+    /// Only nodes of these names, separated by commas; an empty text is nobody. What no node can be
     /// called is invalid, also nothing, as behind a last comma.
     pub only: *const c_char,
     /// These names must answer, known to the realm or not; a text as that of `only`.
