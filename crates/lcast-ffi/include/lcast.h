@@ -259,7 +259,7 @@ typedef struct lcast_question_options {
   size_t label_count;
   // Only nodes where this predicate is true, like "system.cpu.load_1m > 2.0".
   const char *matching;
-  // Only nodes of these names, separated by commas; of an empty text, nobody. What no node can be
+  // Only nodes of these names, separated by commas; an empty text is nobody. What no node can be
   // called is invalid, also nothing, as behind a last comma.
   const char *only;
   // These names must answer, known to the realm or not; a text as that of `only`.
