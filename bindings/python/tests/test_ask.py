@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -70,7 +70,8 @@ def test_targets_pick_nodes(node: lcast.Node) -> None:
     assert names(only="web1, db1") == names(on="web1,db1") == {"web1", "db1"}
     report = node.get("app.owner", only=[], expect="no1,no2", timeout=0.05).report()
     assert {it.node for it in report.missing} == {"no1", "no2"}
-    for nobody in ([], ""):
+    nobodies: List[Any] = [[], ""]
+    for nobody in nobodies:
         assert node.get("app.owner", only=nobody, timeout=0.05).report().expected == 0
         assert names(on="web1", expect=nobody) == {"web1"}
 

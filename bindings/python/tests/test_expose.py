@@ -144,7 +144,7 @@ def test_keys_and_withdrawing(node: lcast.Node, applications: Applications) -> N
         ("app.x", "number", {}, "no type of a variable; there are: null, bool, int"),
         ("app.x", set, {}, "no type of a variable"),
         ("app.x", [], {}, "no type of a variable"),
-        ("app.x", int, {"kind": "odd"}, "gauge, counter or info"),
+        ("app.x", int, {"kind": "odd"}, "info, gauge, counter"),
         ("app.x", int, {"unit": "x" * 65}, "at most 64 bytes"),
         ("app.x", int, {"description": "x" * 201}, "200 are the most"),
     ],
