@@ -1,8 +1,9 @@
 //! The library, installed into a folder of the tests, and programs that are built against it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +71,22 @@ pub(crate) fn pkg_config(words: &[&str]) -> Vec<String> {
     run(&mut command).split_whitespace().map(str::to_owned).collect()
 }
 
-/// Builds a program of the binding's folder with all warnings as errors; gives its path.
+/// Builds a program of the binding's folder with all warnings as errors, once, whichever tests want
+/// it: none may be written while another test starts it. Gives its path.
 pub(crate) fn build(source: &str, how: How) -> String {
+    static BUILT: Mutex<BTreeMap<PathBuf, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
     let name = source.trim_end_matches(".c").replace('/', "-");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{how:?}"));
+    let built = BUILT.lock().unwrap().entry(program.clone()).or_default().clone();
+    built.get_or_init(|| compile(source, how, &program));
+    program.to_str().unwrap().to_owned()
+}
+
+fn compile(source: &str, how: How, program: &Path) {
     let [compiler, standard @ ..] = how.words() else { unreachable!("a compiler is named") };
     let mut command = Command::new(compiler);
     command.args(standard).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);
-    command.args(pkg_config(&["--cflags"])).arg(folder().join(source)).arg("-o").arg(&program);
+    command.args(pkg_config(&["--cflags"])).arg(folder().join(source)).arg("-o").arg(program);
     // So that the libraries behind it are not taken for C++.
     command.args(["-x", "none"]);
     if how == How::Static {
@@ -88,7 +97,6 @@ pub(crate) fn build(source: &str, how: How) -> String {
         command.args(pkg_config(&["--libs"]));
     }
     run(&mut command);
-    program.to_str().unwrap().to_owned()
 }
 
 #[test]
