@@ -140,7 +140,9 @@ impl Ring {
 
     /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
     pub fn absolve(&mut self, now: Instant) {
-        self.targets.iter_mut().for_each(|it| (it.answered, it.failed) = (true, 0));
+        for target in &mut self.targets {
+            (target.answered, target.failed, target.suspected) = (true, 0, false);
+        }
         self.repeats.clear();
         self.round_ends = now;
     }
@@ -185,9 +187,10 @@ impl Ring {
     fn end_round(&mut self, now: Instant, silence_rounds: u32) -> Vec<RingAct> {
         let mut acts = Vec::new();
         for target in &mut self.targets {
-            target.failed = if target.answered { 0 } else { target.failed + 1 };
+            target.failed = if target.answered { 0 } else { target.failed.saturating_add(1) };
+            // A newer member list may have made these fewer than have failed.
             let rounds = if target.deaf { silence_rounds } else { ROUNDS_MAX };
-            if target.failed != rounds {
+            if target.failed < rounds || target.suspected {
                 continue;
             }
             target.suspected = true;

@@ -1,7 +1,5 @@
 //! The ring and the roster by themselves: places, limits, and whose word counts.
 
-use std::collections::BTreeSet;
-
 use super::limits::members;
 use super::*;
 use crate::presence::{
@@ -293,4 +291,57 @@ fn a_suspicion_that_a_stop_outlasted_can_still_be_refuted() {
     roster.handle_timeout(later + REFUTABLE);
     let expected = [State::Gone, State::Gone, State::Alive];
     assert_eq!(states(&roster, later + REFUTABLE), expected);
+}
+
+/// A successor that unicast did not reach died, and the realm shrank: it had been silent for more
+/// rounds than that takes from then on, and nobody noticed. [PRE-23]
+#[test]
+fn a_death_is_noticed_also_when_the_realm_shrinks_meanwhile() {
+    for (silence_later, expected) in [(36, 36..=38), (14, 21..=22), (30, 30..=31)] {
+        let (roster, ids) = living(START, TARGETS_MAX + 3);
+        let mut random = Random::from_seed([3; 32]);
+        let mut ring = Ring::new(START, &mut random);
+        let (mut refuted, mut again) = (None, Vec::new());
+        while ring.due() < START + Duration::from_secs(90) {
+            let now = ring.due();
+            let since = refuted.map_or(Duration::ZERO, |at| now.since(at));
+            let silence = if since > Duration::from_secs(20) { silence_later } else { 36 };
+            for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), silence, &mut random)
+            {
+                if let RingAct::Suspect { node, first: true, .. } = act {
+                    assert_eq!(node, ids[1]);
+                    match refuted {
+                        Some(_) => again.push(since.as_secs() + 1),
+                        None => refuted = Some(now),
+                    }
+                }
+            }
+            if refuted == Some(now) {
+                ring.heard(&ids[1], SenderId([1; 12]));
+            }
+            (2..ids.len()).for_each(|at| ring.heard(&ids[at], SenderId([1; 12])));
+        }
+        assert!(again.len() == 1 && expected.contains(&again[0]), "{silence_later}: {again:?}");
+    }
+}
+
+/// Who was suspected before this process was stopped can be suspected after that. [PRE-28]
+#[test]
+fn who_was_absolved_is_suspected_again() {
+    let (roster, ids) = living(START, 2);
+    let mut random = Random::from_seed([3; 32]);
+    let mut ring = Ring::new(START, &mut random);
+    let mut suspected = 0;
+    while ring.due() < START + Duration::from_secs(20) {
+        let now = ring.due();
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
+            if matches!(act, RingAct::Suspect { first: true, .. }) {
+                suspected += 1;
+                if suspected == 1 {
+                    ring.absolve(now);
+                }
+            }
+        }
+    }
+    assert_eq!(suspected, 2);
 }
