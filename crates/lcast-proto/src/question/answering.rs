@@ -72,6 +72,10 @@ const COSTLY: &str = "this member's questions have cost more than its share of t
 #[derive(Debug)]
 pub struct Answering {
     heard: BTreeMap<(SenderId, u64), Heard>,
+    /// How many of them are whose.
+    holdings: Holdings,
+    /// Those that were answered: of each member, in the order in which they are forgotten.
+    answered: BTreeSet<(NodeId, Instant, (SenderId, u64))>,
     /// When something is due for which question: one entry for each.
     timers: BTreeSet<(Instant, (SenderId, u64))>,
     /// Which question waits for which fresh values.
@@ -235,6 +239,8 @@ impl Default for Answering {
     fn default() -> Self {
         Self {
             heard: BTreeMap::new(),
+            holdings: Holdings::default(),
+            answered: BTreeSet::new(),
             timers: BTreeSet::new(),
             samples: BTreeMap::new(),
             refused: Refused::default(),
@@ -461,6 +467,10 @@ impl Answering {
         let &Back { to, member: asker, way, request, round, by_group, until: forget_at, .. } = back;
         let heard = Heard { asker, way, by_group, round, repeat_at, forget_at, step, timer: None };
         let key = (to, request);
+        self.holdings.add(asker, 1);
+        if matches!(heard.step, Step::Answered { .. }) {
+            self.answered.insert((asker, forget_at, key));
+        }
         self.heard.insert(key, heard);
         self.schedule(key);
     }
@@ -485,9 +495,9 @@ impl Answering {
         if self.heard.len() < REMEMBERED_MAX {
             return true;
         }
-        let holdings = Holdings::of(self.heard.values().map(|heard| (heard.asker, 1)));
-        let mut greedier = holdings.over(holdings.held_by(asker));
-        let found = greedier.find_map(|it| self.oldest_of(&it).or_else(|| self.last_of(&it)));
+        let own = self.holdings.held_by(asker);
+        let of = |it: NodeId| self.oldest_of(&it).or_else(|| self.last_of(&it));
+        let found = self.holdings.over(own).find_map(of);
         let Some(key) = found.or_else(|| self.oldest_of(asker)) else { return false };
         self.forget(&key);
         true
@@ -495,9 +505,9 @@ impl Answering {
 
     /// The oldest answered question of a member.
     fn oldest_of(&self, member: &NodeId) -> Option<(SenderId, u64)> {
-        let theirs = self.heard.iter().filter(|(_, it)| it.asker == *member);
-        let answered = theirs.filter(|(_, it)| matches!(it.step, Step::Answered { .. }));
-        answered.min_by_key(|(_, it)| it.forget_at).map(|(key, _)| *key)
+        let first = (*member, Instant::default(), (SenderId([0; 12]), 0));
+        let oldest = self.answered.range(first..).next();
+        oldest.filter(|(of, ..)| of == member).map(|(.., key)| *key)
     }
 
     /// The question of a member that waits for its slot, and whose slot comes last.
@@ -509,8 +519,12 @@ impl Answering {
 
     fn forget(&mut self, key: &(SenderId, u64)) {
         let Some(heard) = self.heard.remove(key) else { return };
+        self.holdings.take(heard.asker, 1);
         if let Some(timer) = heard.timer {
             self.timers.remove(&(timer, *key));
+        }
+        if matches!(heard.step, Step::Answered { .. }) {
+            self.answered.remove(&(heard.asker, heard.forget_at, *key));
         }
         match heard.step {
             Step::Answered { kept: Some(kept), .. } => self.kept_bytes -= kept.bytes.len(),
@@ -759,6 +773,7 @@ impl Answering {
     fn answer(&mut self, key: (SenderId, u64), answer: Answer) {
         let Some(heard) = self.heard.get_mut(&key) else { return };
         heard.step = Step::Answered { answer: answer.clone(), kept: None };
+        self.answered.insert((heard.asker, heard.forget_at, key));
         let (way, by_group) = (heard.way, heard.by_group);
         let again = heard.round > 1;
         self.reply(key.0, way, key.1, answer, by_group);

@@ -268,6 +268,36 @@ fn the_oldest_answered_question_makes_room() {
     assert_eq!(bench.answering.timers.len(), REMEMBERED_MAX);
 }
 
+/// What says who loses a question is kept up to date with what is remembered. [QST-27]
+#[test]
+fn what_is_noted_of_each_member_is_what_is_remembered() {
+    let mut bench = bench();
+    let askers = [bench.asker.clone(), bench.own.clone()];
+    let mut random = Random::from_seed([5; 32]);
+    for request in 0..8_000 {
+        bench.asker = askers[random.below(2) as usize].clone();
+        let window = if random.below(4) == 0 { WINDOW_MAX } else { Duration::ZERO };
+        let remaining = Duration::from_secs(random.below(60));
+        let frame = match random.below(8) {
+            0 => bench.set(request, 1),
+            _ => QuestionFrame { window, remaining, ..bench.frame(request) },
+        };
+        bench.hear(frame);
+        let more = if request % 2_000 == 1_999 { 1_000_000_000 } else { 5_000 };
+        bench.pass(Duration::from_micros(random.below(more)));
+        if request % 50 > 0 {
+            continue;
+        }
+        let Answering { heard, holdings, answered, .. } = &bench.answering;
+        let again = Holdings::of(heard.values().map(|heard| (heard.asker, 1)));
+        assert_eq!(format!("{holdings:?}"), format!("{again:?}"), "{request}");
+        let is_answered = |it: &Heard| matches!(it.step, Step::Answered { .. });
+        let again = heard.iter().filter(|(_, it)| is_answered(it));
+        let again = again.map(|(key, it)| (it.asker, it.forget_at, *key)).collect();
+        assert_eq!(*answered, again, "{request}");
+    }
+}
+
 /// [QST-30] [QST-31]
 #[test]
 fn large_replies_are_kept_up_to_their_limit_and_their_time() {
