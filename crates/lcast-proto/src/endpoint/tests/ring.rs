@@ -3,8 +3,8 @@
 use super::limits::members;
 use super::*;
 use crate::presence::{
-    ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster,
-    SUCCESSORS, TARGETS_MAX, Unfounded,
+    ACCUSATIONS_MAX, BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX,
+    Unfounded,
 };
 use crate::wire::frame::Record;
 
@@ -106,45 +106,31 @@ fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach()
     assert_eq!(pinged, processes[1..=3].iter().copied().collect(), "two that answer beside it");
 }
 
-/// All words of a ring about successors that die on and on are looked at. [PRE-21] [PRE-26]
+/// All words of a ring about six successors that died together are looked at. [PRE-21] [PRE-26]
 #[test]
 fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
-    let (mut roster, ids) = living(START, 10 * TARGETS_MAX);
+    let (roster, ids) = living(START, TARGETS_MAX + 3);
     let mut random = Random::from_seed([3; 32]);
     let mut ring = Ring::new(START, &mut random);
-    let mut said: Vec<(Instant, NodeId)> = Vec::new();
-    while ring.due() < START + Duration::from_secs(30) {
+    let mut said = 0;
+    while ring.due() < START + Duration::from_secs(20) {
         let now = ring.due();
-        roster.handle_timeout(now);
-        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
-            let RingAct::Suspect { node, process, first } = act else { continue };
-            if first {
-                roster.suspect(now, &node, process);
-            }
-            said.push((now, node));
-        }
+        let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random);
+        said += acts.iter().filter(|it| matches!(it, RingAct::Suspect { .. })).count();
     }
-    let of_first = said.iter().filter(|(_, node)| *node == ids[1]).count();
-    assert_eq!((of_first, said.len() > 25 * TARGETS_MAX), (5, true), "{}", said.len());
-    let since = |from: Instant| {
-        let within =
-            |(at, _): &&(Instant, NodeId)| *at >= from && at.since(from) < ACCUSATIONS_SPAN;
-        u32::try_from(said.iter().filter(within).count()).unwrap()
-    };
-    let most = said.iter().map(|(at, _)| since(*at)).max().unwrap();
-    assert!(most <= ACCUSATIONS_MAX, "{most} in four seconds");
+    assert_eq!(said, TARGETS_MAX * 5, "five words of each");
+    assert!(u32::try_from(said).unwrap() <= ACCUSATIONS_MAX, "even at one time");
 }
 
 /// A suspicion is said five times; who is heard meanwhile is let alone. [PRE-21]
 #[test]
 fn a_suspicion_is_said_again_until_the_node_is_heard() {
-    let all = [0, 150, 350, 600, 900];
-    for (heard_after, expected) in [(10_000, &all[..]), (300, &all[..2])] {
+    for (heard_after, expected) in [(10_000, &[0, 150, 350, 600, 900][..]), (300, &[0, 150])] {
         let (roster, ids) = living(START, 2);
         let mut random = Random::from_seed([3; 32]);
         let mut ring = Ring::new(START, &mut random);
         let mut said: Vec<Instant> = Vec::new();
-        while ring.due() < START + Duration::from_secs(30) {
+        while ring.due() < START + Duration::from_secs(20) {
             let now = ring.due();
             let begin = said.first().copied().unwrap_or(now);
             if !said.is_empty() && now.since(begin) >= Duration::from_millis(heard_after) {
