@@ -8,7 +8,7 @@ fn the_listings_of_the_book_are_the_examples() {
     let chapter = std::fs::read_to_string(chapter).unwrap();
     let listings = chapter.split("\n```c\n").skip(1).map(|it| it.split("```").next().unwrap());
     let listings: Vec<&str> = listings.collect();
-    for example in ["monitor", "exporter", "dashboard"] {
+    for example in ["monitor", "exporter", "dashboard", "variables"] {
         let path = stage::folder().join(format!("examples/{example}.c"));
         let text = std::fs::read_to_string(path).unwrap();
         assert!(
@@ -16,5 +16,5 @@ fn the_listings_of_the_book_are_the_examples() {
             "the chapter does not show {example}.c as it is"
         );
     }
-    assert_eq!(listings.len(), 3, "a listing that is no example is not tested");
+    assert_eq!(listings.len(), 4, "a listing that is no example is not tested");
 }

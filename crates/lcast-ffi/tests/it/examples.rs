@@ -65,6 +65,17 @@ fn the_monitor_acts_where_the_load_is_high() {
 }
 
 #[test]
+fn the_variables_that_there_are_are_listed() {
+    let lab = Lab::new(2).build();
+    let (own, other) = (lab.host(0), lab.host(1));
+    let realm = Realm::create(&own, "prod", "");
+    let _web1 = realm.start(&other, &Member::agent("web1"), "");
+    stage::build("examples/variables.c", How::Cpp);
+    let output = built("variables", How::C)(&own).ok();
+    assert!(output.contains("web1: system.cpu.load_1m float [{thread}]\n"), "{output}");
+}
+
+#[test]
 fn the_exporter_is_read_and_set() {
     programs::exporter(built("exporter", How::Cpp));
 }

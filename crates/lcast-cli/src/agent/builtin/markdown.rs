@@ -49,6 +49,11 @@ in five seconds and every minute anyhow, systemd at most once in thirty seconds 
 anyhow. Utilisations and rates are over the last 5 to 15 seconds. Counters grow from the start of
 the host. Every value carries its age.
 
+Counters and rates of interfaces are those of the agent's own network namespace. What /sys tells,
+`host.mac` and whether an interface is up, its speed and its mtu, is of the namespace in which /sys
+was mounted: an agent that `unshare -n` or `nsenter -n` starts shows another's, one that `ip netns
+exec` starts its own.
+
 Left out by default are file systems without a disk of their own (tmpfs, overlay, proc, squashfs,
 ...), the interfaces `lo`, `veth*` and `docker*`, and loop devices. The agent's configuration can
 choose file systems, and name programs to be counted:

@@ -93,7 +93,7 @@ fn facts_json(facts: &Facts) -> Json {
     let Facts { realm, host, credential, asked } = facts;
     let agents = asked.as_ref().map(|asked| {
         let agent = |it: &crate::doctor::facts::AgentFacts| {
-            let trip = it.trip.map(|trip| trip.as_secs_f64() * 1000.0);
+            let trip = it.trip.map(|trip| (trip.as_secs_f64() * 1e6).round() / 1000.0);
             json!({
                 "node": it.name,
                 "by_multicast": it.by_multicast,
