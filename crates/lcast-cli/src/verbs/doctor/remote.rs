@@ -27,6 +27,15 @@ use crate::{json, place};
 /// The variable that names the credential file which an agent was started with.
 const FILE: &str = "librecast.credential.file";
 
+/// The longest path of it that is printed: what a Linux system takes.
+const FILE_LENGTH_MAX: usize = 4096;
+
+/// Most ids of one agent, and the most characters of an id: there are fewer and shorter causes, but
+/// an agent may say anything. What is left out shows as [`CUT`].
+const IDS_MAX: usize = 64;
+const ID_LENGTH_MAX: usize = 64;
+const CUT: &str = "...";
+
 /// How long a second answer in one name is waited for: as long as it shows that there are two.
 /// [PRE-35]
 const TWIN_WAIT: Duration = Duration::from_millis(100);
@@ -98,7 +107,7 @@ pub(super) async fn run(
 fn command(values: &[ReplyValue]) -> String {
     let file = values.iter().find(|it| it.name == FILE).map(|it| &it.value);
     match file {
-        Some(Value::Text(file)) if file.starts_with('/') => {
+        Some(Value::Text(file)) if file.starts_with('/') && file.len() <= FILE_LENGTH_MAX => {
             format!("librecast doctor --credential {}", quoted(&sanitise(file)))
         }
         _ => "librecast doctor".to_owned(),
@@ -122,10 +131,14 @@ fn ids(values: &[ReplyValue], name: &str) -> Vec<String> {
     let value = values.iter().find(|it| it.name == name).map(|it| &it.value);
     let Some(Value::List(ids)) = value else { return Vec::new() };
     let text = |id: &Value| match id {
-        Value::Text(text) => Some(text.to_string()),
+        Value::Text(text) => match text.char_indices().nth(ID_LENGTH_MAX) {
+            Some((end, _)) => Some(text[..end].to_owned() + CUT),
+            None => Some(text.to_string()),
+        },
         _ => None,
     };
-    ids.iter().filter_map(text).collect()
+    let cut = (ids.len() > IDS_MAX).then(|| CUT.to_owned());
+    ids.iter().take(IDS_MAX).filter_map(text).chain(cut).collect()
 }
 
 fn print(
@@ -139,7 +152,10 @@ fn print(
         json!({
             "id": id,
             "severity": severity.as_str(),
-            "what": format!("{} of the agents asked find this on their own hosts", nodes.len()),
+            "what": match nodes.len() {
+                1 => "one of the agents asked finds this on its own host".to_owned(),
+                count => format!("{count} of the agents asked find this on their own hosts"),
+            },
             "where": "nodes",
             "nodes": nodes,
             "command": command,
@@ -194,6 +210,16 @@ mod tests {
             &[("port-taken", warning), ("no-ipv6", error)],
         );
         check(&[(VARIABLE, &["buffers-small"]), (ERRORS, &[])], &[("buffers-small", warning)]);
+        // An agent that lies makes no more of it than fits a screen.
+        let many: Vec<String> = (0..=IDS_MAX).map(|number| format!("id{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let mut expected: Vec<(&str, Severity)> =
+            many[..IDS_MAX].iter().map(|it| (*it, error)).collect();
+        check(&[(VARIABLE, &many[..IDS_MAX])], &expected);
+        expected.push((CUT, error));
+        check(&[(VARIABLE, &many)], &expected);
+        let (long, cut) = ("x".repeat(ID_LENGTH_MAX + 1), "x".repeat(ID_LENGTH_MAX) + CUT);
+        check(&[(VARIABLE, &[&long, &long[1..]])], &[(&cut, error), (&long[1..], error)]);
         // An id that is no finding is not told, and who does not say counts as worst.
         check(&[(VARIABLE, &[]), (ERRORS, &["no-ipv6"])], &[]);
         check(&[(VARIABLE, &["new"])], &[("new", error)]);
