@@ -3,7 +3,7 @@
 //! Expressions are generated in full parentheses, read by our parser and displayed with as few as
 //! possible; the text displayed is what the other side evaluates. So precedence is compared too.
 //! Left out are the documented differences: quotients with a rest, int mixed with float, and `+` on
-//! texts.
+//! texts; and a `-` before another, as CEL drops both before the inner one could overflow.
 
 use std::sync::Arc;
 
@@ -73,6 +73,7 @@ fn int(dice: &mut Dice, depth: u32, bound: Bound) -> String {
         3 => format!("({a} % {b})"),
         4 => format!("(({a} * 6) / 3)"),
         5 => format!("({a} / 0)"),
+        6 if a.trim_start_matches('(').starts_with('-') => a,
         6 => format!("(-{a})"),
         7 => format!("size({})", text(dice, depth - 1, bound)),
         _ => format!("int({})", float(dice, depth - 1)),
