@@ -49,7 +49,7 @@ pub(crate) enum Mark {
     Question(QuestionNumber, u16),
     /// The reply to a question.
     Answer(QuestionNumber),
-    /// Something for a lying member, to the address of somebody outside.
+    /// Something for a lying member, or the end of a question, to the address of somebody outside.
     Lured,
 }
 

@@ -18,7 +18,7 @@ impl World {
     pub(super) fn arrive(&mut self, to: NodeIndex, packet: Packet) {
         // A question to all kernel neighbours may reach strangers, and a lying member may have what
         // is sealed for it sent wherever it likes, answers as well as the wishes for a list that it
-        // claims [PRE-40]; nothing else may.
+        // claims [PRE-40], and copies of questions; nothing else may.
         let Sent { sender, group, ref payload, .. } = *packet.sent;
         let meant = group.is_none() && !matches!(payload.mark, Mark::Question(..) | Mark::Lured);
         if self.outsiders.contains(&to) && meant && !self.node(sender).hostile {
@@ -284,7 +284,10 @@ impl World {
     /// Sends a packet and tells the oracles what it is.
     fn transmit(&mut self, index: NodeIndex, transmit: &Transmit) {
         let mark = match Tap::kind(&transmit.bytes) {
-            Some(PacketKind::Group) => self.mark_group(index, transmit),
+            Some(PacketKind::Group) => match self.mark_group(index, transmit) {
+                Mark::None if self.is_end_gone_astray(transmit) => Mark::Lured,
+                mark => mark,
+            },
             Some(PacketKind::Pair | PacketKind::Intro) => self.mark_pair(index, transmit),
             None => {
                 self.violate("an endpoint sent what is no packet");
@@ -366,10 +369,7 @@ impl World {
 
     /// Counts a pairwise packet between a node and the asker of an open question.
     fn mark_pair(&mut self, index: NodeIndex, transmit: &Transmit) -> Mark {
-        let to = match transmit.to {
-            Destination::Unicast(to) => self.network.owner(&to),
-            Destination::Group(_) | Destination::Neighbours => None,
-        };
+        let to = self.recipient(transmit);
         if to.is_some_and(|to| self.outsiders.contains(&to)) && self.is_for_liar(index, transmit) {
             return Mark::Lured;
         }
@@ -406,6 +406,21 @@ impl World {
             }
         }
         marked
+    }
+
+    /// Whose address something goes to, if it goes to one.
+    fn recipient(&self, transmit: &Transmit) -> Option<NodeIndex> {
+        match transmit.to {
+            Destination::Unicast(to) => self.network.owner(&to),
+            Destination::Group(_) | Destination::Neighbours => None,
+        }
+    }
+
+    /// Whether this goes to an outsider and is a copy of what a question says after its rounds, as
+    /// the end of a watch: like its rounds, it goes to where a member says that it is.
+    fn is_end_gone_astray(&mut self, transmit: &Transmit) -> bool {
+        self.recipient(transmit).is_some_and(|to| self.outsiders.contains(&to))
+            && matches!(self.tap.frame(&transmit.bytes), Some(GroupFrame::Question(_)))
     }
 
     /// Whether what a node sends is sealed for a lying member, be it silent by then.
