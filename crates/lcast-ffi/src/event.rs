@@ -9,7 +9,8 @@ use lcast::lcast_proto::question::report::{
     Class, EmptyNode, FailedNode, RefusedNode, SetResult, UnheardNode,
 };
 use lcast::{
-    ChangedValue, Definition, Outcome, PresenceItem, Reply, ReplyValue, Report, Value, WatchItem,
+    ChangedValue, Constraint, Definition, Outcome, PresenceItem, Reply, ReplyValue, Report, Value,
+    WatchItem,
 };
 
 use crate::api::event::{lcast_class, lcast_event_kind};
@@ -210,18 +211,8 @@ fn description(it: &Definition) -> Value {
         ("description".to_owned(), text(&it.description)),
         ("settable".to_owned(), Value::Bool(it.setting.is_some())),
     ]);
-    let mut put = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            map.insert(key.to_owned(), value);
-        }
-    };
-    if let Some(limits) = &it.setting {
-        put("min", limits.min.map(Value::Float));
-        put("max", limits.max.map(Value::Float));
-        put("length_max", limits.length_max.map(|it| Value::Int(it.into())));
-        let choices = limits.choices.iter().map(|it| text(it)).collect::<Vec<_>>();
-        put("choices", (!choices.is_empty()).then_some(Value::List(choices)));
-    }
+    let limits = it.setting.iter().flat_map(Constraint::limits);
+    map.extend(limits.map(|(name, limit)| (name.to_owned(), limit)));
     Value::Map(map)
 }
 

@@ -75,6 +75,22 @@ impl Value {
         }
     }
 
+    /// The number that this is, to the precision of a float, if it is one.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            #[allow(clippy::cast_precision_loss)]
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Text(_)
+            | Self::Bytes(_)
+            | Self::Timestamp(_)
+            | Self::List(_)
+            | Self::Map(_) => None,
+        }
+    }
+
     /// Whether the other is the same reading: an equal value, where NaN equals NaN, also within
     /// lists and maps.
     pub fn is_same(&self, other: &Self) -> bool {

@@ -616,6 +616,19 @@ impl Constraint {
     /// Longest choice in bytes.
     pub const CHOICE_LENGTH_MAX: usize = 255;
 
+    /// The limits that there are, by name: `min`, `max`, `length_max` and `choices`.
+    pub fn limits(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let choices =
+            || Value::List(self.choices.iter().map(|it| Value::from(it.as_str())).collect());
+        let limits = [
+            ("min", self.min.map(Value::Float)),
+            ("max", self.max.map(Value::Float)),
+            ("length_max", self.length_max.map(|it| Value::Int(it.into()))),
+            ("choices", (!self.choices.is_empty()).then(choices)),
+        ];
+        limits.into_iter().filter_map(|(name, limit)| Some((name, limit?)))
+    }
+
     /// Whether a value of the right type fits. NaN and the infinities fit no setting, within lists
     /// and maps neither: a program that reads one compares it, and nothing holds then. [QST-48]
     ///

@@ -157,7 +157,7 @@ impl Payload {
     fn damaged(&self, random: &mut Random) -> Self {
         let mark = match self.mark {
             Mark::Answer(_) | Mark::None => Mark::None,
-            kept @ (Mark::Question(..) | Mark::Lured) => kept,
+            kept @ (Mark::Question(..) | Mark::Excused) => kept,
         };
         Self { mark, ..Self::new(flip_bit(&self.bytes, random)) }
     }

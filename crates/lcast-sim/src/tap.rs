@@ -49,8 +49,9 @@ pub(crate) enum Mark {
     Question(QuestionNumber, u16),
     /// The reply to a question.
     Answer(QuestionNumber),
-    /// Something for a lying member, or the end of a question, to the address of somebody outside.
-    Lured,
+    /// What may go to the address of somebody outside: something sealed for a lying member, or the
+    /// end of a question.
+    Excused,
 }
 
 impl Tap {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lcast_proto::question::Verb;
 use lcast_proto::question::report::Report;
 use lcast_proto::select::Pattern;
-use lcast_proto::variable::{Definition, Schema};
+use lcast_proto::variable::{Constraint, Definition, Schema};
 use serde_json::{Value as Json, json};
 
 use super::{get, question, suggest};
@@ -157,17 +157,8 @@ fn definition_json(it: &Definition) -> Json {
         "description": it.description,
         "settable": it.setting.is_some(),
     });
-    if let Some(limits) = &it.setting {
-        let choices = (!limits.choices.is_empty()).then(|| Json::from(limits.choices.clone()));
-        let limits = [
-            ("min", limits.min.map(json::float)),
-            ("max", limits.max.map(json::float)),
-            ("length_max", limits.length_max.map(Json::from)),
-            ("choices", choices),
-        ];
-        for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
-            object[key] = limit;
-        }
+    for (name, limit) in it.setting.iter().flat_map(Constraint::limits) {
+        object[name] = json::value(&limit);
     }
     object
 }
@@ -175,7 +166,7 @@ fn definition_json(it: &Definition) -> Json {
 #[cfg(test)]
 mod tests {
     use lcast_proto::value::Type;
-    use lcast_proto::variable::{Constraint, Kind};
+    use lcast_proto::variable::Kind;
 
     use super::*;
 

@@ -20,7 +20,6 @@ use crate::keys::certificate::Certificate;
 use crate::name::Name;
 use crate::select::{Outcome as Match, Pattern, Selector};
 use crate::time::{Instant, Now};
-use crate::value::Value;
 use crate::variable::{Entry, Version};
 use crate::wire::cbor;
 use crate::wire::frame::QuestionFrame;
@@ -556,7 +555,7 @@ impl Topic {
         });
         for (name, entry) in current {
             if self.is_news(name, entry) {
-                let told = Told { version: entry.version, number: number(&entry.value) };
+                let told = Told { version: entry.version, number: entry.value.as_number() };
                 self.told.insert(name.clone(), told);
                 batch.value(now.instant, name, entry);
             }
@@ -597,7 +596,7 @@ impl Topic {
     fn is_news(&self, name: &Name, entry: &Entry) -> bool {
         let Some(told) = self.told.get(name) else { return true };
         let WatchTerms { every, delta, .. } = &self.terms;
-        match (delta, told.number, number(&entry.value)) {
+        match (delta, told.number, entry.value.as_number()) {
             (Some(delta), Some(before), Some(after)) => is_far(before, after, *delta),
             (Some(_), ..) => told.version != entry.version,
             (None, ..) => every.is_some() || told.version != entry.version,
@@ -675,21 +674,6 @@ impl Batch {
 /// no distance, but all the difference; there is none between two NaN. [WAT-4]
 fn is_far(before: f64, after: f64, delta: f64) -> bool {
     before.is_nan() != after.is_nan() || (after - before).abs() >= delta
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        #[allow(clippy::cast_precision_loss)]
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Text(_)
-        | Value::Bytes(_)
-        | Value::Timestamp(_)
-        | Value::List(_)
-        | Value::Map(_) => None,
-    }
 }
 
 #[cfg(test)]

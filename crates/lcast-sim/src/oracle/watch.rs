@@ -115,19 +115,7 @@ fn compare(
 /// for the node to be silent: what it told last is nearer than that to what it holds, and so is it
 /// to whatever an answer has told since to a watcher that asked again. [WAT-4]
 fn is_near(told: &Seen, held: &Seen, delta: f64) -> bool {
-    let number = |seen: &Seen| match &seen.value {
-        #[allow(clippy::cast_precision_loss)]
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Text(_)
-        | Value::Bytes(_)
-        | Value::Timestamp(_)
-        | Value::List(_)
-        | Value::Map(_) => None,
-    };
-    let numbers = number(told).zip(number(held));
+    let numbers = told.value.as_number().zip(held.value.as_number());
     told.version <= held.version && numbers.is_some_and(|(a, b)| (a - b).abs() < 2.0 * delta)
 }
 

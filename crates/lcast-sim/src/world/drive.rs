@@ -20,7 +20,7 @@ impl World {
         // is sealed for it sent wherever it likes, answers as well as the wishes for a list that it
         // claims [PRE-40], and copies of questions; nothing else may.
         let Sent { sender, group, ref payload, .. } = *packet.sent;
-        let meant = group.is_none() && !matches!(payload.mark, Mark::Question(..) | Mark::Lured);
+        let meant = group.is_none() && !matches!(payload.mark, Mark::Question(..) | Mark::Excused);
         if self.outsiders.contains(&to) && meant && !self.node(sender).hostile {
             self.judge_answer(sender, &payload.bytes);
         }
@@ -147,7 +147,7 @@ impl World {
         }
         self.captured.push_back(packet.clone());
         match payload.mark {
-            Mark::None | Mark::Lured => {}
+            Mark::None | Mark::Excused => {}
             Mark::Question(number, round) => {
                 if let Some(asked) = self.questions.get_mut(&number) {
                     asked.heard.entry(to).or_default().insert(round);
@@ -285,7 +285,7 @@ impl World {
     fn transmit(&mut self, index: NodeIndex, transmit: &Transmit) {
         let mark = match Tap::kind(&transmit.bytes) {
             Some(PacketKind::Group) => match self.mark_group(index, transmit) {
-                Mark::None if self.is_end_gone_astray(transmit) => Mark::Lured,
+                Mark::None if self.is_end_gone_astray(transmit) => Mark::Excused,
                 mark => mark,
             },
             Some(PacketKind::Pair | PacketKind::Intro) => self.mark_pair(index, transmit),
@@ -371,7 +371,7 @@ impl World {
     fn mark_pair(&mut self, index: NodeIndex, transmit: &Transmit) -> Mark {
         let to = self.recipient(transmit);
         if to.is_some_and(|to| self.outsiders.contains(&to)) && self.is_for_liar(index, transmit) {
-            return Mark::Lured;
+            return Mark::Excused;
         }
         let mut marked = Mark::None;
         let start = self.node(index).incarnation;

@@ -9,8 +9,8 @@ use lcast::lcast_proto::keys::Kind;
 use lcast::lcast_proto::question::{SetRequest, Verb};
 use lcast::lcast_proto::variable::{Assigned, Version};
 use lcast::{
-    Definition, Node, Outcome, PresenceItem, Question, QuestionError, Reply, ReplyValue, Report,
-    Value, Watch, WatchItem,
+    Constraint, Definition, Node, Outcome, PresenceItem, Question, QuestionError, Reply,
+    ReplyValue, Report, Value, Watch, WatchItem,
 };
 use lcast_conformance::line::{escape, words};
 
@@ -334,16 +334,8 @@ fn described(it: &Definition) -> Value {
         ("description".to_owned(), text(&it.description)),
         ("settable".to_owned(), Value::Bool(it.setting.is_some())),
     ]);
-    if let Some(limits) = &it.setting {
-        let choices: Vec<Value> = limits.choices.iter().map(|it| text(it)).collect();
-        let limits = [
-            ("min", limits.min.map(Value::Float)),
-            ("max", limits.max.map(Value::Float)),
-            ("length_max", limits.length_max.map(|it| Value::Int(it.into()))),
-            ("choices", (!choices.is_empty()).then_some(Value::List(choices))),
-        ];
-        map.extend(limits.into_iter().filter_map(|(key, limit)| Some((key.to_owned(), limit?))));
-    }
+    let limits = it.setting.iter().flat_map(Constraint::limits);
+    map.extend(limits.map(|(name, limit)| (name.to_owned(), limit)));
     Value::Map(map)
 }
 

@@ -6,7 +6,7 @@ use crate::keys::policy::Policy;
 use crate::keys::subject::{Kind, Subject};
 use crate::random::Random;
 use crate::time::Timestamp;
-use crate::value::Type;
+use crate::value::{Type, Value};
 use crate::variable::{Definition, Table, Update};
 
 /// A node with one variable, and members that watch it.
