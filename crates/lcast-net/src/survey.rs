@@ -2,50 +2,46 @@
 //!
 //! For facts that an ordinary user can read without sending anything. Not for judging them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
 
 use crate::netlink::{Message, Netlink, attributes, u32_at};
 use crate::socket::{self, Bound};
 
+/// The interfaces, by index, that have a route to this group in any of the kernel's tables.
+///
+/// # Errors
+/// When the kernel refuses a netlink socket or its table changes faster than it can be read.
+pub fn routes_to(group: &Ipv6Addr) -> io::Result<BTreeSet<u32>> {
+    let mut request = [0; ROUTE_HEADER_LEN];
+    request[0] = libc::AF_INET6 as u8;
+    let mut interfaces = BTreeSet::new();
+    Netlink::open()?.dump(libc::RTM_GETROUTE, &request, |message| {
+        let route = route_of(message).filter(|it| it.covers(group));
+        interfaces.extend(route.map(|it| it.interface));
+    })?;
+    Ok(interfaces)
+}
+
 /// A route that multicast takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MulticastRoute {
+struct MulticastRoute {
     /// The index of the interface that it leaves by.
-    pub interface: u32,
+    interface: u32,
     /// The groups: an address and how many of its first bits count.
-    pub destination: (Ipv6Addr, u8),
+    destination: (Ipv6Addr, u8),
 }
 
 impl MulticastRoute {
     /// Whether packets to this group take the route, when they are to leave by its interface.
-    pub fn covers(&self, group: &Ipv6Addr) -> bool {
+    fn covers(&self, group: &Ipv6Addr) -> bool {
         let (address, length) = self.destination;
         let rest = 128 - u32::from(length.min(128));
         let different = u128::from(address) ^ u128::from(*group);
         different.checked_shr(rest).unwrap_or(0) == 0
     }
 }
-
-/// The routes to multicast groups in all of the kernel's tables, at most [`ROUTES_MAX`].
-///
-/// # Errors
-/// When the kernel refuses a netlink socket or its table changes faster than it can be read.
-pub fn multicast_routes() -> io::Result<Vec<MulticastRoute>> {
-    let mut request = [0; ROUTE_HEADER_LEN];
-    request[0] = libc::AF_INET6 as u8;
-    let mut routes = Vec::new();
-    Netlink::open()?.dump(libc::RTM_GETROUTE, &request, |message| {
-        if routes.len() < ROUTES_MAX {
-            routes.extend(route_of(message));
-        }
-    })?;
-    Ok(routes)
-}
-
-/// The most multicast routes that are returned.
-pub const ROUTES_MAX: usize = 4096;
 
 fn route_of(message: &Message<'_>) -> Option<MulticastRoute> {
     let length = *message.body.get(1)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lcast_net::NetworkConfig;
 use lcast_net::interfaces;
-use lcast_net::survey::{self, MulticastRoute};
+use lcast_net::survey;
 
 use super::facts::{Firewall, Holder, HostFacts, InterfaceFacts, Process, RealmFacts};
 use super::mend::quoted;
@@ -20,20 +20,18 @@ const ANY_GROUP: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x8000, 1);
 /// Looks at the host from where this realm stands.
 pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
     let group = realm.group.unwrap_or(ANY_GROUP);
-    let routes = survey::multicast_routes();
+    let routed = survey::routes_to(&group);
     let found = interfaces::list().unwrap_or_default();
     let link = found.iter().find(|it| it.up && !it.loopback).map(|it| it.index);
     let link = link.filter(|_| !realm.is_routed());
     let tried = survey::try_group(group, realm.port, link);
     let facts = |interface: interfaces::Interface| {
-        let reaches =
-            |route: &MulticastRoute| route.interface == interface.index && route.covers(&group);
         let name = interface.name.as_str();
         InterfaceFacts {
             disabled: setting(name, "disable_ipv6") == Some(1),
             generates_none: setting(name, "addr_gen_mode") == Some(1),
             // What cannot be read is no fault.
-            route: routes.as_ref().map_or(true, |routes| routes.iter().any(reaches)),
+            route: routed.as_ref().map_or(true, |routed| routed.contains(&interface.index)),
             queries: count(&format!("/proc/net/dev_snmp6/{name}"), "Icmp6InGroupMembQueries"),
             snoops: snoops(name),
             interface,

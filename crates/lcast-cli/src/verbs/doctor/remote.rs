@@ -175,21 +175,62 @@ fn print(
             output.json_line("report", report)
         }
         Format::Text => {
-            let line = |(it, nodes): (&Complaint, &Vec<String>)| {
-                let Complaint { id, severity, command } = it;
-                let (severity, nodes) = (severity.as_str(), nodes.join(", "));
-                format!("{severity} {} on {}:\n  {command}\n", sanitise(id), sanitise(&nodes))
-            };
-            let lines = complaints.iter().map(line).chain(twins.iter().map(text));
+            let lines = complaint_texts(complaints).into_iter().chain(twins.iter().map(text));
             output.text(&lines.collect::<String>())
         }
     }
+}
+
+/// Each cause once, with who has it; where hosts need different commands, whose each is.
+fn complaint_texts(complaints: &Complaints) -> Vec<String> {
+    let complaints: Vec<_> = complaints.iter().collect();
+    let same = |(a, _): &(&Complaint, _), (b, _): &(&Complaint, _)| {
+        (&a.id, a.severity) == (&b.id, b.severity)
+    };
+    let names = |nodes: &[String]| sanitise(&nodes.join(", "));
+    let text = |of_cause: &[(&Complaint, &Vec<String>)]| {
+        let Complaint { id, severity, .. } = of_cause[0].0;
+        let mut nodes = of_cause.iter().flat_map(|it| it.1.clone()).collect::<Vec<_>>();
+        nodes.sort_unstable();
+        let (severity, id) = (severity.as_str(), sanitise(id));
+        let mut text = format!("{severity} {id} on {}:\n", names(&nodes));
+        for (it, nodes) in of_cause {
+            let whose = match of_cause.len() {
+                1 => String::new(),
+                _ => format!("  # on {}", names(nodes)),
+            };
+            text += &format!("  {}{whose}\n", it.command);
+        }
+        text
+    };
+    complaints.chunk_by(same).map(text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::output::tests::values;
+
+    #[test]
+    fn a_cause_is_told_once_with_the_command_of_each_host() {
+        let complaint = |id: &str, severity, file: &str| {
+            let command = format!("librecast doctor{file}");
+            Complaint { id: id.to_owned(), severity, command }
+        };
+        let nodes = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let (error, warning) = (Severity::Error, Severity::Warning);
+        let complaints = Complaints::from([
+            (complaint("no-ipv6", error, ""), nodes(&["db1", "web2"])),
+            (complaint("no-ipv6", error, " --credential /a"), nodes(&["web1"])),
+            (complaint("port-taken", warning, ""), nodes(&["web1"])),
+        ]);
+        let expected = [
+            "error no-ipv6 on db1, web1, web2:\n  librecast doctor  # on db1, web2\n  \
+             librecast doctor --credential /a  # on web1\n",
+            "warning port-taken on web1:\n  librecast doctor\n",
+        ];
+        assert_eq!(complaint_texts(&complaints), expected);
+    }
 
     #[test]
     fn a_warning_of_an_agent_stays_one() {

@@ -43,18 +43,25 @@ fn main() -> ExitCode {
             idle(&mut table, Duration::from_secs(60));
             table.end()
         }
-        ["hundred"] => hundred::run(minutes("10")),
-        ["hundred", count] => hundred::run(minutes(count)),
-        ["soak"] => soak::run(minutes("60")),
-        ["soak", count] => soak::run(minutes(count)),
-        _ => panic!("usage: lab-measure [quick | idle | hundred [MINUTES] | soak [MINUTES]]"),
+        ["hundred"] => hundred::run(minutes(10)),
+        ["soak"] => soak::run(minutes(60)),
+        [what @ ("hundred" | "soak"), count] => match (what, count.parse()) {
+            (_, Err(error)) => usage(&format!("'{count}' is no number of minutes: {error}")),
+            ("hundred", Ok(count)) => hundred::run(minutes(count)),
+            (_, Ok(count)) => soak::run(minutes(count)),
+        },
+        _ => usage(&format!("'{}' is nothing to measure", words.join(" "))),
     }
 }
 
-fn minutes(count: &str) -> Duration {
-    let count = count.parse::<u64>();
-    let count = count.unwrap_or_else(|error| panic!("a whole number of minutes: {error}"));
-    Duration::from_secs(count * 60)
+fn usage(error: &str) -> ExitCode {
+    eprintln!("lab-measure: {error}");
+    eprintln!("usage: lab-measure [quick | idle | hundred [MINUTES] | soak [MINUTES]]");
+    ExitCode::from(2)
+}
+
+fn minutes(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 60)
 }
 
 fn usual(idle_seconds: u64, questions: usize) -> ExitCode {
