@@ -56,11 +56,15 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
 fn shut_out<'a>(facts: &Facts, asked: &'a AskedFacts) -> Vec<&'a AgentFacts> {
     let is_such = |it: &&AgentFacts| it.by_unicast && !it.came_unasked();
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
-    // Agents on this host come in by its loopback, whatever the firewall drops.
-    let group = facts.realm.group;
-    let own = facts.host.holders.iter().filter(|it| Some(it.address) == group).count();
     let come_in = asked.agents.iter().filter(|it| it.came_unasked()).count();
-    if come_in > own || !answers_are_lost(asked, &such) { Vec::new() } else { such }
+    let shuts_out = come_in <= own(facts) && answers_are_lost(asked, &such);
+    if shuts_out { such } else { Vec::new() }
+}
+
+/// How many agents are on this host: they come in by its loopback, whatever the firewall drops.
+fn own(facts: &Facts) -> usize {
+    let group = facts.realm.group;
+    facts.host.holders.iter().filter(|it| Some(it.address) == group).count()
 }
 
 /// Whether the kernel tracks connections and dropped as many packets as the answers of these are.
@@ -72,7 +76,9 @@ fn answers_are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
 /// Agents that answer when asked by unicast, and not when asked by multicast.
 ///
 /// Where answers of theirs may have been dropped here, though this host lets others' in, that is
-/// told as a warning beside what is likelier.
+/// told as a warning beside what is likelier. It is likelier itself where an agent on this host has
+/// the realm's port, so that answers come to another: a firewall may let in what goes to that port,
+/// announcements that is, and no answers.
 fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
     let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
@@ -80,14 +86,22 @@ fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = on_the_way(facts, asked, &such);
-    if answers_are_lost(asked, &such) {
-        let what = format!(
-            "or a firewall of this host drops the first answers of {} alone: packets came in that \
-             it gave to nobody",
-            names(such.iter().copied()).join(", ")
-        );
-        findings.push(unlikely(replies_filtered(facts, &such), what));
+    if !answers_are_lost(asked, &such) {
+        return findings;
     }
+    let filtered = replies_filtered(facts, &such);
+    let answers_come_in = asked.agents.iter().filter(|it| it.by_multicast).count() > own(facts);
+    if own(facts) > 0 && !answers_come_in {
+        let on_the_way = findings.swap_remove(0);
+        let what = format!("or {}", on_the_way.what);
+        return vec![filtered, unlikely(on_the_way, what)];
+    }
+    let what = format!(
+        "or a firewall of this host drops the first answers of {} alone: packets came in that it \
+         gave to nobody",
+        names(such.iter().copied()).join(", ")
+    );
+    findings.push(unlikely(filtered, what));
     findings
 }
 

@@ -196,6 +196,15 @@ fn what_comes_back_by_which_way_tells_the_cause() {
         it.host.holders = vec![Holder { address, ..holder(None) }];
     };
     check(["muh", "u"], beside, &["replies-filtered"]);
+    // It has the port by which announcements come in, and answers do not.
+    check(["muh", "uh"], beside, &["replies-filtered", "multicast-one-way"]);
+    let two_beside: fn(&mut Facts) = |it| {
+        it.asked.as_mut().unwrap().undelivered = 6;
+        let address = it.realm.group.unwrap();
+        it.host.holders = vec![Holder { address, ..holder(None) }; 2];
+    };
+    check(["muh", "muh"], two_beside, &[]);
+    check(["muh", "uh"], |_| {}, &["multicast-one-way", "snooping-no-querier"]);
     // Without a stateful firewall it is none that drops anything.
     let open = |it: &mut Facts| {
         let asked = it.asked.as_mut().unwrap();

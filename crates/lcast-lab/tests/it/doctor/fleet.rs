@@ -94,6 +94,20 @@ fn the_rule_of_the_book_is_enough_for_an_asker() {
     fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
 }
 
+/// An agent on the asker's host has the realm's port, so answers come to another, where that rule
+/// does not let them in; announcements come in by it.
+#[test]
+fn the_rule_of_the_port_is_not_enough_beside_an_agent() {
+    let (fleet, doctor) = fleet(2);
+    let beside = (fleet.lab.host(0), Member::agent("beside"));
+    let _beside = fleet.realm.start_all(&[beside], CONFIG);
+    content(&doctor);
+    fleet.lab.host(0).firewall(Firewall::OnlyPort(24_242));
+    let finding = diagnosed(&doctor, "replies-filtered");
+    mend(&fleet.lab.host(0), &finding);
+    content(&doctor);
+}
+
 #[test]
 fn link_local_addresses_are_enough() {
     let lab = Lab::new(3).build();
