@@ -417,9 +417,10 @@ impl Stream {
         enough(&result.expect("no holder of this lock panics").0.bytes)
     }
 
-    /// Waits until the pipe was closed; a grandchild may hold it open, so not for ever.
+    /// Waits until the pipe was closed; a grandchild may hold it open, so not for ever. But long
+    /// enough for the thread that reads it to get its turn on a machine that is busy.
     fn wait_end(&self) {
-        let grace = Duration::from_millis(300);
+        let grace = Duration::from_secs(5);
         let result =
             self.changed.wait_timeout_while(self.lock(), grace, |received| !received.ended);
         drop(result.expect("no holder of this lock panics"));
