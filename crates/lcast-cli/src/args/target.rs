@@ -212,6 +212,7 @@ mod tests {
             state: State::Alive,
             last_heard: None,
             via: None,
+            address: None,
             duplicate: false,
             sign: None,
             expired: expired.then_some(lcast_proto::time::Timestamp::from_millis(0)),

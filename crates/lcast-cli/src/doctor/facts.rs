@@ -192,6 +192,8 @@ pub(crate) struct ForgottenFacts {
 pub(crate) struct AgentFacts {
     /// Its name.
     pub(crate) name: String,
+    /// Whether it is on this host: it comes in by the loopback, whatever a firewall drops.
+    pub(crate) here: bool,
     /// Whether it answered a question that went by multicast alone.
     pub(crate) by_multicast: bool,
     /// Whether it answered such a question only when that came from the realm's port.
@@ -215,10 +217,11 @@ pub(crate) struct AgentFacts {
 }
 
 impl AgentFacts {
-    /// Whether a packet of it came in that nothing from here had called for at that address: the
-    /// answer to a question by multicast, at a port that no firewall knew, or multicast.
+    /// Whether a packet of it came in from elsewhere that nothing from here had called for at that
+    /// address: the answer to a question by multicast, at a port that no firewall knew, or
+    /// multicast.
     pub(crate) fn came_unasked(&self) -> bool {
-        self.heard || (self.by_multicast && !self.by_port_only)
+        !self.here && (self.heard || (self.by_multicast && !self.by_port_only))
     }
 
     /// Whether nothing at all was heard of it.

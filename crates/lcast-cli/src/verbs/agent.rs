@@ -27,6 +27,7 @@ use crate::agent::strays::{self, Adopted};
 use crate::agent::validity::{LOOK_EVERY, Watched};
 use crate::args::{AgentArgs, Everywhere};
 use crate::doctor::checkup::{self, Checkup};
+use crate::doctor::quoted;
 use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::subject;
 use crate::exit::Exit;
@@ -269,11 +270,11 @@ fn start(place: Place, config: &Config, roots: &Roots, wants: Wants) -> Result<N
 /// What to say of a state folder that others can enter; it is made private, so somebody opened it.
 fn open_to_others(state: &Path) -> Option<String> {
     let mode = lcast::file::mode(state).ok()? & 0o777;
-    let path = state.display();
+    let (path, quoted) = (state.display(), quoted(&state.to_string_lossy()));
     (mode & 0o077 != 0).then(|| {
         format!(
             "others can read or change the agent's state in '{path}' (mode {mode:04o}): chmod 700 \
-             '{path}'"
+             {quoted}"
         )
     })
 }

@@ -369,6 +369,7 @@ mod tests {
             state: if last_heard.is_some() { State::Alive } else { State::Never },
             last_heard,
             via: last_heard.map(|_| Via::Multicast),
+            address: None,
             duplicate: false,
             sign: None,
             expired: None,

@@ -57,7 +57,7 @@ use crate::keys::policy::Policy;
 use crate::keys::replay::ReplayWindows;
 use crate::keys::seal::{GroupKeys, PacketNumbers, PairCache};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Heard, Refutation, Ring, Roster, Sign, State, Via, lately};
+use crate::presence::{Beacons, Heard, Refutation, Ring, Roster, Sign, State, Via, Voice, lately};
 use crate::question::answering::{Act, Answering};
 use crate::question::evaluate::Node;
 use crate::question::pull::Pulls;
@@ -164,6 +164,8 @@ pub struct NodeView {
     /// How it is reached, as far as it shows: a node that was heard here is reached by multicast
     /// when that got through lately, either way. `None` when nothing is known of it.
     pub via: Option<Via>,
+    /// Where it is written to by unicast, as far as it said so or was heard from there.
+    pub address: Option<SocketAddrV6>,
     /// Whether two processes of this agent are alive at once: a copied credential.
     pub duplicate: bool,
     /// Its last packet that came by multicast to this process.
@@ -443,6 +445,7 @@ impl Endpoint {
                 state: if own { State::Alive } else { self.roster.state(now.instant, &member.id) },
                 last_heard: if own { Some(now.wall) } else { heard.as_ref().map(|it| it.wall) },
                 via: heard.map(|it| self.path(now.instant, &member.id, &it)),
+                address: self.roster.voice(&member.id).and_then(Voice::address),
                 duplicate: if own {
                     self.has_twin(now.instant)
                 } else {

@@ -293,8 +293,9 @@ impl Endpoint {
             | Answer::Stated(_) => {}
         }
         if open {
-            if matches!(answer, Answer::Empty(_)) {
-                // The question itself has no use for the units.
+            if matches!(answer, Answer::Empty(_) | Answer::Announced(_)) {
+                // The question itself has no use for the units, or may be over before the pages
+                // are here.
                 self.learn_units(now, sender, reply.schema);
             }
             return Some(ReplyFrame { answer, ..reply });

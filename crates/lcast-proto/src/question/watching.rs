@@ -392,7 +392,10 @@ impl Watching {
     fn leave(&mut self, id: &NodeId, step: Step, reason: LeaveReason) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         node.step = step;
-        node.want = None;
+        // What it told after it left is wanted all the same.
+        if step != Step::Live || node.much <= node.inside_by {
+            node.want = None;
+        }
         self.tracked -= node.known.len();
         node.known.clear();
         node.removed.clear();

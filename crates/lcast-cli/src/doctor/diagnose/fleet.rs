@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lcast_proto::keys::Scope;
+use lcast_proto::keys::{NodeName, Scope};
 
 use super::credential::certified;
 use crate::doctor::cause::Cause;
@@ -32,7 +32,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = Vec::new();
-    let shut_out = shut_out(facts, asked);
+    let shut_out = shut_out(asked);
     if shut_out.is_empty() {
         findings.extend(unanswered(facts, asked));
     } else {
@@ -53,18 +53,11 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
 /// the kernel tracks connections and dropped as many packets as their answers are, and nobody's
 /// come in. What a firewall remembers of an earlier question lets answers to the realm's port in,
 /// and no announcement.
-fn shut_out<'a>(facts: &Facts, asked: &'a AskedFacts) -> Vec<&'a AgentFacts> {
-    let is_such = |it: &&AgentFacts| it.by_unicast && !it.came_unasked();
+fn shut_out(asked: &AskedFacts) -> Vec<&AgentFacts> {
+    let is_such = |it: &&AgentFacts| it.by_unicast && !it.here && !it.came_unasked();
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
-    let come_in = asked.agents.iter().filter(|it| it.came_unasked()).count();
-    let shuts_out = come_in <= own(facts) && answers_are_lost(asked, &such);
-    if shuts_out { such } else { Vec::new() }
-}
-
-/// How many agents are on this host: they come in by its loopback, whatever the firewall drops.
-fn own(facts: &Facts) -> usize {
-    let group = facts.realm.group;
-    facts.host.holders.iter().filter(|it| Some(it.address) == group).count()
+    let is_open = asked.agents.iter().any(AgentFacts::came_unasked);
+    if is_open || !answers_are_lost(asked, &such) { Vec::new() } else { such }
 }
 
 /// Whether the kernel tracks connections and dropped as many packets as the answers of these are.
@@ -76,9 +69,9 @@ fn answers_are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
 /// Agents that answer when asked by unicast, and not when asked by multicast.
 ///
 /// Where answers of theirs may have been dropped here, though this host lets others' in, that is
-/// told as a warning beside what is likelier. It is likelier itself where an agent on this host has
-/// the realm's port, so that answers come to another: a firewall may let in what goes to that port,
-/// announcements that is, and no answers.
+/// told as a warning beside what is likelier. It is likelier itself where another node of the realm
+/// on this host has its port, so that answers come to another: a firewall may let in what goes to
+/// that port, announcements that is, and no answers.
 fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
     let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
@@ -90,8 +83,10 @@ fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
         return findings;
     }
     let filtered = replies_filtered(facts, &such);
-    let answers_come_in = asked.agents.iter().filter(|it| it.by_multicast).count() > own(facts);
-    if own(facts) > 0 && !answers_come_in {
+    let group = facts.realm.group;
+    let port_is_taken = facts.host.holders.iter().any(|it| Some(it.address) == group);
+    let answers_come_in = asked.agents.iter().any(|it| it.by_multicast && !it.here);
+    if port_is_taken && !answers_come_in {
         let on_the_way = findings.swap_remove(0);
         let what = format!("or {}", on_the_way.what);
         return vec![filtered, unlikely(on_the_way, what)];
@@ -274,9 +269,10 @@ pub(crate) fn duplicate(
 ) -> Finding {
     let what = format!("two processes speak as '{name}': one certificate was used twice");
     let certified = certified(roles, labels);
+    // A name that is nearly as long as may be has no room for more.
+    let second: String = name.chars().take(NodeName::LENGTH_MAX - 2).chain("-2".chars()).collect();
     let command = format!(
-        "librecast realm issue --realm {realm} --name {name}-2{certified} --out \
-         {name}-2.credential"
+        "librecast realm issue --realm {realm} --name {second}{certified} --out {second}.credential"
     );
     let (cause, severity) = (Cause::DuplicateIdentity, Severity::Error);
     Finding { cause, severity, what, place: Place::Authority, command }

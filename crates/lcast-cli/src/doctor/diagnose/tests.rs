@@ -5,7 +5,7 @@ use lcast_net::registry::Trouble;
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
-use super::diagnose;
+use super::{diagnose, duplicate};
 use crate::doctor::facts::*;
 use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::{Finding, Place, Severity};
@@ -85,7 +85,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
 }
 
 /// An agent by name, with `m` where it answered by multicast, `p` where only from the realm's port,
-/// `u` by unicast, `h` where it is heard.
+/// `u` by unicast, `h` where it is heard, `b` where it is beside the asker, on this host.
 fn agent(name: &str, ways: &str) -> AgentFacts {
     let by = |way: char| ways.contains(way);
     AgentFacts {
@@ -94,6 +94,7 @@ fn agent(name: &str, ways: &str) -> AgentFacts {
         by_port_only: by('p'),
         by_unicast: by('u'),
         heard: by('h'),
+        here: by('b'),
         ..AgentFacts::default()
     }
 }
@@ -190,21 +191,18 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["muh", "u"], lost, &["multicast-filtered", "replies-filtered"]);
     check(["muh", "uh"], lost, &["multicast-one-way", "snooping-no-querier", "replies-filtered"]);
     // One on this host says nothing of the firewall.
+    check(["muhb", "u"], lost, &["replies-filtered"]);
+    check(["muhb", "pu"], lost, &["replies-filtered"]);
+    // Another node here has the port by which announcements come in, and answers do not.
     let beside: fn(&mut Facts) = |it| {
         it.asked.as_mut().unwrap().undelivered = 6;
         let address = it.realm.group.unwrap();
         it.host.holders = vec![Holder { address, ..holder(None) }];
     };
-    check(["muh", "u"], beside, &["replies-filtered"]);
-    // It has the port by which announcements come in, and answers do not.
-    check(["muh", "uh"], beside, &["replies-filtered", "multicast-one-way"]);
-    let two_beside: fn(&mut Facts) = |it| {
-        it.asked.as_mut().unwrap().undelivered = 6;
-        let address = it.realm.group.unwrap();
-        it.host.holders = vec![Holder { address, ..holder(None) }; 2];
-    };
-    check(["muh", "muh"], two_beside, &[]);
-    check(["muh", "uh"], |_| {}, &["multicast-one-way", "snooping-no-querier"]);
+    check(["muhb", "uh"], beside, &["replies-filtered", "multicast-one-way"]);
+    check(["uh", "uh"], beside, &["replies-filtered", "snooping-no-querier"]);
+    check(["muh", "u"], beside, &["multicast-filtered", "replies-filtered"]);
+    check(["muh", "muh"], beside, &[]);
     // Without a stateful firewall it is none that drops anything.
     let open = |it: &mut Facts| {
         let asked = it.asked.as_mut().unwrap();
@@ -505,4 +503,14 @@ fn a_realm_of_one_host_needs_no_card() {
     assert_eq!(ids(&facts), Vec::<&str>::new());
     facts.host.interfaces[0].interface.loopback = true;
     assert_eq!(ids(&facts), ["interface-down"]);
+}
+
+#[test]
+fn the_second_of_two_with_one_certificate_gets_a_name_that_may_be() {
+    for (length, kept) in [(61, 61), (62, 61), (63, 61)] {
+        let name = "n".repeat(length);
+        let command = duplicate("prod", (&name, &[], &[])).command;
+        let named = format!(" --name {}-2 ", "n".repeat(kept));
+        assert!(command.contains(&named), "{command}");
+    }
 }

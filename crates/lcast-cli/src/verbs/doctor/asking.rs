@@ -13,6 +13,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use lcast::Node;
+use lcast_net::interfaces;
 use lcast_proto::endpoint::NodeView;
 use lcast_proto::keys::credential::Credential;
 use lcast_proto::presence::{INTERVAL_MIN, Via, interval};
@@ -66,6 +67,8 @@ pub(super) async fn ask(
     };
     let undelivered = local::undelivered().saturating_sub(before);
     let tracked = local::tracks_connections();
+    let own = interfaces::list().unwrap_or_default();
+    let own: BTreeSet<Ipv6Addr> = own.iter().flat_map(|it| &it.addresses).map(|it| it.ip).collect();
     let mut agents: BTreeMap<String, AgentFacts> = BTreeMap::new();
     let facts = |name: &String| AgentFacts { name: name.clone(), ..AgentFacts::default() };
     agents.extend(first.expected.iter().map(|name| (name.clone(), facts(name))));
@@ -74,6 +77,7 @@ pub(super) async fn ask(
     }
     let spoke = ask_singly(&session, signals, listener.as_ref(), first, &mut agents).await?;
     let listened_long = hear(&session, signals, &mut agents).await?;
+    note_here(&session, &own, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
     let usual = if tracked && undelivered > 0 && unanswered {
@@ -177,6 +181,19 @@ fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
     let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
     let speakers = facts.forgotten.iter().map(|it| it.name.clone());
     speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
+}
+
+/// Notes which agents have an address of this host's.
+async fn note_here(
+    session: &Session,
+    own: &BTreeSet<Ipv6Addr>,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) {
+    for view in session.nodes().await {
+        if let Some(agent) = agents.get_mut(&view.name) {
+            agent.here = view.address.is_some_and(|it| own.contains(it.ip()));
+        }
+    }
 }
 
 /// Notes which agents others have heard since the doctor began.

@@ -2,7 +2,7 @@
 //! of it are errors, and with which credential file a doctor there knows the realm. That two of
 //! them have one certificate neither finds on its own host: that shows here, where both answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lcast_proto::question::Verb;
@@ -41,7 +41,7 @@ const CUT: &str = "...";
 const TWIN_WAIT: Duration = Duration::from_millis(100);
 
 /// The complaints of the agents asked, each with who has it.
-type Complaints = BTreeMap<Complaint, Vec<String>>;
+type Complaints = BTreeMap<Complaint, BTreeSet<String>>;
 
 /// What an agent finds wrong with its own host, and the command that looks closer there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,14 +71,11 @@ pub(super) async fn run(
     let mut by_complaint = Complaints::new();
     let asked = question::ask(&session, &mut signals, ask, |reply| {
         if let Outcome::Values(values) = &reply.outcome {
-            for complaint in complaints_of(values) {
-                by_complaint.entry(complaint).or_default().push(reply.node.clone());
-            }
+            note(&mut by_complaint, &reply.node, values);
         }
         Ok(())
     })
     .await?;
-    by_complaint.values_mut().for_each(|nodes| nodes.sort_unstable());
     // The first of two answers in one name ends the question where it is the last that is open.
     let _ = signals.unless(session.linger(TWIN_WAIT)).await;
     let nodes = session.nodes().await;
@@ -111,6 +108,13 @@ fn command(values: &[ReplyValue]) -> String {
             format!("librecast doctor --credential {}", quoted(&sanitise(file)))
         }
         _ => "librecast doctor".to_owned(),
+    }
+}
+
+/// Notes what an agent finds, each thing once, however often it says it.
+fn note(complaints: &mut Complaints, node: &str, values: &[ReplyValue]) {
+    for complaint in complaints_of(values) {
+        complaints.entry(complaint).or_default().insert(node.to_owned());
     }
 }
 
@@ -147,7 +151,7 @@ fn print(
     report: Json,
     output: Output,
 ) -> Result<(), Failure> {
-    let complaint_json = |(it, nodes): (&Complaint, &Vec<String>)| {
+    let complaint_json = |(it, nodes): (&Complaint, &BTreeSet<String>)| {
         let Complaint { id, severity, command } = it;
         json!({
             "id": id,
@@ -187,23 +191,26 @@ fn complaint_texts(complaints: &Complaints) -> Vec<String> {
     let same = |(a, _): &(&Complaint, _), (b, _): &(&Complaint, _)| {
         (&a.id, a.severity) == (&b.id, b.severity)
     };
-    let names = |nodes: &[String]| sanitise(&nodes.join(", "));
-    let text = |of_cause: &[(&Complaint, &Vec<String>)]| {
+    let text = |of_cause: &[(&Complaint, &BTreeSet<String>)]| {
         let Complaint { id, severity, .. } = of_cause[0].0;
-        let mut nodes = of_cause.iter().flat_map(|it| it.1.clone()).collect::<Vec<_>>();
-        nodes.sort_unstable();
+        let all: BTreeSet<&String> = of_cause.iter().flat_map(|it| it.1).collect();
         let (severity, id) = (severity.as_str(), sanitise(id));
-        let mut text = format!("{severity} {id} on {}:\n", names(&nodes));
+        let mut text = format!("{severity} {id} on {}:\n", names(all));
         for (it, nodes) in of_cause {
             let whose = match of_cause.len() {
                 1 => String::new(),
-                _ => format!("  # on {}", names(nodes)),
+                _ => format!("  # on {}", names(*nodes)),
             };
             text += &format!("  {}{whose}\n", it.command);
         }
         text
     };
     complaints.chunk_by(same).map(text).collect()
+}
+
+fn names<'a>(nodes: impl IntoIterator<Item = &'a String>) -> String {
+    let nodes: Vec<&str> = nodes.into_iter().map(String::as_str).collect();
+    sanitise(&nodes.join(", "))
 }
 
 #[cfg(test)]
@@ -217,7 +224,7 @@ mod tests {
             let command = format!("librecast doctor{file}");
             Complaint { id: id.to_owned(), severity, command }
         };
-        let nodes = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let nodes = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
         let (error, warning) = (Severity::Error, Severity::Warning);
         let complaints = Complaints::from([
             (complaint("no-ipv6", error, ""), nodes(&["db1", "web2"])),
@@ -230,6 +237,17 @@ mod tests {
             "warning port-taken on web1:\n  librecast doctor\n",
         ];
         assert_eq!(complaint_texts(&complaints), expected);
+    }
+
+    #[test]
+    fn an_agent_counts_once_however_often_it_says_a_thing() {
+        let same = Value::List(vec!["no-ipv6".into(), "no-ipv6".into()]);
+        let Outcome::Values(told) = values("web1", &[(VARIABLE, same)]).outcome else { panic!() };
+        let mut complaints = Complaints::new();
+        note(&mut complaints, "web1", &told);
+        note(&mut complaints, "web2", &told);
+        let nodes: Vec<&BTreeSet<String>> = complaints.values().collect();
+        assert_eq!(nodes, [&BTreeSet::from(["web1".to_owned(), "web2".to_owned()])]);
     }
 
     #[test]

@@ -110,3 +110,38 @@ fn an_older_answer_does_not_stand_for_a_missing_message() {
     bench.pass(LONG);
     assert!(bench.asked_since(before) >= 2, "{}", bench.asked_since(before));
 }
+
+/// A node left, came back and said that more changed than messages carry: when it was heard to
+/// leave last of all, nobody asked for the rest any more. [WAT-5] [WAT-8]
+#[test]
+fn who_left_before_it_told_much_is_asked_all_the_same() {
+    for order in [[1, 2, 3], [2, 1, 3], [3, 1, 2], [3, 2, 1]] {
+        let (mut bench, id) = watched(at_predicate("app.load >= 0"));
+        let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
+        let watching = bench.watching().0;
+        watching.subscribed(id, sender, FAR).unwrap();
+        watching.snapshot(now, &id, FAR, Vec::new(), true);
+        let before = bench.sent.len();
+        for number in order {
+            let change = match number {
+                1 => Change::Left(EmptyReason::NoMatch.code()),
+                2 => Change::Entered(bench.load()),
+                _ => Change::Much,
+            };
+            bench.hear(number, change);
+        }
+        bench.pass(LONG);
+        assert!(bench.asked_since(before) >= 2, "{order:?}");
+    }
+    // What it told before it left is over.
+    let (mut bench, id) = watched(at_predicate("app.load >= 0"));
+    let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
+    let watching = bench.watching().0;
+    watching.subscribed(id, sender, FAR).unwrap();
+    watching.snapshot(now, &id, FAR, Vec::new(), true);
+    let before = bench.sent.len();
+    bench.hear(1, Change::Much);
+    bench.hear(2, Change::Left(EmptyReason::NoMatch.code()));
+    bench.run(SHORT, |_| false);
+    assert_eq!(bench.asked_since(before), 0);
+}
