@@ -294,8 +294,7 @@ impl Endpoint {
         }
         if open {
             if matches!(answer, Answer::Empty(_) | Answer::Announced(_)) {
-                // The question itself has no use for the units, or may be over before the pages
-                // are here.
+                // The question has no use for the units, or may be over before the pages come.
                 self.learn_units(now, sender, reply.schema);
             }
             return Some(ReplyFrame { answer, ..reply });
