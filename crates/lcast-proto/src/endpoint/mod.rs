@@ -470,11 +470,21 @@ impl Endpoint {
         self.roster.records(now.instant, MemberList::MEMBERS_MAX, |_, _| true)
     }
 
-    /// Own addresses that replies may be sent to; those that multicast leaves from come first.
+    /// Own addresses that replies may be sent to; those that multicast leaves from come first where
+    /// there are too many. Of links that have both kinds the n-th of one kind and the n-th
+    /// link-local one are of the same link, and links that have one alone follow. [QST-20]
     fn addresses(&self) -> Vec<SocketAddrV6> {
-        let first = self.links.iter().filter_map(|link| link.addresses.first());
-        let others = self.links.iter().flat_map(|link| link.addresses.iter().skip(1));
-        first.chain(others).take(crate::wire::frame::ADDRESSES_MAX).copied().collect()
+        let is_near = |it: &SocketAddrV6| it.ip().is_unicast_link_local();
+        let has = |link: &Link, near: bool| link.addresses.iter().any(|it| is_near(it) == near);
+        let (both, others): (Vec<&Link>, Vec<&Link>) =
+            self.links.iter().partition(|link| has(link, true) && has(link, false));
+        let links = || both.iter().chain(&others);
+        let first = links().filter_map(|link| link.addresses.first());
+        let more = links().flat_map(|link| link.addresses.iter().skip(1));
+        let chosen: Vec<&SocketAddrV6> =
+            first.chain(more).take(crate::wire::frame::ADDRESSES_MAX).collect();
+        let ordered = links().flat_map(|link| &link.addresses);
+        ordered.filter(|it| chosen.contains(it)).copied().collect()
     }
 }
 

@@ -256,6 +256,7 @@ impl Watching {
             *node = WatchedNode { pace: node.pace, ..fresh() };
         }
         node.step = Step::Live;
+        node.quiet = None;
         if number >= node.much {
             node.want = None;
         }
@@ -462,6 +463,7 @@ impl Watching {
     ) {
         let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
         let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
+        node.quiet = None;
         if node.must_wait(number, &message) {
             node.hold(now, number, message);
             return;
@@ -508,6 +510,7 @@ impl Watching {
     pub fn stated(&mut self, now: Instant, id: &NodeId, sender: SenderId, number: u64) {
         let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
         let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
+        node.quiet = None;
         if number > node.number && node.gap_at.is_none() {
             node.gap_at = Some(now + GAP_PATIENCE);
         }
@@ -574,6 +577,8 @@ impl Watching {
                         State::Left => gone.push((*id, LeaveReason::Left)),
                         // Its beacons may be lost: its answer counts as well.
                         State::Suspect => node.want(now),
+                        // What it says may not arrive where its lease leads to.
+                        State::Alive if node.is_too_quiet(now) => node.want(now),
                         State::Alive | State::Never => {}
                     }
                     if sender.is_some_and(|sender| sender != node.sender) {

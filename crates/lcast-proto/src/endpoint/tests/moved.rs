@@ -45,6 +45,25 @@ fn a_watch_follows_the_addresses_of_both_ends() {
     }
 }
 
+/// What a node states may go to where this process is not reached. [WAT-8]
+#[test]
+fn a_node_that_is_alive_and_says_nothing_of_a_watch_is_asked_once_a_minute() {
+    let mut bench = moved(2, &["[fd00::3]:24242", "[fe80::3%2]:24242"]);
+    bench.pass(LONG * 180);
+    let asked = |bench: &mut Bench, seconds: u32| {
+        let before = bench.sent.len();
+        bench.pass(LONG * seconds);
+        let to = bench.sent[before..].iter().filter(|(from, _)| *from == 0).map(|it| it.1.to);
+        to.filter(|to| matches!(to, Destination::Unicast(_))).count()
+    };
+    assert_eq!(asked(&mut bench, 180), 0, "it states how far it has come");
+    bench.unicast_lost = true;
+    assert_eq!(asked(&mut bench, 30), 0);
+    assert!(asked(&mut bench, 40) > 0);
+    let id = bench.nodes[2].endpoint.certificate().id();
+    assert_eq!(bench.nodes[0].endpoint.state(bench.now, &id), State::Alive);
+}
+
 /// [QST-20]
 #[test]
 fn so_many_addresses_without_a_route_are_remembered() {

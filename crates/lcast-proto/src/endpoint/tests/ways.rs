@@ -83,13 +83,15 @@ fn multicast_leaves_a_sign_of_the_senders_clock() {
 #[test]
 fn who_has_only_a_link_local_address_answers_to_one() {
     let address = |text: &str| -> SocketAddrV6 { text.parse().unwrap() };
-    let check = |asker: &[&str], source: &str, agent: &str, expected: &str| {
+    let check = |asker: &[&[&str]], source: &str, agent: &str, expected: &str| {
         let mut bench = bench(1);
         bench.nodes[2].address = address(agent);
-        let addresses: Vec<SocketAddrV6> = asker.iter().copied().map(address).collect();
         bench.nodes[0].address = address(source);
-        let link = Link { index: 2, addresses, multicast: true };
-        bench.input(0, Input::Links(vec![link]));
+        let link = |(index, addresses): (u32, &&[&str])| {
+            let addresses = addresses.iter().copied().map(address).collect();
+            Link { index, addresses, multicast: true }
+        };
+        bench.input(0, Input::Links((2..).zip(asker).map(link).collect()));
         bench.ask(0, ping(Ways::Multicast));
         let mut sent = bench.sent.iter().filter(|(from, _)| *from == 2);
         let reply = sent.find_map(|(_, it)| match it.to {
@@ -99,12 +101,18 @@ fn who_has_only_a_link_local_address_answers_to_one() {
         assert_eq!(reply, Some(address(expected)), "{asker:?} {source} {agent}");
     };
     let one = ["[fd00::7]:5000", "[fe80::7%9]:5001"];
-    check(&one, one[0], "[fe80::1%2]:24242", "[fe80::7%2]:5001");
-    check(&one, one[0], "[fd00::1]:24242", one[0]);
-    check(&one, "[fe80::7%2]:5001", "[fe80::1%2]:24242", "[fe80::7%2]:5001");
-    check(&one[..1], one[0], "[fe80::1%2]:24242", one[0]);
-    // Two links: those that multicast leaves from come first.
-    let two = ["[fd00::7]:1", "[fd00::8]:2", "[fe80::7]:3", "[fe80::8]:4"];
-    check(&two, two[1], "[fe80::1%2]:24242", "[fe80::8%2]:4");
-    check(&two[..3], two[1], "[fe80::1%2]:24242", "[fe80::7%2]:3");
+    check(&[&one], one[0], "[fe80::1%2]:24242", "[fe80::7%2]:5001");
+    check(&[&one], one[0], "[fd00::1]:24242", one[0]);
+    check(&[&one], "[fe80::7%2]:5001", "[fe80::1%2]:24242", "[fe80::7%2]:5001");
+    check(&[&one[..1]], one[0], "[fe80::1%2]:24242", one[0]);
+    // Two links, of which one has or both have both kinds.
+    let (both, near) = (["[fd00::7]:1", "[fe80::7%2]:2"], ["[fe80::8%3]:3"]);
+    for links in [[&both[..], &near], [&near, &both]] {
+        check(&links, both[0], "[fe80::1%2]:24242", both[1]);
+        check(&links, near[0], "[fe80::1%3]:24242", near[0]);
+    }
+    let (far, other) = (["[fd00::9]:4"], ["[fe80::8%3]:3", "[fd00::8]:5"]);
+    check(&[&far, &both, &other], both[0], "[fe80::1%2]:24242", both[1]);
+    check(&[&far, &both, &other], other[1], "[fe80::1%3]:24242", other[0]);
+    check(&[&far, &other], far[0], "[fe80::1%3]:24242", other[0]);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ChangedValue;
 use crate::question::report::{EmptyReason, ReplyValue};
+use crate::question::watched::LEASE_MAX;
 use crate::time::Instant;
 use crate::variable::Version;
 use crate::wire::id::SenderId;
@@ -18,6 +19,9 @@ pub const AHEAD_MAX: usize = 256;
 pub const REMOVED_MAX: usize = 1024;
 /// How long a message may be missing: its repeats have come by then. [WAT-5]
 pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(240);
+/// How long a node may say nothing: it states how far it has come two or three times by then.
+/// [WAT-6]
+const QUIET_MAX: Duration = LEASE_MAX.saturating_mul(2);
 /// The first and the longest pause between two wishes to one node, and the longest where it has
 /// answered. [WAT-8]
 pub(super) const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -55,6 +59,8 @@ pub(super) struct WatchedNode {
     /// When its word is asked for, where that is wanted.
     pub(super) want: Option<Instant>,
     pub(super) pace: Pace,
+    /// Since when it says nothing of what is watched, noticed at the first look after that.
+    pub(super) quiet: Option<Instant>,
 }
 
 /// What a node says has happened.
@@ -144,7 +150,17 @@ impl WatchedNode {
             much: 0,
             want: None,
             pace: Pace::default(),
+            quiet: None,
         }
+    }
+
+    /// Whether it has said nothing for too long: then that is counted anew.
+    pub(super) fn is_too_quiet(&mut self, now: Instant) -> bool {
+        let quiet = now.since(*self.quiet.get_or_insert(now)) >= QUIET_MAX;
+        if quiet {
+            self.quiet = None;
+        }
+        quiet
     }
 
     /// Its word is wanted, unless it is wanted already.
