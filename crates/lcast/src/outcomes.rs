@@ -1,9 +1,7 @@
 //! What became of requests at a node that keeps nothing: as the [store](crate::store) remembers it,
-//! as many of them and as long, but no longer than the process lives.
+//! as many of them, but no longer than the process lives.
 
 use std::collections::{BTreeMap, VecDeque};
-
-use lcast_proto::time::Timestamp;
 
 use crate::store::{Applied, RequestKey, Store, Written};
 
@@ -12,7 +10,7 @@ use crate::store::{Applied, RequestKey, Store, Written};
 pub(crate) struct Outcomes {
     known: BTreeMap<RequestKey, Vec<Applied>>,
     /// In the order in which they came.
-    oldest: VecDeque<(Timestamp, RequestKey)>,
+    oldest: VecDeque<RequestKey>,
     /// Changes in all of them.
     changes: usize,
 }
@@ -23,7 +21,6 @@ impl Outcomes {
         &mut self,
         key: RequestKey,
         dry_run: bool,
-        wall: Timestamp,
         write: impl FnOnce() -> Vec<Applied>,
     ) -> Written {
         if dry_run {
@@ -35,17 +32,16 @@ impl Outcomes {
         let applied = write();
         self.changes += applied.len();
         self.known.insert(key.clone(), applied.clone());
-        self.oldest.push_back((wall, key));
-        self.forget(wall.saturating_sub(Store::RETENTION));
+        self.oldest.push_back(key);
+        self.forget();
         Written { applied, repeated: false }
     }
 
-    fn forget(&mut self, before: Timestamp) {
-        while let Some((time, key)) = self.oldest.front()
-            && (*time < before || self.changes as u64 > Store::OUTCOMES_MAX)
+    fn forget(&mut self) {
+        while self.changes as u64 > Store::OUTCOMES_MAX
+            && let Some(key) = self.oldest.pop_front()
         {
-            self.changes -= self.known.remove(key).map_or(0, |it| it.len());
-            self.oldest.pop_front();
+            self.changes -= self.known.remove(&key).map_or(0, |it| it.len());
         }
     }
 }
@@ -57,13 +53,11 @@ mod tests {
     use super::*;
     use crate::store::Effect;
 
-    const START: Timestamp = Timestamp::from_millis(1_000_000_000);
-
     /// Whether a request of this many changes came before.
-    fn is_repeated(outcomes: &mut Outcomes, request: u64, changes: usize, wall: Timestamp) -> bool {
+    fn is_repeated(outcomes: &mut Outcomes, request: u64, changes: usize) -> bool {
         let key = RequestKey { sender: [7; 12], request };
         let one = Applied { effect: Effect::Applied, version: Version::default() };
-        outcomes.apply(key, false, wall, || vec![one; changes]).repeated
+        outcomes.apply(key, false, || vec![one; changes]).repeated
     }
 
     /// [QST-27]
@@ -71,34 +65,21 @@ mod tests {
     fn so_many_outcomes_are_known_and_the_oldest_make_room() {
         let mut outcomes = Outcomes::default();
         let most = usize::try_from(Store::OUTCOMES_MAX).unwrap();
-        assert!(!is_repeated(&mut outcomes, 1, 2, START));
-        assert!(!is_repeated(&mut outcomes, 2, most - 2, START));
-        assert!(is_repeated(&mut outcomes, 1, 2, START));
-        assert!(!is_repeated(&mut outcomes, 3, 1, START));
+        assert!(!is_repeated(&mut outcomes, 1, 2));
+        assert!(!is_repeated(&mut outcomes, 2, most - 2));
+        assert!(is_repeated(&mut outcomes, 1, 2));
+        assert!(!is_repeated(&mut outcomes, 3, 1));
         assert_eq!((outcomes.known.len(), outcomes.oldest.len()), (2, 2));
-        assert!(is_repeated(&mut outcomes, 2, most - 2, START), "it is known still");
-        assert!(!is_repeated(&mut outcomes, 1, 2, START), "the oldest is not");
-    }
-
-    /// [QST-27]
-    #[test]
-    fn outcomes_are_known_for_two_days() {
-        let mut outcomes = Outcomes::default();
-        is_repeated(&mut outcomes, 1, 1, START);
-        let end = START.saturating_add(Store::RETENTION);
-        is_repeated(&mut outcomes, 2, 1, end);
-        assert!(is_repeated(&mut outcomes, 1, 1, end));
-        let later = end.saturating_add(std::time::Duration::from_millis(1));
-        is_repeated(&mut outcomes, 3, 1, later);
-        assert!(!is_repeated(&mut outcomes, 1, 1, later));
+        assert!(is_repeated(&mut outcomes, 2, most - 2), "it is known still");
+        assert!(!is_repeated(&mut outcomes, 1, 2), "the oldest is not");
     }
 
     #[test]
     fn a_dry_run_leaves_no_trace() {
         let mut outcomes = Outcomes::default();
         let key = RequestKey { sender: [7; 12], request: 1 };
-        assert!(!outcomes.apply(key.clone(), true, START, Vec::new).repeated);
-        assert!(!outcomes.apply(key, true, START, Vec::new).repeated);
-        assert!(!is_repeated(&mut outcomes, 1, 1, START));
+        assert!(!outcomes.apply(key.clone(), true, Vec::new).repeated);
+        assert!(!outcomes.apply(key, true, Vec::new).repeated);
+        assert!(!is_repeated(&mut outcomes, 1, 1));
     }
 }

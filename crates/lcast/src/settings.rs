@@ -134,7 +134,7 @@ impl Settings {
         match &mut self.keeper {
             Keeper::Nobody { count, outcomes } => {
                 let decide = |it: &(Name, Value)| decide(&order, it, &self.kept, count);
-                let outcome = outcomes.apply(request_key(&order), order.dry_run, wall, || {
+                let outcome = outcomes.apply(request_key(&order), order.dry_run, || {
                     order.assignments.iter().map(decide).collect()
                 });
                 return Some(Stored { id, order, outcome: Ok(outcome), store: None });

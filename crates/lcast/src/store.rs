@@ -208,10 +208,9 @@ impl Store {
     pub const VALUE_LENGTH_MAX: usize = 65_536;
     /// Most operations of one request.
     pub const OPERATIONS_MAX: usize = 64;
-    /// Most outcomes of requests remembered; the oldest go first.
+    /// Most outcomes of requests remembered; the oldest go first. However old they are: a clock
+    /// that is set back makes old requests fresh again.
     pub const OUTCOMES_MAX: u64 = 65_536;
-    /// How long the outcome of a request is remembered.
-    pub const RETENTION: Duration = Duration::from_secs(2 * 24 * 60 * 60);
     /// The format that this code reads and writes.
     const FORMAT: u32 = 1;
     /// What tells our databases from those of other programs: "lcst".
@@ -376,7 +375,6 @@ CREATE TABLE outcome (
     time INTEGER NOT NULL,
     UNIQUE (sender, request, position)
 ) STRICT;
-CREATE INDEX outcome_time ON outcome (time);
 PRAGMA application_id = 0x6c637374;
 PRAGMA user_version = 1;
 COMMIT;
@@ -607,8 +605,6 @@ fn remember(
         ])?;
     }
     let newest = transaction.last_insert_rowid();
-    let oldest = request.wall.saturating_sub(Store::RETENTION).as_millis();
-    transaction.prepare_cached("DELETE FROM outcome WHERE time < ?1")?.execute([oldest])?;
     transaction
         .prepare_cached("DELETE FROM outcome WHERE id <= ?1")?
         .execute([newest.saturating_sub(signed(Store::OUTCOMES_MAX))])?;
