@@ -292,7 +292,8 @@ pub(crate) struct VarsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct NodesArgs {
     /// Only nodes in this state: alive, suspect, gone, left or never, several with commas between;
-    /// default: in any. (Before the verb, and for any other word: the folder to keep state in.)
+    /// default: in any. Followed in lines, a node is told once more as it leaves them. (Before the
+    /// verb, and for any other word: the folder to keep state in.)
     #[arg(long, value_name = "S", value_delimiter = ',')]
     pub(crate) state: Vec<String>,
     /// Also list clients.

@@ -1,11 +1,12 @@
 //! `nodes` and `forget`: who is there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lcast::{PresenceChanges, PresenceItem, realm};
 use lcast_proto::endpoint::NodeView;
-use lcast_proto::keys::Kind;
+use lcast_proto::keys::{Kind, NodeId};
 use lcast_proto::presence::{State, Via};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb};
@@ -129,6 +130,7 @@ async fn follow(
         return follow_on_screen(session, signals, changes, wanted, output).await;
     }
     print(nodes, output)?;
+    let mut shown: BTreeSet<NodeId> = nodes.iter().map(|it| it.id).collect();
     loop {
         let item = tokio::select! {
             item = async { room::wait().await; changes.next().await } => item,
@@ -141,8 +143,9 @@ async fn follow(
             Some(_) => None,
             None => return Ok(false),
         };
-        let mut nodes: Vec<NodeView> = session.nodes().await.into_iter().filter(wanted).collect();
-        nodes.retain(|it| id.is_none_or(|id| it.id == id));
+        let changed = |it: &NodeView| id.is_none_or(|id| it.id == id);
+        let nodes = session.nodes().await.into_iter().filter(changed);
+        let nodes: Vec<NodeView> = nodes.filter(|it| is_told(it, wanted(it), &mut shown)).collect();
         match output.format {
             Format::JsonLines => print(&nodes, output)?,
             Format::Json | Format::Text => {
@@ -151,6 +154,15 @@ async fn follow(
             }
         }
     }
+}
+
+/// Whether a change of this node is told: of one that is wanted, and the first one by which it is
+/// not any more.
+fn is_told(node: &NodeView, wanted: bool, shown: &mut BTreeSet<NodeId>) -> bool {
+    if wanted {
+        shown.insert(node.id);
+    }
+    wanted || shown.remove(&node.id)
 }
 
 /// The same on a terminal: soon after a change, however many follow, and each second, since what it
@@ -352,7 +364,6 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use lcast_proto::keys::NodeId;
     use lcast_proto::question::report::UnheardNode;
 
     use super::*;
@@ -374,6 +385,14 @@ mod tests {
             sign: None,
             expired: None,
         }
+    }
+
+    #[test]
+    fn whoever_stops_being_wanted_is_told_once() {
+        let mut shown = BTreeSet::new();
+        let mut told = |wanted: bool| is_told(&view(None), wanted, &mut shown);
+        let wanted = [false, true, true, false, false, true];
+        assert_eq!(wanted.map(&mut told), [false, true, true, true, false, true]);
     }
 
     #[test]
