@@ -10,7 +10,8 @@ fn moved(index: usize, addresses: &[&str]) -> Bench {
     let mut bench = bench(1);
     bench.place(0, &["[fd00::1]:24242", "[fe80::1%2]:24242"]);
     bench.place(2, &["[fd00::3]:24242", "[fe80::3%2]:24242"]);
-    bench.begin(0, watch("app.load", Selector::default()));
+    bench.define_disks(2);
+    bench.begin(0, watch("app", Selector::default()));
     bench.publish(2, "app.load", Value::Int(10));
     bench.pass(LONG);
     assert_eq!(bench.changes(0, "n0"), [(10, 0)]);
@@ -62,6 +63,23 @@ fn a_node_that_is_alive_and_says_nothing_of_a_watch_is_asked_once_a_minute() {
     assert!(asked(&mut bench, 40) > 0);
     let id = bench.nodes[2].endpoint.certificate().id();
     assert_eq!(bench.nodes[0].endpoint.state(bench.now, &id), State::Alive);
+}
+
+/// Pages are asked for where the node is since its last beacon. [WAT-11]
+#[test]
+fn what_does_not_fit_messages_is_told_after_either_end_has_moved() {
+    let cases: [(usize, &[&str]); 2] = [
+        (2, &["[fd00::33]:24242", "[fe80::3%2]:24242"]),
+        (0, &["[fd00::11]:24242", "[fe80::1%2]:24242"]),
+    ];
+    for (index, addresses) in cases {
+        let mut bench = moved(index, addresses);
+        // A beacon of the node comes, and a renewal of the watcher.
+        bench.pass(LONG * 15);
+        bench.publish_disks(2, 500);
+        bench.pass(LONG * 5);
+        assert_eq!(bench.changes(0, "n0").len(), 500, "{addresses:?}");
+    }
 }
 
 /// [QST-20]
