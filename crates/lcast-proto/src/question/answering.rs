@@ -35,7 +35,7 @@ use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
-use crate::wire::watch::{ChangeFrame, WatchTerms};
+use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
@@ -64,6 +64,8 @@ pub const FORMER_REFUSALS_PER_SECOND: u32 = 5;
 
 /// Why a question is refused that cannot be decoded.
 const BAD_SELECTOR: &str = "the selector breaks the rules";
+/// Why a watcher is refused for whom there is no room. [WAT-9]
+const WATCHED: &str = "this node, or this member at it, is watched too often";
 /// Why a question is refused whose asker is ahead of its share. [QST-46]
 const COSTLY: &str = "this member's questions have cost more than its share of this node's time; \
                       ask less often, or with a simpler predicate";
@@ -195,12 +197,25 @@ impl Heard {
         matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
     }
 
+    /// What is to be done, where it waits to be evaluated.
+    fn work(&self) -> Option<&Work> {
+        match &self.step {
+            Step::Waiting { task, .. } | Step::Sampling { task, .. } => Some(&task.work),
+            Step::Setting { .. } | Step::Answered { .. } => None,
+        }
+    }
+
     /// Whether it is a write that waits to be evaluated.
     fn is_set(&self) -> bool {
-        let (Step::Waiting { task, .. } | Step::Sampling { task, .. }) = &self.step else {
-            return false;
-        };
-        matches!(task.work, Work::Set(_))
+        matches!(self.work(), Some(Work::Set(_)))
+    }
+
+    /// What is to be watched, where that waits to be evaluated.
+    fn topic(&self) -> Option<TopicId> {
+        match self.work() {
+            Some(Work::Watch(watch)) => Some(watch.topic),
+            Some(Work::Get(_) | Work::Here | Work::Set(_)) | None => None,
+        }
     }
 
     /// When something is due. Questions of one second are forgotten together: each by itself would
@@ -647,7 +662,7 @@ impl Answering {
             self.finish(key, now, node);
             return;
         }
-        if self.is_too_costly(key, now) {
+        if self.is_refused(key, now) {
             return;
         }
         self.serial += 1;
@@ -661,21 +676,31 @@ impl Answering {
         self.acts.push_back(Act::Sample(id, wanted));
     }
 
-    /// Whether the asker's questions have cost this node more than its share: then this one is
-    /// refused, and forgotten; what only reads is looked at anew when it comes again. [QST-46]
-    fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
+    /// Whether a question is refused before anything is evaluated, and forgotten; what only reads
+    /// is looked at anew when it comes again. The asker's may have cost this node more than its
+    /// share [QST-46], or it wants to watch where there is no room [WAT-9].
+    fn is_refused(&mut self, key: (SenderId, u64), now: Now) -> bool {
         let Some(heard) = self.heard.get(&key) else { return false };
-        let &Heard { asker: member, way, by_group, round, forget_at: until, .. } = heard;
-        let is_set = heard.is_set();
-        if self.evaluations.ready_at(&member) <= now.instant {
-            return false;
+        if self.evaluations.ready_at(&heard.asker) > now.instant {
+            self.acts.push_back(Act::Drop(Dropped::Costly));
+            self.refuse_heard(key, now, COSTLY);
+            return true;
         }
+        let full = heard.topic().is_some_and(|it| self.watched.is_full(key, heard.asker, it));
+        if full {
+            self.refuse_heard(key, now, WATCHED);
+        }
+        full
+    }
+
+    /// Refuses as busy what was to be answered, and forgets it. [QST-28]
+    fn refuse_heard(&mut self, key: (SenderId, u64), now: Now, message: &str) {
+        let Some(heard) = self.heard.get(&key) else { return };
+        let &Heard { asker: member, way, by_group, round, forget_at: until, .. } = heard;
+        let ((to, request), is_set) = (key, heard.is_set());
         self.forget(&key);
-        self.acts.push_back(Act::Drop(Dropped::Costly));
-        let (to, request) = key;
         let back = Back { to, member, way, request, round, by_group, is_set, until };
-        self.refuse_as(now, &back, RefusalReason::Busy, COSTLY);
-        true
+        self.refuse_as(now, &back, RefusalReason::Busy, message);
     }
 
     /// Counts what the evaluation of a question took, for whoever asked it. [QST-46]
@@ -687,7 +712,7 @@ impl Answering {
     /// The shell has refreshed values.
     pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) {
         let key = self.samples.remove(&sampled);
-        if let Some(key) = key.filter(|key| !self.is_too_costly(*key, now)) {
+        if let Some(key) = key.filter(|key| !self.is_refused(*key, now)) {
             self.finish(key, now, node);
             self.schedule(key);
         }
@@ -726,9 +751,7 @@ impl Answering {
                 match self.subscribe(now, node, key, &task, watch) {
                     Ok(number) => Some(number),
                     Err(TooMany) => {
-                        let message = "this node, or this member at it, is watched too often";
-                        let reason = RefusalReason::Busy.code();
-                        self.answer(key, Answer::Refused(reason, message.to_owned()));
+                        self.refuse_heard(key, now, WATCHED);
                         return;
                     }
                 }
