@@ -19,6 +19,7 @@ use super::report::{EmptyReason, ReplyValue};
 use super::watched::LEASE_MAX;
 use super::{Ask, QuestionId, Verb};
 use crate::presence::{Roster, State, Via, Voice};
+use crate::select::Pattern;
 use crate::time::{Instant, Now};
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::TopicId;
@@ -197,6 +198,11 @@ impl Watching {
     /// The id of the question that began it.
     pub fn id(&self) -> QuestionId {
         self.id
+    }
+
+    /// Which variables are watched.
+    pub fn patterns(&self) -> &[Pattern] {
+        self.ask.patterns()
     }
 
     /// Names what is watched.
