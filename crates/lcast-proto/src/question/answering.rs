@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod heard;
 mod holdings;
 mod kept;
 mod recalled;
@@ -17,8 +18,8 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::heard::{Heard, Step};
 use self::holdings::Holdings;
-use self::kept::Kept;
 pub use self::recalled::RECALLED_MAX;
 use self::recalled::Recalled;
 use self::refused::Refused;
@@ -35,7 +36,7 @@ use crate::time::{Instant, Now};
 use crate::wire::cbor::Cbor;
 use crate::wire::frame::{Answer, QuestionFrame, VerbCode};
 use crate::wire::id::{NodeId, SenderId};
-use crate::wire::watch::{ChangeFrame, TopicId, WatchTerms};
+use crate::wire::watch::{ChangeFrame, WatchTerms};
 
 /// Questions remembered at once; beyond that the oldest answered one is forgotten. [QST-27]
 pub const REMEMBERED_MAX: usize = 1024;
@@ -53,8 +54,6 @@ pub const WINDOW_MAX: Duration = Duration::from_secs(10);
 pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
 /// The longest that a set is remembered: it must not be executed again. [QST-27]
 pub const SET_REMEMBERED_FOR_MAX: Duration = DEADLINE_MAX.saturating_add(KEPT_FOR);
-/// How often questions are forgotten: each so much later than it could be, at most.
-const FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
 /// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
@@ -175,77 +174,6 @@ impl Back {
         let longest = if is_set { SET_REMEMBERED_FOR_MAX } else { REMEMBERED_FOR_MAX };
         let until = now + remaining.saturating_add(KEPT_FOR).min(longest);
         Self { to, member: asker.id(), way, request, round, by_group, is_set, until }
-    }
-}
-
-struct Heard {
-    asker: NodeId,
-    way: Way,
-    by_group: bool,
-    round: u16,
-    /// When the answer is repeated, in the slot of a later round.
-    repeat_at: Option<Instant>,
-    forget_at: Instant,
-    step: Step,
-    /// Its entry among the timers.
-    timer: Option<Instant>,
-}
-
-impl Heard {
-    /// Whether it was answered by a large reply that is kept no longer: it is evaluated anew.
-    fn is_lost(&self) -> bool {
-        matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
-    }
-
-    /// What is to be done, where it waits to be evaluated.
-    fn work(&self) -> Option<&Work> {
-        match &self.step {
-            Step::Waiting { task, .. } | Step::Sampling { task, .. } => Some(&task.work),
-            Step::Setting { .. } | Step::Answered { .. } => None,
-        }
-    }
-
-    /// Whether it is a write that waits to be evaluated.
-    fn is_set(&self) -> bool {
-        matches!(self.work(), Some(Work::Set(_)))
-    }
-
-    /// What is to be watched, where that waits to be evaluated.
-    fn topic(&self) -> Option<TopicId> {
-        match self.work() {
-            Some(Work::Watch(watch)) => Some(watch.topic),
-            Some(Work::Get(_) | Work::Here | Work::Set(_)) | None => None,
-        }
-    }
-
-    /// When something is due. Questions of one second are forgotten together: each by itself would
-    /// wake a node that is asked often once more for every question.
-    fn due(&self) -> Instant {
-        let step = match &self.step {
-            Step::Waiting { due, .. } => Some(*due),
-            Step::Setting { pending_at, .. } => *pending_at,
-            Step::Answered { kept, .. } => kept.as_ref().map(|kept| kept.until),
-            Step::Sampling { .. } => None,
-        };
-        let forget_at = self.forget_at.next_whole(FORGOTTEN_EVERY);
-        [step, self.repeat_at].into_iter().flatten().fold(forget_at, Instant::min)
-    }
-}
-
-enum Step {
-    /// Its slot has not come.
-    Waiting { due: Instant, task: Box<Task> },
-    /// The shell refreshes values.
-    Sampling { id: SampleId, task: Box<Task> },
-    /// The shell stores settings.
-    Setting { id: SetId, pending_at: Option<Instant> },
-    /// The answer is known.
-    Answered { answer: Answer, kept: Option<Kept> },
-}
-
-impl std::fmt::Debug for Heard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Heard").field("way", &self.way).field("round", &self.round).finish()
     }
 }
 
