@@ -20,8 +20,8 @@ use crate::question::report::{
     SetResult,
 };
 use crate::question::values::{REPLY_MAX, decode_values};
-use crate::question::{Ask, AskError, DEADLINE_MAX, QuestionId, Verb, WatchRequest, Way};
-use crate::select::{Pattern, encoded_size};
+use crate::question::{Ask, AskError, DEADLINE_MAX, QuestionId, Verb, Way};
+use crate::select::encoded_size;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
 use crate::variable::{Assigned, Version};
@@ -130,26 +130,16 @@ impl Endpoint {
         if longest > DEADLINE_MAX {
             return Err(AskError::TooLong(longest));
         }
-        let patterns: &[Pattern] = match &ask.verb {
-            Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) => patterns,
-            Verb::Schema | Verb::Ping | Verb::Set(_) => &[],
-        };
         ask.check()?;
-        encoded_size(&ask.selector, patterns)?;
+        encoded_size(&ask.selector, ask.patterns())?;
         if self.links.is_empty() {
             return Err(AskError::NoLink);
         }
-        let (verb, patterns, set) = match &ask.verb {
-            Verb::Get(patterns) => {
-                let patterns = patterns.iter().map(ToString::to_string).collect();
-                (VerbCode::Get, patterns, None)
-            }
-            Verb::Watch(request) => {
-                let patterns = request.patterns.iter().map(ToString::to_string).collect();
-                (VerbCode::Watch, patterns, None)
-            }
-            Verb::Schema => (VerbCode::Schema, Vec::new(), None),
-            Verb::Ping => (VerbCode::Ping, Vec::new(), None),
+        let (verb, set) = match &ask.verb {
+            Verb::Get(_) => (VerbCode::Get, None),
+            Verb::Watch(_) => (VerbCode::Watch, None),
+            Verb::Schema => (VerbCode::Schema, None),
+            Verb::Ping => (VerbCode::Ping, None),
             Verb::Set(request) => {
                 let named = |(name, value): &(Name, _)| (name.to_string(), Clone::clone(value));
                 let set = SetFrame {
@@ -157,7 +147,7 @@ impl Endpoint {
                     if_version: request.if_version.map(|it| (it.incarnation, it.counter)),
                     dry_run: request.dry_run,
                 };
-                (VerbCode::Set, Vec::new(), Some(set))
+                (VerbCode::Set, Some(set))
             }
         };
         let frame = QuestionFrame {
@@ -166,7 +156,7 @@ impl Endpoint {
             round: 1,
             verb,
             selector: ask.selector.to_cbor(),
-            patterns,
+            patterns: ask.patterns().iter().map(ToString::to_string).collect(),
             set,
             watch: super::watcher::terms(&ask.verb),
             remaining: ask.deadline.extended,
@@ -423,7 +413,8 @@ impl Endpoint {
                 message: format!("it announced {total} bytes of values, more than is allowed"),
             }),
             Answer::Values(bytes) => {
-                let values = decode_values(&bytes).map_err(|_| Dropped::Frame)?;
+                let patterns = question.asking.ask().patterns();
+                let values = decode_values(&bytes, patterns).map_err(|_| Dropped::Frame)?;
                 self.deliver_values(now, request, sender, (node, id), reply.schema, values);
                 return Ok(());
             }
@@ -521,7 +512,7 @@ impl Endpoint {
         let Some(Pulling { node, schema, .. }) = question.pulling.remove(&id) else {
             return Ok(());
         };
-        let Ok(values) = decode_values(bytes) else {
+        let Ok(values) = decode_values(bytes, question.asking.ask().patterns()) else {
             question.asking.retry(&id);
             return Err(Dropped::Frame);
         };

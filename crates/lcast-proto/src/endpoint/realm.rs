@@ -16,7 +16,7 @@ use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
 use crate::presence::{Beacons, Via, interval};
 use crate::question::QuestionId;
-use crate::question::budget::Shares;
+use crate::question::budget::{Budget, Shares};
 use crate::question::pull::{self, Due, Pulled};
 use crate::stats::Dropped;
 use crate::time::{Instant, Now};
@@ -56,16 +56,22 @@ const SERVING_SPAN: Duration = Duration::from_millis(500);
 /// Packets that each may have at the least, while any are left: the pages of a wish.
 const SERVED_LEAST: u32 = 16;
 
+/// Nodes of the roster that this process looks at in a second for those who wish to hear of some:
+/// a look takes a quarter of a microsecond, so a tenth of one processor. [QST-34]
+pub(super) const LOOKS_PER_SECOND_MAX: u32 = 400_000;
+
 /// How much was sent on request lately, and to whom.
 pub(super) struct Serving {
     lists: Shares,
     others: Shares,
+    looks: Budget,
 }
 
 impl Default for Serving {
     fn default() -> Self {
         let shares = |max| Shares::new(max, SERVING_SPAN, SERVED_LEAST);
-        Self { lists: shares(LISTS_SERVED_MAX), others: shares(SERVED_MAX) }
+        let looks = Budget::new(LOOKS_PER_SECOND_MAX);
+        Self { lists: shares(LISTS_SERVED_MAX), others: shares(SERVED_MAX), looks }
     }
 }
 
@@ -73,6 +79,17 @@ impl Serving {
     /// Whether one more packet may go to a member.
     pub(super) fn allows(&mut self, now: Instant, member: NodeId, is_list: bool) -> bool {
         (is_list && self.lists.takes(now, member)) || self.others.takes(now, member)
+    }
+
+    /// Whether the roster may be looked through for a member, whose share allows for it.
+    fn allows_look(&self, now: Instant, member: &NodeId) -> bool {
+        self.looks.ready_at(member) <= now
+    }
+
+    /// Counts the nodes that were looked at for a member.
+    fn looked(&mut self, now: Instant, member: NodeId, nodes: u64) {
+        let sharers = self.looks.sharers(now, &member);
+        self.looks.spend(now, member, nodes, sharers);
     }
 }
 
@@ -471,21 +488,33 @@ impl Endpoint {
         }
     }
 
-    /// Tells another member what this one heard of those that it asks about. [PRE-7] [SEC-45]
+    /// Tells another member what this one heard of those that it asks about, if its share of
+    /// packets and of time allows for it. [PRE-7] [SEC-45] [QST-34]
     pub(super) fn tell_roster(&mut self, now: Now, sender: SenderId, filter: &Filter) {
         if !self.demand_proof(now, sender) {
             self.hold(sender, HeldWish::Roster(filter.clone()));
             return;
         }
+        let Some(member) = self.peers.peer(&sender).map(|it| it.certificate.id()) else { return };
+        if !self.serving.allows_look(now.instant, &member) {
+            self.stats.count(Dropped::Flood);
+            return;
+        }
+        if !self.may_serve(now.instant, sender, false) {
+            return;
+        }
+        let mut looks = 0;
         let records = self.roster.records(now.instant, RECORDS_MAX, |id, heard| {
+            looks += 1;
             matches!(heard.via, Via::Multicast | Via::Unicast) && filter.contains(id)
         });
+        self.serving.looked(now.instant, member, looks);
         let mut packets: Vec<&[Record]> = records.chunks(RECORDS_PER_PACKET).collect();
         if packets.is_empty() {
             packets.push(&[]);
         }
-        for records in packets {
-            if !self.may_serve(now.instant, sender, false) {
+        for (turn, records) in packets.into_iter().enumerate() {
+            if turn > 0 && !self.may_serve(now.instant, sender, false) {
                 return;
             }
             self.send_pair(sender, &PairFrame::Roster(records.to_vec()), false, None);

@@ -368,7 +368,7 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         let Some(watch) = self.watches.get_mut(&request) else { return Ok(()) };
         let Some((_, number)) = watch.pulling.remove(&id) else { return Ok(()) };
-        let Ok(values) = decode_values(bytes) else {
+        let Ok(values) = decode_values(bytes, watch.watching.patterns()) else {
             watch.watching.retry(now.instant, &id);
             return Err(Dropped::Frame);
         };
@@ -414,11 +414,11 @@ impl Endpoint {
         let id = certificate.id();
         let of_topic = self.watches.iter().filter(|(_, it)| it.watching.topic() == frame.topic);
         let requests: Vec<u64> = of_topic.map(|(request, _)| *request).collect();
-        if requests.is_empty() {
-            return Err(Dropped::Unasked);
-        }
+        // Whoever watches the same has asked for the same variables. [WAT-2]
+        let watch = requests.first().and_then(|request| self.watches.get(request));
+        let patterns = watch.ok_or(Dropped::Unasked)?.watching.patterns();
         let values = match &frame.change {
-            Change::Values(bytes, _) | Change::Entered(bytes) => decode_values(bytes),
+            Change::Values(bytes, _) | Change::Entered(bytes) => decode_values(bytes, patterns),
             Change::Left(_) | Change::Much => Ok(Vec::new()),
         };
         let values = values.map_err(|_| Dropped::Frame)?;

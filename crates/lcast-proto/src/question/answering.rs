@@ -6,6 +6,7 @@
 //! `docs/spec/questions.md`. Not here: what is true and readable on this table, which is in
 //! [`evaluate`]; verifying the asker, sealing the reply.
 
+mod heard;
 mod holdings;
 mod kept;
 mod recalled;
@@ -17,8 +18,8 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::heard::{Heard, Step};
 use self::holdings::Holdings;
-use self::kept::Kept;
 pub use self::recalled::RECALLED_MAX;
 use self::recalled::Recalled;
 use self::refused::Refused;
@@ -53,8 +54,6 @@ pub const WINDOW_MAX: Duration = Duration::from_secs(10);
 pub const REMEMBERED_FOR_MAX: Duration = Duration::from_secs(60);
 /// The longest that a set is remembered: it must not be executed again. [QST-27]
 pub const SET_REMEMBERED_FOR_MAX: Duration = DEADLINE_MAX.saturating_add(KEPT_FOR);
-/// How often questions are forgotten: each so much later than it could be, at most.
-const FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
 /// Largest values of a reply that travel within it; larger ones are announced. [QST-30]
 pub const INLINE_MAX: usize = 1000;
 /// Refusals sent a second. [QST-28]
@@ -64,6 +63,8 @@ pub const FORMER_REFUSALS_PER_SECOND: u32 = 5;
 
 /// Why a question is refused that cannot be decoded.
 const BAD_SELECTOR: &str = "the selector breaks the rules";
+/// Why a watcher is refused for whom there is no room. [WAT-9]
+const WATCHED: &str = "this node, or this member at it, is watched too often";
 /// Why a question is refused whose asker is ahead of its share. [QST-46]
 const COSTLY: &str = "this member's questions have cost more than its share of this node's time; \
                       ask less often, or with a simpler predicate";
@@ -173,64 +174,6 @@ impl Back {
         let longest = if is_set { SET_REMEMBERED_FOR_MAX } else { REMEMBERED_FOR_MAX };
         let until = now + remaining.saturating_add(KEPT_FOR).min(longest);
         Self { to, member: asker.id(), way, request, round, by_group, is_set, until }
-    }
-}
-
-struct Heard {
-    asker: NodeId,
-    way: Way,
-    by_group: bool,
-    round: u16,
-    /// When the answer is repeated, in the slot of a later round.
-    repeat_at: Option<Instant>,
-    forget_at: Instant,
-    step: Step,
-    /// Its entry among the timers.
-    timer: Option<Instant>,
-}
-
-impl Heard {
-    /// Whether it was answered by a large reply that is kept no longer: it is evaluated anew.
-    fn is_lost(&self) -> bool {
-        matches!(&self.step, Step::Answered { answer: Answer::Announced(_), kept: None })
-    }
-
-    /// Whether it is a write that waits to be evaluated.
-    fn is_set(&self) -> bool {
-        let (Step::Waiting { task, .. } | Step::Sampling { task, .. }) = &self.step else {
-            return false;
-        };
-        matches!(task.work, Work::Set(_))
-    }
-
-    /// When something is due. Questions of one second are forgotten together: each by itself would
-    /// wake a node that is asked often once more for every question.
-    fn due(&self) -> Instant {
-        let step = match &self.step {
-            Step::Waiting { due, .. } => Some(*due),
-            Step::Setting { pending_at, .. } => *pending_at,
-            Step::Answered { kept, .. } => kept.as_ref().map(|kept| kept.until),
-            Step::Sampling { .. } => None,
-        };
-        let forget_at = self.forget_at.next_whole(FORGOTTEN_EVERY);
-        [step, self.repeat_at].into_iter().flatten().fold(forget_at, Instant::min)
-    }
-}
-
-enum Step {
-    /// Its slot has not come.
-    Waiting { due: Instant, task: Box<Task> },
-    /// The shell refreshes values.
-    Sampling { id: SampleId, task: Box<Task> },
-    /// The shell stores settings.
-    Setting { id: SetId, pending_at: Option<Instant> },
-    /// The answer is known.
-    Answered { answer: Answer, kept: Option<Kept> },
-}
-
-impl std::fmt::Debug for Heard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Heard").field("way", &self.way).field("round", &self.round).finish()
     }
 }
 
@@ -647,7 +590,7 @@ impl Answering {
             self.finish(key, now, node);
             return;
         }
-        if self.is_too_costly(key, now) {
+        if self.is_refused(key, now) {
             return;
         }
         self.serial += 1;
@@ -661,21 +604,31 @@ impl Answering {
         self.acts.push_back(Act::Sample(id, wanted));
     }
 
-    /// Whether the asker's questions have cost this node more than its share: then this one is
-    /// refused, and forgotten; what only reads is looked at anew when it comes again. [QST-46]
-    fn is_too_costly(&mut self, key: (SenderId, u64), now: Now) -> bool {
+    /// Whether a question is refused before anything is evaluated, and forgotten; what only reads
+    /// is looked at anew when it comes again. The asker's may have cost this node more than its
+    /// share [QST-46], or it wants to watch where there is no room [WAT-9].
+    fn is_refused(&mut self, key: (SenderId, u64), now: Now) -> bool {
         let Some(heard) = self.heard.get(&key) else { return false };
-        let &Heard { asker: member, way, by_group, round, forget_at: until, .. } = heard;
-        let is_set = heard.is_set();
-        if self.evaluations.ready_at(&member) <= now.instant {
-            return false;
+        if self.evaluations.ready_at(&heard.asker) > now.instant {
+            self.acts.push_back(Act::Drop(Dropped::Costly));
+            self.refuse_heard(key, now, COSTLY);
+            return true;
         }
+        let full = heard.topic().is_some_and(|it| self.watched.is_full(key, heard.asker, it));
+        if full {
+            self.refuse_heard(key, now, WATCHED);
+        }
+        full
+    }
+
+    /// Refuses as busy what was to be answered, and forgets it. [QST-28]
+    fn refuse_heard(&mut self, key: (SenderId, u64), now: Now, message: &str) {
+        let Some(heard) = self.heard.get(&key) else { return };
+        let &Heard { asker: member, way, by_group, round, forget_at: until, .. } = heard;
+        let ((to, request), is_set) = (key, heard.is_set());
         self.forget(&key);
-        self.acts.push_back(Act::Drop(Dropped::Costly));
-        let (to, request) = key;
         let back = Back { to, member, way, request, round, by_group, is_set, until };
-        self.refuse_as(now, &back, RefusalReason::Busy, COSTLY);
-        true
+        self.refuse_as(now, &back, RefusalReason::Busy, message);
     }
 
     /// Counts what the evaluation of a question took, for whoever asked it. [QST-46]
@@ -687,7 +640,7 @@ impl Answering {
     /// The shell has refreshed values.
     pub fn handle_sampled(&mut self, now: Now, node: Node<'_>, sampled: SampleId) {
         let key = self.samples.remove(&sampled);
-        if let Some(key) = key.filter(|key| !self.is_too_costly(*key, now)) {
+        if let Some(key) = key.filter(|key| !self.is_refused(*key, now)) {
             self.finish(key, now, node);
             self.schedule(key);
         }
@@ -726,9 +679,7 @@ impl Answering {
                 match self.subscribe(now, node, key, &task, watch) {
                     Ok(number) => Some(number),
                     Err(TooMany) => {
-                        let message = "this node, or this member at it, is watched too often";
-                        let reason = RefusalReason::Busy.code();
-                        self.answer(key, Answer::Refused(reason, message.to_owned()));
+                        self.refuse_heard(key, now, WATCHED);
                         return;
                     }
                 }

@@ -93,18 +93,26 @@ impl Ask {
         }
     }
 
+    /// The patterns of the variables whose values it asks for.
+    pub fn patterns(&self) -> &[Pattern] {
+        match &self.verb {
+            Verb::Get(patterns) | Verb::Watch(WatchRequest { patterns, .. }) => patterns,
+            Verb::Schema | Verb::Ping | Verb::Set(_) => &[],
+        }
+    }
+
     /// Whether it names patterns, as many as nodes take, or settings as [`SetRequest::check`] says.
     /// What is asked is checked.
     ///
     /// # Errors
     /// [`AskError::NoPattern`], [`AskError::Patterns`] and those of [`SetRequest::check`].
     pub fn check(&self) -> Result<(), AskError> {
-        let found = match &self.verb {
-            Verb::Get(patterns) => patterns.len(),
-            Verb::Watch(request) => request.patterns.len(),
+        match &self.verb {
+            Verb::Get(_) | Verb::Watch(_) => {}
             Verb::Set(request) => return request.check(),
             Verb::Schema | Verb::Ping => return Ok(()),
-        };
+        }
+        let found = self.patterns().len();
         match found {
             0 => Err(AskError::NoPattern),
             1..=answering::PATTERNS_MAX => Ok(()),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::name::Name;
 use crate::question::report::ReplyValue;
+use crate::select::Pattern;
 use crate::time::{Instant, Timestamp};
 use crate::value::Type;
 use crate::variable::{Constraint, Definition, Entry, Kind, Schema, Version};
@@ -38,24 +39,32 @@ pub fn encode_value(now: Instant, name: &Name, entry: &Entry, bytes: &mut Vec<u8
 /// The values in these bytes, without units.
 ///
 /// # Errors
-/// When an item is no value, or there are more than [`VALUES_MAX`].
-pub fn decode_values(mut bytes: &[u8]) -> Result<Vec<ReplyValue>, CborError> {
+/// When an item is no value, is not behind the one before it by name, or matches none of the
+/// patterns that were asked for; or when there are more than [`VALUES_MAX`]. [QST-49]
+pub fn decode_values(mut bytes: &[u8], patterns: &[Pattern]) -> Result<Vec<ReplyValue>, CborError> {
     let mut values = Vec::new();
+    let mut last = None;
     while !bytes.is_empty() {
         let item = cbor::parse_prefix(&mut bytes)?;
         if values.len() >= VALUES_MAX {
             return Err(CborError::Value);
         }
-        values.push(decode_value(item).ok_or(CborError::Value)?);
+        let (name, value) = decode_value(item).ok_or(CborError::Value)?;
+        let is_next = last.as_ref().is_none_or(|last| *last < name);
+        if !is_next || !patterns.iter().any(|pattern| pattern.matches(&name)) {
+            return Err(CborError::Value);
+        }
+        last = Some(name);
+        values.push(value);
     }
     Ok(values)
 }
 
-fn decode_value(item: Cbor) -> Option<ReplyValue> {
+fn decode_value(item: Cbor) -> Option<(Name, ReplyValue)> {
     let parts: [Cbor; 7] = item.into_array().ok()?.try_into().ok()?;
     let [name, value, time, age, incarnation, counter, revision] = parts;
     let name: Name = name.as_text()?.parse().ok()?;
-    Some(ReplyValue {
+    let value = ReplyValue {
         name: name.to_string(),
         value: cbor::value_from_cbor(value).ok()?,
         unit: "".into(),
@@ -66,7 +75,8 @@ fn decode_value(item: Cbor) -> Option<ReplyValue> {
             counter: counter.as_integer()?.try_into().ok()?,
         },
         revision: revision.as_integer()?.try_into().ok()?,
-    })
+    };
+    Some((name, value))
 }
 
 /// Gives each value the unit that the schema says. It is the node's word: the values of a variable
@@ -195,18 +205,57 @@ mod tests {
             version: Version { incarnation: 3, counter: 7 },
             revision: 1,
         };
-        let name: Name = r#"app.disk["/var"].usage"#.parse().unwrap();
         let mut bytes = Vec::new();
-        encode_value(now, &name, &entry, &mut bytes);
-        encode_value(now, &name, &entry, &mut bytes);
-        let mut values = decode_values(&bytes).unwrap();
+        for key in ["/tmp", "/var"] {
+            let name = format!(r#"app.disk["{key}"].usage"#).parse().unwrap();
+            encode_value(now, &name, &entry, &mut bytes);
+        }
+        let patterns = ["app".parse().unwrap()];
+        let mut values = decode_values(&bytes, &patterns).unwrap();
         add_units(&mut values, &Schema::new(vec![definition()]));
         assert_eq!(values.len(), 2);
         let value = &values[1];
         assert_eq!((value.name.as_str(), &*value.unit), (r#"app.disk["/var"].usage"#, "By"));
         assert!(Arc::ptr_eq(&value.unit, &values[0].unit), "however many values, one unit");
         assert_eq!((value.age_ms, value.version.to_string()), (80, "3.7".to_owned()));
-        assert!(decode_values(&bytes[..bytes.len() - 1]).is_err());
+        assert!(decode_values(&bytes[..bytes.len() - 1], &patterns).is_err());
+    }
+
+    /// [QST-49]
+    #[test]
+    fn values_rise_by_name_and_match_what_was_asked_for() {
+        let entry = Entry {
+            value: Value::Int(1),
+            time: Timestamp::from_millis(77),
+            read_at: Instant::from_micros(0),
+            version: Version::default(),
+            revision: 1,
+        };
+        let check = |patterns: &[&str], names: &[&str], expected: bool| {
+            let patterns: Vec<Pattern> = patterns.iter().map(|it| it.parse().unwrap()).collect();
+            let mut bytes = Vec::new();
+            for name in names {
+                encode_value(Instant::from_micros(0), &name.parse().unwrap(), &entry, &mut bytes);
+            }
+            let values = decode_values(&bytes, &patterns);
+            let found: Option<Vec<String>> =
+                values.ok().map(|it| it.into_iter().map(|value| value.name).collect());
+            let names: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
+            assert_eq!(found, expected.then_some(names), "{patterns:?}");
+        };
+        check(&["app.*"], &[], true);
+        check(&["app.*"], &["app.a", "app.b"], true);
+        check(&["app.*"], &["app.b", "app.a"], false);
+        check(&["app.*"], &["app.a", "app.a"], false);
+        check(&["app.*"], &["app.a", "app.b", "app.a"], false);
+        // By steps, a segment before a key, not as texts.
+        let steps = ["a.b", "a.b.c", r#"a.b["1"]"#, r#"a.b["k"].c"#, "a.b1", "a_b.c"];
+        check(&["**"], &steps, true);
+        check(&["**"], &["a.b1", r#"a.b["k"]"#], false);
+        check(&["app.a"], &["app.a", "app.b"], false);
+        check(&["app.a"], &["app.a.x"], true);
+        check(&["app.b", "app.a"], &["app.a", "app.b"], true);
+        check(&[], &["app.a"], false);
     }
 
     /// What a node takes can be told.

@@ -210,7 +210,9 @@ impl Watched {
         wish: &Subscription<'_>,
     ) -> Result<u64, TooMany> {
         let member = wish.asker.id();
-        self.check_room(member, wish)?;
+        if self.is_full(wish.key, member, wish.topic) {
+            return Err(TooMany);
+        }
         let (number, work) = match self.topics.entry(wish.topic) {
             btree_map::Entry::Occupied(mut topic) => {
                 let work = topic.get_mut().answer(now, node);
@@ -237,20 +239,21 @@ impl Watched {
         Ok(number)
     }
 
-    fn check_room(&self, member: NodeId, wish: &Subscription<'_>) -> Result<(), TooMany> {
-        match self.leases.get(&wish.key) {
-            Some(held) if held.asker.id() != member => return Err(TooMany),
-            Some(held) if held.topic == wish.topic => return Ok(()),
+    /// Whether there is no room for this lease of a member. [WAT-9]
+    pub fn is_full(&self, key: Key, member: NodeId, topic: TopicId) -> bool {
+        match self.leases.get(&key) {
+            Some(held) if held.asker.id() != member => return true,
+            Some(held) if held.topic == topic => return false,
             Some(_) | None => {}
         }
-        let is_new = !self.leases.contains_key(&wish.key);
+        let is_new = !self.leases.contains_key(&key);
         let leases = self.leases.values().filter(|it| it.asker.id() == member).count();
         if is_new && (self.leases.len() >= LEASES_MAX || leases >= LEASES_OF_MEMBER_MAX) {
-            return Err(TooMany);
+            return true;
         }
         let topics = self.topics.values().filter(|it| it.asker.id() == member).count();
         let full = self.topics.len() >= TOPICS_MAX || topics >= TOPICS_OF_MEMBER_MAX;
-        if full && !self.topics.contains_key(&wish.topic) { Err(TooMany) } else { Ok(()) }
+        full && !self.topics.contains_key(&topic)
     }
 
     /// When a topic may be looked at, of a table with so many changes: not before the share of a

@@ -5,18 +5,21 @@
 //! It never seals or addresses packets. The rules are [WAT-1] to [WAT-9] of `docs/spec/watch.md`.
 
 mod node;
+mod removed;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
-pub use self::node::{AHEAD_MAX, Message, REMOVED_MAX};
+pub use self::node::{AHEAD_MAX, Message};
 use self::node::{GAP_PATIENCE, PAUSE_MIN, Pace, Step, WatchedNode};
+pub use self::removed::REMOVED_MAX;
 use super::asking::is_expected_agent;
 use super::report::{EmptyReason, ReplyValue};
 use super::watched::LEASE_MAX;
 use super::{Ask, QuestionId, Verb};
 use crate::presence::{Roster, State, Via, Voice};
+use crate::select::Pattern;
 use crate::time::{Instant, Now};
 use crate::wire::id::{NodeId, SenderId};
 use crate::wire::watch::TopicId;
@@ -195,6 +198,11 @@ impl Watching {
     /// The id of the question that began it.
     pub fn id(&self) -> QuestionId {
         self.id
+    }
+
+    /// Which variables are watched.
+    pub fn patterns(&self) -> &[Pattern] {
+        self.ask.patterns()
     }
 
     /// Names what is watched.

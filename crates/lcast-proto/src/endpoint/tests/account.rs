@@ -113,15 +113,7 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
         members_version: 1,
         software: "".into(),
     };
-    let mut bytes = Vec::new();
-    let entry = Entry {
-        value: Value::Int(1),
-        time: now.wall,
-        read_at: now.instant,
-        version: Version::default(),
-        revision: 1,
-    };
-    encode_value(now.instant, &"app.load".parse().unwrap(), &entry, &mut bytes);
+    let bytes = told(&["app.load"]);
     client.handle_reply(now, before, &certificate, reply(Answer::Announced(5000))).unwrap();
     client.handle_reply(now, after, &certificate, reply(Answer::Announced(5000))).unwrap();
     assert!(!client.pulls.contains(before, crate::wire::frame::Blob::Reply(request)));
@@ -131,6 +123,60 @@ fn a_node_that_restarts_while_it_is_pulled_replies_once() {
     assert_eq!((report.answered, report.missing.len()), (1, 1));
     let replies = bench.events.iter().filter(|(_, it)| matches!(it, Event::Reply(..))).count();
     assert_eq!(replies, 1);
+}
+
+/// [QST-49]
+#[test]
+fn a_name_that_is_told_twice_or_was_not_asked_for_takes_the_reply_with_it() {
+    for (names, taken) in [
+        (["app.load", "app.rest"].as_slice(), true),
+        (&["app.load", "app.load"], false),
+        (&["app.rest", "app.load"], false),
+        (&["app.load", "other.load"], false),
+    ] {
+        let bytes = told(names);
+        for in_pages in [false, true] {
+            let mut bench = bench(1);
+            bench.nodes[2].up = false;
+            send(&mut bench, get("app", Selector::default()));
+            let certificate = bench.nodes[2].endpoint.certificate().clone();
+            let (now, sender) = (bench.now, SenderId([5; 12]));
+            let client = &mut bench.nodes[0].endpoint;
+            let request = *client.questions.keys().next().unwrap();
+            let mut hear = |answer| {
+                let (members_version, software) = (1, "".into());
+                let reply = ReplyFrame { request, answer, schema: None, members_version, software };
+                client.handle_reply(now, sender, &certificate, reply)
+            };
+            let heard = if in_pages {
+                hear(Answer::Announced(5000)).unwrap();
+                client.peers.meet(now.instant, sender, &certificate, None, None);
+                client.values_pulled(now, sender, request, &bytes)
+            } else {
+                hear(Answer::Values(bytes.clone()))
+            };
+            let expected = if taken { Ok(()) } else { Err(Dropped::Frame) };
+            assert_eq!(heard, expected, "{names:?}, in pages: {in_pages}");
+            let report = finish(&mut bench);
+            assert_eq!(report.answered, u32::from(taken), "{names:?}, in pages: {in_pages}");
+        }
+    }
+}
+
+/// What a node says that these variables are one.
+fn told(names: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for name in names {
+        let entry = Entry {
+            value: Value::Int(1),
+            time: Timestamp::from_millis(0),
+            read_at: Instant::from_micros(0),
+            version: Version::default(),
+            revision: 1,
+        };
+        encode_value(Instant::from_micros(0), &name.parse().unwrap(), &entry, &mut bytes);
+    }
+    bytes
 }
 
 /// [QST-13]

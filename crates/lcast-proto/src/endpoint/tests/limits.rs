@@ -214,6 +214,42 @@ fn rosters_are_taken_from_those_that_were_asked() {
     assert_eq!(bench.nodes[0].endpoint.stats().dropped(Dropped::Unasked), 0);
 }
 
+/// [QST-34]
+#[test]
+fn wishes_for_rosters_take_a_share_of_the_time_and_leave_another_its_own() {
+    const NODES: u32 = 400;
+    let mut bench = bench(1);
+    let nobody = Filter::new([].iter(), 0, 0, 16);
+    let members = [0, 1].map(|index| bench.nodes[index].endpoint.sender());
+    for (index, member) in members.iter().enumerate() {
+        bench.ask(index, get("app.load", Selector::default()));
+        // It shows that it receives.
+        let now = bench.now;
+        bench.nodes[2].endpoint.tell_roster(now, *member, &nobody);
+        bench.settle();
+    }
+    bench.advance(Duration::from_secs(1));
+    bench.nodes[2].endpoint.roster = living(bench.now.instant, NODES as usize).0;
+    let told = |bench: &mut Bench, member: SenderId, wishes: u64| {
+        let (now, before) = (bench.now, bench.sent.len());
+        let node = &mut bench.nodes[2].endpoint;
+        let dropped = node.stats().dropped(Dropped::Flood);
+        (0..wishes).for_each(|_| node.tell_roster(now, member, &nobody));
+        let dropped = node.stats().dropped(Dropped::Flood) - dropped;
+        bench.settle();
+        let told = bench.sent.len() - before;
+        assert_eq!(told as u64 + dropped, wishes, "what is not told is counted");
+        told
+    };
+    // Nobody is ahead by more than a tenth of a second and one wish.
+    let most = (realm::LOOKS_PER_SECOND_MAX / NODES / 10 + 1) as usize;
+    assert_eq!(told(&mut bench, members[0], 1_000), most);
+    assert_eq!(told(&mut bench, members[0], 1), 0);
+    assert!(told(&mut bench, members[1], 1_000) > most / 3, "another has a share");
+    bench.now.instant = bench.now.instant + Duration::from_secs(1);
+    assert_eq!(told(&mut bench, members[0], 1_000), most);
+}
+
 #[test]
 fn what_nobody_may_read_is_in_no_schema() {
     let bench = bench(1);

@@ -465,6 +465,29 @@ impl Bench {
     }
 }
 
+/// [QST-49]
+#[test]
+fn a_name_that_is_told_twice_or_is_not_watched_takes_the_message_with_it() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.publish(2, "app.load", Value::Int(30));
+    let (load, other) = (bench.load(), bench.encoded("app.greeting"));
+    let (now, topic) = (bench.now, bench.watching().1);
+    let node = &bench.nodes[2].endpoint;
+    let (sender, certificate) = (node.sender(), node.certificate().clone());
+    for (number, values, expected) in [
+        (1, [load.clone(), load.clone()].concat(), Err(Dropped::Frame)),
+        (2, [other, load.clone()].concat(), Err(Dropped::Frame)),
+        (3, load, Ok(())),
+    ] {
+        for change in [Change::Values(values.clone(), Vec::new()), Change::Entered(values)] {
+            let frame = ChangeFrame { topic, number: FAR + number, change };
+            let heard = bench.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame);
+            assert_eq!(heard, expected, "{number}");
+        }
+    }
+}
+
 /// [WAT-5]
 #[test]
 fn a_value_that_a_removal_overtook_stays_away() {
@@ -500,7 +523,7 @@ fn a_leave_that_the_next_entry_overtook_does_not_count() {
 #[test]
 fn values_wait_for_the_entry_before_them() {
     let mut bench = bench(1);
-    bench.begin(0, watch("app.load", at_predicate("app.load >= 0")));
+    bench.begin(0, watch("app", at_predicate("app.load >= 0")));
     bench.events.clear();
     bench.lost = Box::new(|_, _| true);
     bench.hear(1, Change::Left(EmptyReason::NoMatch.code()));

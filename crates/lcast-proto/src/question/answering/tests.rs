@@ -29,6 +29,8 @@ struct Bench {
     costly: usize,
     /// Writes that were ordered.
     sets: usize,
+    /// How often fresh values were asked for.
+    samples: usize,
 }
 
 fn bench() -> Bench {
@@ -57,6 +59,7 @@ fn bench() -> Bench {
         answering: Answering::default(),
         costly: 0,
         sets: 0,
+        samples: 0,
     }
 }
 
@@ -122,7 +125,10 @@ impl Bench {
         self.answering.handle_timeout(now, node);
         while let Some(act) = self.answering.poll_act() {
             match act {
-                Act::Sample(id, _) => self.answering.handle_sampled(now, node, id),
+                Act::Sample(id, _) => {
+                    self.samples += 1;
+                    self.answering.handle_sampled(now, node, id);
+                }
                 Act::Set(..) => self.sets += 1,
                 Act::Tell(..) | Act::Challenge(..) => {}
                 Act::Drop(kind) => {
@@ -133,6 +139,15 @@ impl Bench {
             }
         }
         answers
+    }
+
+    fn watch(&self, request: u64, lease: Duration) -> QuestionFrame {
+        QuestionFrame {
+            verb: VerbCode::Watch,
+            patterns: vec!["app".to_owned()],
+            watch: Some(WatchTerms { lease, ..WatchTerms::default() }),
+            ..self.frame(request)
+        }
     }
 
     fn set(&self, request: u64, names: usize) -> QuestionFrame {
@@ -202,6 +217,30 @@ fn more_unanswered_questions_than_fit_are_refused_and_not_without_limit() {
         assert_eq!(refused.len(), usize::from(request < share), "{request}");
     }
     assert_eq!(bench.answering.len(), REMEMBERED_MAX);
+}
+
+/// [QST-28] [WAT-9]
+#[test]
+fn leases_without_room_are_refused_before_a_look_at_the_values_and_not_without_limit() {
+    let mut bench = bench();
+    for request in 0..watched::LEASES_OF_MEMBER_MAX as u64 {
+        let frame = bench.watch(request, watched::LEASE_MAX);
+        assert!(matches!(bench.hear(frame)[..], [Answer::Watched(..)]), "{request}");
+    }
+    let (samples, share) = (bench.samples, u64::from(REFUSALS_PER_SECOND / 5 * 4));
+    for request in 0..=share {
+        let frame = bench.watch(5000 + request, watched::LEASE_MAX);
+        let answers = bench.hear(frame);
+        assert!(answers.iter().all(|it| matches!(it, Answer::Refused(..))), "{answers:?}");
+        assert_eq!(answers.len(), usize::from(request < share), "{request}");
+    }
+    assert_eq!(bench.samples, samples);
+    // When one has ended, the next that asks again has its room.
+    for (request, lease) in [(0, Duration::ZERO), (5000, watched::LEASE_MAX)] {
+        let frame = QuestionFrame { round: 2, ..bench.watch(request, lease) };
+        let answers = bench.hear(frame);
+        assert_eq!(matches!(answers[..], [Answer::Watched(..)]), !lease.is_zero(), "{answers:?}");
+    }
 }
 
 /// [QST-28]
@@ -446,17 +485,7 @@ fn who_is_answered_with_an_error_has_no_lease() {
         patterns: vec!["app".to_owned()],
         ..bench.frame(request)
     };
-    let watch = |bench: &Bench, request| QuestionFrame {
-        verb: VerbCode::Watch,
-        watch: Some(WatchTerms {
-            lease: watched::LEASE_MAX,
-            every: None,
-            delta: None,
-            renewal: false,
-        }),
-        ..large(bench, request)
-    };
-    let frame = watch(&bench, 9);
+    let frame = bench.watch(9, watched::LEASE_MAX);
     assert!(matches!(bench.hear(frame)[..], [Answer::Watched(..)]));
     assert_eq!(bench.answering.leases(), 1);
     bench.pass(KEPT_FOR);
@@ -468,7 +497,8 @@ fn who_is_answered_with_an_error_has_no_lease() {
     for (request, leases) in [(10, 1), (9, 0)] {
         let filter = Filter::new([bench.own.id()].iter(), 1, 0, Filter::BYTES_MAX);
         let wanted = Some(Wanted::Filtered(filter));
-        let frame = QuestionFrame { round: 2, wanted, ..watch(&bench, request) };
+        let watch = bench.watch(request, watched::LEASE_MAX);
+        let frame = QuestionFrame { round: 2, wanted, ..watch };
         let answers = bench.hear(frame);
         assert!(matches!(answers[..], [Answer::Error(..)]), "{request}: {answers:?}");
         assert_eq!(bench.answering.leases(), leases);

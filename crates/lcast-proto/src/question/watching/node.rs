@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ChangedValue;
+use super::removed::Removed;
 use crate::question::report::{EmptyReason, ReplyValue};
 use crate::question::watched::LEASE_MAX;
 use crate::time::Instant;
@@ -14,9 +15,6 @@ use crate::wire::id::SenderId;
 /// Messages that may arrive before one that is missing, and messages that wait for what they
 /// follow; beyond that all values are asked for instead. [WAT-5] [WAT-9]
 pub const AHEAD_MAX: usize = 256;
-/// Removed names of one node of which a watch remembers by which message they went: a value that a
-/// message before it carries comes too late.
-pub const REMOVED_MAX: usize = 1024;
 /// How long a message may be missing: its repeats have come by then. [WAT-5]
 pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(240);
 /// How long a node may say nothing: it states how far it has come two or three times by then.
@@ -46,7 +44,7 @@ pub(super) struct WatchedNode {
     pub(super) outside_by: u64,
     pub(super) known: BTreeMap<String, Known>,
     /// Names that went, and by which message: the last of them.
-    pub(super) removed: BTreeMap<String, u64>,
+    pub(super) removed: Removed,
     /// Whether its values have been announced and are not here yet.
     pub(super) awaited: bool,
     /// What it said while nobody knows what that follows, at most [`AHEAD_MAX`] messages.
@@ -143,7 +141,7 @@ impl WatchedNode {
             inside_by: 0,
             outside_by: 0,
             known: BTreeMap::new(),
-            removed: BTreeMap::new(),
+            removed: Removed::default(),
             awaited: false,
             held: BTreeMap::new(),
             unheld: None,
@@ -269,14 +267,7 @@ impl WatchedNode {
         if self.known.get(name).is_some_and(|it| it.number > number) {
             return false;
         }
-        if self.removed.len() >= REMOVED_MAX && !self.removed.contains_key(name) {
-            let oldest = self.removed.iter().min_by_key(|(_, number)| **number);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                self.removed.remove(&oldest);
-            }
-        }
-        let by = self.removed.entry(name.to_owned()).or_insert(number);
-        *by = number.max(*by);
+        self.removed.note(name, number);
         self.known.remove(name).is_some()
     }
 
@@ -290,7 +281,7 @@ impl WatchedNode {
         let mut taken = Vec::new();
         for value in values {
             let (version, revision) = (value.version, value.revision);
-            if self.removed.get(&value.name).is_some_and(|by| *by > number) {
+            if self.removed.went_after(&value.name, number) {
                 continue;
             }
             let mut skipped = 0;
@@ -305,7 +296,7 @@ impl WatchedNode {
                 // Of one process, whatever its versions: a setting's begin anew at the first write.
                 skipped = revision.saturating_sub(known.revision).saturating_sub(1);
             }
-            self.removed.remove(&value.name);
+            self.removed.forget(&value.name);
             self.known.insert(value.name.clone(), Known { version, revision, number });
             taken.push(ChangedValue { value, skipped });
         }
@@ -316,6 +307,7 @@ impl WatchedNode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::question::watching::REMOVED_MAX;
     use crate::time::Timestamp;
     use crate::value::Value;
 
