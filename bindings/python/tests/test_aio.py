@@ -296,11 +296,11 @@ async def test_one_task_waits_for_the_report_while_another_reads(realm: Realm) -
             seen.add(reply.node)
             await asyncio.sleep(0.001)
         assert seen == set(AGENTS) and not reporting.done()
+        with pytest.raises(lcast.TimeoutError):
+            await replies.report(timeout=0.0)
         replies.cancel()
         assert (await reporting).answered == 3
         replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
-        with pytest.raises(lcast.TimeoutError):
-            await replies.report(timeout=0.0)
         reporting = asyncio.ensure_future(replies.report())
         async for reply in replies:
             await asyncio.sleep(0)
