@@ -63,6 +63,11 @@ async def _away(function: "Callable[..., _Result]", *arguments: Any) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
 
+async def _called(function: "Callable[[], Any]") -> Any:
+    """What a coroutine function gives; what its call raises comes likewise."""
+    return await function()
+
+
 def _is_coroutine_function(function: "Callable[[], Any]") -> bool:
     """Whether what it gives is to be awaited; an object may be called as one."""
     call = getattr(function, "__call__", None)
@@ -556,23 +561,24 @@ class Node:
     async def _read_once(self, reading: Reading) -> None:
         why = None
         # A task of its own, so that its being cancelled is told from that of this one.
-        called = asyncio.ensure_future(reading.function())
+        called = asyncio.ensure_future(_called(reading.function))
         try:
             await asyncio.wait((called,))
         finally:
             called.cancel()
         try:
             value = called.result()
-        except (Exception, asyncio.CancelledError) as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
             why = described(error)
         else:
             try:
                 await _away(reading.exposed.publish, value)
-            except (EndedError, ForkedError):
-                raise  # This node has ended.
             except Exception as error:
+                # The same; and where it is this one that has ended, no reason can be told below.
                 reading.tell(error)
                 why = described(error)
         if why is not None or reading.failed:
