@@ -187,4 +187,30 @@ PROGRAM
 is $status, 0, 'the limit of descriptors ends nothing' or diag $said;
 is $said, "limit\nagain Net::Lcast::Report\n", 'it is an error, and then there are some again';
 
+# However few there are, a node is opened, or the limit is told, and nothing else is said.
+for my $state ('', ", state => 'few'") {
+    ($status, $said) = $lab->run_perl(<<'PROGRAM' =~ s/OPTIONS/credential => '$file'$state/gr);
+use FFI::Platypus;
+use Net::Lcast;
+use POSIX ();
+my $libc = FFI::Platypus->new(api => 1, lib => [undef]);
+$libc->attach(setrlimit => [int => 'uint64[2]'] => 'int');
+my $opened = 0;
+for my $limit (3 .. 30) {
+    my $child = fork // die "cannot fork: $!\n";
+    if (!$child) {
+        my $RLIMIT_NOFILE = 7;
+        setrlimit($RLIMIT_NOFILE, [$limit, $limit]) == 0 or die "no limit is set: $!\n";
+        my $done = eval { Net::Lcast->new(OPTIONS)->close; 1 };
+        print STDERR "$limit: $@" unless $done || $@->kind eq 'limit';
+        POSIX::_exit($done ? 0 : 3);
+    }
+    waitpid $child, 0;
+    $opened++ if $? == 0;
+}
+print 0 < $opened && $opened < 28 ? 'some' : $opened, "\n";
+PROGRAM
+    is $said, "some\n", 'few descriptors are enough, or the limit is told';
+}
+
 done_testing;
