@@ -143,6 +143,10 @@ my $large = $from_data->expose('app.large', 'text');
 failed invalid => qr/2088960 are the most/, sub { $large->publish('x' x 3_000_000) };
 failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
 failed invalid => qr/./, sub { $variable->publish_key('k', 1) };
+my $keyed = $from_data->expose('app.disk[*].usage', 'int');
+$keyed->publish_key('k' x 255, 1);
+failed invalid => qr/a key has 1 to 255 bytes, not (?:0|256) at/, sub { $keyed->publish_key($_, 1) }
+    for '', 'k' x 256, "\x{fc}" x 128;
 
 my $watch = $from_data->watch('app.length');
 my $handles = Net::Lcast::Library::lcast_handle_count();

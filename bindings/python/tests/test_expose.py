@@ -135,6 +135,10 @@ def test_keys_and_withdrawing(node: lcast.Node, applications: Applications) -> N
     assert sorted(it.value for it in reply.values.values()) == [1.5, 2.0]  # type: ignore[type-var]
     with pytest.raises(lcast.InvalidError):
         variable.publish(1.0)
+    variable.publish_key("k" * 255, 1.0)
+    for key in ("", "k" * 256, "\u00fc" * 128):
+        with pytest.raises(lcast.InvalidError, match="a key has 1 to 255 bytes, not (0|256)$"):
+            variable.publish_key(key, 1.0)
     assert variable.withdraw() is True
     (empty,) = node.get("app.disk", only=["app1"]).report().empty
     assert empty.reason == "no_variable"
@@ -551,5 +555,5 @@ def test_a_value_may_fail_by_a_node_that_has_ended(
     error = 'librecast.variable["app.through"].error'
     waited(watch, error, "EndedError: the node has ended")
     state["fails"] = False
-    waited(watch, "app.other", False)
     waited(watch, error, None)
+    waited(node.watch("app.other", only=["app4"], expect=["app4"]), "app.other", False)
