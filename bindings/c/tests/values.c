@@ -249,6 +249,7 @@ static void keys(void) {
     lcast_stream *stream;
     lcast_event *reply;
     lcast_value *value;
+    char key[256];
     double usage;
 
     OK(lcast_expose(agent, &definition, &variable));
@@ -260,6 +261,12 @@ static void keys(void) {
     CHECK(usage == 0.5);
     OK(lcast_event_free(reply));
     OK(lcast_stream_free(stream));
+    memset(key, 'k', sizeof key);
+    OK(lcast_publish_key(variable, key, 255, value));
+    STATUS(LCAST_INVALID, lcast_publish_key(variable, key, 256, value));
+    CHECK(strstr(lcast_last_error(), "a key has 1 to 255 bytes, not 256") != NULL);
+    STATUS(LCAST_INVALID, lcast_publish_key(variable, "", 0, value));
+    CHECK(strstr(lcast_last_error(), "a key has 1 to 255 bytes, not 0") != NULL);
     OK(lcast_withdraw(variable));
     OK(lcast_variable_free(variable));
     OK(lcast_value_free(value));

@@ -143,6 +143,10 @@ my $large = $from_data->expose('app.large', 'text');
 failed invalid => qr/2088960 are the most/, sub { $large->publish('x' x 3_000_000) };
 failed invalid => qr/'x' is no whole number/, sub { $variable->publish('x') };
 failed invalid => qr/./, sub { $variable->publish_key('k', 1) };
+my $keyed = $from_data->expose('app.disk[*].usage', 'int');
+$keyed->publish_key('k' x 255, 1);
+failed invalid => qr/a key has 1 to 255 bytes, not (?:0|256) at/, sub { $keyed->publish_key($_, 1) }
+    for '', 'k' x 256, "\x{fc}" x 128;
 
 my $watch = $from_data->watch('app.length');
 my $handles = Net::Lcast::Library::lcast_handle_count();
@@ -186,5 +190,31 @@ print 'again ', ref $node->get('a.b', timeout => 0.1)->report, "\n";
 PROGRAM
 is $status, 0, 'the limit of descriptors ends nothing' or diag $said;
 is $said, "limit\nagain Net::Lcast::Report\n", 'it is an error, and then there are some again';
+
+# However few there are, a node is opened, or the limit is told, and nothing else is said.
+for my $state ('', ", state => 'few'") {
+    ($status, $said) = $lab->run_perl(<<'PROGRAM' =~ s/OPTIONS/credential => '$file'$state/gr);
+use FFI::Platypus;
+use Net::Lcast;
+use POSIX ();
+my $libc = FFI::Platypus->new(api => 1, lib => [undef]);
+$libc->attach(setrlimit => [int => 'uint64[2]'] => 'int');
+my $opened = 0;
+for my $limit (3 .. 30) {
+    my $child = fork // die "cannot fork: $!\n";
+    if (!$child) {
+        my $RLIMIT_NOFILE = 7;
+        setrlimit($RLIMIT_NOFILE, [$limit, $limit]) == 0 or die "no limit is set: $!\n";
+        my $done = eval { Net::Lcast->new(OPTIONS)->close; 1 };
+        print STDERR "$limit: $@" unless $done || $@->kind eq 'limit';
+        POSIX::_exit($done ? 0 : 3);
+    }
+    waitpid $child, 0;
+    $opened++ if $? == 0;
+}
+print 0 < $opened && $opened < 28 ? 'some' : $opened, "\n";
+PROGRAM
+    is $said, "some\n", 'few descriptors are enough, or the limit is told';
+}
 
 done_testing;

@@ -22,8 +22,16 @@ ERRORS = "librecast.variable[*].error"
 
 
 def log(name: str, error: BaseException) -> None:
-    """Tells of a failure where nobody asked to be told."""
-    logging.getLogger("lcast").warning("the variable %s was not read: %r", name, error)
+    """Tells of a failure where nobody asked to be told. Whatever words and handlers do that are the
+    program's own, it ends nothing: there is nobody left to be told."""
+    try:
+        try:
+            words = repr(error)
+        except BaseException:
+            words = described(error)
+        logging.getLogger("lcast").warning("the variable %s was not read: %s", name, words)
+    except BaseException:
+        pass
 
 
 class Reading:
@@ -39,7 +47,7 @@ class Reading:
         self.exposed = exposed
         self.function = function
         self.every = every
-        self.on_error = on_error or log
+        self.on_error = log if on_error is None else on_error
         self.failed = False
 
     def tell(self, error: BaseException) -> None:
@@ -74,9 +82,14 @@ class Errors:
 
 
 def described(error: BaseException) -> str:
-    """One line about an exception, short enough for a variable."""
-    line = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
-    return " ".join(line.split())[:300]
+    """One line about an exception, short enough for a variable: its type alone where its own words
+    fail."""
+    line = type(error).__name__
+    try:
+        line = f"{line}: {error}"
+    except BaseException:
+        pass
+    return " ".join(line.encode("utf-8", "replace").decode().split())[:300]
 
 
 class Reader:
@@ -121,6 +134,8 @@ class Reader:
                 self._read(reading)
             except (EndedError, ForkedError):
                 return
+            except BaseException as error:  # Whatever it was: the other functions go on.
+                log(reading.exposed.name, error)
             # Late ones are not made up for.
             after = max(begin + reading.every, time.monotonic())
             with self._changed:
@@ -164,11 +179,17 @@ class Reader:
         """Publishes what a function gave; why that failed."""
         try:
             reading.exposed.publish(value)
-        except (EndedError, ForkedError):
-            raise  # This node has ended.
         except BaseException as error:
+            if self._is_over():
+                raise EndedError("the node has ended") from error
+            # Also EndedError and the like: they are of a node that the value uses when it is read.
+            # Where it is this one that has ended, by itself, nobody can be told why either.
             return self._failed(reading, error)
         return None
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing to read for any more."""
+        return self._stopped or self._node() is None or os.getpid() != self._pid
 
     def _failed(self, reading: Reading, error: BaseException) -> str:
         try:

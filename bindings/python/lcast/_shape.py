@@ -74,7 +74,7 @@ def text(given: str) -> str:
 
 def number(given: Optional[float], what: str) -> Optional[float]:
     """A number as a float, if one is given."""
-    if given is None or isinstance(given, float):
+    if given is None or type(given) is float:
         return given
     if not hasattr(given, "__float__") and not hasattr(given, "__index__"):
         raise TypeError(f"{what} is {shown(given)}, no number")
@@ -263,7 +263,8 @@ def returned(function: Callable[[], Any]) -> ValueType:
 
 def interval(every: float) -> float:
     """How often a function is called."""
-    if not 0 < every <= _YEAR:
+    seconds = number(every, "every")
+    if seconds is None or not 0 < seconds <= _YEAR:
         message = "and an interval is above 0 and at most a year"
         raise InvalidError(f"every is {shown(every)} seconds, {message}")
-    return every
+    return seconds

@@ -63,10 +63,21 @@ async def _away(function: "Callable[..., _Result]", *arguments: Any) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
 
+async def _called(function: "Callable[[], Any]") -> Any:
+    """What a coroutine function gives; what its call raises comes likewise."""
+    return await function()
+
+
 def _is_coroutine_function(function: "Callable[[], Any]") -> bool:
     """Whether what it gives is to be awaited; an object may be called as one."""
     call = getattr(function, "__call__", None)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _until(timeout: Optional[float]) -> Optional[float]:
+    """The time of the loop when so many seconds are over."""
+    seconds = _shape.seconds(timeout)
+    return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
 def _wake(readable: "asyncio.Future[None]") -> None:
@@ -82,6 +93,7 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
         self._stream = stream
         self._ready: Deque[_Item] = deque()
         self._turn: Optional[Tuple[asyncio.AbstractEventLoop, asyncio.Lock]] = None
+        self._waiting: "Optional[asyncio.Future[None]]" = None
 
     def __aiter__(self) -> AsyncIterator[_Item]:
         return self
@@ -103,38 +115,66 @@ class _Items(AsyncIterator[_Item], Generic[_Item, _End]):
                 return True
             # However fast items come: other tasks get their turn, once a batch.
             await asyncio.sleep(0)
-            while True:
-                batch = self._stream.take(_shape.BATCH)
-                if batch is None:
-                    self._stream.end()
+            while more or not self._ready:
+                before = len(self._ready)
+                if not self._gather():
                     return False
-                if batch:
-                    self._ready.extend(batch)
-                    return True
+                if len(self._ready) > before:
+                    break
                 await self._readable()
+            return True
+
+    async def _fill_until(self, until: Optional[float], more: bool = False) -> bool:
+        """The same until a time of the loop: what has come by then is ready, even if there was no
+        time to wait; `lcast.TimeoutError` when nothing has."""
+        if until is None:
+            return await self._fill(more)
+        left = until - asyncio.get_running_loop().time()
+        if left > 0:
+            try:
+                return await asyncio.wait_for(self._fill(more), left)
+            except asyncio.TimeoutError:
+                pass  # It may have had no turn to look.
+        await asyncio.sleep(0)
+        before = len(self._ready) if more else 0
+        if len(self._ready) == before and not self._gather():
+            return False
+        if len(self._ready) == before:
+            raise TimeoutError("nothing came in time")
+        return True
+
+    def _gather(self) -> bool:
+        """Makes ready what has come, without waiting; false at the end, with what went wrong
+        raised."""
+        batch = self._stream.take(_shape.BATCH)
+        if batch is None:
+            self._stream.end()
+            return False
+        self._ready.extend(batch)
+        # Whoever waits for the stream hears of what is in it alone.
+        if batch and self._waiting is not None:
+            _wake(self._waiting)
+        return True
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
         fd = self._stream.fileno()
-        readable: "asyncio.Future[None]" = loop.create_future()
+        self._waiting = readable = loop.create_future()
         loop.add_reader(fd, _wake, readable)
         try:
             await readable
         finally:
             loop.remove_reader(fd)
+            self._waiting = None
 
     async def next(self, timeout: Optional[float] = None) -> Optional[_Item]:
-        """The next item, ``None`` at the end; `lcast.TimeoutError` when none comes in time."""
-        now, timeout = asyncio.get_running_loop().time, _shape.seconds(timeout)
-        until = None if timeout is None else now() + timeout
+        """The next item, ``None`` at the end; `lcast.TimeoutError` when none comes in time. With
+        0: the one that is there."""
+        until = _until(timeout)
         # Others may take what has come before this task has its turn.
         while not self._ready:
-            left = None if until is None else until - now()
-            try:
-                if not await asyncio.wait_for(self._fill(), left):
-                    return None
-            except asyncio.TimeoutError:
-                raise TimeoutError("nothing came in time") from None
+            if not await self._fill_until(until):
+                return None
         return self._ready.popleft()
 
     def take(self) -> List[_Item]:
@@ -167,14 +207,9 @@ class Replies(_Items[Reply, Report]):
 
     async def report(self, timeout: Optional[float] = None) -> Report:
         """Waits for the end, and gives the account. Replies that come meanwhile can still be
-        read."""
-        try:
-            return await asyncio.wait_for(self._report(), _shape.seconds(timeout))
-        except asyncio.TimeoutError:
-            raise TimeoutError("nothing came in time") from None
-
-    async def _report(self) -> Report:
-        while await self._fill(more=True):
+        read. `lcast.TimeoutError` when the end does not come in time."""
+        until = _until(timeout)
+        while await self._fill_until(until, more=True):
             pass  # Others may read what has come.
         report = self._stream.end()
         assert report is not None, "replies end with a report or with an error"
@@ -526,23 +561,24 @@ class Node:
     async def _read_once(self, reading: Reading) -> None:
         why = None
         # A task of its own, so that its being cancelled is told from that of this one.
-        called = asyncio.ensure_future(reading.function())
+        called = asyncio.ensure_future(_called(reading.function))
         try:
             await asyncio.wait((called,))
         finally:
             called.cancel()
         try:
             value = called.result()
-        except (Exception, asyncio.CancelledError) as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             # Also EndedError and the like: they are of a node that the function uses.
             reading.tell(error)
             why = described(error)
         else:
             try:
                 await _away(reading.exposed.publish, value)
-            except (EndedError, ForkedError):
-                raise  # This node has ended.
             except Exception as error:
+                # The same; and where it is this one that has ended, no reason can be told below.
                 reading.tell(error)
                 why = described(error)
         if why is not None or reading.failed:

@@ -169,6 +169,67 @@ async def test_a_function_that_is_cancelled_is_read_again(realm: Realm) -> None:
             await until(watch, {"app.work": 1, error: None})
 
 
+class Wordless(Exception):
+    """An exception whose words fail."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+@asynchronous
+async def test_whatever_a_coroutine_function_raises_it_is_read_again(realm: Realm) -> None:
+    ended = await lcast.aio.Node()
+    await ended.close()
+    async with lcast.aio.Node(credential=realm.credential("app4")) as app:
+        state = {"fails": True}
+
+        class Through(Dict[str, int]):
+            """A map that uses another node when it is read."""
+
+            def items(self) -> Any:
+                if state["fails"]:
+                    ended._node.members()
+                return super().items()
+
+        @app.variable("app.words", every=0.01)
+        async def words() -> int:
+            if state["fails"]:
+                raise Wordless
+            return 1
+
+        @app.variable("app.odd", every=0.01)
+        async def odd() -> int:
+            if state["fails"]:
+                raise BaseException("odd")
+            return 1
+
+        @app.variable("app.through", type=dict, every=0.01)
+        async def through() -> Through:
+            return Through(a=1)
+
+        @app.variable("app.called", every=0.01)  # type: ignore[type-var]
+        async def called(wanted: int) -> int:
+            return wanted
+
+        with pytest.raises(TypeError) as missing:
+            await called()  # type: ignore[call-arg]
+
+        async with lcast.aio.Node() as node:
+            watch = node.watch("app", "librecast.variable", only=["app4"], expect=["app4"])
+            errors = {
+                "words": "Wordless",
+                "odd": "BaseException: odd",
+                "through": "EndedError: the node has ended",
+                "called": f"TypeError: {missing.value}",
+            }
+            error = 'librecast.variable["app.{}"].error'
+            await until(watch, {error.format(name): why for name, why in errors.items()})
+            state["fails"] = False
+            await until(watch, {error.format("through"): None, "app.words": 1, "app.odd": 1})
+
+
 @pytest.mark.parametrize(
     ("function", "code"),
     [("async def work() -> int: sys.exit(3)", 3), ("def work() -> int: sys.exit(3)", 0)],
@@ -296,11 +357,11 @@ async def test_one_task_waits_for_the_report_while_another_reads(realm: Realm) -
             seen.add(reply.node)
             await asyncio.sleep(0.001)
         assert seen == set(AGENTS) and not reporting.done()
+        with pytest.raises(lcast.TimeoutError):
+            await replies.report(timeout=0.0)
         replies.cancel()
         assert (await reporting).answered == 3
         replies = node.get("app.owner", only=AGENTS, expect=AGENTS, timeout=20.0)
-        with pytest.raises(lcast.TimeoutError):
-            await replies.report(timeout=0.0)
         reporting = asyncio.ensure_future(replies.report())
         async for reply in replies:
             await asyncio.sleep(0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import math
 import select
 import threading
 from collections import OrderedDict
+from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -132,6 +135,10 @@ def test_keys_and_withdrawing(node: lcast.Node, applications: Applications) -> N
     assert sorted(it.value for it in reply.values.values()) == [1.5, 2.0]  # type: ignore[type-var]
     with pytest.raises(lcast.InvalidError):
         variable.publish(1.0)
+    variable.publish_key("k" * 255, 1.0)
+    for key in ("", "k" * 256, "\u00fc" * 128):
+        with pytest.raises(lcast.InvalidError, match="a key has 1 to 255 bytes, not (0|256)$"):
+            variable.publish_key(key, 1.0)
     assert variable.withdraw() is True
     (empty,) = node.get("app.disk", only=["app1"]).report().empty
     assert empty.reason == "no_variable"
@@ -349,6 +356,111 @@ def test_whatever_a_function_and_its_handler_raise_the_others_go_on(
     waited(watch, "app.other", 2)
 
 
+class Wordless(Exception):
+    """An exception whose words fail."""
+
+    def __init__(self, raised: BaseException) -> None:
+        self.raised = raised
+
+    def __str__(self) -> str:
+        raise self.raised
+
+    __repr__ = __str__
+
+
+class NoText(Exception):
+    """An exception whose words are none."""
+
+    def __str__(self) -> str:
+        return None  # type: ignore[return-value]
+
+
+class Odd(logging.Handler):
+    """A handler of a log that fails whatever it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.set()
+        raise SystemExit(record.getMessage())
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "logged"])
+@pytest.mark.parametrize(
+    "raised",
+    [Wordless(RuntimeError("odd")), Wordless(SystemExit(3)), NoText()],
+    ids=["RuntimeError", "SystemExit", "no text"],
+)
+def test_whatever_the_words_of_an_exception_do_the_others_go_on(
+    node: lcast.Node, applications: Applications, raised: Exception, told: bool
+) -> None:
+    app = applications("app4")
+    state = {"other": 1, "fails": 1}
+
+    def on_error(name: str, error: BaseException) -> None:
+        raise error
+
+    @app.variable("app.raises", type=int, every=0.01, on_error=on_error if told else None)
+    def raises() -> int:
+        if state["fails"]:
+            raise raised
+        return 1
+
+    @app.variable("app.other", every=0.01)
+    def other() -> int:
+        return state["other"]
+
+    watch = node.watch(
+        "app.raises", "app.other", "librecast.variable", only=["app4"], expect=["app4"]
+    )
+    error = 'librecast.variable["app.raises"].error'
+    waited(watch, error, type(raised).__name__)
+    state["other"] = 2
+    waited(watch, "app.other", 2)
+    state["fails"] = 0
+    waited(watch, error, None)
+
+
+def test_whatever_handles_the_log_the_others_go_on(
+    node: lcast.Node, applications: Applications
+) -> None:
+    app = applications("app4")
+    odd = Odd()
+    logging.getLogger("lcast").addHandler(odd)
+    try:
+
+        @app.variable("app.raises", type=int, every=0.01)
+        def raises() -> int:
+            raise OSError("no answer")
+
+        @app.variable("app.other", every=0.01)
+        def other() -> bool:
+            return odd.heard.is_set()
+
+        watch = node.watch("app.other", only=["app4"], expect=["app4"])
+        assert odd.heard.wait(20)
+        waited(watch, "app.other", True)
+    finally:
+        logging.getLogger("lcast").removeHandler(odd)
+
+
+@pytest.mark.parametrize("every", [Decimal("0.01"), Fraction(1, 100), 1])
+def test_an_interval_is_any_number(
+    node: lcast.Node, applications: Applications, every: Any
+) -> None:
+    app = applications("app4")
+    calls: List[int] = []
+
+    @app.variable("app.again", every=every)
+    def again() -> bool:
+        calls.append(1)
+        return len(calls) > 1
+
+    waited(node.watch("app.again", only=["app4"], expect=["app4"]), "app.again", True)
+
+
 class Raising(Mapping[str, lcast.Given]):
     """A map that does something of its own when it is read."""
 
@@ -418,3 +530,30 @@ def test_a_function_may_fail_by_a_node_that_has_ended(
     watch = node.watch("librecast.variable", only=["app4"], expect=["app4"])
     error = 'librecast.variable["app.through"].error'
     waited(watch, error, "EndedError: the node has ended")
+
+
+def test_a_value_may_fail_by_a_node_that_has_ended(
+    node: lcast.Node, applications: Applications
+) -> None:
+    app, ended = applications("app4"), applications("app1")
+    ended.close()
+    state = {"fails": True}
+
+    def read() -> None:
+        if state["fails"]:
+            ended.members()
+
+    @app.variable("app.through", type=dict, every=0.01, on_error=lambda name, error: None)
+    def through() -> Raising:
+        return Raising(read)
+
+    @app.variable("app.other", every=0.01)
+    def other() -> bool:
+        return state["fails"]
+
+    watch = node.watch("app", "librecast.variable", only=["app4"], expect=["app4"])
+    error = 'librecast.variable["app.through"].error'
+    waited(watch, error, "EndedError: the node has ended")
+    state["fails"] = False
+    waited(watch, error, None)
+    waited(node.watch("app.other", only=["app4"], expect=["app4"]), "app.other", False)

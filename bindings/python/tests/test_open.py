@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,36 @@ def test_a_limit_of_descriptors_is_told(realm: Realm, node: lcast.Node) -> None:
             os.close(fd)
     held = []
     assert node.get("app.owner", on="web1").report().answered == 1
+
+
+FEW = """
+import os
+import resource
+import sys
+import lcast
+
+credential, state = sys.argv[1:]
+opened = 0
+for limit in range(3, 31):
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        try:
+            lcast.Node(credential=credential, state=state or None).close()
+        except lcast.LimitError:
+            os._exit(3)
+        except BaseException as error:
+            os.write(2, f"{limit}: {error!r}\\n".encode())
+        os._exit(0)
+    opened += os.waitpid(child, 0)[1] == 0
+print(0 < opened < 28)
+"""
+
+
+@pytest.mark.parametrize("state", ["", "few"])
+def test_with_however_few_descriptors_a_node_is_opened_or_the_limit_is_told(
+    realm: Realm, tmp_path: Path, state: str
+) -> None:
+    command = [sys.executable, "-c", FEW, str(realm.credential("app1")), state]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("True\n", ""), done.stderr

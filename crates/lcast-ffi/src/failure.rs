@@ -14,7 +14,7 @@ use crate::registry::Refused;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: lcast_status,
-    message: String,
+    pub(crate) message: String,
 }
 
 /// What went wrong last in a thread.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Longest text or bytes that are taken in: more than any value or credential has.
+/// Most bytes of a known length that are taken in: more than any value or credential has.
 pub(crate) const LENGTH_MAX: usize = 1 << 30;
 /// Most texts of a list.
 pub(crate) const LIST_MAX: usize = 65_536;
@@ -58,8 +58,8 @@ pub(crate) unsafe fn bytes<'a>(
     match (data.is_null(), length) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Failure::null(what)),
-        (false, LENGTH_MAX..) => {
-            let message = format!("'{what}' has {length} bytes: {LENGTH_MAX} are too many");
+        (false, _) if length > LENGTH_MAX => {
+            let message = format!("'{what}' has {length} bytes: at most {LENGTH_MAX} are taken");
             Err(Failure::invalid(message))
         }
         // SAFETY: it is not null, and the caller warrants the length.
@@ -114,7 +114,8 @@ pub(crate) unsafe fn structs<'a, T: Copy>(
     match (list.is_null(), count) {
         (_, 0) => Ok(&[]),
         (_, count) if count > LIST_MAX => {
-            Err(Failure::invalid(format!("'{what}' has {count} entries, not {LIST_MAX}")))
+            let message = format!("'{what}' has {count} entries: at most {LIST_MAX} are taken");
+            Err(Failure::invalid(message))
         }
         (true, _) => Err(Failure::null(what)),
         (false, _) if !list.is_aligned() => {

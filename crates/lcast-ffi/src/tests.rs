@@ -116,7 +116,8 @@ fn lists_options_and_entries_are_taken_up_to_their_limit() {
     // SAFETY: so many pointers are there, each to a constant text.
     let taken = |count: usize| unsafe { crate::incoming::texts(texts.as_ptr(), count, "x") };
     assert_eq!(taken(LIST_MAX).unwrap().len(), LIST_MAX);
-    assert!(taken(LIST_MAX + 1).is_err());
+    let words = taken(LIST_MAX + 1).unwrap_err().message;
+    assert_eq!(words, "'x' has 65537 entries: at most 65536 are taken");
 
     let mut options = vec![0usize; OPTIONS_MAX / size_of::<usize>() + 1];
     for (size, fits) in [(32, true), (OPTIONS_MAX, true), (OPTIONS_MAX + 1, false), (31, false)] {
@@ -126,8 +127,13 @@ fn lists_options_and_entries_are_taken_up_to_their_limit() {
         assert_eq!(read.is_ok(), fits, "{size}");
     }
 
-    // SAFETY: nothing is read where the length is refused.
-    assert!(unsafe { crate::incoming::bytes(b"x".as_ptr(), LENGTH_MAX, "x") }.is_err());
+    // Zeros that nobody looks at take no memory.
+    let zeros = vec![0; LENGTH_MAX];
+    // SAFETY: so many bytes are there, and nothing is read where the length is refused.
+    let taken = |length: usize| unsafe { crate::incoming::bytes(zeros.as_ptr(), length, "x") };
+    assert_eq!(taken(LENGTH_MAX).unwrap().len(), LENGTH_MAX);
+    let words = taken(LENGTH_MAX + 1).unwrap_err().message;
+    assert_eq!(words, "'x' has 1073741825 bytes: at most 1073741824 are taken");
 
     let null = Arc::new(Tree::Null);
     let mut list = Arc::new(Tree::list(vec![null; Value::BYTES_MAX - 2]));

@@ -226,6 +226,14 @@ pub enum TableError {
     /// A setting with a limit that is no number.
     #[error("'{0}': a limit of a setting is a number, and NaN is none")]
     Limit(String),
+    /// A key that no name has.
+    #[error("'{name}': a key has 1 to {max} bytes, not {found}", max = Name::KEY_LENGTH_MAX)]
+    Key {
+        /// The variable, with `[*]` in place of the key.
+        name: String,
+        /// The length of the key.
+        found: usize,
+    },
     /// A value that no reply carries.
     #[error("the value of '{name}' takes up to {found} bytes, and {max} are the most")]
     Large {

@@ -1,5 +1,6 @@
 //! Variables and settings that this process exposes.
 
+use lcast_proto::name::Name;
 use lcast_proto::value::Value;
 use lcast_proto::variable::{TableError, Update};
 
@@ -42,10 +43,15 @@ impl Exposed {
     /// Gives one instance of a map variable a value: `app.disk[*].usage` with key `/var`.
     ///
     /// # Errors
-    /// When the variable has no `[*]`, the type differs, or the node has ended.
+    /// When the variable has no `[*]`, the key is empty or longer than [`Name::KEY_LENGTH_MAX`],
+    /// the type differs, or the node has ended.
     pub async fn publish_key(&self, key: &str, value: Value) -> Result<(), ExposeError> {
         if !self.template.contains("[*]") {
             return Err(TableError::Undefined(format!("{}[*]", self.template)).into());
+        }
+        if !(1..=Name::KEY_LENGTH_MAX).contains(&key.len()) {
+            let (name, found) = (self.template.clone(), key.len());
+            return Err(TableError::Key { name, found }.into());
         }
         let quoted = key.replace('\\', "\\\\").replace('"', "\\\"");
         let name = self.template.replacen("[*]", &format!("[\"{quoted}\"]"), 1).parse();

@@ -20,6 +20,7 @@ use lcast_proto::variable::Version;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
+use rustix::io::Errno;
 
 use crate::file;
 
@@ -221,6 +222,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`]. A full disk is an error only when there is no store yet.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let error = match Self::open_in(folder) {
+            Err(error @ (StoreError::ReadOnly { .. } | StoreError::Database { .. })) => error,
+            opened => return opened,
+        };
+        match no_descriptors() {
+            Some(source) => Err(StoreError::Folder { path: folder.to_owned(), source }),
+            None => Err(error),
+        }
+    }
+
+    fn open_in(folder: &Path) -> Result<Self, StoreError> {
         file::create_private_folder(folder)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(Self::FILE);
@@ -429,6 +441,13 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "wal_autocheckpoint", 64)?;
     connection.pragma_update(None, "journal_size_limit", 1 << 20)?;
     Ok(())
+}
+
+/// What the system says when there are not as many descriptors left as SQLite, which does not say
+/// so, has open at once: those of the database, its two companions and the folder.
+fn no_descriptors() -> Option<io::Error> {
+    let opened: io::Result<Vec<File>> = (0..4).map(|_| File::open("/")).collect();
+    opened.err().filter(|it| matches!(Errno::from_io_error(it), Some(Errno::MFILE | Errno::NFILE)))
 }
 
 fn check_integrity(connection: &Connection) -> Result<(), rusqlite::Error> {

@@ -63,6 +63,11 @@ fn what_a_program_prints_goes_into_nothing_of_ours() {
 }
 
 #[test]
+fn however_few_descriptors_there_are_a_node_is_opened_or_the_limit_is_told() {
+    check("limits", How::C, &[], &[]);
+}
+
+#[test]
 fn a_program_may_end_in_the_middle_of_everything() {
     for _ in 0..5 {
         check("exit", How::C, &[], &[]);

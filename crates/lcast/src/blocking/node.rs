@@ -1,5 +1,7 @@
 //! A node on a thread of its own.
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -294,8 +296,7 @@ fn run(
     ready: &mpsc::SyncSender<Result<Link, Error>>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
+    let runtime = match event_loop() {
         Ok(runtime) => runtime,
         Err(error) => {
             // Whoever opens the node waits for it.
@@ -325,6 +326,15 @@ fn run(
     });
     // What was begun to be written ends here, unless the disk hangs.
     runtime.shutdown_timeout(WRITE_MAX);
+}
+
+/// An event loop. With each one tokio makes what handles signals, also where nobody asks for it,
+/// and panics when there are no descriptors for that: so there must be enough of them before.
+fn event_loop() -> io::Result<tokio::runtime::Runtime> {
+    // One that polls, a copy of it, one that wakes it; for signals a pair, and a copy.
+    let spare: io::Result<Vec<_>> = (0..3).map(|_| UnixStream::pair()).collect();
+    drop(spare?);
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
 
 fn internal() -> Error {

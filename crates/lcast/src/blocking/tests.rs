@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lcast_proto::keys::{Authority, Kind as MemberKind, Labels, MemberEdit, Roles, Scope, Subject};
+use lcast_proto::name::Name;
 use lcast_proto::presence::State;
 use lcast_proto::question::answering::PATTERNS_MAX;
 use lcast_proto::question::watched::EVERY_MIN;
@@ -155,6 +156,24 @@ fn a_key_of_what_has_none_is_refused() {
     };
     let values: Vec<_> = values.into_iter().map(|it| (it.name, it.value)).collect();
     assert_eq!(values, [(r#"app.disk["/\"[*]\\"].usage"#.to_owned(), Value::Int(1))]);
+}
+
+#[test]
+fn a_key_that_no_name_has_is_told() {
+    let realm = Realm::new();
+    let agent = realm.open(0);
+    let usage = agent.expose(Definition::gauge("app.disk[*].usage", Type::Int)).unwrap();
+    let publish = |key: &str| usage.publish_key(key, Value::Int(1));
+    for length in [1, Name::KEY_LENGTH_MAX] {
+        publish(&"k".repeat(length)).unwrap();
+        publish(&"\"".repeat(length)).unwrap();
+    }
+    for length in [0, Name::KEY_LENGTH_MAX + 1, 70_000] {
+        let error = publish(&"k".repeat(length)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        let told = format!("'app.disk[*].usage': a key has 1 to 255 bytes, not {length}");
+        assert_eq!(error.to_string(), told);
+    }
 }
 
 #[test]
