@@ -10,7 +10,8 @@ fn moved(index: usize, addresses: &[&str]) -> Bench {
     let mut bench = bench(1);
     bench.place(0, &["[fd00::1]:24242", "[fe80::1%2]:24242"]);
     bench.place(2, &["[fd00::3]:24242", "[fe80::3%2]:24242"]);
-    bench.begin(0, watch("app.load", Selector::default()));
+    bench.define_disks(2);
+    bench.begin(0, watch("app", Selector::default()));
     bench.publish(2, "app.load", Value::Int(10));
     bench.pass(LONG);
     assert_eq!(bench.changes(0, "n0"), [(10, 0)]);
@@ -42,6 +43,23 @@ fn a_watch_follows_the_addresses_of_both_ends() {
         assert_eq!(told, 90, "{addresses:?}: each is told or counted: {seen:?}");
         let rises = |pair: &[(i64, i64, u64)]| pair[1].0 - pair[0].0 <= 6;
         assert!(seen[0].0 <= 11 && seen.windows(2).all(rises), "{addresses:?}: {seen:?}");
+    }
+}
+
+/// Pages are asked for where the node is since its last beacon. [WAT-11]
+#[test]
+fn what_does_not_fit_messages_is_told_after_either_end_has_moved() {
+    let cases: [(usize, &[&str]); 2] = [
+        (2, &["[fd00::33]:24242", "[fe80::3%2]:24242"]),
+        (0, &["[fd00::11]:24242", "[fe80::1%2]:24242"]),
+    ];
+    for (index, addresses) in cases {
+        let mut bench = moved(index, addresses);
+        // A beacon of the node comes, and a renewal of the watcher.
+        bench.pass(LONG * 15);
+        bench.publish_disks(2, 500);
+        bench.pass(LONG * 5);
+        assert_eq!(bench.changes(0, "n0").len(), 500, "{addresses:?}");
     }
 }
 

@@ -41,6 +41,24 @@ fn all_is_asked_for_at_once_when_over_256_messages_overtook_one() {
     }
 }
 
+/// [WAT-5]
+#[test]
+fn all_is_asked_for_when_a_message_is_missing_for_240_ms() {
+    for (comes, asked) in [(false, 1), (true, 0)] {
+        let (mut bench, id) = watched(Selector::default());
+        let (before, sender) = (bench.sent.len(), bench.nodes[2].endpoint.sender());
+        bench.watching().0.subscribed(id, sender, FAR + 1).unwrap();
+        bench.hear(3, nothing());
+        bench.pass(Duration::from_millis(239));
+        assert_eq!(bench.asked_since(before), 0, "too early");
+        if comes {
+            bench.hear(2, nothing());
+        }
+        bench.pass(Duration::from_millis(1));
+        assert_eq!(bench.asked_since(before), asked, "it came: {comes}");
+    }
+}
+
 /// [WAT-9]
 #[test]
 fn whoever_numbers_its_messages_far_ahead_takes_no_room() {

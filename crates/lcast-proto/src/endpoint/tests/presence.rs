@@ -232,24 +232,40 @@ fn suspicions_of_one_member_are_limited() {
     }
 }
 
+/// [PRE-24] [PRE-25]
 #[test]
-fn a_suspicion_by_unicast_or_of_a_client_does_not_count() {
-    let mut bench = bench(3);
-    bench.pass(seconds(5));
-    bench.accuse(4, 3);
-    let Some(Output::Transmit(transmit)) = bench.nodes[4].endpoint.poll_output() else {
-        panic!("the suspicion was sent");
-    };
-    let (from, local) = (bench.nodes[4].address, bench.nodes[2].address);
-    let datagram =
-        Datagram { from, local, multicast: false, waited: Duration::ZERO, bytes: &transmit.bytes };
-    bench.input(2, Input::Datagram(datagram));
-    bench.accuse(0, 3);
-    bench.settle();
-    assert_eq!(bench.nodes[2].endpoint.stats().dropped(Dropped::Suspicion), 2);
-    // Nor does the accused refute what counts with nobody. [PRE-25]
-    assert_eq!(bench.nodes[3].endpoint.stats().dropped(Dropped::Suspicion), 1);
-    assert!(bench.all(3, State::Alive));
+fn a_suspicion_by_unicast_counts_without_multicast_alone_and_that_of_a_client_never() {
+    let (agent, client) = (4, 0);
+    for (accuser, multicast, has_multicast, state) in [
+        (agent, true, true, State::Suspect),
+        (agent, false, true, State::Alive),
+        (agent, false, false, State::Suspect),
+        (client, true, true, State::Alive),
+    ] {
+        let mut bench = bench(3);
+        bench.pass(seconds(5));
+        // Of whoever was heard just now no suspicion counts.
+        bench.lost = Box::new(|_, _| true);
+        bench.pass(seconds(2));
+        let (from, local) = (bench.nodes[accuser].address, bench.nodes[2].address);
+        let link = Link { index: 2, addresses: vec![local], multicast: has_multicast };
+        bench.input(2, Input::Links(vec![link]));
+        bench.accuse(accuser, 3);
+        let Some(Output::Transmit(transmit)) = bench.nodes[accuser].endpoint.poll_output() else {
+            panic!("the suspicion was sent");
+        };
+        let (waited, bytes) = (Duration::ZERO, &transmit.bytes);
+        bench.input(2, Input::Datagram(Datagram { from, local, multicast, waited, bytes }));
+        let case = format!("{accuser}, by multicast: {multicast}, there is: {has_multicast}");
+        assert_eq!(bench.state(2, 3), state, "{case}");
+        let dropped = bench.nodes[2].endpoint.stats().dropped(Dropped::Suspicion);
+        assert_eq!(dropped, u64::from(state == State::Alive), "{case}");
+        // Nor does the accused refute what counts with nobody.
+        let local = bench.nodes[3].address;
+        bench.input(3, Input::Datagram(Datagram { from, local, multicast, waited, bytes }));
+        let dropped = bench.nodes[3].endpoint.stats().dropped(Dropped::Suspicion);
+        assert_eq!(dropped, u64::from(accuser == client), "{case}");
+    }
 }
 
 #[test]

@@ -122,6 +122,37 @@ fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
     assert!(u32::try_from(said).unwrap() <= ACCUSATIONS_MAX, "even at one time");
 }
 
+/// [PRE-29]
+#[test]
+fn a_ping_introduces_its_sender_until_one_was_answered_and_from_the_third_try_on() {
+    for (answered, expected) in [(false, [true; 6]), (true, [false, false, true, true, true, true])]
+    {
+        let (roster, ids) = living(START, 2);
+        let mut random = Random::from_seed([3; 32]);
+        let mut ring = Ring::new(START, &mut random);
+        let mut pings = |ring: &mut Ring, count: usize| {
+            let mut pings: Vec<(u64, bool)> = Vec::new();
+            while pings.len() < count {
+                let now = ring.due();
+                for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random)
+                {
+                    let RingAct::Ping { token, introduce, .. } = act else { panic!("{act:?}") };
+                    pings.push((token, introduce));
+                }
+            }
+            pings
+        };
+        let first = pings(&mut ring, 1)[0];
+        assert!(first.1);
+        if answered {
+            assert!(ring.pong(SenderId([1; 12]), first.0));
+            ring.heard(&ids[1], SenderId([1; 12]));
+        }
+        let introduced: Vec<bool> = pings(&mut ring, 6).into_iter().map(|it| it.1).collect();
+        assert_eq!(introduced, expected, "answered: {answered}");
+    }
+}
+
 /// A suspicion is said five times; who is heard meanwhile is let alone. [PRE-21]
 #[test]
 fn a_suspicion_is_said_again_until_the_node_is_heard() {

@@ -94,6 +94,17 @@ fn a_change_makes_nobody_alive() {
     now.instant = now.instant + Duration::from_secs(1);
     hear(&bench, &mut fresh, now, 3, &second);
     assert_eq!(fresh.roster.heard(&id(&bench, 3)).unwrap().at, now.instant);
+    // Nor does one of a process that was never heard bring back the node of another.
+    let kept = group_packet(&mut bench, 3, &change);
+    bench.restart(3, 70);
+    let present = beacon(&mut bench, false);
+    hear(&bench, &mut fresh, now, 3, &present);
+    let (process, ended) = (bench.nodes[3].endpoint.sender(), now.instant);
+    wait(&mut fresh, &mut now, Duration::from_secs(130));
+    hear(&bench, &mut fresh, now, 3, &kept);
+    assert_eq!(fresh.state(now, &id(&bench, 3)), State::Gone);
+    let heard = fresh.roster.heard(&id(&bench, 3)).unwrap();
+    assert_eq!((heard.sender, heard.at), (Some(process), ended));
 }
 
 /// A beacon of the present process of node 3.

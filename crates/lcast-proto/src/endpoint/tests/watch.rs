@@ -103,11 +103,18 @@ fn changes_follow_the_values_at_once() {
     bench.pass(SHORT);
     assert_eq!(bench.changes(0, "n0"), [(70, 0)]);
     assert_eq!(bench.sent.len() - before, 1, "one watcher: one packet");
-    bench.pass(LONG);
     let watcher = Destination::Unicast(bench.nodes[0].address);
     let to_watcher = |it: &&(usize, Transmit)| it.0 == 2 && it.1.to == watcher;
-    let again = bench.sent[before..].iter().filter(to_watcher).count();
-    assert_eq!(again, 3, "and twice again");
+    let mut passed = SHORT;
+    for (millis, count) in [(19, 1), (20, 2), (199, 2), (200, 3), (1_200, 3)] {
+        let at = Duration::from_millis(millis);
+        bench.pass(at - passed);
+        passed = at;
+        let said = bench.sent[before..].iter().filter(to_watcher);
+        let bytes: Vec<&[u8]> = said.map(|(_, it)| &*it.bytes).collect();
+        assert_eq!(bytes.len(), count, "{millis} ms after the change");
+        assert!(bytes.iter().all(|it| *it == bytes[0]), "the same packet");
+    }
     assert_eq!(bench.changes(0, "n0"), []);
     bench.publish(2, "app.load", Value::Int(70));
     bench.pass(LONG);
@@ -299,6 +306,25 @@ fn nodes_that_join_later_are_told_of_the_watch_and_the_dead_leave_it() {
     let said = bench.said(0);
     let [WatchEvent::Entered { node, .. }] = said.as_slice() else { panic!("{said:?}") };
     assert_eq!(node, "n0");
+}
+
+/// [WAT-8]: its beacons may be lost, and its answer counts as well.
+#[test]
+fn a_node_that_is_suspect_is_asked() {
+    let mut bench = bench(2);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.events.clear();
+    let (now, before) = (bench.now, bench.sent.len());
+    let node = &bench.nodes[2].endpoint;
+    let (id, process) = (node.certificate().id(), node.sender());
+    assert!(bench.nodes[0].endpoint.roster.suspect(now.instant, &id, process));
+    bench.pass(Duration::from_millis(300));
+    let asked = bench.sent[before..].iter().filter(|(from, _)| *from == 0);
+    let asked: Vec<Destination> = asked.map(|(_, it)| it.to).collect();
+    assert_eq!(asked, [Destination::Unicast(bench.nodes[2].address)]);
+    bench.pass(LONG);
+    assert_eq!(bench.nodes[0].endpoint.state(bench.now, &id), State::Alive);
+    assert_eq!(bench.said(0), []);
 }
 
 /// [WAT-4]

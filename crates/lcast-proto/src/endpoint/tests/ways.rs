@@ -79,6 +79,15 @@ fn multicast_leaves_a_sign_of_the_senders_clock() {
     assert_eq!(sign(&bench, "n1"), seen);
 }
 
+/// Where the first agent sends its answer to.
+fn answers_to(bench: &Bench) -> Option<SocketAddrV6> {
+    let mut sent = bench.sent.iter().filter(|(from, _)| *from == 2);
+    sent.find_map(|(_, it)| match it.to {
+        Destination::Unicast(to) => Some(to),
+        Destination::Group(_) | Destination::Neighbours => None,
+    })
+}
+
 /// [QST-20]
 #[test]
 fn who_has_only_a_link_local_address_answers_to_one() {
@@ -91,12 +100,7 @@ fn who_has_only_a_link_local_address_answers_to_one() {
         let link = Link { index: 2, addresses, multicast: true };
         bench.input(0, Input::Links(vec![link]));
         bench.ask(0, ping(Ways::Multicast));
-        let mut sent = bench.sent.iter().filter(|(from, _)| *from == 2);
-        let reply = sent.find_map(|(_, it)| match it.to {
-            Destination::Unicast(to) => Some(to),
-            Destination::Group(_) | Destination::Neighbours => None,
-        });
-        assert_eq!(reply, Some(address(expected)), "{asker:?} {source} {agent}");
+        assert_eq!(answers_to(&bench), Some(address(expected)), "{asker:?} {source} {agent}");
     };
     let one = ["[fd00::7]:5000", "[fe80::7%9]:5001"];
     check(&one, one[0], "[fe80::1%2]:24242", "[fe80::7%2]:5001");
@@ -107,4 +111,20 @@ fn who_has_only_a_link_local_address_answers_to_one() {
     let two = ["[fd00::7]:1", "[fd00::8]:2", "[fe80::7]:3", "[fe80::8]:4"];
     check(&two, two[1], "[fe80::1%2]:24242", "[fe80::8%2]:4");
     check(&two[..3], two[1], "[fe80::1%2]:24242", "[fe80::7%2]:3");
+}
+
+/// [QST-20]
+#[test]
+fn a_source_without_a_route_is_answered_between_link_local_addresses_for_a_minute() {
+    let (global, near) = ("[fd00::1]:24242", "[fe80::1%2]:24242");
+    for (millis, expected) in [(0, near), (59_999, near), (60_000, global)] {
+        let mut bench = bench(1);
+        bench.place(0, &[global, near]);
+        bench.place(2, &["[fd00::3]:24242", "[fe80::3%2]:24242"]);
+        bench.input(2, Input::Unreachable(global.parse().unwrap()));
+        bench.pass(Duration::from_millis(millis));
+        bench.sent.clear();
+        bench.ask(0, ping(Ways::Multicast));
+        assert_eq!(answers_to(&bench), Some(expected.parse().unwrap()), "after {millis} ms");
+    }
 }

@@ -66,13 +66,40 @@ impl Bench {
 
     /// Gives the variable a value; how often the watchers are told.
     fn update(&mut self, value: &Value) -> usize {
+        self.tell(value).len()
+    }
+
+    /// Gives the variable a value; the numbers of the messages by which the watchers are told.
+    fn tell(&mut self, value: &Value) -> Vec<u64> {
         let name = "app.load".parse().unwrap();
         let update = Update { name, value: value.clone(), time: None, version: None };
         self.table.update(self.now, update).unwrap();
         self.now.instant = self.now.instant + GATHER;
+        let told = |act: WatchAct| match act {
+            WatchAct::Tell(frame, _) => Some(frame.number),
+            WatchAct::Sample(..) | WatchAct::State(..) | WatchAct::Challenge(..) => None,
+        };
+        self.due().into_iter().filter_map(told).collect()
+    }
+
+    /// What the node does for its watchers at this time; the shell answers at once.
+    fn due(&mut self) -> Vec<WatchAct> {
         let node = Node { certificate: &self.members[0], policy: &self.policy, table: &self.table };
-        let acts = self.watched.handle_timeout(self.now, node);
-        acts.iter().filter(|act| matches!(act, WatchAct::Tell(..))).count()
+        let mut acts = self.watched.handle_timeout(self.now, node);
+        let sampled = |act: &WatchAct| match act {
+            WatchAct::Sample(id, _) => Some(*id),
+            WatchAct::Tell(..) | WatchAct::State(..) | WatchAct::Challenge(..) => None,
+        };
+        for id in acts.iter().filter_map(sampled).collect::<Vec<SampleId>>() {
+            acts.extend(self.watched.handle_sampled(self.now, node, id));
+        }
+        acts
+    }
+
+    /// The first member renews its first lease.
+    fn renew(&mut self, lease: Duration, slot: Duration) {
+        let renewal = Renewal { member: self.members[0].id(), way: Way::HERE, lease, slot };
+        assert!(self.watched.renew(self.now.instant, key(0, 1), renewal));
     }
 }
 
@@ -81,6 +108,83 @@ fn key(member: usize, request: u64) -> Key {
 }
 
 const TERMS: WatchTerms = WatchTerms { lease: LEASE_MAX, every: None, delta: None, renewal: false };
+
+/// [WAT-1]
+#[test]
+fn a_lease_is_as_long_as_is_asked_for_and_30_seconds_at_most() {
+    let seconds = Duration::from_secs;
+    for (asked, given) in [(10, 10), (30, 30), (31, 30), (3600, 30)] {
+        for renewed in [false, true] {
+            let mut bench = bench(1, Type::Float);
+            let start = bench.now.instant;
+            let lease = seconds(if renewed { 1 } else { asked });
+            bench.subscribe(0, 1, TopicId([1; 8]), WatchTerms { lease, ..TERMS }).unwrap();
+            if renewed {
+                bench.renew(seconds(asked), Duration::ZERO);
+            }
+            for (early, held) in [(Duration::from_micros(1), 1), (Duration::ZERO, 0)] {
+                bench.now.instant = start + (seconds(given) - early);
+                bench.due();
+                assert_eq!(bench.watched.len(), held, "{asked} s, renewed: {renewed}, {early:?}");
+            }
+        }
+    }
+}
+
+/// [WAT-3]
+#[test]
+fn messages_are_numbered_without_gaps_and_a_topic_that_is_watched_anew_begins_above_them() {
+    let mut bench = bench(1, Type::Float);
+    let mut before = 0;
+    for _ in 0..3 {
+        let first = bench.subscribe(0, 1, TopicId([1; 8]), TERMS).unwrap();
+        assert!(first > before, "{first} after {before}");
+        let told = [1.0, 2.0, 3.0].map(|number| bench.tell(&Value::Float(number)));
+        assert_eq!(told.concat(), [first + 1, first + 2, first + 3]);
+        before = first + 3;
+        bench.watched.end(key(0, 1), bench.members[0].id());
+    }
+}
+
+/// [WAT-4]
+#[test]
+fn values_that_are_read_on_demand_are_looked_at_once_a_second() {
+    let mut bench = bench(1, Type::Float);
+    let start = bench.now.instant;
+    bench.subscribe(0, 1, TopicId([1; 8]), TERMS).unwrap();
+    for second in 1..=5 {
+        let due = bench.watched.poll_timeout(bench.table.changes());
+        assert_eq!(due, Some(start + Duration::from_secs(second)));
+        bench.now.instant = due.unwrap();
+        let acts = bench.due();
+        assert!(matches!(acts.as_slice(), [WatchAct::Sample(..)]), "{second} s: {acts:?}");
+    }
+}
+
+/// [WAT-6]
+#[test]
+fn a_renewal_draws_the_last_number_when_it_has_moved_or_was_not_stated_for_20_seconds() {
+    for (told_at, expected) in [(None, &[20, 40, 60][..]), (Some(30), &[20, 31, 51])] {
+        let mut bench = bench(1, Type::Float);
+        let start = bench.now.instant;
+        bench.update(&Value::Float(1.0));
+        bench.now.instant = start;
+        bench.subscribe(0, 1, TopicId([1; 8]), TERMS).unwrap();
+        let mut stated = Vec::new();
+        for second in 1..=60 {
+            if told_at == Some(second - 1) {
+                assert_eq!(bench.update(&Value::Float(2.0)), 1);
+            }
+            bench.now.instant = start + Duration::from_secs(second);
+            bench.renew(LEASE_MAX, Duration::ZERO);
+            let acts = bench.due();
+            if acts.iter().any(|act| matches!(act, WatchAct::State(..))) {
+                stated.push(second);
+            }
+        }
+        assert_eq!(stated, expected, "told after {told_at:?} s");
+    }
+}
 
 /// [WAT-4]
 #[test]
@@ -148,21 +252,15 @@ fn leases_and_topics_end_at_their_limits() {
     check(false, expected.len(), topics + 1, &expected);
 }
 
-/// Acts of a node over a second, by topic.
+/// Messages of a node over a second, by topic.
 fn told_in_a_second(bench: &mut Bench) -> BTreeMap<TopicId, usize> {
     let mut told = BTreeMap::new();
     for _ in 0..100 {
         bench.now.instant = bench.now.instant + GATHER;
-        let node =
-            Node { certificate: &bench.members[0], policy: &bench.policy, table: &bench.table };
-        let mut acts = bench.watched.handle_timeout(bench.now, node);
-        while let Some(act) = acts.pop() {
+        for act in bench.due() {
             match act {
-                WatchAct::Sample(id, _) => {
-                    acts.extend(bench.watched.handle_sampled(bench.now, node, id));
-                }
                 WatchAct::Tell(frame, _) => *told.entry(frame.topic).or_default() += 1,
-                WatchAct::State(..) | WatchAct::Challenge(..) => {}
+                WatchAct::Sample(..) | WatchAct::State(..) | WatchAct::Challenge(..) => {}
             }
         }
     }
