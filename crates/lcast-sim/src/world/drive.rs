@@ -417,9 +417,11 @@ impl World {
     }
 
     /// Whether this goes to an outsider and is a copy of what a question says after its rounds, as
-    /// the end of a watch: like its rounds, it goes to where a member says that it is.
+    /// the end of a watch: like its rounds, it goes to where a lying member says that it is. Nobody
+    /// else says so of an outsider's address.
     fn is_end_gone_astray(&mut self, transmit: &Transmit) -> bool {
         self.recipient(transmit).is_some_and(|to| self.outsiders.contains(&to))
+            && self.hostiles.values().any(|it| it.party().is_some())
             && matches!(self.tap.frame(&transmit.bytes), Some(GroupFrame::Question(_)))
     }
 

@@ -99,7 +99,7 @@ fn an_answer_that_cannot_be_opened_is_none() {
 #[test]
 fn what_a_liar_said_is_tried_after_it_fell_silent() {
     for hushed in [false, true] {
-        let mut world = lied_to(hushed);
+        let mut world = lied_to(1, hushed);
         let liar = world.node_named("x0001");
         let packet = sealed(&world, world.hostiles[&liar].party().unwrap());
         assert_eq!(sent_outside(&mut world, packet), "", "{hushed}");
@@ -107,15 +107,32 @@ fn what_a_liar_said_is_tried_after_it_fell_silent() {
         let packet = sealed(&world, (&client.credential, client.asker.as_ref().unwrap()));
         let violations = sent_outside(&mut world, packet);
         assert!(violations.contains("a0001 answered an outsider"), "{hushed}: {violations}");
-        let mut world = lied_to(hushed);
+        let mut world = lied_to(1, hushed);
         let violations = sent_outside(&mut world, introduction());
         assert!(violations.contains("a0001 answered an outsider"), "{hushed}: {violations}");
     }
 }
 
-/// A world of three agents, a liar and an outsider, which may have fallen silent.
-fn lied_to(hushed: bool) -> World {
-    let mut world = World::new(3, &Setup { agents: 3, liars: 1, outsiders: 1, ..Setup::default() });
+/// A question that is over goes on to where a lying member says that it is, and without one to
+/// nobody.
+#[test]
+fn a_question_to_an_outsider_is_excused_where_a_member_lies() {
+    for (liars, excused) in [(0, false), (1, true)] {
+        let mut world = lied_to(liars, false);
+        let asker = world.client();
+        let number = world.ask(asker, Question::ping());
+        let is_round = |it: &&Packet| it.sent.payload.mark == Mark::Question(number, 1);
+        let sent = world.captured().iter().rev().find(is_round).expect("it was heard");
+        let bytes = sent.sent.payload.bytes.clone();
+        let violations = sent_outside(&mut world, bytes);
+        let seen = violations.contains("a0001 answered an outsider");
+        assert_eq!((seen, violations.is_empty()), (!excused, excused), "{liars}: {violations}");
+    }
+}
+
+/// A world of three agents, so many liars and an outsider, which may have fallen silent.
+fn lied_to(liars: u32, hushed: bool) -> World {
+    let mut world = World::new(3, &Setup { agents: 3, liars, outsiders: 1, ..Setup::default() });
     world.run(Duration::from_secs(3));
     let hostile: Vec<NodeIndex> =
         world.nodes().filter(|(_, it)| it.hostile && hushed).map(|(index, _)| index).collect();
