@@ -44,7 +44,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             inputs.push(framed(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()));
             inputs
         }
-        "endpoint_sequence" => lives(),
+        "endpoint_sequence" => [lives(), watches()].concat(),
         "world_sequence" => stories(),
         "credential" => {
             let mut files = vec![realm().authority_file.clone()];
@@ -83,6 +83,46 @@ fn lives() -> Vec<Vec<u8>> {
         large.to_vec(),
         watch,
         odd.to_vec(),
+    ]
+}
+
+/// Lives of an endpoint that watches, is answered by a member, and told of changes.
+fn watches() -> Vec<Vec<u8>> {
+    let life = |who: u8, how: u8, member: u8, changes: &[&[u8]]| {
+        let mut input = vec![who, 7, how, 14, 0x30, member | 4, 0, 0x17];
+        input.extend(framed(&[&values()]));
+        input.extend([14, 0x48]);
+        for change in changes {
+            input.extend([&[member | 15], *change, &[14, 0x50]].concat());
+        }
+        input.extend([14, 0x98]);
+        input
+    };
+    // Values, one that overtook others, names that go, a leave, values before their entry, much.
+    let told: &[&[u8]] = &[
+        &[0, 0, 2, 0, 0, 0x42, 9],
+        &[0, 0, 5, 0, 0, 0x45, 20],
+        &[0x40, 8, 3, 0, 0, 0x44, 15],
+        &[0x80, 0, 6, 0, 0, 0x48, 30],
+        &[0x10, 2, 7],
+        &[0, 0, 9, 0, 0, 0x50, 40],
+        &[0, 1, 8, 0, 0, 0x49, 41],
+        &[0, 3, 10],
+    ];
+    // Rows of messages that overtook some, and the last numbers that there are.
+    let rows: &[&[u8]] = &[
+        &[0, 0xe0, 4, 0, 0, 0x42, 9],
+        &[0, 0xe0, 140, 0, 0, 0x43, 9],
+        &[0, 0xa0, 250, 0, 0, 0x44, 9],
+        &[0x10, 0x4e, 3],
+        &[0, 0xed, 9, 0, 0, 0x46, 3],
+        &[0, 4, 0, 0, 0, 0x50, 11],
+    ];
+    vec![
+        life(0, 11, 0, told),
+        life(0, 19, 0, told),
+        life(1, 27, 0x80, told),
+        life(0, 43, 0x80, rows),
     ]
 }
 

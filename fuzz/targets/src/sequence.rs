@@ -16,16 +16,19 @@ use lcast_proto::endpoint::Endpoint;
 use lcast_proto::io::{Datagram, Event, Input, Link, Output};
 use lcast_proto::keys::sign::SignatureContext;
 use lcast_proto::keys::{GroupKeys, SessionKey};
+use lcast_proto::question::values::encode_value;
+use lcast_proto::question::watched::topic;
 use lcast_proto::question::{Ask, QuestionId, SampleId, SetId, SetRequest, Verb, WatchRequest};
 use lcast_proto::random::Random;
 use lcast_proto::time::Now;
 use lcast_proto::value::Value;
-use lcast_proto::variable::Assigned;
+use lcast_proto::variable::{Assigned, Entry, Version};
 use lcast_proto::wire::frame::{
     Answer, Blob, GroupFrame, PageFrame, PairFrame, ReplyFrame, split_certificate,
 };
 use lcast_proto::wire::header::{Header, PACKET_MAX, PacketKind};
 use lcast_proto::wire::id::{ChannelId, SenderId};
+use lcast_proto::wire::watch::{Change, ChangeFrame, TopicId};
 use lcast_sim::oracle::grown;
 
 use crate::endpoint::{Member, address};
@@ -40,6 +43,8 @@ const OUTPUTS_MAX: usize = 4_000;
 const WAKES_MAX: u32 = 2_000;
 /// Packets that may come again.
 const HEARD_MAX: usize = 16;
+/// Changes that members tell in rows; more come one by one. Each is sealed, or even signed.
+const ROWS_MAX: usize = 512;
 /// What the endpoint's identity is drawn from.
 const SEED: [u8; 32] = [7; 32];
 
@@ -90,6 +95,10 @@ struct Life {
     heard: VecDeque<(Vec<u8>, bool)>,
     /// The request numbers of what the endpoint asked last.
     requests: VecDeque<u64>,
+    /// What the endpoint began to watch last.
+    topics: VecDeque<TopicId>,
+    /// How many changes may still come in rows.
+    rows: usize,
     samples: Vec<SampleId>,
     sets: Vec<SetId>,
     asked: u64,
@@ -118,6 +127,8 @@ impl Life {
             session,
             heard: VecDeque::new(),
             requests: VecDeque::new(),
+            topics: VecDeque::new(),
+            rows: ROWS_MAX,
             samples: Vec::new(),
             sets: Vec::new(),
             asked: 0,
@@ -160,6 +171,7 @@ impl Life {
                 changed.expect("the value fits its definition");
             }
             13 => self.odd(steps.byte()),
+            15 => self.change(member, steps, multicast),
             _ => {
                 let long = steps.byte();
                 let micros = (16 + u64::from(long & 15)) << (long >> 3).min(19);
@@ -216,6 +228,56 @@ impl Life {
         PairFrame::Reply(ReplyFrame { request, answer, schema, members_version, software })
     }
 
+    /// A member says what has changed of what the endpoint watches: one message, or some in a row.
+    fn change(&mut self, member: usize, steps: &mut Steps<'_>, multicast: bool) {
+        let (which, how, number) = (steps.byte(), steps.byte(), u64::from(steps.byte()));
+        let place = usize::from(which) % self.topics.len().max(1);
+        let topic = self.topics.get(place).copied().unwrap_or(TopicId([7; 8]));
+        let change = match how & 3 {
+            0 => {
+                let gone = ["app.count", "app.gone"].map(str::to_owned);
+                let count = usize::from(which >> 6) % 3;
+                Change::Values(self.values(steps), gone[..count].to_vec())
+            }
+            1 => Change::Entered(self.values(steps)),
+            2 => Change::Left(which >> 4),
+            _ => Change::Much,
+        };
+        // The last numbers that there are, or such as answers state.
+        let first = if how & 4 == 0 { number } else { u64::MAX - number };
+        let count = (1 << (how >> 5)).min(self.rows.max(1));
+        self.rows -= count.min(self.rows);
+        for after in 0..count {
+            let number = first.saturating_add(after as u64);
+            let frame = ChangeFrame { topic, number, change: change.clone() };
+            if how & 8 == 0 {
+                self.tell(member, &PairFrame::Change(frame).encode(), multicast);
+            } else {
+                let packet = self.members[member].group_packet(&GroupFrame::Change(frame).encode());
+                packet.into_iter().for_each(|it| self.hear(it, multicast));
+            }
+        }
+    }
+
+    /// Bytes for values, or where there are none a value as it should be, of whatever version.
+    fn values(&self, steps: &mut Steps<'_>) -> Vec<u8> {
+        let mut bytes = steps.bytes().to_vec();
+        if bytes.is_empty() {
+            let (version, revision) = (steps.byte(), steps.byte());
+            let (incarnation, counter) = (u64::from(version >> 6), u64::from(version & 63));
+            let entry = Entry {
+                value: Value::Int(i64::from(revision)),
+                time: self.now.wall,
+                read_at: self.now.instant,
+                version: Version { incarnation, counter },
+                revision: u64::from(revision),
+            };
+            let name = "app.count".parse().expect("a name");
+            encode_value(self.now.instant, &name, &entry, &mut bytes);
+        }
+        bytes
+    }
+
     /// Something that was heard comes again, a bit of it changed or not.
     fn again(&mut self, which: u8, how: u8, multicast: bool) {
         let place = usize::from(which) % self.heard.len().max(1);
@@ -251,7 +313,7 @@ impl Life {
             3 | 4 => Verb::Watch(WatchRequest {
                 patterns,
                 every: (how & 8 == 0).then(|| Duration::from_millis(100)),
-                delta: None,
+                delta: (how & 16 != 0).then_some(5.0),
             }),
             _ => Verb::Get(patterns),
         };
@@ -337,7 +399,8 @@ impl Life {
         sent
     }
 
-    /// Takes the request number out of a question that the endpoint sends to all.
+    /// Takes the request number, and what it watches, out of a question that the endpoint sends to
+    /// all.
     fn note_request(&mut self, bytes: &[u8]) {
         let header = Header::parse(bytes).expect("it sends packets");
         if header.kind != PacketKind::Group {
@@ -353,6 +416,10 @@ impl Life {
         if !self.requests.contains(&question.request) {
             self.requests.push_front(question.request);
             self.requests.truncate(HEARD_MAX);
+            if question.watch.is_some() {
+                self.topics.push_front(topic(&question));
+                self.topics.truncate(HEARD_MAX);
+            }
         }
     }
 }
