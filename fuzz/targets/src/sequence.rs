@@ -43,6 +43,8 @@ const OUTPUTS_MAX: usize = 4_000;
 const WAKES_MAX: u32 = 2_000;
 /// Packets that may come again.
 const HEARD_MAX: usize = 16;
+/// Changes that members tell in rows; more come one by one. Each is sealed, or even signed.
+const ROWS_MAX: usize = 512;
 /// What the endpoint's identity is drawn from.
 const SEED: [u8; 32] = [7; 32];
 
@@ -95,6 +97,8 @@ struct Life {
     requests: VecDeque<u64>,
     /// What the endpoint began to watch last.
     topics: VecDeque<TopicId>,
+    /// How many changes may still come in rows.
+    rows: usize,
     samples: Vec<SampleId>,
     sets: Vec<SetId>,
     asked: u64,
@@ -124,6 +128,7 @@ impl Life {
             heard: VecDeque::new(),
             requests: VecDeque::new(),
             topics: VecDeque::new(),
+            rows: ROWS_MAX,
             samples: Vec::new(),
             sets: Vec::new(),
             asked: 0,
@@ -240,8 +245,10 @@ impl Life {
         };
         // The last numbers that there are, or such as answers state.
         let first = if how & 4 == 0 { number } else { u64::MAX - number };
-        for after in 0..1 << (how >> 5) {
-            let number = first.saturating_add(after);
+        let count = (1 << (how >> 5)).min(self.rows.max(1));
+        self.rows -= count.min(self.rows);
+        for after in 0..count {
+            let number = first.saturating_add(after as u64);
             let frame = ChangeFrame { topic, number, change: change.clone() };
             if how & 8 == 0 {
                 self.tell(member, &PairFrame::Change(frame).encode(), multicast);
