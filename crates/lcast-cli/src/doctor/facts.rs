@@ -185,6 +185,12 @@ pub(crate) struct ForgottenFacts {
     pub(crate) name: String,
     /// Whether the name was issued again.
     pub(crate) replaced: bool,
+    /// Whether it is a client's.
+    pub(crate) client: bool,
+    /// Its roles, as far as the member list knows them.
+    pub(crate) roles: Vec<String>,
+    /// Its labels, as far as the member list knows them.
+    pub(crate) labels: Vec<(String, String)>,
 }
 
 /// An agent, as it is reached from here.

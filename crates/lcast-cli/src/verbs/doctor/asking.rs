@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use lcast::Node;
 use lcast_net::interfaces;
-use lcast_proto::endpoint::NodeView;
+use lcast_proto::endpoint::{ForgottenSpeaker, NodeView};
+use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
+use lcast_proto::keys::members::MemberList;
 use lcast_proto::presence::{INTERVAL_MIN, Via, interval};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
@@ -55,6 +57,7 @@ pub(super) async fn ask(
     let begun = wall();
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
+    let members = place.credential.members().clone();
     let session = Session::examine(place)?;
     let before = local::undelivered();
     let first = match probe(&session, signals, Ways::Multicast, None).await {
@@ -104,7 +107,7 @@ pub(super) async fn ask(
     }
     if let Some(facts) = session.facts().await {
         asked.overflow = facts.network.overflow;
-        asked.forgotten = forgotten(&facts, &session.nodes().await);
+        asked.forgotten = forgotten(&facts, &members, &session.nodes().await);
     }
     session.close().await;
     Ok(Some(asked))
@@ -176,11 +179,26 @@ async fn undelivered_usually(session: &Session, signals: &mut Signals) -> Result
     Ok(local::undelivered().saturating_sub(before))
 }
 
-/// Who was heard with a credential that the realm has forgotten.
-fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
-    let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
-    let speakers = facts.forgotten.iter().map(|it| it.name.clone());
-    speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
+/// Who was heard with a credential that the realm has forgotten. The member list from before the
+/// question knows what they were, unless their name was issued again.
+fn forgotten(
+    facts: &lcast::Facts,
+    members: &MemberList,
+    nodes: &[NodeView],
+) -> Vec<ForgottenFacts> {
+    let of = |speaker: &ForgottenSpeaker| {
+        let subject = members.by_id(&speaker.id).map(|it| &it.subject);
+        let roles = subject.iter().flat_map(|it| it.roles.iter());
+        let labels = subject.iter().flat_map(|it| it.labels.iter());
+        ForgottenFacts {
+            replaced: nodes.iter().any(|it| it.name == speaker.name),
+            name: speaker.name.clone(),
+            client: subject.is_some_and(|it| it.kind == Kind::Client),
+            roles: roles.map(str::to_owned).collect(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        }
+    };
+    facts.forgotten.iter().map(of).collect()
 }
 
 /// Notes which agents have an address of this host's.
