@@ -209,6 +209,13 @@ fn what_comes_back_by_which_way_tells_the_cause() {
         (asked.undelivered, asked.tracked) = (600, false);
     };
     check(["u", "u"], open, &["multicast-filtered"]);
+    // One that tracks nothing drops what answers by unicast as well.
+    check(["", ""], open, &["replies-filtered"]);
+    check(["h", "h"], open, &["replies-filtered"]);
+    check(["", "muhb"], open, &["replies-filtered"]);
+    check(["muhb", "muhb"], open, &[]);
+    check(["muh", ""], open, &[]);
+    check(["", ""], |it| it.asked.as_mut().unwrap().undelivered = 5, &[]);
     let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
     check(["", ""], other, &["credential-other-realm"]);
     check(["muh", ""], other, &[]);
@@ -264,6 +271,9 @@ fn what_an_error_explains_is_not_told() {
     };
     check(["u", "u"], taken, &["port-taken"]);
     check(["mu", "u"], taken, &["port-taken"]);
+    let blocked: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().forbidden_multicast = 1;
+    check(["u", "uh"], blocked, &["questions-blocked"]);
+    check(["h", "h"], blocked, &["questions-blocked"]);
     let ended: fn(&mut Facts) = |it| it.credential = Some(credential(-1));
     check(["h", "h"], ended, &["credential-expired"]);
     // A warning explains nothing.

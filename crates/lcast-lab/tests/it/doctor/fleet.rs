@@ -27,6 +27,17 @@ fn filter(fleet: &Fleet, rules: &str) {
     fleet.lab.switch().command("nft").args(["-f", "-"]).input(rules).ok();
 }
 
+/// Rules of a host's own, for what comes in or goes out.
+fn rules(host: &Host, hook: &str, rules: &str) {
+    let rules = format!(
+        "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; {rules}\n}}\n}}\n"
+    );
+    host.command("nft").args(["-f", "-"]).input(rules).ok();
+}
+
+/// Lets in what the kernel needs, and tracks nothing.
+const CLOSED: &str = "policy drop; iif lo accept; meta l4proto ipv6-icmp accept;";
+
 fn nodes(finding: &Value) -> Vec<&str> {
     finding["nodes"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect()
 }
@@ -83,6 +94,66 @@ fn a_filter_is_told_from_a_firewall_of_this_host_that_lets_answers_in() {
         others.kill();
         mend(&fleet.lab.switch(), &finding);
         content(&doctor);
+    }
+}
+
+/// A firewall that tracks nothing lets no answer in, however agents are asked.
+#[test]
+fn this_hosts_firewall_lets_nothing_in() {
+    for closed in [CLOSED, "meta l4proto udp drop;"] {
+        let (fleet, doctor) = fleet(3);
+        rules(&fleet.lab.host(0), "input", closed);
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["replies-filtered"]), "{closed}");
+        let finding = checkup.finding("replies-filtered");
+        assert_eq!((&finding["where"], &finding["severity"]), (&"here".into(), &"error".into()));
+        mend(&fleet.lab.host(0), finding);
+        content(&doctor);
+        fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+    }
+}
+
+/// It drops what others say to each other, and what this host says to itself.
+#[test]
+fn agents_that_do_not_run_are_no_firewall_of_this_host() {
+    let mut fleet = Fleet::in_lab(Lab::new(4).snooping(false).build(), 2, CONFIG);
+    let doctor = fleet.realm.admin("doctor");
+    content(&doctor);
+    ["web1", "db2"].iter().for_each(|name| fleet.agent(name).kill());
+    rules(&fleet.lab.host(0), "input", CLOSED);
+    sound(&doctor);
+    let line = "while :; do echo >/dev/udp/ff15::9999/9; read -rt 0.05 <> <(:); done";
+    let mut others = fleet.lab.host(3).command("bash").args(["-c", line]).start();
+    sound(&doctor);
+    others.kill();
+}
+
+/// Where it lets in what goes to the realm's port, answers come to who has that.
+#[test]
+fn a_rule_for_the_port_is_enough_without_tracking() {
+    let (fleet, doctor) = fleet(2);
+    rules(&fleet.lab.host(0), "input", &format!("{CLOSED} udp dport 24242 accept;"));
+    fleet.realm.ask("get host.name").check(0, &[("answered", 2)]);
+    sound(&doctor);
+}
+
+#[test]
+fn this_hosts_firewall_lets_no_question_out() {
+    for (closed, what) in [
+        ("udp dport 24242 drop;", "lets no question"),
+        ("policy drop; oif lo accept;", "lets no question"),
+        ("ip6 daddr ff00::/8 drop;", "by multicast"),
+    ] {
+        let (fleet, doctor) = fleet(3);
+        rules(&fleet.lab.host(0), "output", closed);
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["questions-blocked"]), "{closed}");
+        let finding = checkup.finding("questions-blocked");
+        assert_eq!((&finding["where"], &finding["severity"]), (&"here".into(), &"error".into()));
+        assert!(finding["what"].as_str().unwrap().contains(what), "{finding}");
+        mend(&fleet.lab.host(0), finding);
+        content(&doctor);
+        fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     }
 }
 
