@@ -2,9 +2,9 @@
 //!
 //! First by multicast alone, then, those that stayed silent, by unicast alone; then each that
 //! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
-//! second node listens at the realm's port for packets of other realms. Those that answered by
-//! unicast only are asked by multicast once more, from that port, since that is how commands ask: a
-//! firewall may open it and no other. In the end agents are asked whether they hear those that are
+//! second node listens at the realm's port for packets of other realms. Those that stayed silent
+//! are asked by multicast once more, from that port, since that is how commands ask: a firewall may
+//! open it and no other. In the end agents are asked whether they hear those that are
 //! not heard here.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,8 +140,8 @@ pub(super) async fn ask_here(
     Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
 }
 
-/// Asks those that stayed silent by unicast, and what answers then by multicast from the realm's
-/// port; pings all that spoke, and names them.
+/// Asks those that stayed silent by unicast, and by multicast from the realm's port; pings all that
+/// spoke, and names them.
 async fn ask_singly(
     session: &Session,
     signals: &mut Signals,
