@@ -140,3 +140,20 @@ fn locked_version(checkout: &Path, package: &str) -> anyhow::Result<String> {
     let version = lines.next().and_then(|line| line.split('"').nth(1));
     version.map(str::to_owned).with_context(|| format!("{package} is not in the lock file"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `bench/run` refuses names that it does not know before it builds anything.
+    #[test]
+    fn the_script_names_all_systems() {
+        let script = include_str!("../../run");
+        let names = script.lines().find(|line| line.starts_with("names=(")).expect("its names");
+        let place = Place { checkout: PathBuf::new(), work: PathBuf::new() };
+        for system in all(&place) {
+            let name = system.name().to_lowercase();
+            assert!(names.contains(&name), "'{name}' is not in {names}");
+        }
+    }
+}

@@ -418,6 +418,9 @@ pub(crate) struct IssueArgs {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     pub(crate) days: Option<u32>,
+    /// Issue it also where the name is a member's: the credential that has it is forgotten then.
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Where to write the credential.
     #[arg(long, value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
     pub(crate) out: Option<PathBuf>,

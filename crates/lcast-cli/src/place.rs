@@ -146,8 +146,8 @@ pub(crate) fn check_clock(certificate: &Certificate, wall: Timestamp) -> Result<
         ))),
         Validity::Expired => Err(Failure::usage(format!(
             "the certificate of '{name}' ended at {not_after}, and the clock of this host says \
-             {wall}: have '{name}' forgotten and issued again ('librecast forget {name}', then \
-             'librecast realm issue'), or set the clock if it is ahead"
+             {wall}: have it issued again ('librecast realm issue --name {name} --again'), or set \
+             the clock if it is ahead"
         ))),
     }
 }

@@ -88,6 +88,10 @@ pub struct NetworkStats {
     pub received: u64,
     /// Copies of datagrams that the kernel took.
     pub sent: u64,
+    /// Copies to groups that a firewall of this host forbade (`EPERM`).
+    pub forbidden_multicast: u64,
+    /// Copies to one address that it forbade.
+    pub forbidden_unicast: u64,
     /// Datagrams dropped for being longer than [`DATAGRAM_LEN_MAX`](crate::DATAGRAM_LEN_MAX).
     pub oversize: u64,
     /// Datagrams dropped for coming by a link that is not the realm's, from outside the host in
@@ -454,7 +458,14 @@ impl Network {
                 outcome.sent += 1;
                 self.stats.sent += 1;
             }
-            Err(error) => outcome.failures.push(SendFailure { link, error: error.into() }),
+            Err(error) => {
+                if error.raw_os_error() == Some(libc::EPERM) {
+                    let multicast = to.ip().is_multicast();
+                    self.stats.forbidden_multicast += u64::from(multicast);
+                    self.stats.forbidden_unicast += u64::from(!multicast);
+                }
+                outcome.failures.push(SendFailure { link, error: error.into() });
+            }
         }
     }
 

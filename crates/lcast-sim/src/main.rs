@@ -91,9 +91,14 @@ fn soak(options: &[String]) -> Result<bool, String> {
     let bounds =
         range.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
     let (from, to): (u64, u64) = bounds.ok_or(format!("'{range}' is no range like 1..101"))?;
+    if from >= to {
+        return Err(format!(
+            "'{range}' holds no seed: the second number is the first one left out"
+        ));
+    }
     let begin = Instant::now();
     let failed: Vec<u64> = (from..to).filter(|seed| !one(scenario, *seed)).collect();
-    let (name, runs, count) = (scenario.name, to.saturating_sub(from), failed.len());
+    let (name, runs, count) = (scenario.name, to - from, failed.len());
     println!("{name}: {runs} seeds in {:.0} s, {count} failed", begin.elapsed().as_secs_f64());
     failed.iter().for_each(|seed| println!("{}", scenario::replay_line(name, *seed)));
     Ok(failed.is_empty())

@@ -415,6 +415,7 @@ impl RealmFolder {
             roles: Vec::new(),
             labels: Vec::new(),
             days: None,
+            again: false,
             out: path.to_owned(),
         };
         match issue(self, &[request], wall) {

@@ -48,7 +48,7 @@ impl Watched {
         let news = said.filter(|_| said != self.said);
         self.said = said;
         let (begin, end) = (self.not_before, self.not_after);
-        let anew = "have a new one issued ('librecast forget NAME', then 'librecast realm issue')";
+        let anew = "have a new one issued ('librecast realm issue --again')";
         Some(match news? {
             Said::Soon => format!("the certificate ends at {end}: {anew}"),
             Said::Grace => {

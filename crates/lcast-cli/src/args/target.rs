@@ -93,7 +93,7 @@ impl Target {
         if let Some(names) = listed(ended.map(|it| it.name.as_str())) {
             notes.push(format!(
                 "not asked, as the certificate has ended: {names}; 'librecast forget NAME' for \
-                 who is gone, and 'librecast realm issue' after that for who is to stay"
+                 who is gone, and 'librecast realm issue --again' for who is to stay"
             ));
         }
         notes

@@ -60,6 +60,8 @@ causes! {
     DuplicateIdentity = "duplicate-identity",
     /// This host's firewall drops answers.
     RepliesFiltered = "replies-filtered",
+    /// This host's firewall lets no questions out.
+    QuestionsBlocked = "questions-blocked",
     /// Firewalls of agents drop questions.
     QuestionsFiltered = "questions-filtered",
     /// A switch snoops MLD, and nobody queries.
@@ -86,6 +88,18 @@ impl Cause {
             }
             // Unicast works.
             Self::NoMulticastRoute | Self::PortTaken => other.is_of_multicast(),
+            // No question goes out.
+            Self::QuestionsBlocked => {
+                other.is_of_multicast() || matches!(other, Self::QuestionsFiltered)
+            }
+            // As an error: no answer comes in.
+            Self::RepliesFiltered => matches!(
+                other,
+                Self::QuestionsFiltered
+                    | Self::SnoopingNoQuerier
+                    | Self::MulticastOneWay
+                    | Self::MulticastFiltered
+            ),
             Self::BuffersSmall
             | Self::ReceiveOverflow
             | Self::RuntimeFolderForeign
@@ -94,7 +108,6 @@ impl Cause {
             | Self::CredentialForgotten
             | Self::ClockSkew
             | Self::DuplicateIdentity
-            | Self::RepliesFiltered
             | Self::QuestionsFiltered
             | Self::SnoopingNoQuerier
             | Self::MulticastOneWay
@@ -113,7 +126,9 @@ impl Cause {
             | Self::WrongScope
             | Self::NoMulticastRoute
             | Self::CredentialExpired
-            | Self::CredentialOtherRealm => true,
+            | Self::CredentialOtherRealm
+            | Self::RepliesFiltered
+            | Self::QuestionsBlocked => true,
             Self::PortTaken
             | Self::BuffersSmall
             | Self::ReceiveOverflow
@@ -122,7 +137,6 @@ impl Cause {
             | Self::CredentialForgotten
             | Self::ClockSkew
             | Self::DuplicateIdentity
-            | Self::RepliesFiltered
             | Self::QuestionsFiltered
             | Self::SnoopingNoQuerier
             | Self::MulticastOneWay

@@ -160,7 +160,9 @@ pub(crate) struct AskedFacts {
     /// The agents that are expected.
     pub(crate) agents: Vec<AgentFacts>,
     /// Packets that the host received and gave to nobody while multicast alone was asked, less what
-    /// it gave to nobody in the same time when nothing was asked.
+    /// it gave to nobody in the same time when nothing was asked; where nobody answers, the least
+    /// of two questions, less the most of two pauses, and without the questions themselves, which
+    /// come in as well.
     pub(crate) undelivered: u64,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
@@ -176,6 +178,10 @@ pub(crate) struct AskedFacts {
     pub(crate) other_realm: u64,
     /// Datagrams lost in this process's receive buffers.
     pub(crate) overflow: u64,
+    /// Copies of questions to groups that this host's firewall forbade.
+    pub(crate) forbidden_multicast: u64,
+    /// Copies of questions to one agent that it forbade.
+    pub(crate) forbidden_unicast: u64,
 }
 
 /// Who speaks with a credential that the realm has forgotten.
@@ -185,6 +191,12 @@ pub(crate) struct ForgottenFacts {
     pub(crate) name: String,
     /// Whether the name was issued again.
     pub(crate) replaced: bool,
+    /// Whether it is a client's.
+    pub(crate) client: bool,
+    /// Its roles, as far as the member list knows them.
+    pub(crate) roles: Vec<String>,
+    /// Its labels, as far as the member list knows them.
+    pub(crate) labels: Vec<(String, String)>,
 }
 
 /// An agent, as it is reached from here.
@@ -224,8 +236,13 @@ impl AgentFacts {
         !self.here && (self.heard || (self.by_multicast && !self.by_port_only))
     }
 
+    /// Whether it answered, however it was asked.
+    pub(crate) fn answered(&self) -> bool {
+        self.by_multicast || self.by_unicast
+    }
+
     /// Whether nothing at all was heard of it.
     pub(crate) fn is_silent(&self) -> bool {
-        !(self.by_multicast || self.by_unicast || self.heard)
+        !(self.answered() || self.heard)
     }
 }

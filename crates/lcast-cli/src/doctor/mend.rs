@@ -54,6 +54,35 @@ pub(super) fn open_input(root: bool, firewall: Firewall, port: u16) -> String {
     }
 }
 
+/// Lets the packets of a realm out of this host: questions to its port, answers from it; and what
+/// multicast and neighbours need, where nothing but rules makes a firewall.
+pub(super) fn open_output(root: bool, firewall: Firewall, port: u16) -> String {
+    match firewall {
+        Firewall::Nft => {
+            let needs = "meta l4proto ipv6-icmp".to_owned();
+            let rules = [format!("udp dport {port}"), format!("udp sport {port}"), needs];
+            insert_rules(root, "inet|ip6", "output", &rules)
+        }
+        Firewall::Firewalld => {
+            let policy = "firewall-cmd --permanent --policy librecast";
+            let ports = format!("--add-port={port}/udp --add-source-port={port}/udp");
+            let steps = [
+                "firewall-cmd --permanent --new-policy librecast".to_owned(),
+                format!("{policy} --add-ingress-zone HOST"),
+                format!("{policy} --add-egress-zone ANY"),
+                format!("{policy} {ports}"),
+                "firewall-cmd --reload".to_owned(),
+            ];
+            steps_as_root(root, &steps.each_ref().map(String::as_str))
+        }
+        Firewall::Ufw => {
+            let questions = format!("ufw allow out {port}/udp");
+            let answers = format!("ufw allow out proto udp from any port {port}");
+            steps_as_root(root, &[&questions, &answers])
+        }
+    }
+}
+
 /// Lets the multicast of a realm through a bridge or router that runs Linux.
 pub(super) fn open_forward(root: bool, port: u16) -> String {
     let rules = [format!("ip6 daddr ff00::/8 udp dport {port}")];
@@ -100,5 +129,14 @@ mod tests {
             open_input(false, Firewall::Ufw, 7000),
             "sudo ufw allow 7000/udp && sudo ufw allow proto udp from any port 7000"
         );
+        assert_eq!(
+            open_output(true, Firewall::Ufw, 7000),
+            "ufw allow out 7000/udp && ufw allow out proto udp from any port 7000"
+        );
+        assert!(open_output(true, Firewall::Nft, 7000).contains("/hook output/"));
+        assert!(open_output(true, Firewall::Firewalld, 7000).ends_with(
+            "--policy librecast --add-port=7000/udp --add-source-port=7000/udp && \
+             firewall-cmd --reload"
+        ));
     }
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use lcast_net::interfaces;
+
 use self::fleet::Fleet;
 use crate::args::{DemoArgs, Everywhere};
 use crate::exit::Exit;
@@ -97,12 +99,18 @@ pub(crate) async fn run(
 fn check_ipv6() -> Result<(), Failure> {
     let bound = std::net::UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0));
     bound.map(drop).map_err(|error| {
+        // Without it there is no address to bind, whether IPv6 is switched on or not.
+        let interfaces = interfaces::list().unwrap_or_default();
+        if interfaces.iter().any(|it| it.loopback && !it.up) {
+            let message = "bring lo up with 'ip link set lo up': even on one host nodes reach \
+                           each other by it, and it is down";
+            return Failure::new(Exit::Unsendable, message);
+        }
         Failure::new(
             Exit::Unsendable,
             format!(
                 "IPv6 is switched off on this host ({error}): even on one host nodes reach each \
-                 other by it; switch it on with 'sysctl net.ipv6.conf.all.disable_ipv6=0', and \
-                 bring lo up with 'ip link set lo up'"
+                 other by it; switch it on with 'sysctl net.ipv6.conf.all.disable_ipv6=0'"
             ),
         )
     })

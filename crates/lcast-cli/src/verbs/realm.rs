@@ -83,6 +83,7 @@ fn requests(args: &IssueArgs) -> Result<Vec<Request>, Failure> {
         let mut requests = hosts::read(from, folder)?;
         for request in &mut requests {
             request.days = request.days.or(args.days);
+            request.again = args.again;
         }
         // Made only when the file is well-formed: a refused command leaves nothing behind.
         lcast::file::create_private_folder(folder)
@@ -102,6 +103,7 @@ fn requests(args: &IssueArgs) -> Result<Vec<Request>, Failure> {
         roles: args.roles.clone(),
         labels: args.labels.iter().map(label).collect::<Result<_, _>>()?,
         days: args.days,
+        again: args.again,
         out: out.clone(),
     }])
 }

@@ -26,6 +26,21 @@ fn one_host(card: bool) -> (Lab, Host) {
     (lab, host)
 }
 
+/// Whichever of the two is missing is what is told.
+#[test]
+fn a_demonstration_says_why_it_cannot_begin() {
+    for (fault, told) in [
+        ("ip link set lo down", "librecast: bring lo up with 'ip link set lo up'"),
+        ("sysctl -w net.ipv6.conf.lo.disable_ipv6=1", "librecast: IPv6 is switched off"),
+    ] {
+        let (_lab, host) = one_host(false);
+        host.shell(fault).ok();
+        let output = host.librecast("demo").run();
+        assert_eq!(output.code, 6, "{output}");
+        assert!(output.stderr.starts_with(told), "{output}");
+    }
+}
+
 fn local_realm(card: bool) {
     let (_lab, host) = one_host(card);
     let mut capture = card.then(|| host.capture("eth0"));

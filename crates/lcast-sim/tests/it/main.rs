@@ -1,5 +1,6 @@
 //! Every scenario of the simulator, with a few seeds each; and the promise that a seed decides.
 
+use std::process::Command;
 use std::time::Duration;
 
 use lcast_sim::fault::Conditions;
@@ -13,6 +14,17 @@ fn check(name: &str, seeds: std::ops::Range<u64>) {
         if let Err(failed) = scenario::run(scenario, seed) {
             panic!("{name}, seed {seed}:\n{failed}");
         }
+    }
+}
+
+#[test]
+fn a_soak_of_no_seeds_is_a_mistake() {
+    for range in ["5..3", "5..5", "5"] {
+        let mut soak = Command::new(env!("CARGO_BIN_EXE_lcast-sim"));
+        let output = soak.args(["soak", "--seeds", range]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{range}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("'{range}'")), "{said}");
     }
 }
 

@@ -196,8 +196,8 @@ fn check_time(certificate: &Certificate) -> Result<(), Error> {
         ),
         Validity::Expired => format!(
             "the certificate of '{name}' ended at {not_after}, and the clock of this host says \
-             {wall}: have '{name}' forgotten and issued again ('librecast forget {name}', then \
-             'librecast realm issue'), or set the clock if it is ahead"
+             {wall}: have it issued again ('librecast realm issue --name {name} --again'), or set \
+             the clock if it is ahead"
         ),
     };
     Err(Error::new(Kind::Credential, message))

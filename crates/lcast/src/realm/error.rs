@@ -155,7 +155,7 @@ pub enum RealmError {
     /// Its time is over: nobody would answer it or expect it.
     #[error(
         "'{path}': the certificate of '{node}' ended at {ended}, and the clock of this host says \
-         {wall}: have a new one issued ('librecast forget {node}', then 'librecast realm issue'), \
+         {wall}: have a new one issued ('librecast realm issue --name {node} --again'), \
          or set the clock if it is ahead"
     )]
     Expired {
@@ -189,8 +189,8 @@ pub enum RealmError {
     },
     /// The name is taken.
     #[error(
-        "'{name}' is a member of realm '{realm}' already; choose another name, or 'librecast \
-         forget {name}' first if that node is gone"
+        "'{name}' is a member of realm '{realm}' already; choose another name, or, \
+         with --again, give it a credential in place of the one that it has"
     )]
     Member {
         /// The name.

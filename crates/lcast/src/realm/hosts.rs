@@ -85,6 +85,7 @@ fn request(
         roles: Vec::new(),
         labels: Vec::new(),
         days: None,
+        again: false,
         out: out_folder.to_owned(),
     };
     for (column, cell) in columns.iter().zip(record).filter(|(_, cell)| !cell.is_empty()) {

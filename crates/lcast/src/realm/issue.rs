@@ -29,6 +29,8 @@ pub struct Request {
     pub labels: Vec<(String, String)>,
     /// How many days it is valid; [`VALIDITY`] when not said.
     pub days: Option<u32>,
+    /// Whether a member's name may be issued again: the certificate that has it is forgotten then.
+    pub again: bool,
     /// Where to write the credential; nothing may be there.
     pub out: PathBuf,
 }
@@ -148,7 +150,7 @@ pub fn forget(folder: &RealmFolder, name: &str) -> Result<bool, RealmError> {
     Ok(true)
 }
 
-/// The subjects of well-formed requests that take no name and no file that is taken.
+/// The subjects of well-formed requests that take no file that is taken, and no name unasked.
 fn check(
     folder: &RealmFolder,
     members: &MemberList,
@@ -161,7 +163,8 @@ fn check(
     for request in requests {
         let subject = subject(request, wall)?;
         let name = || subject.name.as_str().to_owned();
-        if members.by_name(subject.name.as_str()).is_some_and(|member| !member.forgotten) {
+        let held = members.by_name(subject.name.as_str()).is_some_and(|it| !it.forgotten);
+        if held && !request.again {
             return Err(RealmError::Member { name: name(), realm: folder.name().to_owned() });
         }
         if !names.insert(name()) || !outs.insert(&request.out) {

@@ -39,6 +39,7 @@ impl Fixture {
             roles: Vec::new(),
             labels: Vec::new(),
             days: None,
+            again: false,
             out: self.folder.path().join(format!("{name}.credential")),
         }
     }
@@ -114,7 +115,7 @@ fn a_failed_issue_changes_nothing() {
     let fixture = Fixture::new();
     fixture.issue(&["web1"]).unwrap();
     let before = names_in(fixture.folder.path());
-    fails(fixture.issue(&["web1"]), &["'web1' is a member", "forget web1"]);
+    fails(fixture.issue(&["web1"]), &["'web1' is a member", "--again"]);
     fails(fixture.issue(&["web2", "web2"]), &["'web2' is named twice"]);
     fails(fixture.issue(&["web2", "web/3"]), &["'web/3' is no name"]);
     fs::write(fixture.folder.path().join("web2.credential"), "mine").unwrap();
@@ -128,6 +129,25 @@ fn a_failed_issue_changes_nothing() {
     fails(issue(&fixture.prod(), &[request], NOW), &["'Web Master' is no role"]);
     assert_eq!(names_in(fixture.folder.path()), before);
     assert_eq!(fixture.version(), 2);
+}
+
+/// All or nothing: who has the certificate before is shut out only when there is another. [SEC-34]
+#[test]
+fn a_member_is_issued_again_where_that_is_asked() {
+    let fixture = Fixture::new();
+    let first = fixture.issue(&["web1"]).unwrap().remove(0);
+    let again = Request { again: true, ..fixture.request("web1") };
+    fails(issue(&fixture.prod(), &[again.clone()], NOW), &["web1.credential' exists already"]);
+    assert_eq!(fixture.version(), 2);
+    let out = fixture.folder.path().join("second.credential");
+    let second = issue(&fixture.prod(), &[Request { out, ..again }], NOW).unwrap().remove(0);
+    let credential = read_credential(&second.out, None).unwrap();
+    assert!(credential.members().is_forgotten(&first.id));
+    assert!(!credential.members().is_forgotten(&second.id));
+    assert_eq!(fixture.version(), 3);
+    // Who is no member yet is issued all the same.
+    let unknown = Request { again: true, ..fixture.request("web2") };
+    issue(&fixture.prod(), &[unknown], NOW).unwrap();
 }
 
 /// What a run leaves that is killed before or after the list is kept.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lcast_proto::time::Timestamp;
+
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, CredentialFacts, Facts, ForgottenFacts};
 use crate::doctor::mend::quoted;
@@ -27,34 +29,56 @@ fn expiry(realm: &str, credential: &CredentialFacts) -> Option<Finding> {
     } else {
         return None;
     };
-    let issue = issue(realm, credential);
-    let (place, command) = if credential.authority {
+    let CredentialFacts { client, roles, labels, .. } = credential;
+    let issue = Issue { realm, name, client: *client, again: true, roles, labels, wall: *wall };
+    if credential.authority {
         // The one that is held has to make way.
         let held = credential.folder.as_deref().filter(|_| credential.client);
         let away = held.map(|folder| {
             let held = quoted(&folder.join("credential").to_string_lossy());
             format!("mv {held} {held}.old && ")
         });
-        let away = away.unwrap_or_default();
-        (Place::Here, format!("{issue} && {away}librecast join {name}.credential"))
-    } else {
-        (Place::Authority, issue)
-    };
-    Some(Finding { cause, severity, what, place, command })
+        let (away, command) = (away.unwrap_or_default(), issue.command());
+        let command = format!("{command} && {away}librecast join {}", issue.file());
+        return Some(Finding::here(cause, severity, what, command));
+    }
+    let what = what
+        + "; whoever learns of a new one no longer hears who uses the old, so once it is issued, \
+           bring it there and start with it";
+    Some(Finding { cause, severity, what, place: Place::Authority, command: issue.command() })
 }
 
-/// The command that issues the same credential again.
-fn issue(realm: &str, credential: &CredentialFacts) -> String {
-    let CredentialFacts { name, client, roles, labels, .. } = credential;
-    // A name is issued once, unless it was forgotten.
-    let mut command = format!(
-        "librecast --realm {realm} forget {name} && librecast realm issue --realm {realm} --name \
-         {name}"
-    );
-    if *client {
-        command += " --client";
+/// A credential that is to be issued once more.
+struct Issue<'a> {
+    realm: &'a str,
+    name: &'a str,
+    client: bool,
+    /// Whether the name is a member's: it is not forgotten before, since whoever is forgotten and
+    /// gets no other credential is cut off.
+    again: bool,
+    roles: &'a [String],
+    labels: &'a [(String, String)],
+    wall: Timestamp,
+}
+
+impl Issue<'_> {
+    fn command(&self) -> String {
+        let Self { realm, name, client, again, roles, labels, .. } = self;
+        let client = if *client { " --client" } else { "" };
+        let again = if *again { " --again" } else { "" };
+        let certified = certified(roles, labels);
+        let file = self.file();
+        format!(
+            "librecast realm issue --realm {realm} --name {name}{client}{again}{certified} --out \
+             {file}"
+        )
     }
-    command + &certified(roles, labels) + &format!(" --out {name}.credential")
+
+    /// Where it goes: the one before may lie where it was issued, and is not overwritten.
+    fn file(&self) -> String {
+        let wall = self.wall.to_string();
+        format!("{}-{}.credential", self.name, wall.split('T').next().unwrap_or_default())
+    }
 }
 
 /// The options that certify these roles and labels.
@@ -89,14 +113,15 @@ fn other_realm(facts: &Facts) -> Option<Finding> {
 
 /// Agents that run with a credential from before they were forgotten: nobody hears them.
 fn forgotten(facts: &Facts) -> Vec<Finding> {
-    let realm = &facts.realm.name;
+    let Some(CredentialFacts { wall, .. }) = facts.credential else { return Vec::new() };
     let finding = |it: &ForgottenFacts| {
-        let name = &it.name;
+        let ForgottenFacts { name, client, roles, labels, .. } = it;
         let cause = Cause::CredentialForgotten;
         if it.replaced {
             let what = format!(
                 "'{name}' runs with a credential that was forgotten, its name was issued again: \
-                 nobody hears it; start its agent with the file that was issued last"
+                 nobody hears it; stop the agent that runs there, since two of one name cannot \
+                 share a state folder, and start it with the file that was issued last"
             );
             let command = format!("librecast agent --credential {name}.credential");
             let place = Place::Nodes(vec![name.clone()]);
@@ -104,10 +129,10 @@ fn forgotten(facts: &Facts) -> Vec<Finding> {
         }
         let what = format!(
             "'{name}' was forgotten and runs all the same; nobody hears it: stop its agent, or \
-             issue its name again"
+             issue its name again, stop it, and start it with that file"
         );
-        let command =
-            format!("librecast realm issue --realm {realm} --name {name} --out {name}.credential");
+        let (realm, again) = (facts.realm.name.as_str(), false);
+        let command = Issue { realm, name, client: *client, again, roles, labels, wall }.command();
         Finding { cause, severity: Severity::Warning, what, place: Place::Authority, command }
     };
     facts.asked.iter().flat_map(|it| &it.forgotten).map(finding).collect()

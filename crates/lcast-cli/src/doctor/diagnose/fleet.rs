@@ -13,7 +13,7 @@ use lcast_proto::keys::{NodeName, Scope};
 use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
-use crate::doctor::mend::{as_root, open_forward, open_input, quoted};
+use crate::doctor::mend::{as_root, open_forward, open_input, open_output, quoted};
 use crate::doctor::{Finding, Place, Severity};
 
 /// Packets that must be missing for each silent agent before this host is blamed: it is asked
@@ -32,6 +32,8 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = Vec::new();
+    findings.extend(blocked(facts, asked));
+    findings.extend(nothing_comes_in(facts, asked));
     let shut_out = shut_out(asked);
     if shut_out.is_empty() {
         findings.extend(unanswered(facts, asked));
@@ -49,6 +51,35 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
     agents.into_iter().map(|it| it.name.clone()).collect()
 }
 
+/// Questions that this host's own firewall forbids: the kernel says so to who sends them.
+fn blocked(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let ways = match (asked.forbidden_multicast > 0, asked.forbidden_unicast > 0) {
+        (false, false) => return None,
+        (true, true) => "lets no question of this realm out",
+        (true, false) => "lets no question out that goes by multicast, though it does by unicast",
+        (false, true) => "lets no question out that goes by unicast, though it does by multicast",
+    };
+    let what = format!("a firewall of this host {ways}");
+    let command = open_output(facts.host.root, facts.host.firewall, facts.realm.port);
+    Some(Finding::here(Cause::QuestionsBlocked, Severity::Error, what, command))
+}
+
+/// No answer at all of other hosts comes in, and this host gave to nobody as many packets as their
+/// answers are: its firewall drops all, for which it need not track connections.
+fn nothing_comes_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let others: Vec<&AgentFacts> = asked.agents.iter().filter(|it| !it.here).collect();
+    if others.is_empty() || others.iter().any(|it| it.answered()) || !are_lost(asked, &others) {
+        return None;
+    }
+    let what = format!(
+        "a firewall of this host lets no answer in: nothing comes of {}, and packets came in that \
+         it gave to nobody",
+        names(others).join(", ")
+    );
+    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    Some(Finding::here(Cause::RepliesFiltered, Severity::Error, what, command))
+}
+
 /// Agents of which nothing comes in that this host did not call for, where its firewall drops that:
 /// the kernel tracks connections and dropped as many packets as their answers are, and nobody's
 /// come in. What a firewall remembers of an earlier question lets answers to the realm's port in,
@@ -62,8 +93,13 @@ fn shut_out(asked: &AskedFacts) -> Vec<&AgentFacts> {
 
 /// Whether the kernel tracks connections and dropped as many packets as the answers of these are.
 fn answers_are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
+    asked.tracked && are_lost(asked, agents)
+}
+
+/// Whether this host gave to nobody as many packets as the answers of these are.
+fn are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
     let count = u64::try_from(agents.len()).unwrap_or(u64::MAX);
-    asked.tracked && asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN)
+    asked.undelivered >= count.saturating_mul(LOST_PER_AGENT_MIN)
 }
 
 /// Agents that answer when asked by unicast, and not when asked by multicast.

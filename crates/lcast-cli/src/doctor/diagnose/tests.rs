@@ -209,6 +209,13 @@ fn what_comes_back_by_which_way_tells_the_cause() {
         (asked.undelivered, asked.tracked) = (600, false);
     };
     check(["u", "u"], open, &["multicast-filtered"]);
+    // One that tracks nothing drops what answers by unicast as well.
+    check(["", ""], open, &["replies-filtered"]);
+    check(["h", "h"], open, &["replies-filtered"]);
+    check(["", "muhb"], open, &["replies-filtered"]);
+    check(["muhb", "muhb"], open, &[]);
+    check(["muh", ""], open, &[]);
+    check(["", ""], |it| it.asked.as_mut().unwrap().undelivered = 5, &[]);
     let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
     check(["", ""], other, &["credential-other-realm"]);
     check(["muh", ""], other, &[]);
@@ -264,6 +271,9 @@ fn what_an_error_explains_is_not_told() {
     };
     check(["u", "u"], taken, &["port-taken"]);
     check(["mu", "u"], taken, &["port-taken"]);
+    let blocked: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().forbidden_multicast = 1;
+    check(["u", "uh"], blocked, &["questions-blocked"]);
+    check(["h", "h"], blocked, &["questions-blocked"]);
     let ended: fn(&mut Facts) = |it| it.credential = Some(credential(-1));
     check(["h", "h"], ended, &["credential-expired"]);
     // A warning explains nothing.
@@ -462,8 +472,8 @@ fn a_credential_is_issued_again_as_it_was() {
         assert_eq!(found.first().map(|it| it.cause.id()), expected, "{days} days");
         let Some(finding) = found.first() else { return };
         assert_eq!(finding.place, Place::Authority);
-        let command = "librecast --realm prod forget web1 && librecast realm issue --realm prod \
-                       --name web1 --role spare --label 'note=it'\\''s red' --out web1.credential";
+        let command = "librecast realm issue --realm prod --name web1 --again --role spare \
+                       --label 'note=it'\\''s red' --out web1-1970-01-01.credential";
         assert_eq!(finding.command, command);
     };
     check(30, None);
@@ -475,7 +485,13 @@ fn a_credential_is_issued_again_as_it_was() {
 fn a_forgotten_agent_gets_its_new_file_where_there_is_one() {
     let check = |replaced: bool, severity: Severity, place: Place, part: &str| {
         let mut facts = sound(&[agent("db1", "muh"), agent("db2", "")]);
-        let forgotten = ForgottenFacts { name: "db2".to_owned(), replaced };
+        let forgotten = ForgottenFacts {
+            name: "db2".to_owned(),
+            replaced,
+            client: false,
+            roles: Vec::new(),
+            labels: vec![("role".to_owned(), "db".to_owned())],
+        };
         facts.asked.as_mut().unwrap().forgotten = vec![forgotten];
         let finding = only(&facts);
         assert_eq!((finding.cause.id(), finding.severity), ("credential-forgotten", severity));
@@ -484,7 +500,9 @@ fn a_forgotten_agent_gets_its_new_file_where_there_is_one() {
     };
     let nodes = Place::Nodes(vec!["db2".to_owned()]);
     check(true, Severity::Error, nodes, "agent --credential db2.credential");
-    check(false, Severity::Warning, Place::Authority, "realm issue --realm prod --name db2");
+    let command = "librecast realm issue --realm prod --name db2 --label role=db --out \
+                   db2-1970-01-01.credential";
+    check(false, Severity::Warning, Place::Authority, command);
 }
 
 #[test]

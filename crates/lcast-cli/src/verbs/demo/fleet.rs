@@ -81,6 +81,7 @@ impl Fleet {
             roles: Vec::new(),
             labels: vec![("role".to_owned(), (*role).to_owned())],
             days: Some(1),
+            again: false,
             out: fleet.folder.join(format!("{name}.credential")),
         };
         let requests: Vec<Request> = MEMBERS.iter().map(request).collect();

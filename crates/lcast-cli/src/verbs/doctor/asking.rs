@@ -2,9 +2,9 @@
 //!
 //! First by multicast alone, then, those that stayed silent, by unicast alone; then each that
 //! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
-//! second node listens at the realm's port for packets of other realms. Those that answered by
-//! unicast only are asked by multicast once more, from that port, since that is how commands ask: a
-//! firewall may open it and no other. In the end agents are asked whether they hear those that are
+//! second node listens at the realm's port for packets of other realms. Those that stayed silent
+//! are asked by multicast once more, from that port, since that is how commands ask: a firewall may
+//! open it and no other. In the end agents are asked whether they hear those that are
 //! not heard here.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use lcast::Node;
 use lcast_net::interfaces;
-use lcast_proto::endpoint::NodeView;
+use lcast_proto::endpoint::{ForgottenSpeaker, NodeView};
+use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
+use lcast_proto::keys::members::MemberList;
 use lcast_proto::presence::{INTERVAL_MIN, Via, interval};
 use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
@@ -55,17 +57,16 @@ pub(super) async fn ask(
     let begun = wall();
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
+    let members = place.credential.members().clone();
     let session = Session::examine(place)?;
-    let before = local::undelivered();
-    let first = match probe(&session, signals, Ways::Multicast, None).await {
-        Ok(first) => first,
+    let (first, mut undelivered) = match counted(&session, signals).await {
+        Ok(counted) => counted,
         Err(failure) if failure.exit == Exit::Unsendable => {
             session.close().await;
             return Ok(None);
         }
         Err(failure) => return Err(failure),
     };
-    let undelivered = local::undelivered().saturating_sub(before);
     let tracked = local::tracks_connections();
     let own = interfaces::list().unwrap_or_default();
     let own: BTreeSet<Ipv6Addr> = own.iter().flat_map(|it| &it.addresses).map(|it| it.ip).collect();
@@ -80,18 +81,19 @@ pub(super) async fn ask(
     note_here(&session, &own, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
-    let usual = if tracked && undelivered > 0 && unanswered {
-        undelivered_usually(&session, signals).await?
-    } else {
-        0
-    };
+    if tracked && undelivered > 0 && unanswered {
+        let usual = undelivered_usually(&session, signals).await?;
+        undelivered = undelivered.saturating_sub(usual);
+    } else if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
+        undelivered = undelivered_surely(&session, signals, undelivered).await?;
+    }
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
         note_heard_elsewhere(&session, begun, &mut agents).await;
     }
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
-        undelivered: undelivered.saturating_sub(usual),
+        undelivered,
         tracked,
         listened_long,
         joined_before,
@@ -104,7 +106,9 @@ pub(super) async fn ask(
     }
     if let Some(facts) = session.facts().await {
         asked.overflow = facts.network.overflow;
-        asked.forgotten = forgotten(&facts, &session.nodes().await);
+        asked.forbidden_multicast = facts.network.forbidden_multicast;
+        asked.forbidden_unicast = facts.network.forbidden_unicast;
+        asked.forgotten = forgotten(&facts, &members, &session.nodes().await);
     }
     session.close().await;
     Ok(Some(asked))
@@ -136,8 +140,8 @@ pub(super) async fn ask_here(
     Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
 }
 
-/// Asks those that stayed silent by unicast, and what answers then by multicast from the realm's
-/// port; pings all that spoke, and names them.
+/// Asks those that stayed silent by unicast, and by multicast from the realm's port; pings all that
+/// spoke, and names them.
 async fn ask_singly(
     session: &Session,
     signals: &mut Signals,
@@ -148,14 +152,15 @@ async fn ask_singly(
     let silent: Vec<String> = first.expected.difference(&first.answered).cloned().collect();
     let mut spoke = first.answered;
     if !silent.is_empty() {
-        let second = probe(session, signals, Ways::Unicast, Some(silent)).await?;
+        let second = probe(session, signals, Ways::Unicast, Some(silent.clone())).await?;
         for name in &second.answered {
             agents.entry(name.clone()).or_default().by_unicast = true;
         }
-        let from_port = signals.unless(ask_from_port(listener, &second.answered)).await;
+        let from_port = signals.unless(ask_from_port(listener, silent)).await;
         for name in from_port.ok_or_else(question::interrupted)? {
-            let agent = agents.entry(name).or_default();
+            let agent = agents.entry(name.clone()).or_default();
             (agent.by_multicast, agent.by_port_only) = (true, true);
+            spoke.insert(name);
         }
         spoke.extend(second.answered);
     }
@@ -168,6 +173,35 @@ async fn ask_singly(
     Ok(spoke)
 }
 
+/// Asks all by multicast alone; how many packets the host received and gave to nobody meanwhile.
+async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64), Failure> {
+    let before = local::undelivered();
+    let probe = probe(session, signals, Ways::Multicast, None).await?;
+    Ok((probe, local::undelivered().saturating_sub(before)))
+}
+
+/// How many packets the host gives to nobody for no other reason than that it asked: where nobody
+/// answers, nothing but this tells a firewall from agents that do not run. So noise is to be no
+/// reason even where it comes in bursts; and of the questions, which come back to who sent them, a
+/// firewall drops as many as it drops answers.
+async fn undelivered_surely(
+    session: &Session,
+    signals: &mut Signals,
+    first: u64,
+) -> Result<u64, Failure> {
+    let usual = undelivered_usually(session, signals).await?;
+    let sent = sent(session).await;
+    let (_, second) = counted(session, signals).await?;
+    let own = self::sent(session).await.saturating_sub(sent);
+    let usual = usual.max(undelivered_usually(session, signals).await?);
+    Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
+}
+
+/// How many datagrams this session sent.
+async fn sent(session: &Session) -> u64 {
+    session.facts().await.map_or(0, |it| it.network.sent)
+}
+
 /// How many packets the host gives to nobody in the time of the first question anyhow: multicast
 /// that a switch floods, what a firewall is there to drop.
 async fn undelivered_usually(session: &Session, signals: &mut Signals) -> Result<u64, Failure> {
@@ -176,11 +210,26 @@ async fn undelivered_usually(session: &Session, signals: &mut Signals) -> Result
     Ok(local::undelivered().saturating_sub(before))
 }
 
-/// Who was heard with a credential that the realm has forgotten.
-fn forgotten(facts: &lcast::Facts, nodes: &[NodeView]) -> Vec<ForgottenFacts> {
-    let replaced = |name: &str| nodes.iter().any(|it| it.name == name);
-    let speakers = facts.forgotten.iter().map(|it| it.name.clone());
-    speakers.map(|name| ForgottenFacts { replaced: replaced(&name), name }).collect()
+/// Who was heard with a credential that the realm has forgotten. The member list from before the
+/// question knows what they were, unless their name was issued again.
+fn forgotten(
+    facts: &lcast::Facts,
+    members: &MemberList,
+    nodes: &[NodeView],
+) -> Vec<ForgottenFacts> {
+    let of = |speaker: &ForgottenSpeaker| {
+        let subject = members.by_id(&speaker.id).map(|it| &it.subject);
+        let roles = subject.iter().flat_map(|it| it.roles.iter());
+        let labels = subject.iter().flat_map(|it| it.labels.iter());
+        ForgottenFacts {
+            replaced: nodes.iter().any(|it| it.name == speaker.name),
+            name: speaker.name.clone(),
+            client: subject.is_some_and(|it| it.kind == Kind::Client),
+            roles: roles.map(str::to_owned).collect(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        }
+    };
+    facts.forgotten.iter().map(of).collect()
 }
 
 /// Notes which agents have an address of this host's.
@@ -217,10 +266,10 @@ fn listen(credential: &Credential) -> Option<Node> {
 }
 
 /// Which of these answer a question that goes by multicast alone from the realm's port.
-async fn ask_from_port(node: Option<&Node>, names: &BTreeSet<String>) -> BTreeSet<String> {
+async fn ask_from_port(node: Option<&Node>, names: Vec<String>) -> BTreeSet<String> {
     let mut answered = BTreeSet::new();
     let Some(node) = node.filter(|_| !names.is_empty()) else { return answered };
-    let question = node.question(Verb::Ping).only(names.iter().cloned().collect());
+    let question = node.question(Verb::Ping).only(names);
     // A node that does not know a name yet expects nothing of it, and cannot say anything here.
     let Ok(mut replies) = question.ways(Ways::Multicast).timeout(PATIENCE).ask().await else {
         return answered;

@@ -27,6 +27,17 @@ fn filter(fleet: &Fleet, rules: &str) {
     fleet.lab.switch().command("nft").args(["-f", "-"]).input(rules).ok();
 }
 
+/// Rules of a host's own, for what comes in or goes out.
+fn rules(host: &Host, hook: &str, rules: &str) {
+    let rules = format!(
+        "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; {rules}\n}}\n}}\n"
+    );
+    host.command("nft").args(["-f", "-"]).input(rules).ok();
+}
+
+/// Lets in what the kernel needs, and tracks nothing.
+const CLOSED: &str = "policy drop; iif lo accept; meta l4proto ipv6-icmp accept;";
+
 fn nodes(finding: &Value) -> Vec<&str> {
     finding["nodes"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect()
 }
@@ -83,6 +94,66 @@ fn a_filter_is_told_from_a_firewall_of_this_host_that_lets_answers_in() {
         others.kill();
         mend(&fleet.lab.switch(), &finding);
         content(&doctor);
+    }
+}
+
+/// A firewall that tracks nothing lets no answer in, however agents are asked.
+#[test]
+fn this_hosts_firewall_lets_nothing_in() {
+    for closed in [CLOSED, "meta l4proto udp drop;"] {
+        let (fleet, doctor) = fleet(3);
+        rules(&fleet.lab.host(0), "input", closed);
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["replies-filtered"]), "{closed}");
+        let finding = checkup.finding("replies-filtered");
+        assert_eq!((&finding["where"], &finding["severity"]), (&"here".into(), &"error".into()));
+        mend(&fleet.lab.host(0), finding);
+        content(&doctor);
+        fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
+    }
+}
+
+/// It drops what others say to each other, and what this host says to itself.
+#[test]
+fn agents_that_do_not_run_are_no_firewall_of_this_host() {
+    let mut fleet = Fleet::in_lab(Lab::new(4).snooping(false).build(), 2, CONFIG);
+    let doctor = fleet.realm.admin("doctor");
+    content(&doctor);
+    ["web1", "db2"].iter().for_each(|name| fleet.agent(name).kill());
+    rules(&fleet.lab.host(0), "input", CLOSED);
+    sound(&doctor);
+    let line = "while :; do echo >/dev/udp/ff15::9999/9; read -rt 0.05 <> <(:); done";
+    let mut others = fleet.lab.host(3).command("bash").args(["-c", line]).start();
+    sound(&doctor);
+    others.kill();
+}
+
+/// Where it lets in what goes to the realm's port, answers come to who has that.
+#[test]
+fn a_rule_for_the_port_is_enough_without_tracking() {
+    let (fleet, doctor) = fleet(2);
+    rules(&fleet.lab.host(0), "input", &format!("{CLOSED} udp dport 24242 accept;"));
+    fleet.realm.ask("get host.name").check(0, &[("answered", 2)]);
+    sound(&doctor);
+}
+
+#[test]
+fn this_hosts_firewall_lets_no_question_out() {
+    for (closed, what) in [
+        ("udp dport 24242 drop;", "lets no question"),
+        ("policy drop; oif lo accept;", "lets no question"),
+        ("ip6 daddr ff00::/8 drop;", "by multicast"),
+    ] {
+        let (fleet, doctor) = fleet(3);
+        rules(&fleet.lab.host(0), "output", closed);
+        let checkup = Checkup::run(&doctor);
+        assert_eq!((checkup.code, checkup.ids()), (3, vec!["questions-blocked"]), "{closed}");
+        let finding = checkup.finding("questions-blocked");
+        assert_eq!((&finding["where"], &finding["severity"]), (&"here".into(), &"error".into()));
+        assert!(finding["what"].as_str().unwrap().contains(what), "{finding}");
+        mend(&fleet.lab.host(0), finding);
+        content(&doctor);
+        fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     }
 }
 
@@ -321,21 +392,50 @@ fn a_credential_expires() {
     let host = lab.host(0);
     let realm = Realm::create(&host, "prod", "");
     let issue = "librecast forget admin && librecast realm issue --realm prod --name admin \
-                 --client --role admin --days 1 --out short.credential && \
+                 --client --role admin --days 1 --out admin.credential && \
                  mv ../librecast/realms/prod/credential first && \
-                 librecast join short.credential";
+                 librecast join admin.credential";
     host.shell(issue).ok();
     let doctor = realm.admin("doctor");
     let finding = diagnosed(&doctor, "credential-soon-expired");
     diagnosed(&doctor.clone().clock("+49h"), "credential-expired");
     // Beyond the grace, where all other verbs refuse it.
     diagnosed(&doctor.clone().clock("+100h"), "credential-expired");
-    let path = host.path("home/short.credential");
+    let path = host.path("home/admin.credential");
     let from_file = host.librecast(&format!("doctor --credential {path}")).clock("+100h");
     let finding_of_file = diagnosed(&from_file, "credential-expired");
     assert_eq!(finding_of_file["where"], "authority");
     mend(&host, &finding);
     content(&doctor);
+}
+
+/// Its file lies where it was issued; until the new one is at the agent's host, the old one serves.
+#[test]
+fn an_agents_credential_is_issued_again_beside_its_file() {
+    let lab = Lab::new(2).build();
+    let (host, other) = (lab.host(0), lab.host(1));
+    let realm = Realm::create(&host, "prod", "");
+    let issue = "librecast realm issue --realm prod --name web1 --label role=web --days 5 \
+                 --out web1.credential";
+    host.shell(issue).ok();
+    let path = host.path("home/web1.credential");
+    let mut agent = Agent::prepare(&other, "web1", &path, CONFIG);
+    agent.start();
+    let doctor = other.librecast(&format!("doctor --credential {path}"));
+    let finding = diagnosed(&doctor, "credential-soon-expired");
+    assert_eq!(finding["where"], "authority");
+    mend(&host, &finding);
+    let command = finding["command"].as_str().unwrap();
+    let out = command.rsplit(' ').next().unwrap();
+    // It was one command: a second time it leaves all as it is.
+    let again = host.shell(command).run();
+    assert!(again.stderr.contains("exists already"), "{again}");
+    assert_eq!(agent.stop(), 0);
+    let path = host.path(&format!("home/{out}"));
+    let mut agent = Agent::prepare(&other, "web1", &path, CONFIG);
+    agent.start();
+    realm.ask("get host.name --label role=web").check(0, &[("answered", 1)]);
+    sound(&other.librecast(&format!("doctor --credential {path}")));
 }
 
 #[test]
@@ -378,6 +478,39 @@ fn an_agent_runs_with_a_forgotten_credential() {
     wait_until("the agent's log to say why nobody hears it", DEADLINE, || {
         fleet.agent("db3").process().stderr().contains("likely forgotten this credential")
     });
+}
+
+/// It comes back as it was: with its labels and roles.
+#[test]
+fn a_forgotten_agent_is_had_back() {
+    let lab = Lab::new(2).build();
+    let (host, other) = (lab.host(0), lab.host(1));
+    let realm = Realm::create(&host, "prod", "");
+    let issue = "librecast realm issue --realm prod --name db2 --label role=db --role spare \
+                 --out db2.credential";
+    host.shell(issue).ok();
+    let start = |file: &str| {
+        let mut agent = Agent::prepare(&other, "db2", &host.path(&format!("home/{file}")), CONFIG);
+        agent.start();
+        agent
+    };
+    let mut agent = start("db2.credential");
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    realm.admin("forget db2").ok();
+    let finding = diagnosed(&doctor, "credential-forgotten");
+    mend(&host, &finding);
+    let out = finding["command"].as_str().unwrap().rsplit(' ').next().unwrap();
+    // Issued again, and not started with it yet.
+    let finding = diagnosed(&doctor, "credential-forgotten");
+    assert_eq!(nodes(&finding), ["db2"]);
+    let what = finding["what"].as_str().unwrap();
+    assert!(what.contains("stop the agent that runs"), "{what}");
+    assert_eq!(agent.stop(), 0);
+    let _agent = start(out);
+    let question = "get host.name --label role=db --timeout 60s";
+    realm.ask(question).check(0, &[("answered", 1)]);
+    content(&doctor);
 }
 
 /// A certificate that ends in a few days is no error yet.
