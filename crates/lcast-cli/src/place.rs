@@ -237,7 +237,7 @@ mod tests {
             (begin.saturating_sub(hours(49)), Some("likely behind")),
             (begin.saturating_sub(hours(47)), None),
             (begin.saturating_add(hours(48)), None),
-            (begin.saturating_add(hours(50)), Some("'librecast realm issue'")),
+            (begin.saturating_add(hours(50)), Some("'librecast realm issue --name ")),
         ] {
             match (check_clock(certificate, wall), expected) {
                 (Ok(()), None) => {}

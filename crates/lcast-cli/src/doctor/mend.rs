@@ -64,10 +64,11 @@ pub(super) fn open_output(root: bool, firewall: Firewall, port: u16) -> String {
             insert_rules(root, "inet|ip6", "output", &rules)
         }
         Firewall::Firewalld => {
-            let policy = "firewall-cmd --permanent --policy librecast";
+            let name = format!("librecast-{port}");
+            let policy = format!("firewall-cmd --permanent --policy {name}");
             let ports = format!("--add-port={port}/udp --add-source-port={port}/udp");
             let steps = [
-                "firewall-cmd --permanent --new-policy librecast".to_owned(),
+                format!("firewall-cmd --permanent --new-policy {name}"),
                 format!("{policy} --add-ingress-zone HOST"),
                 format!("{policy} --add-egress-zone ANY"),
                 format!("{policy} {ports}"),
@@ -135,7 +136,7 @@ mod tests {
         );
         assert!(open_output(true, Firewall::Nft, 7000).contains("/hook output/"));
         assert!(open_output(true, Firewall::Firewalld, 7000).ends_with(
-            "--policy librecast --add-port=7000/udp --add-source-port=7000/udp && \
+            "--policy librecast-7000 --add-port=7000/udp --add-source-port=7000/udp && \
              firewall-cmd --reload"
         ));
     }

@@ -118,7 +118,7 @@ fn bad_input_is_refused_and_changes_nothing() {
     };
     issue("a b", &[], &["'a b' is no name"]);
     issue(&long, &[], &["1 to 63 bytes"]);
-    issue("web1", &[], &["'web1' is a member", "forget web1"]);
+    issue("web1", &[], &["'web1' is a member", "--again"]);
     issue("web2", &["--label", "role"], &["'role'", "role=web"]);
     issue("web2", &["--label", "Role=web"], &["'Role'"]);
     issue("web2", &["--label", "a=1", "--label", "a=2"], &["'a' is given twice"]);

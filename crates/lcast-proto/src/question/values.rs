@@ -42,16 +42,17 @@ pub fn encode_value(now: Instant, name: &Name, entry: &Entry, bytes: &mut Vec<u8
 /// When an item is no value, is not behind the one before it by name, or matches none of the
 /// patterns that were asked for; or when there are more than [`VALUES_MAX`]. [QST-49]
 pub fn decode_values(mut bytes: &[u8], patterns: &[Pattern]) -> Result<Vec<ReplyValue>, CborError> {
-    let mut values = Vec::new();
-    let mut last = None;
+    let (mut values, mut last, mut matched) = (Vec::new(), None, 0);
     while !bytes.is_empty() {
         let item = cbor::parse_prefix(&mut bytes)?;
         if values.len() >= VALUES_MAX {
             return Err(CborError::Value);
         }
         let (name, value) = decode_value(item).ok_or(CborError::Value)?;
-        let is_next = last.as_ref().is_none_or(|last| *last < name);
-        if !is_next || !patterns.iter().any(|pattern| pattern.matches(&name)) {
+        // Names that follow each other match the same pattern, or the one after.
+        let mut from_last = (matched..patterns.len()).chain(0..matched);
+        matched = from_last.find(|at| patterns[*at].matches(&name)).ok_or(CborError::Value)?;
+        if last.as_ref().is_some_and(|last| *last >= name) {
             return Err(CborError::Value);
         }
         last = Some(name);

@@ -123,7 +123,7 @@ fn forgotten(facts: &Facts) -> Vec<Finding> {
                  nobody hears it; stop the agent that runs there, since two of one name cannot \
                  share a state folder, and start it with the file that was issued last"
             );
-            let command = format!("librecast agent --credential {name}.credential");
+            let command = "librecast agent --credential FILE".to_owned();
             let place = Place::Nodes(vec![name.clone()]);
             return Finding { cause, severity: Severity::Error, what, place, command };
         }

@@ -51,17 +51,25 @@ fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
     agents.into_iter().map(|it| it.name.clone()).collect()
 }
 
-/// Questions that this host's own firewall forbids: the kernel says so to who sends them.
+/// Packets that this host's own firewall forbids: the kernel says so to who sends them. That is a
+/// warning where others get through all the same, by another card or to another agent.
 fn blocked(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
-    let ways = match (asked.forbidden_multicast > 0, asked.forbidden_unicast > 0) {
+    let (multicast, unicast) = (asked.forbidden_multicast > 0, asked.forbidden_unicast > 0);
+    let ways = match (multicast, unicast) {
         (false, false) => return None,
-        (true, true) => "lets no question of this realm out",
-        (true, false) => "lets no question out that goes by multicast, though it does by unicast",
-        (false, true) => "lets no question out that goes by unicast, though it does by multicast",
+        (true, true) => "by multicast and by unicast",
+        (true, false) => "by multicast",
+        (false, true) => "by unicast",
     };
-    let what = format!("a firewall of this host {ways}");
+    let mut others = asked.agents.iter().filter(|it| !it.here);
+    let some_pass = others.any(|it| (multicast && it.by_multicast) || (unicast && it.by_unicast));
+    let (severity, what) = if some_pass {
+        (Severity::Warning, format!("a firewall of this host lets some questions {ways} not out"))
+    } else {
+        (Severity::Error, format!("a firewall of this host lets no question {ways} out"))
+    };
     let command = open_output(facts.host.root, facts.host.firewall, facts.realm.port);
-    Some(Finding::here(Cause::QuestionsBlocked, Severity::Error, what, command))
+    Some(Finding::here(Cause::QuestionsBlocked, severity, what, command))
 }
 
 /// No answer at all of other hosts comes in, and this host gave to nobody as many packets as their
@@ -109,7 +117,7 @@ fn are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
 /// on this host has its port, so that answers come to another: a firewall may let in what goes to
 /// that port, announcements that is, and no answers.
 fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
-    let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast;
+    let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast && !it.here;
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     if such.is_empty() {
         return Vec::new();

@@ -499,7 +499,7 @@ fn a_forgotten_agent_gets_its_new_file_where_there_is_one() {
         assert!(finding.command.contains(part), "{}", finding.command);
     };
     let nodes = Place::Nodes(vec!["db2".to_owned()]);
-    check(true, Severity::Error, nodes, "agent --credential db2.credential");
+    check(true, Severity::Error, nodes, "agent --credential FILE");
     let command = "librecast realm issue --realm prod --name db2 --label role=db --out \
                    db2-1970-01-01.credential";
     check(false, Severity::Warning, Place::Authority, command);
@@ -531,4 +531,23 @@ fn the_second_of_two_with_one_certificate_gets_a_name_that_may_be() {
         let named = format!(" --name {}-2 ", "n".repeat(kept));
         assert!(command.contains(&named), "{command}");
     }
+}
+
+/// A rule may be for one card, or for the address of one agent.
+#[test]
+fn what_a_firewall_forbids_is_a_warning_where_others_get_out_that_way() {
+    let check = |ways: [&str; 2], forbidden: [u64; 2], expected: Severity| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        let asked = facts.asked.as_mut().unwrap();
+        [asked.forbidden_multicast, asked.forbidden_unicast] = forbidden;
+        let found = diagnose(&facts);
+        let blocked = found.iter().find(|it| it.cause.id() == "questions-blocked").unwrap();
+        assert_eq!(blocked.severity, expected, "{ways:?} {forbidden:?}");
+    };
+    check(["", ""], [7, 7], Severity::Error);
+    check(["u", "u"], [7, 0], Severity::Error);
+    check(["muhb", "u"], [7, 0], Severity::Error);
+    check(["muh", "u"], [7, 0], Severity::Warning);
+    check(["mh", "mh"], [0, 7], Severity::Error);
+    check(["mh", "muh"], [0, 7], Severity::Warning);
 }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use lcast::Node;
@@ -68,8 +68,6 @@ pub(super) async fn ask(
         Err(failure) => return Err(failure),
     };
     let tracked = local::tracks_connections();
-    let own = interfaces::list().unwrap_or_default();
-    let own: BTreeSet<Ipv6Addr> = own.iter().flat_map(|it| &it.addresses).map(|it| it.ip).collect();
     let mut agents: BTreeMap<String, AgentFacts> = BTreeMap::new();
     let facts = |name: &String| AgentFacts { name: name.clone(), ..AgentFacts::default() };
     agents.extend(first.expected.iter().map(|name| (name.clone(), facts(name))));
@@ -78,14 +76,14 @@ pub(super) async fn ask(
     }
     let spoke = ask_singly(&session, signals, listener.as_ref(), first, &mut agents).await?;
     let listened_long = hear(&session, signals, &mut agents).await?;
-    note_here(&session, &own, &mut agents).await;
+    note_here(&session, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
-    if tracked && undelivered > 0 && unanswered {
+    if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
+        undelivered = undelivered_surely(&session, signals, (undelivered, &agents)).await?;
+    } else if tracked && undelivered > 0 && unanswered {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
-    } else if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
-        undelivered = undelivered_surely(&session, signals, undelivered).await?;
     }
     if agents.values().any(AgentFacts::is_silent) && !spoke.is_empty() {
         probe(&session, signals, Ways::All, None).await?;
@@ -187,11 +185,14 @@ async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64
 async fn undelivered_surely(
     session: &Session,
     signals: &mut Signals,
-    first: u64,
+    (first, agents): (u64, &BTreeMap<String, AgentFacts>),
 ) -> Result<u64, Failure> {
     let usual = undelivered_usually(session, signals).await?;
     let sent = sent(session).await;
-    let (_, second) = counted(session, signals).await?;
+    let (probe, second) = counted(session, signals).await?;
+    if probe.answered.iter().any(|name| agents.get(name).is_none_or(|it| !it.here)) {
+        return Ok(0);
+    }
     let own = self::sent(session).await.saturating_sub(sent);
     let usual = usual.max(undelivered_usually(session, signals).await?);
     Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
@@ -233,14 +234,16 @@ fn forgotten(
 }
 
 /// Notes which agents have an address of this host's.
-async fn note_here(
-    session: &Session,
-    own: &BTreeSet<Ipv6Addr>,
-    agents: &mut BTreeMap<String, AgentFacts>,
-) {
+async fn note_here(session: &Session, agents: &mut BTreeMap<String, AgentFacts>) {
+    let found = interfaces::list().unwrap_or_default();
+    // A link-local address is one of its link.
+    let is_own = |it: SocketAddrV6| {
+        let mut links = found.iter().filter(|link| [0, link.index].contains(&it.scope_id()));
+        links.any(|link| link.addresses.iter().any(|own| own.ip == *it.ip()))
+    };
     for view in session.nodes().await {
         if let Some(agent) = agents.get_mut(&view.name) {
-            agent.here = view.address.is_some_and(|it| own.contains(it.ip()));
+            agent.here = view.address.is_some_and(is_own);
         }
     }
 }

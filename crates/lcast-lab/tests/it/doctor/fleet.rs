@@ -165,6 +165,18 @@ fn the_rule_of_the_book_is_enough_for_an_asker() {
     fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
 }
 
+/// What a firewall drops then are this host's own questions, which come back to it.
+#[test]
+fn agents_that_do_not_run_are_no_firewall_beside_one_that_does() {
+    let (mut fleet, doctor) = fleet(1);
+    let beside = (fleet.lab.host(0), Member::agent("beside"));
+    let _beside = fleet.realm.start_all(&[beside], CONFIG);
+    content(&doctor);
+    fleet.agent("web1").process().kill();
+    fleet.lab.host(0).firewall(Firewall::Stateful);
+    sound(&doctor);
+}
+
 /// An agent on the asker's host has the realm's port, so answers come to another, where that rule
 /// does not let them in; announcements come in by it.
 #[test]

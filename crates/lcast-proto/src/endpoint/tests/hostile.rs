@@ -282,8 +282,8 @@ fn who_runs_with_a_forgotten_credential_is_noticed_by_itself_and_by_others() {
     assert!(speakers[0].last_heard > lately);
 }
 
-/// [SEC-34] [SEC-75]: `forget NAME && realm issue NAME` is what the doctor says to do about a
-/// stolen credential.
+/// What `realm issue --again`, and `forget` before `realm issue`, do about a stolen credential.
+/// [SEC-34] [SEC-75]
 #[test]
 fn issuing_a_forgotten_name_again_does_not_bring_its_credential_back() {
     let mut random = Random::from_seed([9; 32]);
