@@ -148,7 +148,7 @@ fn broken_files_are_named() {
         wait_until("the agent's word that it answers", DEADLINE_OF_START, || {
             agent.stderr().contains("the agent answers")
         });
-        let part = format!("in 'open' (mode 0{mode}): chmod 700 'open'");
+        let part = format!("in 'open' (mode 0{mode}): chmod 700 open");
         assert_eq!(agent.stderr().contains(&part), told, "{mode}: {}", agent.stderr());
         agent.kill();
     }

@@ -1,7 +1,7 @@
 //! A node on a thread of its own.
 
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -332,7 +332,7 @@ fn run(
 /// and panics when there are no descriptors for that: so there must be enough of them before.
 fn event_loop() -> io::Result<tokio::runtime::Runtime> {
     // One that polls, a copy of it, one that wakes it; for signals a pair, and a copy.
-    let spare: io::Result<Vec<_>> = (0..3).map(|_| UnixStream::pair()).collect();
+    let spare: io::Result<Vec<_>> = (0..6).map(|_| UnixDatagram::unbound()).collect();
     drop(spare?);
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
