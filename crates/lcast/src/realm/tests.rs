@@ -137,7 +137,10 @@ fn a_member_is_issued_again_where_that_is_asked() {
     let fixture = Fixture::new();
     let first = fixture.issue(&["web1"]).unwrap().remove(0);
     let again = Request { again: true, ..fixture.request("web1") };
-    fails(issue(&fixture.prod(), &[again.clone()], NOW), &["web1.credential' exists already"]);
+    fails(
+        issue(&fixture.prod(), std::slice::from_ref(&again), NOW),
+        &["web1.credential' exists already"],
+    );
     assert_eq!(fixture.version(), 2);
     let out = fixture.folder.path().join("second.credential");
     let second = issue(&fixture.prod(), &[Request { out, ..again }], NOW).unwrap().remove(0);
