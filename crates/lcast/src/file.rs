@@ -6,6 +6,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -183,6 +184,16 @@ fn parse_temporary(file: &str) -> Option<(&str, u32)> {
     let (name, pid) = rest.rsplit_once('.')?;
     call.parse::<u64>().ok()?;
     Some((name, pid.parse().ok()?))
+}
+
+/// Whether so many descriptors more can be had, for what cannot bear to find none.
+///
+/// # Errors
+/// Where they cannot: the limit of this process, or of the system.
+pub(crate) fn check_descriptors(count: usize) -> Result<(), io::Error> {
+    // Not pairs of sockets: valgrind takes one that is beyond the limit for a success.
+    let sockets: Result<Vec<_>, _> = (0..count).map(|_| UnixDatagram::unbound()).collect();
+    sockets.map(drop)
 }
 
 /// Makes a folder with mode 0700, and the missing ones above it likewise.

@@ -446,8 +446,8 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// What the system says when there are not as many descriptors left as SQLite, which does not say
 /// so, has open at once: those of the database, its two companions and the folder.
 fn no_descriptors() -> Option<io::Error> {
-    let opened: io::Result<Vec<File>> = (0..4).map(|_| File::open("/")).collect();
-    opened.err().filter(|it| matches!(Errno::from_io_error(it), Some(Errno::MFILE | Errno::NFILE)))
+    let checked = file::check_descriptors(4);
+    checked.err().filter(|it| matches!(Errno::from_io_error(it), Some(Errno::MFILE | Errno::NFILE)))
 }
 
 fn check_integrity(connection: &Connection) -> Result<(), rusqlite::Error> {

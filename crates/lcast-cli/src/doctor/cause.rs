@@ -93,13 +93,9 @@ impl Cause {
                 other.is_of_multicast() || matches!(other, Self::QuestionsFiltered)
             }
             // As an error: no answer comes in.
-            Self::RepliesFiltered => matches!(
-                other,
-                Self::QuestionsFiltered
-                    | Self::SnoopingNoQuerier
-                    | Self::MulticastOneWay
-                    | Self::MulticastFiltered
-            ),
+            Self::RepliesFiltered => {
+                other.is_on_the_way() || matches!(other, Self::QuestionsFiltered)
+            }
             Self::BuffersSmall
             | Self::ReceiveOverflow
             | Self::RuntimeFolderForeign
@@ -146,13 +142,12 @@ impl Cause {
 
     /// Whether multicast fails, or what answers it, while unicast works.
     const fn is_of_multicast(self) -> bool {
-        matches!(
-            self,
-            Self::RepliesFiltered
-                | Self::SnoopingNoQuerier
-                | Self::MulticastOneWay
-                | Self::MulticastFiltered
-        )
+        self.is_on_the_way() || matches!(self, Self::RepliesFiltered)
+    }
+
+    /// Whether it keeps multicast from passing between this host and agents.
+    const fn is_on_the_way(self) -> bool {
+        matches!(self, Self::SnoopingNoQuerier | Self::MulticastOneWay | Self::MulticastFiltered)
     }
 }
 

@@ -1,7 +1,6 @@
 //! A node on a thread of its own.
 
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::exposed::{Exposed, Setting};
 use super::process::Own;
 use super::question::Question;
 use super::stream::{Feed, Pair, Stream};
+use crate::file;
 use crate::node::Member;
 use crate::question::{QuestionError, Said};
 
@@ -332,8 +332,7 @@ fn run(
 /// and panics when there are no descriptors for that: so there must be enough of them before.
 fn event_loop() -> io::Result<tokio::runtime::Runtime> {
     // One that polls, a copy of it, one that wakes it; for signals a pair, and a copy.
-    let spare: io::Result<Vec<_>> = (0..6).map(|_| UnixDatagram::unbound()).collect();
-    drop(spare?);
+    file::check_descriptors(6)?;
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
 

@@ -4,7 +4,9 @@
 //! unicast, so an answer means that both work. One that answers only when it was asked by unicast
 //! did not get the question, or its answer was thrown away here: then this host has a firewall that
 //! tracks connections, received more packets than it gave to anybody, and throws away what others
-//! send unasked as well. One that is heard and never answers does not let questions in.
+//! send unasked as well. Where nobody answers at all, what it received and gave to nobody tells a
+//! firewall of this host from agents that do not run. One that is heard and never answers while
+//! that does not show lets no questions in.
 
 use std::collections::BTreeMap;
 
@@ -64,9 +66,9 @@ fn blocked(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let mut others = asked.agents.iter().filter(|it| !it.here);
     let some_pass = others.any(|it| (multicast && it.by_multicast) || (unicast && it.by_unicast));
     let (severity, what) = if some_pass {
-        (Severity::Warning, format!("a firewall of this host lets some questions {ways} not out"))
+        (Severity::Warning, format!("a firewall of this host forbids some questions {ways}"))
     } else {
-        (Severity::Error, format!("a firewall of this host lets no question {ways} out"))
+        (Severity::Error, format!("a firewall of this host forbids all questions {ways}"))
     };
     let command = open_output(facts.host.root, facts.host.firewall, facts.realm.port);
     Some(Finding::here(Cause::QuestionsBlocked, severity, what, command))

@@ -4,8 +4,8 @@
 //! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
 //! second node listens at the realm's port for packets of other realms. Those that stayed silent
 //! are asked by multicast once more, from that port, since that is how commands ask: a firewall may
-//! open it and no other. In the end agents are asked whether they hear those that are
-//! not heard here.
+//! open it and no other. In the end agents are asked whether they hear those that are not heard
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,7 +80,7 @@ pub(super) async fn ask(
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
     if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
-        undelivered = undelivered_surely(&session, signals, (undelivered, &agents)).await?;
+        undelivered = undelivered_surely(&session, signals, undelivered, &agents).await?;
     } else if tracked && undelivered > 0 && unanswered {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
@@ -185,15 +185,16 @@ async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64
 async fn undelivered_surely(
     session: &Session,
     signals: &mut Signals,
-    (first, agents): (u64, &BTreeMap<String, AgentFacts>),
+    first: u64,
+    agents: &BTreeMap<String, AgentFacts>,
 ) -> Result<u64, Failure> {
     let usual = undelivered_usually(session, signals).await?;
-    let sent = sent(session).await;
+    let before = sent(session).await;
     let (probe, second) = counted(session, signals).await?;
     if probe.answered.iter().any(|name| agents.get(name).is_none_or(|it| !it.here)) {
         return Ok(0);
     }
-    let own = self::sent(session).await.saturating_sub(sent);
+    let own = sent(session).await.saturating_sub(before);
     let usual = usual.max(undelivered_usually(session, signals).await?);
     Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
 }

@@ -19,6 +19,15 @@ fn fleet(count: usize) -> (Fleet, Job) {
     (fleet, doctor)
 }
 
+/// The same with an agent on the doctor's host.
+fn fleet_beside(count: usize) -> (Fleet, Job, Vec<Agent>) {
+    let (fleet, doctor) = fleet(count);
+    let beside = (fleet.lab.host(0), Member::agent("beside"));
+    let beside = fleet.realm.start_all(&[beside], CONFIG);
+    content(&doctor);
+    (fleet, doctor, beside)
+}
+
 /// Rules for what the switch forwards.
 fn filter(fleet: &Fleet, rules: &str) {
     let rules = format!(
@@ -140,8 +149,8 @@ fn a_rule_for_the_port_is_enough_without_tracking() {
 #[test]
 fn this_hosts_firewall_lets_no_question_out() {
     for (closed, what) in [
-        ("udp dport 24242 drop;", "lets no question"),
-        ("policy drop; oif lo accept;", "lets no question"),
+        ("udp dport 24242 drop;", "forbids all questions"),
+        ("policy drop; oif lo accept;", "forbids all questions"),
         ("ip6 daddr ff00::/8 drop;", "by multicast"),
     ] {
         let (fleet, doctor) = fleet(3);
@@ -168,11 +177,8 @@ fn the_rule_of_the_book_is_enough_for_an_asker() {
 /// What a firewall drops then are this host's own questions, which come back to it.
 #[test]
 fn agents_that_do_not_run_are_no_firewall_beside_one_that_does() {
-    let (mut fleet, doctor) = fleet(1);
-    let beside = (fleet.lab.host(0), Member::agent("beside"));
-    let _beside = fleet.realm.start_all(&[beside], CONFIG);
-    content(&doctor);
-    fleet.agent("web1").process().kill();
+    let (mut fleet, doctor, _beside) = fleet_beside(1);
+    fleet.agent("web1").kill();
     fleet.lab.host(0).firewall(Firewall::Stateful);
     sound(&doctor);
 }
@@ -181,10 +187,7 @@ fn agents_that_do_not_run_are_no_firewall_beside_one_that_does() {
 /// does not let them in; announcements come in by it.
 #[test]
 fn the_rule_of_the_port_is_not_enough_beside_an_agent() {
-    let (fleet, doctor) = fleet(2);
-    let beside = (fleet.lab.host(0), Member::agent("beside"));
-    let _beside = fleet.realm.start_all(&[beside], CONFIG);
-    content(&doctor);
+    let (fleet, doctor, _beside) = fleet_beside(2);
     fleet.lab.host(0).firewall(Firewall::OnlyPort(24_242));
     let finding = diagnosed(&doctor, "replies-filtered");
     mend(&fleet.lab.host(0), &finding);

@@ -21,6 +21,14 @@ impl Bench {
     pub(super) fn asked_since(&self, from: usize) -> usize {
         self.sent[from..].iter().filter(|(sender, _)| *sender == 0).count()
     }
+
+    /// The client has heard an answer of `n0`, with no values, from before what follows.
+    fn answers_nothing(&mut self, id: NodeId) {
+        let (now, sender) = (self.now.instant, self.nodes[2].endpoint.sender());
+        let watching = self.watching().0;
+        watching.subscribed(id, sender, FAR).unwrap();
+        watching.snapshot(now, &id, FAR, Vec::new(), true);
+    }
 }
 
 fn nothing() -> Change {
@@ -120,10 +128,7 @@ fn an_older_answer_does_not_stand_for_a_missing_message() {
     bench.lost = Box::new(|_, _| true);
     bench.hear(2, Change::Values(load, Vec::new()));
     bench.pass(Duration::from_millis(260));
-    let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
-    let watching = bench.watching().0;
-    watching.subscribed(id, sender, FAR).unwrap();
-    watching.snapshot(now, &id, FAR, Vec::new(), false);
+    bench.answers_nothing(id);
     let before = bench.sent.len();
     bench.pass(LONG);
     assert!(bench.asked_since(before) >= 2, "{}", bench.asked_since(before));
@@ -135,10 +140,7 @@ fn an_older_answer_does_not_stand_for_a_missing_message() {
 fn who_left_before_it_told_much_is_asked_all_the_same() {
     for order in [[1, 2, 3], [2, 1, 3], [3, 1, 2], [3, 2, 1]] {
         let (mut bench, id) = watched(at_predicate("app.load >= 0"));
-        let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
-        let watching = bench.watching().0;
-        watching.subscribed(id, sender, FAR).unwrap();
-        watching.snapshot(now, &id, FAR, Vec::new(), true);
+        bench.answers_nothing(id);
         let before = bench.sent.len();
         for number in order {
             let change = match number {
@@ -153,10 +155,7 @@ fn who_left_before_it_told_much_is_asked_all_the_same() {
     }
     // What it told before it left is over.
     let (mut bench, id) = watched(at_predicate("app.load >= 0"));
-    let (now, sender) = (bench.now.instant, bench.nodes[2].endpoint.sender());
-    let watching = bench.watching().0;
-    watching.subscribed(id, sender, FAR).unwrap();
-    watching.snapshot(now, &id, FAR, Vec::new(), true);
+    bench.answers_nothing(id);
     let before = bench.sent.len();
     bench.hear(1, Change::Much);
     bench.hear(2, Change::Left(EmptyReason::NoMatch.code()));

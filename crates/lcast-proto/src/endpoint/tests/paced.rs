@@ -114,3 +114,26 @@ fn leases_of_one_node_are_given_back_once_a_second() {
     let sent = bench.asked_since(before);
     assert!((3..=6).contains(&sent), "{sent} in four seconds");
 }
+
+/// [QST-49]
+#[test]
+fn a_name_that_is_told_twice_or_is_not_watched_takes_the_message_with_it() {
+    let mut bench = bench(1);
+    bench.begin(0, watch("app.load", Selector::default()));
+    bench.publish(2, "app.load", Value::Int(30));
+    let (load, other) = (bench.load(), bench.encoded("app.greeting"));
+    let (now, topic) = (bench.now, bench.watching().1);
+    let node = &bench.nodes[2].endpoint;
+    let (sender, certificate) = (node.sender(), node.certificate().clone());
+    for (number, values, expected) in [
+        (1, [load.clone(), load.clone()].concat(), Err(Dropped::Frame)),
+        (2, [other, load.clone()].concat(), Err(Dropped::Frame)),
+        (3, load, Ok(())),
+    ] {
+        for change in [Change::Values(values.clone(), Vec::new()), Change::Entered(values)] {
+            let frame = ChangeFrame { topic, number: FAR + number, change };
+            let heard = bench.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame);
+            assert_eq!(heard, expected, "{number}");
+        }
+    }
+}

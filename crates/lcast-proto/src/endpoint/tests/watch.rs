@@ -455,36 +455,13 @@ impl Bench {
     }
 
     /// What `n0` would say of a variable.
-    fn encoded(&self, name: &str) -> Vec<u8> {
+    pub(super) fn encoded(&self, name: &str) -> Vec<u8> {
         let table = self.nodes[2].endpoint.table();
         let name = name.parse().unwrap();
         let mut bytes = Vec::new();
         let entry = table.entry(&name).unwrap();
         crate::question::values::encode_value(self.now.instant, &name, entry, &mut bytes);
         bytes
-    }
-}
-
-/// [QST-49]
-#[test]
-fn a_name_that_is_told_twice_or_is_not_watched_takes_the_message_with_it() {
-    let mut bench = bench(1);
-    bench.begin(0, watch("app.load", Selector::default()));
-    bench.publish(2, "app.load", Value::Int(30));
-    let (load, other) = (bench.load(), bench.encoded("app.greeting"));
-    let (now, topic) = (bench.now, bench.watching().1);
-    let node = &bench.nodes[2].endpoint;
-    let (sender, certificate) = (node.sender(), node.certificate().clone());
-    for (number, values, expected) in [
-        (1, [load.clone(), load.clone()].concat(), Err(Dropped::Frame)),
-        (2, [other, load.clone()].concat(), Err(Dropped::Frame)),
-        (3, load, Ok(())),
-    ] {
-        for change in [Change::Values(values.clone(), Vec::new()), Change::Entered(values)] {
-            let frame = ChangeFrame { topic, number: FAR + number, change };
-            let heard = bench.nodes[0].endpoint.hear_change(now, sender, &certificate, &frame);
-            assert_eq!(heard, expected, "{number}");
-        }
     }
 }
 
