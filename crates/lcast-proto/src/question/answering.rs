@@ -502,9 +502,10 @@ impl Answering {
         }
     }
 
-    /// Whoever is at work says so once, and no later answer is sure to follow it. [QST-47]
+    /// Whoever is at work says so once, and no later answer is sure to follow it [QST-47]; who states
+    /// how far it has come may never have been heard [WAT-6]: both introduce themselves.
     fn reply(&mut self, to: SenderId, way: Way, request: u64, answer: Answer, by_group: bool) {
-        let introduce = matches!(answer, Answer::Pending);
+        let introduce = matches!(answer, Answer::Pending | Answer::Stated(_));
         let reply = ReplyAct { to, way, request, answer, introduce, by_group };
         self.acts.push_back(Act::Reply(reply));
     }
