@@ -13,7 +13,8 @@ use lcast_proto::endpoint::{Endpoint, Sizes};
 use lcast_proto::keys::PairCache;
 use lcast_proto::question::answering;
 use lcast_proto::question::report::{Class, Outcome, Reply, Report, SetOutcome};
-use lcast_proto::question::watched::LEASES_MAX;
+use lcast_proto::question::watched::{LEASES_MAX, TOPICS_MAX};
+use lcast_proto::question::watching::{AHEAD_MAX, TRACKED_MAX};
 
 use crate::question::{Asked, QuestionNumber, Wish};
 use crate::store::Write;
@@ -68,8 +69,9 @@ pub(crate) fn at_end(world: &World) -> Vec<String> {
 
 /// What an endpoint keeps more of than it may, after its outputs were drained.
 pub fn grown(endpoint: &Endpoint) -> Option<String> {
-    let Sizes { questions, heard_questions, peers, pairs, kept_bytes, outputs, leases, repeats } =
-        endpoint.sizes();
+    let sizes = endpoint.sizes();
+    let Sizes { questions, heard_questions, peers, pairs, kept_bytes, outputs, .. } = sizes;
+    let Sizes { leases, topics, repeats, tracked, ahead, .. } = sizes;
     let limits = [
         ("open questions", questions, Config::QUESTIONS_MAX),
         ("heard questions", heard_questions, answering::REMEMBERED_MAX),
@@ -78,7 +80,10 @@ pub fn grown(endpoint: &Endpoint) -> Option<String> {
         ("bytes to be pulled", kept_bytes, answering::KEPT_BYTES_MAX),
         ("outputs", outputs, 0),
         ("leases", leases, LEASES_MAX),
+        ("watched topics", topics, TOPICS_MAX),
         ("packets to be sent again", repeats, REPEATS_MAX),
+        ("watched values", tracked, TRACKED_MAX),
+        ("messages before a missing one", ahead, AHEAD_MAX),
     ];
     let too_many = limits.iter().find(|(_, size, max)| size > max);
     too_many.map(|(what, size, max)| format!("{size} {what}, at most {max}"))

@@ -383,7 +383,13 @@ impl Endpoint {
             return Ok(());
         }
         let node = certificate.name().as_str().to_owned();
-        self.take_answer(now, sender, (node, id), reply)
+        let taken = self.take_answer(now, sender, (node, id), reply);
+        if taken.is_err()
+            && let Some(watch) = self.watches.get_mut(&request)
+        {
+            watch.watching.retry(now.instant, &id);
+        }
+        taken
     }
 
     fn take_answer(

@@ -140,6 +140,12 @@ pub struct Sizes {
     pub leases: usize,
     /// Packets to be sent again.
     pub repeats: usize,
+    /// What is watched at this node.
+    pub topics: usize,
+    /// Values of which a watch remembers the version: of the one with most.
+    pub tracked: usize,
+    /// Messages of one node that a watch notes or keeps before one that is missing, at most.
+    pub ahead: usize,
 }
 
 /// A member as the roster shows it.
@@ -403,6 +409,7 @@ impl Endpoint {
 
     /// Sizes of what grows, for tests that watch the limits.
     pub fn sizes(&self) -> Sizes {
+        let watches = || self.watches.values().map(|it| it.watching.sizes());
         Sizes {
             questions: self.questions.len(),
             heard_questions: self.answering.len(),
@@ -412,6 +419,9 @@ impl Endpoint {
             outputs: self.outputs.len(),
             leases: self.answering.leases(),
             repeats: self.repeats.len(),
+            topics: self.answering.topics(),
+            tracked: watches().map(|it| it.0).max().unwrap_or_default(),
+            ahead: watches().map(|it| it.1).max().unwrap_or_default(),
         }
     }
 

@@ -41,7 +41,7 @@ impl Endpoint {
             return;
         }
         let own = self.own.id();
-        let silence = silence_rounds(self.roster.agents());
+        let silence = silence(self.roster.agents());
         let peers = &self.peers;
         let may_ping =
             |process: &SenderId| peers.peer(process).is_some_and(|peer| peer.way.is_some());
@@ -115,7 +115,7 @@ impl Endpoint {
             self.roster.told_time(&id, origin.sender, told);
         }
         if let Some(ring) = &mut self.ring {
-            ring.heard(&id, origin.sender);
+            ring.heard(now.instant, &id, origin.sender);
         }
     }
 
@@ -230,9 +230,8 @@ impl Endpoint {
     }
 }
 
-/// After how many seconds a process is suspected that only its beacons are heard of: one of them
-/// may be lost on the way. [PRE-23]
-fn silence_rounds(agents: usize) -> u32 {
-    let seconds = interval(agents).as_secs();
-    u32::try_from(seconds + seconds / 10 + 3).unwrap_or(u32::MAX)
+/// How long a process may be silent of which only beacons are heard: to the next one at the latest,
+/// and some time on the way. [PRE-23]
+pub(super) fn silence(agents: usize) -> Duration {
+    interval(agents) * 11 / 10 + Duration::from_secs(3)
 }

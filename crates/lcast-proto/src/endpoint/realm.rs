@@ -14,7 +14,7 @@ use crate::io::{Destination, Event, Link};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Via, interval};
+use crate::presence::{Beacons, Refutation, Via, interval};
 use crate::question::QuestionId;
 use crate::question::budget::{Budget, Shares};
 use crate::question::pull::{self, Due, Pulled};
@@ -273,6 +273,7 @@ impl Endpoint {
             }
         }
         self.beacons = None;
+        self.refutation = Refutation::default();
     }
 
     /// A member says that it holds this version of the list: a newer one is fetched. [PRE-8]

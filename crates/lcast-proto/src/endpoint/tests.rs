@@ -17,6 +17,7 @@ mod proof;
 mod ring;
 mod stale;
 mod topics;
+mod unanswered;
 mod watch;
 mod ways;
 

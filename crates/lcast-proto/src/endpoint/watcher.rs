@@ -279,11 +279,10 @@ impl Endpoint {
                     self.pulls.stop(|from, it| *from == sender && *it == blob);
                 }
             }
-            Answer::Empty(code) => {
-                if let Some(reason) = EmptyReason::from_code(*code) {
-                    watch.watching.empty(now.instant, &id, number, reason, open);
-                }
-            }
+            Answer::Empty(code) => match EmptyReason::from_code(*code) {
+                Some(reason) => watch.watching.empty(now.instant, &id, number, reason, open),
+                None => watch.watching.retry(now.instant, &id),
+            },
             Answer::Here
             | Answer::Error(..)
             | Answer::Refused(..)

@@ -73,6 +73,7 @@ struct Target {
     process: SenderId,
     /// Whether it was heard in this round.
     answered: bool,
+    heard_at: Instant,
     /// Rounds in which it was not heard, in a row.
     failed: u32,
     /// Whether a ping of it was ever answered.
@@ -116,10 +117,10 @@ impl Ring {
     }
 
     /// A process was heard, by whatever way. [PRE-4]
-    pub fn heard(&mut self, node: &NodeId, process: SenderId) {
+    pub fn heard(&mut self, now: Instant, node: &NodeId, process: SenderId) {
         let same = |it: &&mut Target| it.node == *node && it.process == process;
         if let Some(target) = self.targets.iter_mut().find(same) {
-            target.answered = true;
+            (target.answered, target.heard_at) = (true, now);
             target.deaf |= std::mem::take(&mut target.suspected);
         }
         self.repeats.retain(|it| it.node != *node);
@@ -142,25 +143,26 @@ impl Ring {
     pub fn absolve(&mut self, now: Instant) {
         for target in &mut self.targets {
             (target.answered, target.failed, target.suspected) = (true, 0, false);
+            target.heard_at = now;
         }
         self.repeats.clear();
         self.round_ends = now;
     }
 
-    /// Does what is due. `silence_rounds`: after how many rounds a process is suspected that
-    /// unicast does not reach, but that announces itself by multicast. [PRE-23]
+    /// Does what is due. `silence`: after how long a process is suspected that unicast does not
+    /// reach, but that announces itself by multicast. [PRE-23]
     pub fn handle_timeout(
         &mut self,
         now: Instant,
         own: &NodeId,
         (roster, may_ping): (&Roster, &dyn Fn(&SenderId) -> bool),
-        silence_rounds: u32,
+        silence: Duration,
         random: &mut Random,
     ) -> Vec<RingAct> {
         let mut acts = self.say_again(now, roster);
         if now >= self.round_ends {
-            acts.extend(self.end_round(now, silence_rounds));
-            self.targets = self.next_targets(own, roster, may_ping);
+            acts.extend(self.end_round(now, silence));
+            self.targets = self.next_targets(now, own, roster, may_ping);
             (self.token_before, self.token) = (self.token, random.next_u64().max(1));
             let jitter = Duration::from_micros(random.below(micros(JITTER)));
             self.round_ends = now + (ROUND - jitter);
@@ -184,13 +186,17 @@ impl Ring {
     }
 
     /// Counts who did not answer; those that did not for too long are suspected.
-    fn end_round(&mut self, now: Instant, silence_rounds: u32) -> Vec<RingAct> {
+    fn end_round(&mut self, now: Instant, silence: Duration) -> Vec<RingAct> {
         let mut acts = Vec::new();
         for target in &mut self.targets {
             target.failed = if target.answered { 0 } else { target.failed.saturating_add(1) };
-            // A newer member list may have made these fewer than have failed.
-            let rounds = if target.deaf { silence_rounds } else { ROUNDS_MAX };
-            if target.failed < rounds || target.suspected {
+            // By time: rounds are shorter than a second, each by another bit.
+            let silent = if target.deaf {
+                now.since(target.heard_at) >= silence
+            } else {
+                target.failed >= ROUNDS_MAX
+            };
+            if !silent || target.suspected {
                 continue;
             }
             target.suspected = true;
@@ -222,6 +228,7 @@ impl Ring {
     /// not reach. Who cannot be pinged is none: its silence would mean nothing. [PRE-20] [PRE-23]
     fn next_targets(
         &self,
+        now: Instant,
         own: &NodeId,
         roster: &Roster,
         may_ping: &dyn Fn(&SenderId) -> bool,
@@ -239,6 +246,7 @@ impl Ring {
                 node,
                 process,
                 answered: false,
+                heard_at: now,
                 failed: 0,
                 reached: false,
                 suspected: false,

@@ -211,6 +211,11 @@ impl Answering {
         self.watched.len()
     }
 
+    /// What is watched here.
+    pub fn topics(&self) -> usize {
+        self.watched.topics()
+    }
+
     /// A watcher has shown that it receives at this address. [WAT-10]
     pub fn proven(&mut self, watcher: SenderId, address: &SocketAddrV6) {
         self.watched.proven(watcher, address);
@@ -502,8 +507,8 @@ impl Answering {
         }
     }
 
-    /// Whoever is at work says so once, and no later answer is sure to follow it [QST-47]; who states
-    /// how far it has come may never have been heard [WAT-6]: both introduce themselves.
+    /// Whoever is at work says so once, and no later answer is sure to follow it [QST-47]; whoever
+    /// states how far it has come may never have been heard [WAT-6].
     fn reply(&mut self, to: SenderId, way: Way, request: u64, answer: Answer, by_group: bool) {
         let introduce = matches!(answer, Answer::Pending | Answer::Stated(_));
         let reply = ReplyAct { to, way, request, answer, introduce, by_group };

@@ -60,6 +60,8 @@ pub struct Asking {
     ask: Ask,
     started: Instant,
     nodes: Vec<Expected>,
+    /// How many of them are [`Progress::Pulling`].
+    pulling: usize,
     index: BTreeMap<NodeId, usize>,
     open: usize,
     round: u16,
@@ -206,6 +208,7 @@ impl Asking {
             ask,
             started: now.instant,
             nodes: Vec::new(),
+            pulling: 0,
             index: BTreeMap::new(),
             open: 0,
             round: 0,
@@ -341,6 +344,7 @@ impl Asking {
         let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
         if matches!(node.progress, Progress::Silent | Progress::Pending) {
             self.trickled |= self.round > 1 && node.progress == Progress::Silent;
+            self.pulling += usize::from(progress == Progress::Pulling);
             node.progress = progress;
             self.last_answer = now;
         }
@@ -350,6 +354,7 @@ impl Asking {
     pub fn retry(&mut self, id: &NodeId) {
         let Some(node) = self.index.get(id).and_then(|at| self.nodes.get_mut(*at)) else { return };
         if node.progress == Progress::Pulling {
+            self.pulling -= 1;
             node.progress = Progress::Pending;
         }
     }
@@ -363,6 +368,7 @@ impl Asking {
         // Only a first word in a later round hints at loss: large replies take their time.
         self.trickled |= self.round > 1 && node.progress == Progress::Silent;
         self.open -= usize::from(node.is_open());
+        self.pulling -= usize::from(node.progress == Progress::Pulling);
         node.progress = Progress::Ended(ended(outcome));
         self.last_answer = now;
         true
@@ -424,8 +430,7 @@ impl Asking {
     /// When the question ends in any case: later when answers trickle in or are being pulled.
     fn deadline(&self) -> Instant {
         let deadline = &self.ask.deadline;
-        let pulls = || self.nodes.iter().any(|node| node.progress == Progress::Pulling);
-        let later = self.trickled || pulls();
+        let later = self.trickled || self.pulling > 0;
         let end = if later { deadline.extended } else { deadline.base.min(deadline.extended) };
         self.started + end
     }

@@ -193,6 +193,11 @@ impl Watched {
         self.leases.len()
     }
 
+    /// What they watch.
+    pub fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
     /// Whether nobody watches.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty()

@@ -12,7 +12,7 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 pub use self::node::{AHEAD_MAX, Message};
-use self::node::{GAP_PATIENCE, PAUSE_MIN, Pace, Step, WatchedNode};
+use self::node::{PAUSE_MIN, Pace, Step, WatchedNode};
 pub use self::removed::REMOVED_MAX;
 use super::asking::is_expected_agent;
 use super::report::{EmptyReason, ReplyValue};
@@ -158,6 +158,8 @@ pub struct Watching {
     settled: bool,
     renew_at: Instant,
     tick_at: Instant,
+    /// Nothing is due of a node before.
+    due_at: Option<Instant>,
     tracked: usize,
     tracked_max: usize,
     events: VecDeque<WatchEvent>,
@@ -186,6 +188,7 @@ impl Watching {
             settled: false,
             renew_at: now.instant + RENEW_EVERY,
             tick_at: now.instant + TICK,
+            due_at: None,
             tracked: 0,
             tracked_max: TRACKED_MAX,
             events: VecDeque::new(),
@@ -340,6 +343,13 @@ impl Watching {
         for (number, message) in node.release(now) {
             self.apply(now, (id, sender), number, message);
         }
+        self.note_due(id);
+    }
+
+    /// Something may be due of a node sooner than before.
+    fn note_due(&mut self, id: &NodeId) {
+        let due = self.nodes.get(id).and_then(WatchedNode::due);
+        self.due_at = [self.due_at, due].into_iter().flatten().min();
     }
 
     fn say(
@@ -415,6 +425,13 @@ impl Watching {
         }
     }
 
+    /// Values of which the version is remembered, and the most messages that are noted or kept of
+    /// one node. [WAT-9]
+    pub fn sizes(&self) -> (usize, usize) {
+        let ahead = self.nodes.values().map(|it| it.ahead.len().max(it.held.len()));
+        (self.tracked, ahead.max().unwrap_or_default())
+    }
+
     /// How many messages are noted or kept of a node before the one that is missing.
     #[cfg(test)]
     pub(crate) fn ahead(&self, id: &NodeId) -> (usize, usize) {
@@ -460,6 +477,7 @@ impl Watching {
         if enters {
             self.take_held(now, id);
         }
+        self.note_due(id);
     }
 
     fn apply(
@@ -469,9 +487,7 @@ impl Watching {
         number: u64,
         message: Message,
     ) {
-        let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
-        let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
-        node.quiet = None;
+        let Some(node) = self.has_lease(now, id, sender) else { return };
         if node.must_wait(number, &message) {
             node.hold(now, number, message);
             return;
@@ -516,12 +532,26 @@ impl Watching {
 
     /// A node states how far it has come. [WAT-6]
     pub fn stated(&mut self, now: Instant, id: &NodeId, sender: SenderId, number: u64) {
-        let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
-        let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
-        node.quiet = None;
-        if number > node.number && node.gap_at.is_none() {
-            node.gap_at = Some(now + GAP_PATIENCE);
+        if let Some(node) = self.has_lease(now, id, sender) {
+            node.states(now, number);
         }
+        self.note_due(id);
+    }
+
+    /// A process of a node speaks of what is watched, so it has a lease. Its word is wanted where
+    /// it gave none when it was heard last: the answer of the renewal that got one is lost. [WAT-8]
+    fn has_lease(
+        &mut self,
+        now: Instant,
+        id: &NodeId,
+        sender: SenderId,
+    ) -> Option<&mut WatchedNode> {
+        let node = self.nodes.get_mut(id).filter(|it| it.sender == sender)?;
+        if node.step == Step::Declined {
+            node.want(now);
+        }
+        node.quiet = None;
+        (node.step == Step::Live).then_some(node)
     }
 
     /// The pages of a node's values cannot be had: they are asked for again.
@@ -529,6 +559,7 @@ impl Watching {
         if let Some(node) = self.nodes.get_mut(id) {
             node.want(now + PAUSE_MIN);
         }
+        self.note_due(id);
     }
 
     /// What to tell.
@@ -543,8 +574,7 @@ impl Watching {
         if !self.settled {
             return renewal;
         }
-        let due = self.nodes.values().filter_map(WatchedNode::due);
-        due.fold(self.tick_at.min(renewal), Instant::min)
+        self.due_at.into_iter().fold(self.tick_at.min(renewal), Instant::min)
     }
 
     /// Does what is due; what is to be sent.
@@ -570,6 +600,7 @@ impl Watching {
             }
         }
         sends.extend(self.wishes(at, roster));
+        self.due_at = self.nodes.values().filter_map(WatchedNode::due).min();
         sends
     }
 

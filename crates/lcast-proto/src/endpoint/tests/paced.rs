@@ -115,6 +115,36 @@ fn leases_of_one_node_are_given_back_once_a_second() {
     assert!((3..=6).contains(&sent), "{sent} in four seconds");
 }
 
+/// [QST-49]: also where it came with the first answer of all, which the question passes on.
+#[test]
+fn who_answers_what_breaks_the_rules_is_asked_again_by_the_watch() {
+    for answer in [Answer::Values(vec![0xff]), Answer::Empty(250)] {
+        let mut bench = bench(1);
+        bench.nodes[2].up = false;
+        let ask = watch("app.load", Selector::default());
+        bench.input(0, Input::Ask(QuestionId(7), Box::new(ask)));
+        bench.settle();
+        let node = &bench.nodes[2].endpoint;
+        let (now, sender, certificate) = (bench.now, node.sender(), node.certificate().clone());
+        let asker = &mut bench.nodes[0].endpoint;
+        let reply = ReplyFrame {
+            request: *asker.watches.keys().next().unwrap(),
+            answer: Answer::Watched(u64::MAX / 2, Box::new(answer)),
+            schema: None,
+            members_version: 1,
+            software: "".into(),
+        };
+        let taken = asker.handle_reply(now, sender, &certificate, reply);
+        assert_eq!(taken, Err(Dropped::Frame));
+        bench.pass(LONG * 4);
+        let before = bench.sent.len();
+        bench.pass(LONG * 2);
+        let to = Destination::Unicast(bench.nodes[2].address);
+        let asked = bench.sent[before..].iter().filter(|(_, it)| it.to == to).count();
+        assert!(asked > 0, "the question is over, and the watch asks");
+    }
+}
+
 /// [QST-49]
 #[test]
 fn a_name_that_is_told_twice_or_is_not_watched_takes_the_message_with_it() {

@@ -55,6 +55,22 @@ impl Bench {
     }
 }
 
+/// [PRE-9]: nor does it refute any more what it is suspected of.
+#[test]
+fn who_has_said_goodbye_announces_nothing() {
+    let mut bench = bench(4);
+    bench.lost = Box::new(|_, to| to != 2);
+    bench.accuse(3, 2);
+    bench.pass(Duration::from_millis(10));
+    bench.input(2, Input::Leave);
+    bench.settle();
+    let before = bench.sent.len();
+    bench.pass(Duration::from_secs(2));
+    let is_said =
+        |(from, it): &&(usize, Transmit)| *from == 2 && matches!(it.to, Destination::Group(_));
+    assert_eq!(bench.sent[before..].iter().filter(is_said).count(), 0);
+}
+
 /// [PRE-24]
 #[test]
 fn a_suspicion_counts_that_64_packets_of_its_accuser_have_overtaken() {

@@ -2,9 +2,10 @@
 
 use super::limits::members;
 use super::*;
+use crate::endpoint::presence::silence;
 use crate::presence::{
     ACCUSATIONS_MAX, BETWEEN_MAX, Heard, REFUTABLE, Ring, RingAct, Roster, SUCCESSORS, TARGETS_MAX,
-    Unfounded,
+    Unfounded, interval,
 };
 use crate::wire::frame::Record;
 
@@ -35,6 +36,7 @@ pub(super) fn living(now: Instant, agents: usize) -> (Roster, Vec<NodeId>) {
 }
 
 pub(super) const START: Instant = Instant::from_micros(100_000_000);
+const SILENCE: Duration = Duration::from_secs(14);
 
 /// [PRE-20]
 #[test]
@@ -61,7 +63,7 @@ fn those_that_do_not_answer_are_pinged_beside_the_next_up_to_a_limit() {
     let mut suspected = Vec::new();
     while ring.due() < START + Duration::from_secs(9) {
         let now = ring.due();
-        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random) {
             if let RingAct::Suspect { node, first: true, .. } = act {
                 suspected.push(node);
             }
@@ -86,10 +88,10 @@ fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach()
         let now = ring.due();
         // The first answers no ping: it refutes its suspicion, and is heard by beacons then.
         if beacon_at.is_some_and(|at| at <= now) {
-            ring.heard(&ids[1], processes[1]);
+            ring.heard(now, &ids[1], processes[1]);
             beacon_at = Some(now + Duration::from_secs(10));
         }
-        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random) {
             match act {
                 RingAct::Suspect { node, .. } => {
                     assert_eq!((node, beacon_at), (ids[1], None), "it is suspected once");
@@ -101,7 +103,7 @@ fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach()
                 RingAct::Ping { .. } => {}
             }
         }
-        (2..ids.len()).for_each(|at| ring.heard(&ids[at], processes[at]));
+        (2..ids.len()).for_each(|at| ring.heard(now, &ids[at], processes[at]));
     }
     assert_eq!(pinged, processes[1..=3].iter().copied().collect(), "two that answer beside it");
 }
@@ -115,7 +117,7 @@ fn what_one_agent_says_of_all_that_it_pings_is_within_what_is_looked_at() {
     let mut said = 0;
     while ring.due() < START + Duration::from_secs(20) {
         let now = ring.due();
-        let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random);
+        let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random);
         said += acts.iter().filter(|it| matches!(it, RingAct::Suspect { .. })).count();
     }
     assert_eq!(said, TARGETS_MAX * 5, "five words of each");
@@ -134,7 +136,8 @@ fn a_ping_introduces_its_sender_until_one_was_answered_and_from_the_third_try_on
             let mut pings: Vec<(u64, bool)> = Vec::new();
             while pings.len() < count {
                 let now = ring.due();
-                for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random)
+                for act in
+                    ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random)
                 {
                     let RingAct::Ping { token, introduce, .. } = act else { panic!("{act:?}") };
                     pings.push((token, introduce));
@@ -146,7 +149,7 @@ fn a_ping_introduces_its_sender_until_one_was_answered_and_from_the_third_try_on
         assert!(first.1);
         if answered {
             assert!(ring.pong(SenderId([1; 12]), first.0));
-            ring.heard(&ids[1], SenderId([1; 12]));
+            ring.heard(ring.due(), &ids[1], SenderId([1; 12]));
         }
         let introduced: Vec<bool> = pings(&mut ring, 6).into_iter().map(|it| it.1).collect();
         assert_eq!(introduced, expected, "answered: {answered}");
@@ -165,10 +168,11 @@ fn a_suspicion_is_said_again_until_the_node_is_heard() {
             let now = ring.due();
             let begin = said.first().copied().unwrap_or(now);
             if !said.is_empty() && now.since(begin) >= Duration::from_millis(heard_after) {
-                ring.heard(&ids[1], SenderId([1; 12]));
+                ring.heard(now, &ids[1], SenderId([1; 12]));
                 break;
             }
-            let acts = ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random);
+            let acts =
+                ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random);
             said.extend(
                 acts.iter().filter(|it| matches!(it, RingAct::Suspect { .. })).map(|_| now),
             );
@@ -336,7 +340,8 @@ fn a_death_is_noticed_also_when_the_realm_shrinks_meanwhile() {
         while ring.due() < START + Duration::from_secs(90) {
             let now = ring.due();
             let since = refuted.map_or(Duration::ZERO, |at| now.since(at));
-            let silence = if since > Duration::from_secs(20) { silence_later } else { 36 };
+            let later = since > Duration::from_secs(20);
+            let silence = Duration::from_secs(if later { silence_later } else { 36 });
             for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), silence, &mut random)
             {
                 if let RingAct::Suspect { node, first: true, .. } = act {
@@ -348,11 +353,39 @@ fn a_death_is_noticed_also_when_the_realm_shrinks_meanwhile() {
                 }
             }
             if refuted == Some(now) {
-                ring.heard(&ids[1], SenderId([1; 12]));
+                ring.heard(now, &ids[1], SenderId([1; 12]));
             }
-            (2..ids.len()).for_each(|at| ring.heard(&ids[at], SenderId([1; 12])));
+            (2..ids.len()).for_each(|at| ring.heard(now, &ids[at], SenderId([1; 12])));
         }
         assert!(again.len() == 1 && expected.contains(&again[0]), "{silence_later}: {again:?}");
+    }
+}
+
+/// However long it is from one beacon to the next, and however short the rounds. [PRE-23]
+#[test]
+fn who_is_heard_by_its_beacons_alone_is_not_suspected_before_the_next_is_due() {
+    for agents in [10, 2_000, 16_384] {
+        let between = interval(agents) * 11 / 10;
+        let (roster, ids) = living(START, TARGETS_MAX + 3);
+        let mut random = Random::from_seed([3; 32]);
+        let mut ring = Ring::new(START, &mut random);
+        let (mut beacon_at, mut suspected) = (None::<Instant>, 0);
+        while ring.due() < START + between * 5 {
+            let now = ring.due();
+            if beacon_at.is_some_and(|at| at <= now) {
+                ring.heard(now, &ids[1], SenderId([1; 12]));
+                beacon_at = Some(now + between);
+            }
+            let around = (&roster, &(|_: &SenderId| true) as &dyn Fn(&SenderId) -> bool);
+            for act in ring.handle_timeout(now, &ids[0], around, silence(agents), &mut random) {
+                if matches!(act, RingAct::Suspect { first: true, .. }) {
+                    suspected += 1;
+                    beacon_at = Some(now);
+                }
+            }
+            (2..ids.len()).for_each(|at| ring.heard(now, &ids[at], SenderId([1; 12])));
+        }
+        assert_eq!(suspected, 1, "{agents} agents: it refutes the first, and is deaf from then on");
     }
 }
 
@@ -365,7 +398,7 @@ fn who_was_absolved_is_suspected_again() {
     let mut suspected = 0;
     while ring.due() < START + Duration::from_secs(20) {
         let now = ring.due();
-        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), 14, &mut random) {
+        for act in ring.handle_timeout(now, &ids[0], (&roster, &|_| true), SILENCE, &mut random) {
             if matches!(act, RingAct::Suspect { first: true, .. }) {
                 suspected += 1;
                 if suspected == 1 {

@@ -540,26 +540,6 @@ fn a_node_that_restarts_leaves_first() {
     assert!(matches!(watching.poll_event(), Some(WatchEvent::Left { .. })));
 }
 
-/// [WAT-6]: the watcher may have heard nothing yet of the process that has a lease for it.
-#[test]
-fn a_process_of_which_nothing_arrived_but_what_it_states_is_in_the_watch() {
-    let mut bench = bench(1);
-    bench.begin(0, watch("app.load", Selector::default()));
-    bench.events.clear();
-    bench.walled = Some((0, BTreeSet::new()));
-    bench.restart(2, 70);
-    // The renewal draws an answer, which is lost like the beacons of the start.
-    bench.pass(LONG * 6);
-    assert_eq!(bench.said(0), []);
-    bench.walled = Some((0, BTreeSet::from([bench.nodes[2].address])));
-    bench.pass(LONG * 25);
-    let said = bench.said(0);
-    let [WatchEvent::Left { reason, .. }, WatchEvent::Entered { .. }] = said.as_slice() else {
-        panic!("{said:?}")
-    };
-    assert_eq!(*reason, LeaveReason::Restarted);
-}
-
 /// [WAT-5]
 #[test]
 fn the_last_number_of_all_is_a_number() {

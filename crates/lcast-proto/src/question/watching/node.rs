@@ -16,7 +16,7 @@ use crate::wire::id::SenderId;
 /// follow; beyond that all values are asked for instead. [WAT-5] [WAT-9]
 pub const AHEAD_MAX: usize = 256;
 /// How long a message may be missing: its repeats have come by then. [WAT-5]
-pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(240);
+const GAP_PATIENCE: Duration = Duration::from_millis(240);
 /// How long a node may say nothing: it states how far it has come two or three times by then.
 /// [WAT-6]
 const QUIET_MAX: Duration = LEASE_MAX.saturating_mul(2);
@@ -37,6 +37,8 @@ pub(super) struct WatchedNode {
     /// Messages after one that is missing, at most [`AHEAD_MAX`].
     pub(super) ahead: BTreeSet<u64>,
     pub(super) gap_at: Option<Instant>,
+    /// The last message that it stated: up to there, one that is not here is missing. [WAT-6]
+    pub(super) stated: u64,
     pub(super) inside: bool,
     /// The message that said whether it is inside.
     pub(super) inside_by: u64,
@@ -137,6 +139,7 @@ impl WatchedNode {
             number,
             ahead: BTreeSet::new(),
             gap_at: None,
+            stated: 0,
             inside: false,
             inside_by: 0,
             outside_by: 0,
@@ -186,8 +189,16 @@ impl WatchedNode {
             }
         }
         self.held.retain(|number, _| *number > self.number);
-        if self.ahead.is_empty() && self.held.is_empty() {
+        if self.ahead.is_empty() && self.held.is_empty() && self.number >= self.stated {
             self.gap_at = None;
+        }
+    }
+
+    /// It states how far it has come: what is not here soon is asked for.
+    pub(super) fn states(&mut self, now: Instant, number: u64) {
+        self.stated = number.max(self.stated);
+        if number > self.number {
+            self.gap_at.get_or_insert(now + GAP_PATIENCE);
         }
     }
 
@@ -310,6 +321,20 @@ mod tests {
     use crate::question::watching::REMOVED_MAX;
     use crate::time::Timestamp;
     use crate::value::Value;
+
+    /// [WAT-6]: what was stated is missing, also when a message before it comes meanwhile.
+    #[test]
+    fn what_was_stated_stays_missing_until_it_is_here() {
+        let at = |millis: u64| Instant::from_micros(millis * 1_000);
+        let mut node = WatchedNode::new("n0".to_owned(), SenderId([1; 12]), 3);
+        node.states(at(0), 5);
+        let due = Some(at(0) + GAP_PATIENCE);
+        assert_eq!(node.due(), due);
+        assert!(node.is_first_with(at(100), 4));
+        assert_eq!(node.due(), due, "5 is not here");
+        assert!(node.is_first_with(at(200), 5));
+        assert_eq!(node.due(), None);
+    }
 
     /// A name that went is remembered until so many others have gone after it.
     #[test]
