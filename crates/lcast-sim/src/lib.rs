@@ -11,7 +11,7 @@
 //! [trace](trace::Trace), packet by packet. A failing run prints the one line that replays it:
 //!
 //! ```text
-//! cargo run --release -p lcast-sim -- replay --scenario crash --seed 33 [--trace]
+//! cargo run --release -p lcast-sim -- replay --scenario crash --seed 33 [--trace-of a0003]
 //! ```
 //!
 //! # Writing a scenario

@@ -12,15 +12,17 @@ use lcast_sim::scenario::{self, Scenario, scale};
 /// How to use it.
 const USAGE: &str = "\
 usage: lcast-sim list
-       lcast-sim replay --scenario NAME --seed N [--trace]
+       lcast-sim replay --scenario NAME --seed N [--trace | --trace-of NODE]
        lcast-sim soak --seeds A..B [--scenario NAME]
        lcast-sim scale [--nodes N] [--loss PERCENT] [--seed N]
        lcast-sim realm [--nodes N] [--minutes M] [--loss PERCENT] [--seed N] [--threads N]
-                       [--trace]
---trace prints every packet and event to standard error.";
+                       [--trace | --trace-of NODE]
+--trace prints every packet and event to standard error, --trace-of those of one node.";
 
 /// The option that has no value.
 const TRACE: &str = "--trace";
+/// What it is for one node.
+const TRACE_OF: &str = "--trace-of";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,10 +43,10 @@ fn main() -> ExitCode {
 /// Does what a verb says; whether nothing was wrong, or what is wrong with its options.
 fn run(verb: &str, options: &[String]) -> Result<bool, String> {
     let known: &[&str] = match verb {
-        "replay" => &["--scenario", "--seed", TRACE],
+        "replay" => &["--scenario", "--seed", TRACE, TRACE_OF],
         "soak" => &["--seeds", "--scenario"],
         "scale" => &["--nodes", "--loss", "--seed"],
-        "realm" => &["--nodes", "--minutes", "--loss", "--seed", "--threads", TRACE],
+        "realm" => &["--nodes", "--minutes", "--loss", "--seed", "--threads", TRACE, TRACE_OF],
         _ => &[],
     };
     let mut rest = options.iter();
@@ -78,9 +80,7 @@ fn list() -> bool {
 fn replay(options: &[String]) -> Result<bool, String> {
     let scenario = scenario_of(options)?.ok_or("--scenario is missing")?;
     let seed = number(options, "--seed")?.unwrap_or(1);
-    if options.iter().any(|it| it == TRACE) {
-        lcast_sim::trace::speak();
-    }
+    speak(options);
     Ok(one(scenario, seed))
 }
 
@@ -183,9 +183,7 @@ fn realm(options: &[String]) -> Result<bool, String> {
     if !(10..=16_000).contains(&nodes) || time.is_zero() {
         return Err("a realm has 10 to 16000 nodes here, and works for a minute or more".to_owned());
     }
-    if options.iter().any(|it| it == TRACE) {
-        lcast_sim::trace::speak();
-    }
+    speak(options);
     let begin = Instant::now();
     let plan = Plan { nodes, time, loss: f64::from(percent) / 100.0, threads };
     let tell = |world: &World, what: &str| {
@@ -255,6 +253,15 @@ fn resident_mib() -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024)
+}
+
+/// Prints what happens, if that is wanted.
+fn speak(options: &[String]) {
+    match text(options, TRACE_OF) {
+        Some(node) => lcast_sim::trace::speak(node),
+        None if options.iter().any(|it| it == TRACE) => lcast_sim::trace::speak(""),
+        None => {}
+    }
 }
 
 fn scenario_of(options: &[String]) -> Result<Option<&'static Scenario>, String> {

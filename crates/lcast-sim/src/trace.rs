@@ -3,23 +3,24 @@
 //! Every delivered packet and every event of every endpoint goes in. Lines for people are made
 //! only when somebody listens.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use crate::queue::Time;
 
-/// Whether worlds that begin from here on print what happens in them.
-static SPOKEN: AtomicBool = AtomicBool::new(false);
+/// What worlds print that begin from here on: lines with this text.
+static SPOKEN: OnceLock<String> = OnceLock::new();
 
-/// Lets all worlds that begin after this print what happens in them to standard error.
-pub fn speak() {
-    SPOKEN.store(true, Ordering::Relaxed);
+/// Lets all worlds that begin after this print what happens in them to standard error, as far as
+/// this text is in the line: the name of a node, or nothing for all. What was said first counts.
+pub fn speak(of: &str) {
+    SPOKEN.get_or_init(|| of.to_owned());
 }
 
 /// The running hash over a world's history.
 pub struct Trace {
     hasher: blake3::Hasher,
     entries: u64,
-    spoken: bool,
+    spoken: Option<&'static str>,
 }
 
 impl Default for Trace {
@@ -31,7 +32,7 @@ impl Default for Trace {
 impl Trace {
     /// An empty trace. Its entries are also printed to standard error after [`speak`].
     pub fn new() -> Self {
-        let spoken = SPOKEN.load(Ordering::Relaxed);
+        let spoken = SPOKEN.get().map(String::as_str);
         Self { hasher: blake3::Hasher::new(), entries: 0, spoken }
     }
 
@@ -42,15 +43,20 @@ impl Trace {
         self.hasher.update(&micros.to_le_bytes());
         self.hasher.update(&bytes.len().to_le_bytes());
         self.hasher.update(bytes);
-        if self.spoken {
-            eprintln!("{:>12.6} {}", at.as_secs_f64(), words());
-        }
+        self.print(at, "", words);
     }
 
     /// Tells those who listen of something that is no part of the trace.
     pub fn say(&self, at: Time, words: impl FnOnce() -> String) {
-        if self.spoken {
-            eprintln!("{:>12.6}   {}", at.as_secs_f64(), words());
+        self.print(at, "  ", words);
+    }
+
+    fn print(&self, at: Time, indent: &str, words: impl FnOnce() -> String) {
+        if let Some(of) = self.spoken {
+            let words = words();
+            if words.contains(of) {
+                eprintln!("{:>12.6} {indent}{words}", at.as_secs_f64());
+            }
         }
     }
 
