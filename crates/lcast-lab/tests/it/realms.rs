@@ -27,9 +27,11 @@ fn two_realms_on_one_wire_do_not_meet() {
 
     // A credential of one realm opens nothing in the other, even where both names agree.
     let impostor = Realm::create(&lab.host(2), "red", "");
+    impostor.issue(&Member::agent("red3"));
     let stranger = impostor.issue(&Member::client("stranger").role("admin"));
     let words = format!("get host.name --json --credential {stranger}");
-    Answer::read(lab.host(2).librecast(&words).run()).check(4, &[]);
+    let answer = Answer::read(lab.host(2).librecast(&words).run());
+    answer.check(4, &[("missing", 1)]);
 }
 
 /// [WIR-12]

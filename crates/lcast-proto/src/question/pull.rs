@@ -50,6 +50,9 @@ struct Pull {
     size_max: usize,
     total: Option<usize>,
     bytes: Vec<u8>,
+    /// How many pages that is; 0 where the size is not known yet.
+    pages: usize,
+    /// Which pages are here: up to the last of these, so that what waits its turn takes no memory.
     got: Vec<bool>,
     missing: usize,
     tries: u32,
@@ -103,6 +106,7 @@ impl Pulls {
             size_max,
             total: None,
             bytes: Vec::new(),
+            pages: 0,
             got: Vec::new(),
             missing: 0,
             tries: 0,
@@ -145,7 +149,7 @@ impl Pulls {
 
     /// How many pages a pull has brought.
     pub fn pages(&self, from: SenderId, blob: Blob) -> u64 {
-        self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.got.len() - pull.missing) as u64)
+        self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.pages - pull.missing) as u64)
     }
 
     /// How many bytes it is going to be, as far as is known.
@@ -220,18 +224,18 @@ impl Pulls {
 impl Pull {
     /// How many wishes may be sent: whoever gives a page at a time never ends.
     fn wishes_max(&self) -> u32 {
-        let pages = u32::try_from(self.got.len()).unwrap_or(u32::MAX);
+        let pages = u32::try_from(self.pages).unwrap_or(u32::MAX);
         WISHES_MAX.saturating_add(pages / PAGES_PER_WISH)
     }
 
-    /// Makes room for `total` bytes; whether that is within the limit.
+    /// Takes it that `total` bytes are coming; whether that is within the limit.
     fn expect(&mut self, total: usize) -> bool {
         if total == 0 || total > self.size_max {
             return false;
         }
         self.total = Some(total);
-        self.missing = total.div_ceil(PAGE_LEN);
-        self.got = vec![false; self.missing];
+        self.pages = total.div_ceil(PAGE_LEN);
+        self.missing = self.pages;
         true
     }
 
@@ -243,17 +247,18 @@ impl Pull {
         }
         let index = page.index as usize;
         let start = index.saturating_mul(PAGE_LEN);
-        if index >= self.got.len() || page.bytes.len() != (total - start).min(PAGE_LEN) {
+        if index >= self.pages || page.bytes.len() != (total - start).min(PAGE_LEN) {
             return Pulled::Failed;
         }
         // What was not wished for takes no memory: the last page alone would take all of it.
-        if self.got[index] || index >= self.first_missing() + WINDOW {
+        if self.has(index) || index >= self.first_missing() + WINDOW {
             return Pulled::Unasked;
         }
         if self.bytes.len() < start + page.bytes.len() {
             self.bytes.resize(start + page.bytes.len(), 0);
         }
         self.bytes[start..start + page.bytes.len()].copy_from_slice(&page.bytes);
+        self.got.resize(self.got.len().max(index + 1), false);
         self.got[index] = true;
         self.missing -= 1;
         self.tries = 0;
@@ -266,28 +271,31 @@ impl Pull {
 
     /// Whether every page of the last wish has come.
     fn window_is_empty(&self) -> bool {
-        let arrived = self.got.len() - self.missing;
+        let arrived = self.pages - self.missing;
         arrived.is_multiple_of(PAGES_AT_ONCE as usize)
             && self.got.iter().take(arrived).all(|got| *got)
     }
 
     fn first_missing(&self) -> usize {
-        self.got.iter().position(|got| !got).unwrap_or(0)
+        self.got.iter().position(|got| !got).unwrap_or(self.got.len())
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.got.get(index).is_some_and(|got| *got)
     }
 
     /// The first pages that are missing.
     fn wish(&self) -> (u32, u32) {
         let first = self.first_missing();
-        let ahead = self.got.iter().skip(first).take(WINDOW).enumerate();
         let mut map = 0_u32;
         let mut count = 0;
-        for (bit, got) in ahead {
-            if !got && count < PAGES_AT_ONCE {
+        for bit in 0..WINDOW.min(self.pages - first) {
+            if !self.has(first + bit) && count < PAGES_AT_ONCE {
                 map |= 1 << bit;
                 count += 1;
             }
         }
-        if self.got.is_empty() {
+        if self.pages == 0 {
             map = (1 << PAGES_AT_ONCE) - 1;
         }
         (u32::try_from(first).unwrap_or(u32::MAX), map)

@@ -34,7 +34,11 @@ impl Regex {
         if pattern.len() > TreeError::REGEX_LENGTH_MAX {
             return Err(TreeError::RegexTooLong);
         }
-        if !folds_cheaply(&pattern) {
+        let flags = flags(&pattern);
+        if flags.contains('x') {
+            return Err(TreeError::RegexBlanks);
+        }
+        if flags.contains('i') && !folds_cheaply(&pattern, &flags) {
             return Err(TreeError::RegexFold);
         }
         let program = thompson::Compiler::new()
@@ -95,21 +99,31 @@ fn reason(error: &thompson::BuildError) -> String {
     line.trim_start_matches("error: ").to_owned()
 }
 
-/// Whether ignoring case, where the expression asks for it, stays within ASCII: folding large sets
+/// The flags that the groups of an expression set, and within brackets what looks like that. All of
+/// them, as long as none is `x`: after that, blanks and comments may stand in `(?`.
+fn flags(pattern: &str) -> String {
+    let mut flags = String::new();
+    let mut chars = pattern.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '\\' {
+            chars.next();
+        } else if char == '(' && chars.next_if_eq(&'?').is_some() {
+            let is_flag = |it: &char| it.is_ascii_alphabetic() || *it == '-';
+            while let Some(flag) = chars.next_if(is_flag) {
+                flags.push(flag);
+            }
+        }
+    }
+    flags
+}
+
+/// Whether ignoring case, in an expression with these flags, stays within ASCII: folding large sets
 /// of characters would cost milliseconds.
 ///
 /// Inside brackets, only plain characters and ranges are let through, for a set within a set can be
 /// large without looking so.
-fn folds_cheaply(pattern: &str) -> bool {
-    let flags = pattern.split("(?").skip(1).map(|rest| {
-        let end = rest.find(|char: char| !char.is_ascii_alphabetic() && char != '-');
-        &rest[..end.unwrap_or(rest.len())]
-    });
-    let flags: String = flags.collect();
-    if !flags.contains('i') {
-        return true;
-    }
-    if !pattern.is_ascii() || flags.contains('x') || flags.contains('u') {
+fn folds_cheaply(pattern: &str, flags: &str) -> bool {
+    if !pattern.is_ascii() || flags.contains('u') {
         return false;
     }
     let mut in_brackets = false;
@@ -197,6 +211,7 @@ mod tests {
             (r"(?i)^[^a-d]\w.[xyz]\]$", "Ez\u{e4}Z]", true),
             (r"^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$", "192.0.2.1", true),
             (r"\\d", r"\d", true),
+            (r"^f\(?xi", "fxi", true),
         ] {
             check(pattern, text, expected);
         }
@@ -220,6 +235,9 @@ mod tests {
             ("(?s-i:a)(?-u)\u{e4}", "ASCII"),
             (r"(?i)\pL", "ASCII"),
             (r"(?i)[\W]", "ASCII"),
+            ("(?x)( ?i)[\u{1}-\u{ffff}]", "blanks"),
+            ("(?x)(#\n?i)[\u{1}-\u{ffff}]", "blanks"),
+            ("a(?s-x:b)", "blanks"),
             ("((((((((((((((((((a))))))))))))))))))", "nest"),
         ] {
             let error = Regex::new(pattern.to_owned()).unwrap_err().to_string();

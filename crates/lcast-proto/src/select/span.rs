@@ -22,7 +22,11 @@ impl Span {
         if rest.is_empty() {
             return None;
         }
-        while !rest.is_empty() && rest != "0" {
+        // Nothing needs no unit.
+        if rest == "0" {
+            rest = "";
+        }
+        while !rest.is_empty() {
             let number_end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
             let (number, after) = rest.split_at(number_end);
             let unit_end = after.find(|char: char| !char.is_ascii_alphabetic());
@@ -91,6 +95,9 @@ mod tests {
             ("1d", None, ""),
             ("5", None, ""),
             ("s", None, ""),
+            ("1h0", None, ""),
+            ("00", None, ""),
+            ("-0", Some(0), "0s"),
             ("", None, ""),
             ("-", None, ""),
             ("1.2.3s", None, ""),

@@ -178,6 +178,9 @@ pub enum TreeError {
          cases out, like [aA]"
     )]
     RegexFold,
+    /// A regular expression with blanks and comments, which RE2 has not either.
+    #[error("a regular expression cannot have the flag x, for blanks and comments")]
+    RegexBlanks,
     /// `exists` or `all` inside of another.
     #[error("exists and all cannot be nested")]
     NestedEach,

@@ -527,13 +527,25 @@ fn policy(raw: raw::Policy, file: &File<'_>) -> Checked<Policy> {
             return Ok(vec![Step::Segment(text.clone())]);
         }
         let name: Result<Name, _> = text.parse();
-        name.map(|name| name.steps().to_vec()).map_err(|_| {
+        let name = name.map_err(|_| {
             let message = format!(
                 "read_deny: '{text}' is no name or beginning of names; write it like host or \
                  system.network"
             );
             file.error(raw.span(), message)
-        })
+        })?;
+        let is_key = |it: &&Step| matches!(it, Step::Key(_));
+        match name.steps().iter().find(is_key) {
+            None => Ok(name.steps().to_vec()),
+            Some(_) => {
+                let family = text.split('[').next().unwrap_or_default();
+                let message = format!(
+                    "read_deny: '{text}' has a key; what is hidden is hidden with every key: \
+                     write {family}"
+                );
+                Err(file.error(raw.span(), message))
+            }
+        }
     };
     let read_deny = raw.read_deny.iter().map(prefix).collect::<Result<_, _>>()?;
     texts(raw.read_deny, "read_deny", file)?;

@@ -161,6 +161,8 @@ fn mistakes_are_named_with_their_place_and_a_way_out() {
     check_error("[network]\ninterfaces = ['eth0', 'a/b']", "2:23", &["'a/b'", "eth0"]);
     check_error("[network]\ninterfaces = ['abcdefghijklmnop']", "2:15", &["no name"]);
     check_error("[policy]\nread_deny = ['Host']", "2:14", &["'Host'", "system.network"]);
+    let with_key = "[policy]\nread_deny = ['app.disk[\"/secret\"].usage']";
+    check_error(with_key, "2:14", &["'app.disk[\"/secret\"].usage'", "write app.disk"]);
     check_error("[policy]\nset_roles = ['']", "2:14", &["empty"]);
 }
 
