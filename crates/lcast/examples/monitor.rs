@@ -1,7 +1,7 @@
 //! monitor VARIABLE LIMIT SETTING TEXT
 //!
 //! Asks all nodes for a number. Where it is above the limit, sets a setting of that node.
-//! For example: monitor system.cpu.load_1m 2.0 app.queue.workers 2
+//! For example: monitor app.queue.length 10 app.queue.workers 3
 
 use lcast::home::{Environment, Home, Purpose};
 use lcast::{Node, Outcome, Value};
