@@ -176,7 +176,9 @@ impl Endpoint {
             return Err(Dropped::Suspicion);
         }
         if frame.node == self.own.id() {
-            if frame.process == self.sender && self.beacons.is_some() {
+            // What the others do not look at needs no refutation.
+            let looked_at = self.roster.looks_at(now.instant, &origin.certificate.id());
+            if looked_at && frame.process == self.sender && self.beacons.is_some() {
                 self.refutation.suspected(now.instant);
                 self.refute_if_due(now);
             }

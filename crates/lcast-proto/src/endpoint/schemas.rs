@@ -11,7 +11,7 @@ use crate::keys::policy::Policy;
 use crate::question::report::{Outcome, Reply, ReplyValue};
 use crate::question::values::{SCHEMA_MAX, add_units, decode_schema, encode_schema, schema_hash};
 use crate::stats::Dropped;
-use crate::time::{Instant, Now};
+use crate::time::Now;
 use crate::variable::{Schema, Table};
 use crate::wire::frame::Blob;
 use crate::wire::id::{NodeId, SenderId};
@@ -178,7 +178,7 @@ impl Endpoint {
         if self.schemas.known.contains_key(&schema) {
             self.release_held(now, schema);
         } else {
-            self.pull_schema(now.instant, sender, schema);
+            self.pull_schema(now, sender, schema);
         }
     }
 
@@ -259,10 +259,32 @@ impl Endpoint {
 
     /// Starts to pull a schema that is not known yet: from one source, and from another when those
     /// that were asked take long. Any member can give its pages one by one. [QST-33]
-    pub(super) fn pull_schema(&mut self, now: Instant, from: SenderId, hash: [u8; 16]) {
+    pub(super) fn pull_schema(&mut self, now: Now, from: SenderId, hash: [u8; 16]) {
         let blob = Blob::Schema(hash);
-        if self.pulls.is_slow(now, blob) {
-            self.pulls.start(now, from, blob, None, SCHEMA_MAX);
+        if self.pulls.is_slow(now.instant, blob)
+            && self.pulls.start(now.instant, from, blob, None, SCHEMA_MAX)
+        {
+            self.give_up_schemas(now, from, blob);
+        }
+    }
+
+    /// Pulls no other schema of a member than this, which it announced last: whoever announced one
+    /// after the other would take up all that is pulled at once. [QST-33]
+    fn give_up_schemas(&mut self, now: Now, from: SenderId, last: Blob) {
+        let peers = &self.peers;
+        let member = |it: &SenderId| peers.peer(it).map(|it| it.certificate.id());
+        let Some(theirs) = member(&from) else { return };
+        let mut given_up = Vec::new();
+        self.pulls.stop(|it, blob| {
+            let other =
+                matches!(blob, Blob::Schema(_)) && *blob != last && member(it) == Some(theirs);
+            if other {
+                given_up.push((*it, *blob));
+            }
+            other
+        });
+        for (it, blob) in given_up {
+            self.pull_failed(now, it, blob);
         }
     }
 
@@ -272,7 +294,7 @@ impl Endpoint {
         let pulls = &self.pulls;
         let next = sources.copied().find(|it| !pulls.contains(*it, Blob::Schema(hash)));
         if let Some(next) = next {
-            self.pull_schema(now.instant, next, hash);
+            self.pull_schema(now, next, hash);
         }
     }
 }

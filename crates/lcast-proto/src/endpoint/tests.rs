@@ -16,6 +16,7 @@ mod presence;
 mod proof;
 mod ring;
 mod stale;
+mod starved;
 mod topics;
 mod unanswered;
 mod watch;

@@ -273,6 +273,9 @@ impl Endpoint {
             watch.schemas.insert(id, schema);
         }
         match &answer {
+            Answer::Announced(total) if *total as usize > REPLY_MAX => {
+                watch.watching.retry(now.instant, &id);
+            }
             Answer::Values(_) | Answer::Announced(_) => {
                 if watch.awaits_other_pages(id, (sender, number)) {
                     let blob = Blob::Reply(reply.request);
@@ -289,7 +292,7 @@ impl Endpoint {
             | Answer::Set(_)
             | Answer::Pending
             | Answer::Watched(..)
-            | Answer::Stated(_) => {}
+            | Answer::Stated(_) => watch.watching.retry(now.instant, &id),
         }
         if open {
             if matches!(answer, Answer::Empty(_) | Answer::Announced(_)) {
@@ -314,7 +317,10 @@ impl Endpoint {
             }
             Answer::Announced(total) => {
                 let blob = Blob::Reply(request);
-                self.pulls.stop(|from, it| *from == sender && *it == blob);
+                // One process of a member brings pages, the last that announced some.
+                let peers = &self.peers;
+                let theirs = |it: &SenderId| peers.peer(it).map(|it| it.certificate.id());
+                self.pulls.stop(|from, it| *it == blob && theirs(from) == Some(id));
                 if !self.pulls.start(now.instant, sender, blob, Some(total), REPLY_MAX)
                     && let Some(watch) = self.watches.get_mut(&request)
                 {
@@ -336,7 +342,7 @@ impl Endpoint {
     /// Pulls a schema that is not known yet.
     fn learn_units(&mut self, now: Now, sender: SenderId, schema: Option<[u8; 16]>) {
         if let Some(schema) = schema.filter(|it| self.schemas.known(it).is_none()) {
-            self.pull_schema(now.instant, sender, schema);
+            self.pull_schema(now, sender, schema);
         }
     }
 

@@ -368,6 +368,12 @@ impl Roster {
         Ok(())
     }
 
+    /// Whether a suspicion that this agent spreads of the receiver itself is looked at: it counts as
+    /// one of any other. [PRE-26]
+    pub fn looks_at(&mut self, now: Instant, accuser: &NodeId) -> bool {
+        self.entry(accuser).is_some_and(|it| it.agent) && self.count_accusation(now, accuser)
+    }
+
     /// Counts a suspicion that a member spreads; whether it is none too many. [PRE-26] Who spread
     /// none lately is not remembered.
     fn count_accusation(&mut self, now: Instant, accuser: &NodeId) -> bool {

@@ -415,6 +415,9 @@ impl Watching {
         if step != Step::Live || node.much <= node.inside_by {
             node.want = None;
         }
+        if step != Step::Live {
+            node.gap_at = None;
+        }
         self.tracked -= node.known.len();
         node.known.clear();
         node.removed.clear();
@@ -487,7 +490,9 @@ impl Watching {
         number: u64,
         message: Message,
     ) {
-        let Some(node) = self.has_lease(now, id, sender) else { return };
+        let live = |it: &&mut WatchedNode| it.step == Step::Live && it.sender == sender;
+        let Some(node) = self.nodes.get_mut(id).filter(live) else { return };
+        node.quiet = None;
         if node.must_wait(number, &message) {
             node.hold(now, number, message);
             return;
@@ -532,26 +537,17 @@ impl Watching {
 
     /// A node states how far it has come. [WAT-6]
     pub fn stated(&mut self, now: Instant, id: &NodeId, sender: SenderId, number: u64) {
-        if let Some(node) = self.has_lease(now, id, sender) {
-            node.states(now, number);
+        let Some(node) = self.nodes.get_mut(id).filter(|it| it.sender == sender) else { return };
+        match node.step {
+            Step::Live => {
+                node.quiet = None;
+                node.states(now, number);
+            }
+            // It has given a lease, and the answer that said so is lost. [WAT-8]
+            Step::Declined => node.want(now),
+            Step::Asked | Step::Gone | Step::TooMuch => {}
         }
         self.note_due(id);
-    }
-
-    /// A process of a node speaks of what is watched, so it has a lease. Its word is wanted where
-    /// it gave none when it was heard last: the answer of the renewal that got one is lost. [WAT-8]
-    fn has_lease(
-        &mut self,
-        now: Instant,
-        id: &NodeId,
-        sender: SenderId,
-    ) -> Option<&mut WatchedNode> {
-        let node = self.nodes.get_mut(id).filter(|it| it.sender == sender)?;
-        if node.step == Step::Declined {
-            node.want(now);
-        }
-        node.quiet = None;
-        (node.step == Step::Live).then_some(node)
     }
 
     /// The pages of a node's values cannot be had: they are asked for again.
@@ -624,6 +620,8 @@ impl Watching {
                         node.want(now);
                     }
                 }
+                // Nobody is there to answer.
+                Some(node) if matches!(state, State::Gone | State::Left) => node.want = None,
                 Some(node) => {
                     let declined = matches!(node.step, Step::Declined | Step::TooMuch);
                     if sender.is_some_and(|sender| !declined || sender != node.sender) {

@@ -2,6 +2,7 @@
 
 use super::watch::{FAR, LONG, watch};
 use super::*;
+use crate::question::values::REPLY_MAX;
 use crate::question::watching::{LeaveReason, WatchEvent};
 use crate::wire::frame::{Answer, PairFrame, ReplyFrame};
 use crate::wire::watch::{Change, ChangeFrame};
@@ -118,7 +119,14 @@ fn leases_of_one_node_are_given_back_once_a_second() {
 /// [QST-49]: also where it came with the first answer of all, which the question passes on.
 #[test]
 fn who_answers_what_breaks_the_rules_is_asked_again_by_the_watch() {
-    for answer in [Answer::Values(vec![0xff]), Answer::Empty(250)] {
+    let too_much = u32::try_from(REPLY_MAX + 1).unwrap();
+    for (answer, taken) in [
+        (Answer::Values(vec![0xff]), Err(Dropped::Frame)),
+        (Answer::Empty(250), Err(Dropped::Frame)),
+        (Answer::Here, Err(Dropped::Unasked)),
+        (Answer::Error(1, String::new()), Ok(())),
+        (Answer::Announced(too_much), Ok(())),
+    ] {
         let mut bench = bench(1);
         bench.nodes[2].up = false;
         let ask = watch("app.load", Selector::default());
@@ -134,14 +142,14 @@ fn who_answers_what_breaks_the_rules_is_asked_again_by_the_watch() {
             members_version: 1,
             software: "".into(),
         };
-        let taken = asker.handle_reply(now, sender, &certificate, reply);
-        assert_eq!(taken, Err(Dropped::Frame));
+        let kind = format!("{:?}", reply.answer);
+        assert_eq!(asker.handle_reply(now, sender, &certificate, reply), taken, "{kind}");
         bench.pass(LONG * 4);
         let before = bench.sent.len();
-        bench.pass(LONG * 2);
+        bench.pass(LONG * 6);
         let to = Destination::Unicast(bench.nodes[2].address);
         let asked = bench.sent[before..].iter().filter(|(_, it)| it.to == to).count();
-        assert!(asked > 0, "the question is over, and the watch asks");
+        assert!(asked > 0, "{kind}: the question is over, and the watch asks");
     }
 }
 

@@ -71,6 +71,24 @@ fn who_has_said_goodbye_announces_nothing() {
     assert_eq!(bench.sent[before..].iter().filter(is_said).count(), 0);
 }
 
+/// An agent that suspects everybody draws no more refutations than are looked at. [PRE-26]
+#[test]
+fn who_suspects_everybody_draws_so_many_refutations() {
+    let agents = 50;
+    let mut bench = bench(agents);
+    bench.pass(Duration::from_secs(3));
+    let before = bench.sent.len();
+    for of in 3..agents + 2 {
+        bench.accuse(2, of);
+    }
+    bench.settle();
+    bench.pass(Duration::from_millis(1));
+    let is_said =
+        |(from, it): &&(usize, Transmit)| *from != 2 && matches!(it.to, Destination::Group(_));
+    let said = bench.sent[before..].iter().filter(is_said).count();
+    assert_eq!(said, ACCUSATIONS_MAX as usize);
+}
+
 /// [PRE-24]
 #[test]
 fn a_suspicion_counts_that_64_packets_of_its_accuser_have_overtaken() {
