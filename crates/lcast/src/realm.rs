@@ -152,17 +152,17 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
     let parent = folder.path.parent().unwrap_or(Path::new("/"));
     file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
     remove_unfinished(parent, &folder.name);
-    let unfinished = parent.join(format!(".{}.{}", folder.name, std::process::id()));
+    let unfinished = parent.join(file::unfinished(&folder.name));
     let finished = fill(&unfinished, &authority, &enrolled.credentials, &enrolled.members)
         .and_then(|()| match fs::rename(&unfinished, &folder.path) {
             Err(error) if folder.path.exists() => {
-                tracing::debug!(%error, "another process made the realm first");
+                tracing::debug!(%error, "somebody else made the realm first");
                 Err(RealmError::Exists { name: folder.name.clone(), path: folder.path.clone() })
             }
             renamed => renamed.map_err(|source| RealmError::io(&folder.path, source)),
         });
     if finished.is_err() {
-        // Its name is this process's own; when removing it fails there is nothing better to do.
+        // Its name is this call's own; when removing it fails there is nothing better to do.
         let _ = fs::remove_dir_all(&unfinished);
     }
     finished?;
@@ -175,9 +175,8 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
 fn remove_unfinished(parent: &Path, name: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let file = entry.file_name();
-        let pid = file.to_str().and_then(|it| it.strip_prefix('.')?.strip_prefix(name));
-        let pid = pid.and_then(|it| it.strip_prefix('.')?.parse::<u32>().ok());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        let left = file.to_str().and_then(file::parse_unfinished);
+        if left.is_some_and(|(of, pid)| of == name && !file::is_alive(pid)) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -433,14 +433,48 @@ fn another_realms_authority_is_told_apart_from_a_damaged_member_list() {
 fn what_a_process_that_died_left_of_a_realm_is_removed() {
     let fixture = Fixture::new();
     let parent = fixture.prod().path().parent().unwrap().to_owned();
-    let mine = format!(".next.{}", std::process::id());
+    let mine = format!(".next.{}.0", std::process::id());
     // No process has this number: the kernel's limit is 2^22.
-    for name in [".next.4194305", ".prod.4194305", ".next.x", &mine] {
+    for name in [".next.4194305.7", ".prod.4194305.0", ".next.x.0", ".next.4194305.x", &mine] {
         fs::create_dir(parent.join(name)).unwrap();
     }
-    fs::write(parent.join(".next.4194305/authority"), "key").unwrap();
+    fs::write(parent.join(".next.4194305.7/authority"), "key").unwrap();
     remove_unfinished(&parent, "next");
-    assert_eq!(names_in(&parent), [&mine, ".next.x", ".prod.4194305", "prod"]);
+    let mut kept = [&mine, ".next.4194305.x", ".next.x.0", ".prod.4194305.0", "prod"];
+    kept.sort_unstable();
+    assert_eq!(names_in(&parent), kept);
+}
+
+/// Two nodes of one process may use the realm `local` for the first time at once.
+#[test]
+fn of_two_threads_that_make_a_realm_one_does_and_one_finds_it() {
+    let fixture = Fixture::new();
+    let mut made = vec!["prod".to_owned()];
+    for round in 0..20 {
+        let name = format!("r{round:02}");
+        let (folder, barrier) = (fixture.home.folder(&name), std::sync::Barrier::new(2));
+        let make = || {
+            barrier.wait();
+            create(&folder, Network::default(), NOW)
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let other = scope.spawn(make);
+            (make(), other.join().unwrap())
+        });
+        match (&first, &second) {
+            (Ok(()), Err(RealmError::Exists { .. })) | (Err(RealmError::Exists { .. }), Ok(())) => {
+            }
+            outcomes => panic!("round {round}: {outcomes:?}"),
+        }
+        let host = "any".parse().unwrap();
+        let credential = folder.credential(Purpose::Ask, &host, NOW).unwrap();
+        assert_eq!(credential.realm(), &folder.overview().unwrap().id, "round {round}");
+        fails(forget(&folder, "nobody"), &["'nobody'"]);
+        made.push(name);
+    }
+    made.sort();
+    let left = names_in(fixture.prod().path().parent().unwrap());
+    assert_eq!(left, made, "nothing unfinished");
 }
 
 #[test]
