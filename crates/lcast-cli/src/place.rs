@@ -160,7 +160,7 @@ pub(crate) fn with_seen(error: &dyn std::fmt::Display, seen: &[Sighting]) -> Fai
 
 /// A realm of the user or, when there is none of that name, of the system.
 pub(crate) fn existing(home: &Home, name: Option<&str>) -> Result<RealmFolder, Failure> {
-    let realms = home.realms()?;
+    let (realms, closed) = home.realms()?;
     let named = |folder: &&RealmFolder| name.is_none_or(|name| folder.name() == name);
     let of = |owner: Owner| realms.iter().filter(move |it| it.owner() == owner).filter(named);
     let candidates: Vec<&RealmFolder> = if of(Owner::User).next().is_some() {
@@ -179,12 +179,13 @@ pub(crate) fn existing(home: &Home, name: Option<&str>) -> Result<RealmFolder, F
         ([folder], _) => Ok((**folder).clone()),
         ([], Some(name)) => {
             let seen = realms.iter().map(|it| it.name().to_owned()).collect();
-            Err(HomeError::Unknown { name: name.to_owned(), seen }.into())
+            Err(HomeError::Unknown { name: name.to_owned(), seen, closed }.into())
         }
-        ([], None) => Err(Failure::usage(
-            "no realm here; make one with 'librecast realm create NAME' or join one with \
-             'librecast join FILE'",
-        )),
+        ([], None) => {
+            let none = "no realm here; make one with 'librecast realm create NAME' or join one \
+                        with 'librecast join FILE'";
+            Err(with_seen(&none, &closed))
+        }
         (several, _) => {
             let names = several.iter().map(|it| it.name().to_owned()).collect();
             Err(HomeError::Ambiguous { names }.into())

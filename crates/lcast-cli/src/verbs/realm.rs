@@ -242,7 +242,9 @@ pub(crate) fn list(everywhere: &Everywhere, output: Output) -> Result<Exit, Fail
     let mut table =
         Table::new(["realm", "owner", "scope", ">port", ">members", "you", "fingerprint"]);
     let mut rows = Vec::new();
-    for folder in place::home().realms()? {
+    let (folders, closed) = place::home().realms()?;
+    closed.iter().for_each(|it| output.note(&it.to_string()));
+    for folder in folders {
         let owner = match folder.owner() {
             Owner::User => "user",
             Owner::System => "system",
