@@ -256,11 +256,9 @@ pub fn join(
 /// # Errors
 /// [`RealmError`]: unreadable, readable by others, or no credential.
 pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, RealmError> {
-    let metadata = file::open(path).and_then(|file| file.metadata());
-    let metadata = metadata.map_err(|source| RealmError::io(path, source))?;
+    let (bytes, metadata) = read_secret(path)?;
     let mode = metadata.mode() & 0o777;
     let by_group = mode & 0o037 == 0 && group.is_some_and(|group| group == metadata.gid());
-    let bytes = Zeroizing::new(read_file(path)?);
     let credential = Credential::decode(&bytes);
     // What is no credential has no keys that others could know.
     let credential =
@@ -277,6 +275,13 @@ pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, Re
         );
     }
     Ok(credential)
+}
+
+/// The bytes of a file with keys, and who may read that very file.
+fn read_secret(path: &Path) -> Result<(Zeroizing<Vec<u8>>, fs::Metadata), RealmError> {
+    let read = file::read_with_metadata(path, FILE_LENGTH_MAX);
+    let (bytes, metadata) = read.map_err(|source| RealmError::io(path, source))?;
+    Ok((Zeroizing::new(bytes), metadata))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, RealmError> {

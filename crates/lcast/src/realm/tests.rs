@@ -402,6 +402,36 @@ fn damaged_files_are_named_with_what_is_wrong() {
     fails(prod.credential(Purpose::Answer, &host, NOW), &["no agent's credential"]);
 }
 
+/// Whoever may change the folder can put another file in its place at any moment.
+#[test]
+fn the_mode_of_a_credential_is_that_of_the_file_that_is_read() {
+    let fixture = Fixture::new();
+    let path = |name: &str| fixture.folder.path().join(format!("{name}.credential"));
+    fixture.issue(&["private", "open"]).unwrap();
+    fs::set_permissions(path("open"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (swapped, next) = (path("swapped"), path("next"));
+    fs::hard_link(path("private"), &swapped).unwrap();
+    std::thread::scope(|scope| {
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        let (path, to) = (&path, &swapped);
+        scope.spawn(move || {
+            let more = || end.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty);
+            for name in ["open", "private"].iter().cycle().take_while(|_| more()) {
+                fs::hard_link(path(name), &next).unwrap();
+                fs::rename(&next, to).unwrap();
+            }
+        });
+        for round in 0..2000 {
+            match read_credential(&swapped, None) {
+                Ok(read) => assert_eq!(read.certificate().name().as_str(), "private", "{round}"),
+                Err(RealmError::Mode { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        drop(ended);
+    });
+}
+
 #[test]
 fn member_lists_never_go_back() {
     let fixture = Fixture::new();
