@@ -74,16 +74,18 @@ pub(crate) fn locate(everywhere: &Everywhere, purpose: Purpose) -> Result<Place,
 
 fn from_file(file: &Path, purpose: Purpose) -> Result<Place, Failure> {
     let environment = Environment::of_process();
-    let group =
-        environment.librecast_group.filter(|_| file.starts_with(&environment.system_config));
-    let owner =
-        if file.starts_with(&environment.system_config) { Owner::System } else { Owner::User };
-    let credential = realm::read_credential(file, group)?;
+    let owner = environment.owner_of(file);
+    let credential = read(&environment, file)?;
     // The default state folder, but not below LIBRECAST_HOME.
     let home = Home::of(Environment { librecast_home: None, ..environment });
     let state = state_folder(&home, owner, &credential, purpose);
     let file = std::path::absolute(file).ok();
     Ok(Place { credential, state, folder: None, file, seen: Vec::new() })
+}
+
+/// A credential file that is used directly.
+pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Credential, RealmError> {
+    realm::read_credential(file, environment.group_of(file))
 }
 
 fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {

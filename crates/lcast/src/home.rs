@@ -187,6 +187,20 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// Whose a credential file is: the system's in the system's folder.
+    pub fn owner_of(&self, file: &Path) -> Owner {
+        let absolute = std::path::absolute(file);
+        let is_system = absolute.is_ok_and(|it| it.starts_with(&self.system_config));
+        if is_system { Owner::System } else { Owner::User }
+    }
+
+    /// The group that may read a credential file besides its owner.
+    pub fn group_of(&self, file: &Path) -> Option<u32> {
+        self.librecast_group.filter(|_| self.owner_of(file) == Owner::System)
+    }
+}
+
 /// The id of a group of this host.
 fn group_id(name: &str) -> Option<u32> {
     let groups = std::fs::read_to_string("/etc/group").ok()?;

@@ -235,6 +235,28 @@ fn a_folder_of_the_system_that_nobody_may_read_holds_no_realms_and_is_told() {
 }
 
 #[test]
+fn a_file_in_the_system_s_folder_is_the_system_s_however_it_is_named() {
+    let here = std::env::current_dir().unwrap();
+    let environment = Environment {
+        system_config: here.join("etc"),
+        librecast_group: Some(7),
+        ..Environment::default()
+    };
+    let absolute = here.join("etc/realms/prod/credential");
+    for (file, owner, group) in [
+        (absolute.as_path(), Owner::System, Some(7)),
+        (Path::new("etc/realms/prod/credential"), Owner::System, Some(7)),
+        (Path::new("./etc/prod"), Owner::System, Some(7)),
+        (Path::new("etc2/prod"), Owner::User, None),
+        (Path::new("prod"), Owner::User, None),
+        (Path::new(""), Owner::User, None),
+    ] {
+        assert_eq!(environment.owner_of(file), owner, "{}", file.display());
+        assert_eq!(environment.group_of(file), group, "{}", file.display());
+    }
+}
+
+#[test]
 fn host_names_become_names_of_members() {
     for (host, expected) in [
         ("web1.example", "web1.example"),
