@@ -217,6 +217,26 @@ mod tests {
 
     use super::*;
 
+    /// As `join --system` leaves it: its mode is 0640, and its group librecast.
+    #[test]
+    fn a_credential_of_the_system_that_its_group_may_read_is_one_to_use_directly() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let config = std::env::temp_dir().join(format!("lcast-place-{}", std::process::id()));
+        let environment = Environment {
+            system_config: config.clone(),
+            librecast_group: Some(rustix::process::getegid().as_raw()),
+            ..Environment::default()
+        };
+        let folder = Home::of(environment.clone()).system_folder("prod");
+        realm::create(&folder, Network::default(), wall()).unwrap();
+        let file = folder.path().join("credential");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(read(&environment, &file).unwrap().realm_name(), "prod");
+        let elsewhere = Environment { system_config: config.join("etc"), ..environment };
+        assert!(matches!(read(&elsewhere, &file), Err(RealmError::Mode { .. })));
+        std::fs::remove_dir_all(config).unwrap();
+    }
+
     /// 48 hours of grace: [SEC-22].
     #[test]
     fn a_clock_outside_the_certificate_is_named_before_anything_is_asked() {

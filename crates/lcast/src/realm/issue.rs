@@ -224,7 +224,7 @@ fn read_network(
     folder: &RealmFolder,
     authority: &Authority,
 ) -> Result<lcast_proto::keys::Network, RealmError> {
-    let credential = read_credential(&folder.path().join(CREDENTIAL), None)?;
+    let credential = read_credential(&folder.path().join(CREDENTIAL), folder.group)?;
     if credential.realm() != authority.realm() {
         let path = folder.path().join(AUTHORITY);
         let problem = format!("not the authority key of the realm '{}'", folder.name());

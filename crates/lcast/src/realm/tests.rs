@@ -402,6 +402,32 @@ fn damaged_files_are_named_with_what_is_wrong() {
     fails(prod.credential(Purpose::Answer, &host, NOW), &["no agent's credential"]);
 }
 
+/// What `join --system` makes of a client's credential is readable by the group. [SEC-78]
+#[test]
+fn a_realm_of_the_system_issues_with_a_credential_that_its_group_may_read() {
+    let folder = Folder::new("realm");
+    let group = rustix::process::getegid().as_raw();
+    let system = |group| {
+        let config = folder.path().join("etc");
+        RealmFolder::new(&config, "prod", Owner::System, Some(group))
+    };
+    create(&system(group), Network::default(), NOW).unwrap();
+    let credential = system(group).path().join("credential");
+    fs::set_permissions(&credential, fs::Permissions::from_mode(0o640)).unwrap();
+    let request = |name: &str| Request {
+        name: name.to_owned(),
+        kind: Kind::Agent,
+        roles: Vec::new(),
+        labels: Vec::new(),
+        days: None,
+        again: false,
+        out: folder.path().join(name),
+    };
+    assert_eq!(issue(&system(group), &[request("web1")], NOW).unwrap().len(), 1);
+    assert!(forget(&system(group), "web1").unwrap());
+    fails(issue(&system(group + 1), &[request("web2")], NOW), &["credential'", "640"]);
+}
+
 /// Whoever may change the folder can put another file in its place at any moment.
 #[test]
 fn the_mode_of_a_credential_is_that_of_the_file_that_is_read() {
