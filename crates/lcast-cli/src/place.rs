@@ -74,16 +74,18 @@ pub(crate) fn locate(everywhere: &Everywhere, purpose: Purpose) -> Result<Place,
 
 fn from_file(file: &Path, purpose: Purpose) -> Result<Place, Failure> {
     let environment = Environment::of_process();
-    let group =
-        environment.librecast_group.filter(|_| file.starts_with(&environment.system_config));
-    let owner =
-        if file.starts_with(&environment.system_config) { Owner::System } else { Owner::User };
-    let credential = realm::read_credential(file, group)?;
+    let owner = environment.owner_of(file);
+    let credential = read(&environment, file)?;
     // The default state folder, but not below LIBRECAST_HOME.
     let home = Home::of(Environment { librecast_home: None, ..environment });
     let state = state_folder(&home, owner, &credential, purpose);
     let file = std::path::absolute(file).ok();
     Ok(Place { credential, state, folder: None, file, seen: Vec::new() })
+}
+
+/// A credential file that is used directly.
+pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Credential, RealmError> {
+    realm::read_credential(file, environment.group_of(file))
 }
 
 fn from_home(everywhere: &Everywhere, purpose: Purpose) -> Result<Place, Failure> {
@@ -160,7 +162,7 @@ pub(crate) fn with_seen(error: &dyn std::fmt::Display, seen: &[Sighting]) -> Fai
 
 /// A realm of the user or, when there is none of that name, of the system.
 pub(crate) fn existing(home: &Home, name: Option<&str>) -> Result<RealmFolder, Failure> {
-    let realms = home.realms()?;
+    let (realms, closed) = home.realms()?;
     let named = |folder: &&RealmFolder| name.is_none_or(|name| folder.name() == name);
     let of = |owner: Owner| realms.iter().filter(move |it| it.owner() == owner).filter(named);
     let candidates: Vec<&RealmFolder> = if of(Owner::User).next().is_some() {
@@ -179,12 +181,13 @@ pub(crate) fn existing(home: &Home, name: Option<&str>) -> Result<RealmFolder, F
         ([folder], _) => Ok((**folder).clone()),
         ([], Some(name)) => {
             let seen = realms.iter().map(|it| it.name().to_owned()).collect();
-            Err(HomeError::Unknown { name: name.to_owned(), seen }.into())
+            Err(HomeError::Unknown { name: name.to_owned(), seen, closed }.into())
         }
-        ([], None) => Err(Failure::usage(
-            "no realm here; make one with 'librecast realm create NAME' or join one with \
-             'librecast join FILE'",
-        )),
+        ([], None) => {
+            let none = "no realm here; make one with 'librecast realm create NAME' or join one \
+                        with 'librecast join FILE'";
+            Err(with_seen(&none, &closed))
+        }
         (several, _) => {
             let names = several.iter().map(|it| it.name().to_owned()).collect();
             Err(HomeError::Ambiguous { names }.into())
@@ -213,6 +216,26 @@ mod tests {
     use lcast_proto::random::Random;
 
     use super::*;
+
+    /// As `join --system` leaves it: its mode is 0640, and its group librecast.
+    #[test]
+    fn a_credential_of_the_system_that_its_group_may_read_is_one_to_use_directly() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let config = std::env::temp_dir().join(format!("lcast-place-{}", std::process::id()));
+        let environment = Environment {
+            system_config: config.clone(),
+            librecast_group: Some(rustix::process::getegid().as_raw()),
+            ..Environment::default()
+        };
+        let folder = Home::of(environment.clone()).system_folder("prod");
+        realm::create(&folder, Network::default(), wall()).unwrap();
+        let file = folder.path().join("credential");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(read(&environment, &file).unwrap().realm_name(), "prod");
+        let elsewhere = Environment { system_config: config.join("etc"), ..environment };
+        assert!(matches!(read(&elsewhere, &file), Err(RealmError::Mode { .. })));
+        std::fs::remove_dir_all(config).unwrap();
+    }
 
     /// 48 hours of grace: [SEC-22].
     #[test]

@@ -172,7 +172,7 @@ pub fn remove_left(folder: &Path, name: Option<&std::ffi::OsStr>) {
         let file = entry.file_name();
         let left = file.to_str().and_then(parse_temporary);
         let meant = left.filter(|(of, _)| name.is_none_or(|name| name == *of));
-        if meant.is_some_and(|(_, pid)| !Path::new("/proc").join(pid.to_string()).exists()) {
+        if meant.is_some_and(|(_, pid)| !is_alive(pid)) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -180,10 +180,25 @@ pub fn remove_left(folder: &Path, name: Option<&std::ffi::OsStr>) {
 
 /// What a temporary file was to become, and whose it is.
 fn parse_temporary(file: &str) -> Option<(&str, u32)> {
-    let (rest, call) = file.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    parse_unfinished(file.strip_suffix(".tmp")?)
+}
+
+/// What a name by [`unfinished`] was to become, and whose it is.
+pub(crate) fn parse_unfinished(name: &str) -> Option<(&str, u32)> {
+    let (rest, call) = name.strip_prefix('.')?.rsplit_once('.')?;
     let (name, pid) = rest.rsplit_once('.')?;
     call.parse::<u64>().ok()?;
     Some((name, pid.parse().ok()?))
+}
+
+/// A name for what is to become `name`: different for every call of every process that is alive.
+pub(crate) fn unfinished(name: &str) -> String {
+    format!(".{name}{}", unique())
+}
+
+/// Whether there is a process with this id.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// Whether so many descriptors more can be had, for what cannot bear to find none.
@@ -303,10 +318,14 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Different for every call of every process that is alive.
 fn unique_suffix() -> String {
+    unique() + ".tmp"
+}
+
+/// Different for every call of every process that is alive.
+fn unique() -> String {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    format!(".{}.{}.tmp", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
+    format!(".{}.{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]

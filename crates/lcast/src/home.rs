@@ -89,6 +89,11 @@ pub enum Sighting {
         /// Its name.
         realm: String,
     },
+    /// The system's folder of realms, which the user may not read.
+    Closed {
+        /// The folder.
+        path: PathBuf,
+    },
 }
 
 /// Why it is not clear which realm is meant.
@@ -109,14 +114,16 @@ pub enum HomeError {
     },
     /// No realm of that name.
     #[error(
-        "no realm '{name}' here{seen}; {way}",
-        seen = listed(.seen), way = way_to(.name, .seen)
+        "no realm '{name}' here{seen}; {way}{closed}",
+        seen = listed(.seen), way = way_to(.name, .seen), closed = noted(.closed)
     )]
     Unknown {
         /// The name.
         name: String,
         /// What there is.
         seen: Vec<String>,
+        /// Where it was not looked for.
+        closed: Vec<Sighting>,
     },
     /// Several realms, and none was named.
     #[error(
@@ -177,6 +184,20 @@ impl Environment {
             host,
             librecast_group: group_id("librecast"),
         }
+    }
+}
+
+impl Environment {
+    /// Whose a credential file is: the system's in the system's folder.
+    pub fn owner_of(&self, file: &Path) -> Owner {
+        let absolute = std::path::absolute(file);
+        let is_system = absolute.is_ok_and(|it| it.starts_with(&self.system_config));
+        if is_system { Owner::System } else { Owner::User }
+    }
+
+    /// The group that may read a credential file besides its owner.
+    pub fn group_of(&self, file: &Path) -> Option<u32> {
+        self.librecast_group.filter(|_| self.owner_of(file) == Owner::System)
     }
 }
 
@@ -245,18 +266,27 @@ impl Home {
         RealmFolder::new(system_config, name, Owner::System, *librecast_group)
     }
 
-    /// All realms: the user's, then the system's, each in order of name.
+    /// All realms: the user's, then the system's, each in order of name. With them the system's
+    /// folder, where this user may not read it: it is as good as empty then.
     ///
     /// # Errors
     /// When a folder exists and cannot be read.
-    pub fn realms(&self) -> Result<Vec<RealmFolder>, HomeError> {
+    pub fn realms(&self) -> Result<(Vec<RealmFolder>, Vec<Sighting>), HomeError> {
         let user = realm_names(&self.config)?;
         let mut folders: Vec<RealmFolder> = user.iter().map(|name| self.folder(name)).collect();
-        if !self.is_system() {
-            let system = realm_names(&self.environment.system_config)?;
-            folders.extend(system.iter().map(|name| self.system_folder(name)));
+        if self.is_system() {
+            return Ok((folders, Vec::new()));
         }
-        Ok(folders)
+        let system = match realm_names(&self.environment.system_config) {
+            Err(HomeError::Folder { path, source })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                return Ok((folders, vec![Sighting::Closed { path }]));
+            }
+            system => system?,
+        };
+        folders.extend(system.iter().map(|name| self.system_folder(name)));
+        Ok((folders, Vec::new()))
     }
 
     /// The realm that is meant: the named one; else the user's only one; else the system's, when
@@ -271,16 +301,17 @@ impl Home {
         purpose: Purpose,
         wall: Timestamp,
     ) -> Result<Selected, HomeError> {
-        let realms = self.realms()?;
+        let (realms, closed) = self.realms()?;
         match name {
-            Some(name) => self.select_named(&realms, name, purpose, wall),
-            None => self.select_any(&realms, purpose, wall),
+            Some(name) => self.select_named(&realms, closed, name, purpose, wall),
+            None => self.select_any(&realms, closed, purpose, wall),
         }
     }
 
     fn select_named(
         &self,
         realms: &[RealmFolder],
+        closed: Vec<Sighting>,
         name: &str,
         purpose: Purpose,
         wall: Timestamp,
@@ -290,7 +321,7 @@ impl Home {
                 return Ok(Selected { folder: self.local(wall)?, seen: Vec::new() });
             }
             let seen = realms.iter().map(|folder| folder.name().to_owned()).collect();
-            return Err(HomeError::Unknown { name: name.to_owned(), seen });
+            return Err(HomeError::Unknown { name: name.to_owned(), seen, closed });
         };
         match folder.access(purpose) {
             Access::Unreadable => Err(HomeError::Unreadable(Sighting::unreadable(folder, purpose))),
@@ -303,11 +334,15 @@ impl Home {
     fn select_any(
         &self,
         realms: &[RealmFolder],
+        closed: Vec<Sighting>,
         purpose: Purpose,
         wall: Timestamp,
     ) -> Result<Selected, HomeError> {
-        let mut seen = Vec::new();
+        let (mut seen, mut closed) = (Vec::new(), closed);
         for owner in [Owner::User, Owner::System] {
+            if owner == Owner::System {
+                seen.append(&mut closed);
+            }
             let mut usable = Vec::new();
             for folder in realms.iter().filter(|it| it.owner() == owner && it.name() != LOCAL) {
                 match (owner, folder.access(purpose)) {
@@ -433,6 +468,9 @@ impl fmt::Display for Sighting {
                 "the agent of realm '{realm}' on this host is the system's, and this user may not \
                  read its credential"
             ),
+            Self::Closed { path } => {
+                write!(f, "this user may not read the system's realms in '{}'", path.display())
+            }
         }
     }
 }

@@ -152,17 +152,17 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
     let parent = folder.path.parent().unwrap_or(Path::new("/"));
     file::create_private_folder(parent).map_err(|source| RealmError::io(parent, source))?;
     remove_unfinished(parent, &folder.name);
-    let unfinished = parent.join(format!(".{}.{}", folder.name, std::process::id()));
+    let unfinished = parent.join(file::unfinished(&folder.name));
     let finished = fill(&unfinished, &authority, &enrolled.credentials, &enrolled.members)
         .and_then(|()| match fs::rename(&unfinished, &folder.path) {
             Err(error) if folder.path.exists() => {
-                tracing::debug!(%error, "another process made the realm first");
+                tracing::debug!(%error, "somebody else made the realm first");
                 Err(RealmError::Exists { name: folder.name.clone(), path: folder.path.clone() })
             }
             renamed => renamed.map_err(|source| RealmError::io(&folder.path, source)),
         });
     if finished.is_err() {
-        // Its name is this process's own; when removing it fails there is nothing better to do.
+        // Its name is this call's own; when removing it fails there is nothing better to do.
         let _ = fs::remove_dir_all(&unfinished);
     }
     finished?;
@@ -175,9 +175,8 @@ pub fn create(folder: &RealmFolder, network: Network, wall: Timestamp) -> Result
 fn remove_unfinished(parent: &Path, name: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let file = entry.file_name();
-        let pid = file.to_str().and_then(|it| it.strip_prefix('.')?.strip_prefix(name));
-        let pid = pid.and_then(|it| it.strip_prefix('.')?.parse::<u32>().ok());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        let left = file.to_str().and_then(file::parse_unfinished);
+        if left.is_some_and(|(of, pid)| of == name && !file::is_alive(pid)) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -257,11 +256,9 @@ pub fn join(
 /// # Errors
 /// [`RealmError`]: unreadable, readable by others, or no credential.
 pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, RealmError> {
-    let metadata = file::open(path).and_then(|file| file.metadata());
-    let metadata = metadata.map_err(|source| RealmError::io(path, source))?;
+    let (bytes, metadata) = read_secret(path)?;
     let mode = metadata.mode() & 0o777;
     let by_group = mode & 0o037 == 0 && group.is_some_and(|group| group == metadata.gid());
-    let bytes = Zeroizing::new(read_file(path)?);
     let credential = Credential::decode(&bytes);
     // What is no credential has no keys that others could know.
     let credential =
@@ -278,6 +275,13 @@ pub fn read_credential(path: &Path, group: Option<u32>) -> Result<Credential, Re
         );
     }
     Ok(credential)
+}
+
+/// The bytes of a file with keys, and who may read that very file.
+fn read_secret(path: &Path) -> Result<(Zeroizing<Vec<u8>>, fs::Metadata), RealmError> {
+    let read = file::read_with_metadata(path, FILE_LENGTH_MAX);
+    let (bytes, metadata) = read.map_err(|source| RealmError::io(path, source))?;
+    Ok((Zeroizing::new(bytes), metadata))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, RealmError> {

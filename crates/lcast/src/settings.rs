@@ -195,12 +195,20 @@ impl Settings {
         };
         let mut results = Vec::new();
         for ((name, value), applied) in order.assignments.iter().zip(outcome.applied) {
-            let written = applied.effect == Effect::Applied && !order.dry_run;
             // A request that comes again must not bring back a value that was written over since.
-            if written && !outcome.repeated {
-                let (asker, set, version) = (&order.asker, name.to_string(), applied.version);
-                tracing::info!(asker, set, counter = version.counter, "set");
-                self.put_in_force(table, now, name, value, applied.version);
+            let holds = !order.dry_run && !outcome.repeated;
+            let version = applied.version;
+            match applied.effect {
+                Effect::Applied if holds => {
+                    let (asker, set) = (&order.asker, name.to_string());
+                    tracing::info!(asker, set, counter = version.counter, "set");
+                    self.put_in_force(table, now, name, value, version);
+                }
+                // It is in the store, and could not be read at the start.
+                Effect::Unchanged if holds && differs(table, name, value, version) => {
+                    self.put_in_force(table, now, name, value, version);
+                }
+                Effect::Applied | Effect::Unchanged | Effect::Conflict => {}
             }
             results.push(result(name, applied, order.dry_run));
         }
@@ -230,6 +238,12 @@ impl Settings {
         let kept = Kept { value: value.clone(), version, time: now.wall };
         self.kept.insert(name.to_string(), kept);
     }
+}
+
+/// Whether another value, or version, of this setting is shown.
+fn differs(table: &Table, name: &Name, value: &Value, version: Version) -> bool {
+    let shown = table.entry(name);
+    shown.is_some_and(|it| !it.value.is_same(value) || it.version != version)
 }
 
 /// A setting from the store; `None` when its value cannot be read.
@@ -501,5 +515,40 @@ mod tests {
             assert!(matches!(refused, Err(ExposeError::Default { .. })), "{refused:?}");
         }
         assert!(table.definition(&"app.c".parse().unwrap()).is_none());
+    }
+
+    /// What could not be read at the start is in the store all the same.
+    #[tokio::test]
+    async fn a_set_of_the_very_value_that_the_store_has_puts_it_in_force() {
+        let folder = Folder::new("settings");
+        let (mut settings, mut stored) = Settings::new();
+        settings.keep_in(Some(store(&folder)));
+        settings.kept.clear();
+        let (mut table, now) = (Table::new(2), Now::default());
+        let mut values: Vec<watch::Receiver<Value>> = Vec::new();
+        for (name, default) in [("app.a", "x"), ("app.b", "kept")] {
+            let default = Value::from(default);
+            values.push(settings.expose(&mut table, now, definition(name), default).unwrap());
+        }
+        let steps = [
+            ("app.a", "kept", true, "x", "0.0"),
+            ("app.a", "kept", false, "kept", "1.1"),
+            ("app.b", "kept", false, "kept", "1.2"),
+        ];
+        for (id, (name, text, dry_run, value, version)) in (3..).zip(steps) {
+            let order = SetOrder { dry_run, ..order(id, name, text, None) };
+            assert!(settings.apply(SetId(id), order, now.wall).is_none());
+            let written = stored.recv().await.unwrap();
+            let (_, results) = settings.finish(&mut table, now, written);
+            assert_eq!(results[0].outcome, Outcome::Unchanged, "{name} {dry_run}");
+            assert_eq!(shown(&table, name), (Value::from(value), version.to_owned()), "{dry_run}");
+        }
+        assert!(values[0].has_changed().unwrap());
+        assert_eq!(*values[0].borrow_and_update(), Value::from("kept"));
+        // Once in force it is told to nobody again.
+        assert!(settings.apply(SetId(9), order(9, "app.a", "kept", None), now.wall).is_none());
+        let written = stored.recv().await.unwrap();
+        settings.finish(&mut table, now, written);
+        assert!(!values[0].has_changed().unwrap());
     }
 }

@@ -624,9 +624,11 @@ fn remember(
         ])?;
     }
     let newest = transaction.last_insert_rowid();
-    transaction
-        .prepare_cached("DELETE FROM outcome WHERE id <= ?1")?
-        .execute([newest.saturating_sub(signed(Store::OUTCOMES_MAX))])?;
+    // Whole requests go: up to the first that begins among those that may stay.
+    let forget = "DELETE FROM outcome WHERE id < \
+                  (SELECT id FROM outcome WHERE id > ?1 AND position = 0 ORDER BY id LIMIT 1)";
+    let cut = newest.saturating_sub(signed(Store::OUTCOMES_MAX));
+    transaction.prepare_cached(forget)?.execute([cut])?;
     Ok(())
 }
 

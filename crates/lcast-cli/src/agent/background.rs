@@ -5,6 +5,7 @@
 //! one for each [`Slow`] part of the host, and one for systemd. Their changes come through a
 //! bounded channel, one batch a reading. [`Wants`] is how questions say what they ask for.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
@@ -12,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lcast_proto::name::{Name, Step};
+use lcast_proto::variable::Update;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::Change;
-use super::builtin::{Families, Family, Roots, SystemdUnits};
+use super::builtin::{Families, Family, Roots, SystemdUnits, catalogue};
 use super::commands::run;
 use super::config::{Command, Source, Variable};
 use super::configured::{Finished, Tracker};
@@ -164,6 +167,8 @@ async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Cha
         });
         let Ok((again, changes)) = reading.await else {
             tracing::error!(?family, "the reading of a part of the host failed: it stays as it is");
+            // An error means that nobody takes changes any more.
+            let _ = sender.send(frozen(family)).await;
             return;
         };
         read = again;
@@ -171,6 +176,22 @@ async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Cha
             return;
         }
     }
+}
+
+/// What tells that the variables of a family are not read any more.
+fn frozen(family: Family) -> Vec<Change> {
+    const ERROR: &str = "its reading failed, and it is read no more: restart the agent";
+    let segment = |text: &str| Step::Segment(text.to_owned());
+    let rows = catalogue().iter().filter(|row| row.family == family);
+    let prefixes: BTreeSet<&str> =
+        rows.map(|row| row.template.split('[').next().unwrap_or(row.template)).collect();
+    let told = prefixes.into_iter().filter_map(|prefix| {
+        let key = Step::Key(prefix.to_owned());
+        let steps = vec![segment("librecast"), segment("variable"), key, segment("error")];
+        let name = Name::new(steps).ok()?;
+        Some(Change::Update(Update { name, value: ERROR.into(), time: None, version: None }))
+    });
+    told.collect()
 }
 
 /// Waits until somebody wants the next reading, or until it is due anyhow: an answer holds what was
@@ -489,6 +510,39 @@ mod tests {
             assert!(usage(&table).ends_with("= Int(4)"), "{}", usage(&table));
             background.stop().await;
         });
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_told_and_stays_as_it_was() {
+        let mut readings = 0;
+        let value = |value| {
+            let name = "librecast.doctor".parse().unwrap();
+            let value = lcast_proto::value::Value::List(vec![value]);
+            lcast_proto::variable::Update { name, value, time: None, version: None }
+        };
+        let read = move || {
+            readings += 1;
+            assert_eq!(readings, 1, "a fault in the code that reads");
+            vec![Change::Update(value("port-taken".into()))]
+        };
+        let (pause, every) = (Duration::ZERO, Duration::ZERO);
+        let slow = Slow { family: Family::Doctor, read: Box::new(read), pause, every };
+        let mut table = table();
+        block_on(async {
+            let nowhere = Roots::under(Path::new("/proc/nonexistent"));
+            let mut background = Background::start(&[], vec![slow], &nowhere);
+            apply(&mut table, std::mem::take(&mut background.initial));
+            let told = timeout(Duration::from_secs(20), background.changes.recv()).await;
+            apply(&mut table, told.unwrap().expect("it is told"));
+            background.stop().await;
+        });
+        for variable in ["librecast.doctor", "librecast.doctor_errors"] {
+            let told = shown(&table, &format!("librecast.variable[\"{variable}\"]"));
+            let [told] = told.as_slice() else { panic!("{variable}: {told:?}") };
+            assert!(told.contains(".error = ") && told.contains("no more"), "{told}");
+        }
+        let kept = "librecast.doctor = List([Text(\"port-taken\")])";
+        assert_eq!(shown(&table, "librecast.doctor")[0], kept);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod watch;
 
 use std::future::Future;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use crate::args::{Cli, RealmVerb, Verb};
 use crate::exit::Exit;
@@ -51,13 +52,19 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
 /// Free file descriptors that the smallest use of the network takes, and some to spare.
 const DESCRIPTORS_MIN: usize = 24;
 
+/// How long the end of the process waits for what reads or writes files: what reads from a dead
+/// network mount may never end, and a write is whole or not at all.
+const ENDING_MAX: Duration = Duration::from_secs(2);
+
 /// Runs what waits for the network, on this thread.
 fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     check_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Failure::internal(format_args!("cannot wait for the network: {error}")))?;
-    runtime.block_on(work)
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(ENDING_MAX);
+    outcome
 }
 
 /// Refuses to begin where file descriptors would run out on the way: the runtime panics then.
@@ -74,4 +81,31 @@ fn check_descriptors() -> Result<(), Failure> {
         taken.push(more?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// As an agent does that reads a file on a dead network mount.
+    #[test]
+    fn what_reads_without_end_does_not_keep_the_process() {
+        let (never, read) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let outcome = wait(async move {
+                let (begun, begin) = tokio::sync::oneshot::channel();
+                tokio::task::spawn_blocking(move || {
+                    let _ = begun.send(());
+                    read.recv()
+                });
+                begin.await.map_err(Failure::internal)
+            });
+            ended.send(outcome.is_ok())
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(true));
+        drop(never);
+    }
 }

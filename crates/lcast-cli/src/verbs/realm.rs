@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lcast::home::{LOCAL, Owner};
+use lcast::home::{Environment, LOCAL, Owner};
 use lcast::realm::{self, Issued, Overview, Request, hosts};
 use lcast_proto::keys::{Kind, Member, Network, Scope};
 use serde_json::{Value as Json, json};
@@ -180,7 +180,10 @@ pub(crate) fn show(
                 "a credential names its realm: name a realm or --credential",
             ));
         }
-        Some(file) => (Overview::of(&realm::read_credential(file, None)?), file.clone()),
+        Some(file) => {
+            let credential = place::read(&Environment::of_process(), file)?;
+            (Overview::of(&credential), file.clone())
+        }
         None => {
             let name = args.name.clone().or_else(|| place::realm_name(everywhere));
             let folder = place::existing(&place::home(), name.as_deref())?;
@@ -242,7 +245,9 @@ pub(crate) fn list(everywhere: &Everywhere, output: Output) -> Result<Exit, Fail
     let mut table =
         Table::new(["realm", "owner", "scope", ">port", ">members", "you", "fingerprint"]);
     let mut rows = Vec::new();
-    for folder in place::home().realms()? {
+    let (folders, closed) = place::home().realms()?;
+    closed.iter().for_each(|it| output.note(&it.to_string()));
+    for folder in folders {
         let owner = match folder.owner() {
             Owner::User => "user",
             Owner::System => "system",

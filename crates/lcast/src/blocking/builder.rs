@@ -149,9 +149,7 @@ fn find(source: Source) -> Result<Found, Error> {
             Ok(Found { credential, folder: None, memory: None })
         }
         Source::File(path) => {
-            let environment = Environment::of_process();
-            let system = path.starts_with(&environment.system_config);
-            let group = environment.librecast_group.filter(|_| system);
+            let group = Environment::of_process().group_of(&path);
             let credential = realm::read_credential(&path, group)?;
             Ok(Found { credential, folder: None, memory: None })
         }

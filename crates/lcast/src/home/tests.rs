@@ -86,7 +86,7 @@ fn without_a_home_the_system_s_realms_are_meant() {
     assert!(!folder.path().join("etc").exists(), "nothing is made for the asking");
     assert!(selected(&home, Some("local")).is_err());
     make(&home.folder("prod"));
-    assert_eq!(home.realms().unwrap().len(), 1);
+    assert_eq!(home.realms().unwrap().0.len(), 1);
     let chosen = home.select(None, Purpose::Answer, NOW).map(|it| it.folder).unwrap_err();
     assert!(chosen.to_string().contains("no realm to use"), "{chosen}");
     assert_eq!(selected(&home, None), Ok(("prod".to_owned(), Owner::System)));
@@ -127,7 +127,7 @@ fn a_system_s_realm_without_a_client_is_told() {
 fn without_a_realm_local_is_made() {
     let folder = Folder::new("home");
     let home = home(&folder);
-    assert!(home.realms().unwrap().is_empty());
+    assert!(home.realms().unwrap().0.is_empty());
     assert_eq!(selected(&home, None), user("local"));
     let local = home.folder(LOCAL);
     let credential = local.credential(Purpose::Ask, &home.host_name(), NOW).unwrap();
@@ -186,6 +186,74 @@ fn an_unreadable_realm_of_the_system_is_told() {
                     librecast";
     assert_eq!(told, expected);
     assert_eq!(selected(&home, Some("prod")), Err(expected.to_owned()));
+}
+
+/// Does this on a thread that may do no more than others may, whoever runs the test.
+fn unprivileged<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    let act = || {
+        let mut capabilities = rustix::thread::capabilities(None).unwrap();
+        capabilities.effective = rustix::thread::CapabilitySet::empty();
+        rustix::thread::set_capabilities(None, capabilities).unwrap();
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(act).join().unwrap())
+}
+
+#[test]
+fn a_folder_of_the_system_that_nobody_may_read_holds_no_realms_and_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("home");
+    let home = home(&folder);
+    let closed = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let system = folder.path().join("etc/realms");
+    make(&home.system_folder("prod"));
+    closed(&system, 0o000);
+    unprivileged(|| {
+        let chosen = home.select(None, Purpose::Ask, NOW).unwrap();
+        assert_eq!(chosen.folder.name(), "local");
+        let told: String = chosen.seen.iter().map(ToString::to_string).collect();
+        assert!(told.contains("etc/realms'") && told.contains("may not read"), "{told}");
+        assert_eq!(selected(&home, Some("local")), user("local"));
+        let error = selected(&home, Some("prod")).unwrap_err();
+        assert!(error.contains("'prod'") && error.contains("etc/realms'"), "{error}");
+        make(&home.folder("mine"));
+        assert_eq!(selected(&home, None), user("mine"));
+        let error = selected(&homeless(&folder), None).unwrap_err();
+        assert!(error.contains("etc/realms': Permission denied"), "the only one: {error}");
+        closed(home.folder("mine").path().parent().unwrap(), 0o000);
+        let error = selected(&home, None).unwrap_err();
+        assert!(error.contains("home/realms': Permission denied"), "the user's own: {error}");
+        closed(home.folder("mine").path().parent().unwrap(), 0o700);
+    });
+    closed(&system, 0o700);
+    std::fs::remove_dir_all(&system).unwrap();
+    std::fs::write(&system, "no folder").unwrap();
+    let error = selected(&home, None).unwrap_err();
+    assert!(error.contains("etc/realms': Not a directory"), "{error}");
+}
+
+#[test]
+fn a_file_in_the_system_s_folder_is_the_system_s_however_it_is_named() {
+    let here = std::env::current_dir().unwrap();
+    let environment = Environment {
+        system_config: here.join("etc"),
+        librecast_group: Some(7),
+        ..Environment::default()
+    };
+    let absolute = here.join("etc/realms/prod/credential");
+    for (file, owner, group) in [
+        (absolute.as_path(), Owner::System, Some(7)),
+        (Path::new("etc/realms/prod/credential"), Owner::System, Some(7)),
+        (Path::new("./etc/prod"), Owner::System, Some(7)),
+        (Path::new("etc2/prod"), Owner::User, None),
+        (Path::new("prod"), Owner::User, None),
+        (Path::new(""), Owner::User, None),
+    ] {
+        assert_eq!(environment.owner_of(file), owner, "{}", file.display());
+        assert_eq!(environment.group_of(file), group, "{}", file.display());
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,11 +11,10 @@ use lcast_proto::keys::{
     Authority, Credential, Kind, Labels, MemberList, NodeId, NodeName, Roles, Subject,
 };
 use lcast_proto::time::Timestamp;
-use zeroize::Zeroizing;
 
 use super::journal::{self, Finished};
 use super::{AUTHORITY, CREDENTIAL, MEMBERS, RealmError, RealmFolder, VALIDITY, read_credential};
-use crate::file::{self, Durability, Pending};
+use crate::file::{Durability, Pending};
 
 /// One credential to be issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,11 +196,11 @@ fn read_authority(folder: &RealmFolder) -> Result<Authority, RealmError> {
     if !path.exists() {
         return Err(RealmError::NoAuthority { realm: folder.name().to_owned(), path });
     }
-    let mode = file::mode(&path).map_err(|source| RealmError::io(&path, source))? & 0o777;
+    let (bytes, metadata) = super::read_secret(&path)?;
+    let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(RealmError::Mode { path, mode });
     }
-    let bytes = Zeroizing::new(super::read_file(&path)?);
     Authority::decode(&bytes)
         .map_err(|source| RealmError::Authority { path, problem: source.to_string() })
 }
@@ -224,7 +224,7 @@ fn read_network(
     folder: &RealmFolder,
     authority: &Authority,
 ) -> Result<lcast_proto::keys::Network, RealmError> {
-    let credential = read_credential(&folder.path().join(CREDENTIAL), None)?;
+    let credential = read_credential(&folder.path().join(CREDENTIAL), folder.group)?;
     if credential.realm() != authority.realm() {
         let path = folder.path().join(AUTHORITY);
         let problem = format!("not the authority key of the realm '{}'", folder.name());

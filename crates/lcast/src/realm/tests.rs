@@ -402,6 +402,62 @@ fn damaged_files_are_named_with_what_is_wrong() {
     fails(prod.credential(Purpose::Answer, &host, NOW), &["no agent's credential"]);
 }
 
+/// What `join --system` makes of a client's credential is readable by the group. [SEC-78]
+#[test]
+fn a_realm_of_the_system_issues_with_a_credential_that_its_group_may_read() {
+    let folder = Folder::new("realm");
+    let group = rustix::process::getegid().as_raw();
+    let system = |group| {
+        let config = folder.path().join("etc");
+        RealmFolder::new(&config, "prod", Owner::System, Some(group))
+    };
+    create(&system(group), Network::default(), NOW).unwrap();
+    let credential = system(group).path().join("credential");
+    fs::set_permissions(&credential, fs::Permissions::from_mode(0o640)).unwrap();
+    let request = |name: &str| Request {
+        name: name.to_owned(),
+        kind: Kind::Agent,
+        roles: Vec::new(),
+        labels: Vec::new(),
+        days: None,
+        again: false,
+        out: folder.path().join(name),
+    };
+    assert_eq!(issue(&system(group), &[request("web1")], NOW).unwrap().len(), 1);
+    assert!(forget(&system(group), "web1").unwrap());
+    fails(issue(&system(group + 1), &[request("web2")], NOW), &["credential'", "640"]);
+}
+
+/// Whoever may change the folder can put another file in its place at any moment.
+#[test]
+fn the_mode_of_a_credential_is_that_of_the_file_that_is_read() {
+    let fixture = Fixture::new();
+    let path = |name: &str| fixture.folder.path().join(format!("{name}.credential"));
+    fixture.issue(&["private", "open"]).unwrap();
+    fs::set_permissions(path("open"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (swapped, next) = (path("swapped"), path("next"));
+    fs::hard_link(path("private"), &swapped).unwrap();
+    std::thread::scope(|scope| {
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        let (path, to) = (&path, &swapped);
+        scope.spawn(move || {
+            let more = || end.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty);
+            for name in ["open", "private"].iter().cycle().take_while(|_| more()) {
+                fs::hard_link(path(name), &next).unwrap();
+                fs::rename(&next, to).unwrap();
+            }
+        });
+        for round in 0..2000 {
+            match read_credential(&swapped, None) {
+                Ok(read) => assert_eq!(read.certificate().name().as_str(), "private", "{round}"),
+                Err(RealmError::Mode { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        drop(ended);
+    });
+}
+
 #[test]
 fn member_lists_never_go_back() {
     let fixture = Fixture::new();
@@ -433,14 +489,48 @@ fn another_realms_authority_is_told_apart_from_a_damaged_member_list() {
 fn what_a_process_that_died_left_of_a_realm_is_removed() {
     let fixture = Fixture::new();
     let parent = fixture.prod().path().parent().unwrap().to_owned();
-    let mine = format!(".next.{}", std::process::id());
+    let mine = format!(".next.{}.0", std::process::id());
     // No process has this number: the kernel's limit is 2^22.
-    for name in [".next.4194305", ".prod.4194305", ".next.x", &mine] {
+    for name in [".next.4194305.7", ".prod.4194305.0", ".next.x.0", ".next.4194305.x", &mine] {
         fs::create_dir(parent.join(name)).unwrap();
     }
-    fs::write(parent.join(".next.4194305/authority"), "key").unwrap();
+    fs::write(parent.join(".next.4194305.7/authority"), "key").unwrap();
     remove_unfinished(&parent, "next");
-    assert_eq!(names_in(&parent), [&mine, ".next.x", ".prod.4194305", "prod"]);
+    let mut kept = [&mine, ".next.4194305.x", ".next.x.0", ".prod.4194305.0", "prod"];
+    kept.sort_unstable();
+    assert_eq!(names_in(&parent), kept);
+}
+
+/// Two nodes of one process may use the realm `local` for the first time at once.
+#[test]
+fn of_two_threads_that_make_a_realm_one_does_and_one_finds_it() {
+    let fixture = Fixture::new();
+    let mut made = vec!["prod".to_owned()];
+    for round in 0..20 {
+        let name = format!("r{round:02}");
+        let (folder, barrier) = (fixture.home.folder(&name), std::sync::Barrier::new(2));
+        let make = || {
+            barrier.wait();
+            create(&folder, Network::default(), NOW)
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let other = scope.spawn(make);
+            (make(), other.join().unwrap())
+        });
+        match (&first, &second) {
+            (Ok(()), Err(RealmError::Exists { .. })) | (Err(RealmError::Exists { .. }), Ok(())) => {
+            }
+            outcomes => panic!("round {round}: {outcomes:?}"),
+        }
+        let host = "any".parse().unwrap();
+        let credential = folder.credential(Purpose::Ask, &host, NOW).unwrap();
+        assert_eq!(credential.realm(), &folder.overview().unwrap().id, "round {round}");
+        fails(forget(&folder, "nobody"), &["'nobody'"]);
+        made.push(name);
+    }
+    made.sort();
+    let left = names_in(fixture.prod().path().parent().unwrap());
+    assert_eq!(left, made, "nothing unfinished");
 }
 
 #[test]

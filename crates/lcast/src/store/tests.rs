@@ -168,6 +168,22 @@ fn the_oldest_outcomes_make_room() {
     assert!(!store.apply(&request(1, &[("app.a", "x", None)])).unwrap().repeated);
 }
 
+/// What is left of half a request would be told for the wrong names. [QST-27]
+#[test]
+fn a_request_is_forgotten_whole() {
+    let folder = Folder::new("store");
+    let mut store = Store::open(folder.path()).unwrap();
+    let first = request(1, &[("app.a", "x", None), ("app.b", "y", None)]);
+    let said = apply(&mut store, &first);
+    let fill = "INSERT INTO outcome VALUES (65536, x'00', 1, 0, 0, 0, 0, 0)";
+    store.connection.execute_batch(fill).unwrap();
+    assert_eq!(apply(&mut store, &first), said, "there is room for both");
+    store.apply(&request(2, &[("app.a", "z", None)])).unwrap();
+    let again = store.apply(&first).unwrap();
+    assert_eq!((again.applied.len(), again.repeated), (2, false));
+    assert_eq!(again.applied[1].effect, Effect::Unchanged);
+}
+
 #[test]
 fn limits_hold_at_max_and_break_at_one_more() {
     let folder = Folder::new("store");
