@@ -33,7 +33,7 @@ const TEXT: &str = "app.text[\"fuzz\"]";
 pub(crate) fn sequence(input: &[u8]) {
     let [shape, seed, steps @ ..] = input else { return };
     if std::env::var_os("LCAST_FUZZ_TRACE").is_some() {
-        trace::speak();
+        trace::speak("");
     }
     let mut story = Story::begin(*shape, *seed);
     for step in steps.as_chunks().0.iter().take(STEPS_MAX) {

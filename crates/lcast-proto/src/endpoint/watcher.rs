@@ -81,6 +81,38 @@ impl Watch {
     fn awaits_other_pages(&mut self, id: NodeId, of: (SenderId, u64)) -> bool {
         self.pulling.insert(id, of).is_some_and(|before| before != of)
     }
+
+    /// Notes what kind of answer a process of a node gave as of a message, where that does not wait
+    /// for values; as [`Self::awaits_other_pages`] where it does. `open`: whether the question that
+    /// began the watch tells it. What is no answer to a watch is asked for again.
+    fn takes(
+        &mut self,
+        now: Instant,
+        (id, sender, number): (NodeId, SenderId, u64),
+        answer: &Answer,
+        open: bool,
+    ) -> bool {
+        match answer {
+            Answer::Announced(total) if *total as usize > REPLY_MAX => {
+                self.watching.retry(now, &id);
+            }
+            Answer::Values(_) | Answer::Announced(_) => {
+                return self.awaits_other_pages(id, (sender, number));
+            }
+            Answer::Empty(code) => match EmptyReason::from_code(*code) {
+                Some(reason) => self.watching.empty(now, &id, number, reason, open),
+                None => self.watching.retry(now, &id),
+            },
+            Answer::Here
+            | Answer::Error(..)
+            | Answer::Refused(..)
+            | Answer::Set(_)
+            | Answer::Pending
+            | Answer::Watched(..)
+            | Answer::Stated(_) => self.watching.retry(now, &id),
+        }
+        false
+    }
 }
 
 impl Endpoint {
@@ -272,27 +304,9 @@ impl Endpoint {
         if let Some(schema) = reply.schema {
             watch.schemas.insert(id, schema);
         }
-        match &answer {
-            Answer::Announced(total) if *total as usize > REPLY_MAX => {
-                watch.watching.retry(now.instant, &id);
-            }
-            Answer::Values(_) | Answer::Announced(_) => {
-                if watch.awaits_other_pages(id, (sender, number)) {
-                    let blob = Blob::Reply(reply.request);
-                    self.pulls.stop(|from, it| *from == sender && *it == blob);
-                }
-            }
-            Answer::Empty(code) => match EmptyReason::from_code(*code) {
-                Some(reason) => watch.watching.empty(now.instant, &id, number, reason, open),
-                None => watch.watching.retry(now.instant, &id),
-            },
-            Answer::Here
-            | Answer::Error(..)
-            | Answer::Refused(..)
-            | Answer::Set(_)
-            | Answer::Pending
-            | Answer::Watched(..)
-            | Answer::Stated(_) => watch.watching.retry(now.instant, &id),
+        if watch.takes(now.instant, (id, sender, number), &answer, open) {
+            let blob = Blob::Reply(reply.request);
+            self.pulls.stop(|from, it| *from == sender && *it == blob);
         }
         if open {
             if matches!(answer, Answer::Empty(_) | Answer::Announced(_)) {

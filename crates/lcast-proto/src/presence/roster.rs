@@ -368,8 +368,8 @@ impl Roster {
         Ok(())
     }
 
-    /// Whether a suspicion that this agent spreads of the receiver itself is looked at: it counts as
-    /// one of any other. [PRE-26]
+    /// Whether a suspicion that this agent spreads of the receiver itself is looked at: it counts
+    /// like those of others. [PRE-26]
     pub fn looks_at(&mut self, now: Instant, accuser: &NodeId) -> bool {
         self.entry(accuser).is_some_and(|it| it.agent) && self.count_accusation(now, accuser)
     }
