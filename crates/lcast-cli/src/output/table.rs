@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Drawn, presets};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table as Drawn, Width, presets,
+};
 
 use super::human;
 use crate::text::sanitise;
@@ -102,6 +104,9 @@ impl Table {
             let seen = |text: &str| human::cut(&sanitise(human::beginning(text)));
             drawn.add_row(cells.map(|(text, column)| cell(&seen(text), column)));
         }
+        if let Some(width) = screen.width {
+            keep_words(&mut drawn, width);
+        }
         // The padding of the first column is no part of it.
         let shown = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
         let bold = |(index, line): (usize, String)| match shown(&line) {
@@ -114,6 +119,29 @@ impl Table {
         drawn.lines().enumerate().map(bold).collect()
     }
 }
+
+/// Lets columns break between words alone, where all of their longest words fit a line: a name is
+/// there to be copied.
+fn keep_words(drawn: &mut Drawn, width: u16) {
+    let longest = |text: String| text.split(' ').map(|it| it.chars().count()).max();
+    let mut words = vec![0; drawn.column_count()];
+    for row in drawn.header().into_iter().chain(drawn.row_iter()) {
+        for (word, cell) in words.iter_mut().zip(row.cell_iter()) {
+            *word = longest(cell.content()).unwrap_or_default().max(*word);
+        }
+    }
+    let padded: Vec<u16> =
+        words.into_iter().filter_map(|it| u16::try_from(it + PADDING).ok()).collect();
+    let sum = padded.iter().fold(0_u16, |sum, it| sum.saturating_add(*it));
+    if padded.len() == drawn.column_count() && sum <= width {
+        for (column, word) in drawn.column_iter_mut().zip(padded) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(word)));
+        }
+    }
+}
+
+/// Blanks around a cell.
+const PADDING: usize = 2;
 
 #[cfg(test)]
 mod tests {
@@ -134,6 +162,18 @@ mod tests {
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines.len(), 3, "{drawn:?}");
         assert!(lines[1].ends_with(" 0.42") && lines[2].ends_with("   12"), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_between_words_where_it_can() {
+        let name = "system.cpu.logical.count";
+        let mut table = Table::new(["name", "description", ">nodes"]);
+        table.push(vec![name.to_owned(), "how many cores there are ".repeat(4), "12".to_owned()]);
+        for (width, whole) in [(80, true), (46, true), (45, false)] {
+            let drawn = table.render(Some(Screen { width: Some(width), color: false }));
+            let fits = drawn.lines().all(|it| it.chars().count() <= usize::from(width));
+            assert_eq!((drawn.contains(name), fits), (whole, true), "{width}:\n{drawn}");
+        }
     }
 
     /// One node's long text must not hold up the table of all: wrapping it took seconds.
