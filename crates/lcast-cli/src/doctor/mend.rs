@@ -90,6 +90,16 @@ pub(super) fn open_forward(root: bool, port: u16) -> String {
     insert_rules(root, "bridge|inet|ip6", "forward", &rules)
 }
 
+/// Lets programs of this host speak to each other, whatever their ports are: by the loopback, and
+/// by groups whose packets no interface sends. What manages a firewall lets that through itself, so
+/// these are rules of somebody else's.
+pub(super) fn open_loopback(root: bool) -> String {
+    let rules = |way: &str| [format!("{way} lo"), "ip6 daddr ff11::/16".to_owned()];
+    let input = insert_rules(root, "inet|ip6", "input", &rules("iif"));
+    let output = insert_rules(root, "inet|ip6", "output", &rules("oif"));
+    format!("{input} && {output}")
+}
+
 /// Puts rules first in every chain of a hook: a chain of their own would not do, since a packet
 /// that one chain accepts can still be dropped by the next.
 fn insert_rules(root: bool, families: &str, hook: &str, rules: &[String]) -> String {

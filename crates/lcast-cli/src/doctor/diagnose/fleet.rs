@@ -15,7 +15,7 @@ use lcast_proto::keys::{NodeName, Scope};
 use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
-use crate::doctor::mend::{as_root, open_forward, open_input, open_output, quoted};
+use crate::doctor::mend::{as_root, open_forward, open_input, open_loopback, open_output, quoted};
 use crate::doctor::{Finding, Place, Severity};
 
 /// Packets that must be missing for each silent agent before this host is blamed: it is asked
@@ -30,8 +30,7 @@ const SKEW_MS_MAX: u64 = 30_000;
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Some(asked) = &facts.asked else { return Vec::new() };
     if facts.realm.scope == Scope::Host {
-        // Nothing goes by multicast, and whoever is silent does not run.
-        return Vec::new();
+        return shut_in(facts, asked).into_iter().collect();
     }
     let mut findings = Vec::new();
     findings.extend(blocked(facts, asked));
@@ -47,6 +46,29 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     findings.extend(clocks(facts, asked));
     findings.extend(duplicates(facts, asked));
     findings
+}
+
+/// In a realm of one host: agents that are silent because a firewall of this host drops what goes
+/// from one of its programs to another. Where nothing shows that, they do not run.
+fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let silent = names(asked.agents.iter().filter(|it| !it.answered())).join(", ");
+    if silent.is_empty() {
+        return None;
+    }
+    let (cause, what) = if asked.forbidden_multicast + asked.forbidden_unicast > 0 {
+        let what = format!("a firewall of this host forbids questions to its own agents: {silent}");
+        (Cause::QuestionsBlocked, what)
+    } else if asked.undelivered >= LOST_PER_AGENT_MIN {
+        let what = format!(
+            "a firewall of this host drops what its programs send to each other: nothing comes of \
+             {silent}, and packets came in that this host gave to nobody"
+        );
+        (Cause::RepliesFiltered, what)
+    } else {
+        return None;
+    };
+    let command = open_loopback(facts.host.root);
+    Some(Finding::here(cause, Severity::Error, what, command))
 }
 
 fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {

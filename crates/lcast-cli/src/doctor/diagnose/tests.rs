@@ -551,3 +551,28 @@ fn what_a_firewall_forbids_is_a_warning_where_others_get_out_that_way() {
     check(["mh", "mh"], [0, 7], Severity::Error);
     check(["mh", "muh"], [0, 7], Severity::Warning);
 }
+
+/// Whoever is silent there does not run, unless packets are forbidden or dropped.
+#[test]
+fn a_firewall_inside_a_realm_of_one_host_is_named() {
+    let check = |ways: [&str; 2], change: fn(&mut AskedFacts), expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        facts.realm.scope = Scope::Host;
+        change(facts.asked.as_mut().unwrap());
+        assert_eq!(ids(&facts), expected, "{ways:?}");
+        for finding in diagnose(&facts) {
+            assert_eq!((finding.severity, finding.place), (Severity::Error, Place::Here));
+            // Agents beside the first have ports of their own.
+            assert!(!finding.command.contains("24242"), "{}", finding.command);
+        }
+    };
+    check(["", ""], |_| {}, &[]);
+    check(["", ""], |it| it.forbidden_unicast = 1, &["questions-blocked"]);
+    check(["", ""], |it| it.forbidden_multicast = 1, &["questions-blocked"]);
+    check(["u", ""], |it| it.forbidden_unicast = 1, &["questions-blocked"]);
+    check(["u", "u"], |it| it.forbidden_multicast = 1, &[]);
+    check(["", ""], |it| it.undelivered = 3, &["replies-filtered"]);
+    check(["u", ""], |it| it.undelivered = 3, &["replies-filtered"]);
+    check(["", ""], |it| it.undelivered = 2, &[]);
+    check(["u", "u"], |it| it.undelivered = 9, &[]);
+}

@@ -13,7 +13,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use lcast::Node;
-use lcast_net::interfaces;
+use lcast_net::interfaces::{self, Selection};
 use lcast_proto::endpoint::{ForgottenSpeaker, NodeView};
 use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
@@ -112,21 +112,32 @@ pub(super) async fn ask(
     Ok(Some(asked))
 }
 
-/// Who answers in a realm of one host, where no packet goes by multicast or could be filtered.
+/// Who answers in a realm of one host, where no packet leaves the host.
 pub(super) async fn ask_here(
     place: Place,
+    realm: &RealmFacts,
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
-    let probed = match Session::open(place) {
-        Ok(session) => {
-            let probed = probe(&session, signals, Ways::All, None).await;
-            session.close().await;
-            probed
-        }
-        Err(failure) => Err(failure),
-    };
-    let Probe { expected, answered } = match probed {
+    // What goes to a group that nobody here listens to is given to nobody as well.
+    let joined = realm.group.is_some_and(is_joined) || !sends_to_groups();
+    let session = match Session::open(place) {
         Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
+        opened => opened?,
+    };
+    let before = local::undelivered();
+    let probed = probe(&session, signals, Ways::All, None).await;
+    let undelivered = local::undelivered().saturating_sub(before);
+    let network = session.facts().await.map(|it| it.network).unwrap_or_default();
+    let is_silent = |it: &Probe| it.expected != it.answered;
+    let usual = if undelivered > 0 && joined && probed.as_ref().is_ok_and(is_silent) {
+        undelivered_usually(&session, signals).await
+    } else {
+        Ok(undelivered)
+    };
+    session.close().await;
+    let forbidden = network.forbidden_multicast + network.forbidden_unicast > 0;
+    let Probe { expected, answered } = match probed {
+        Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
     let agent = |name: String| AgentFacts {
@@ -134,8 +145,13 @@ pub(super) async fn ask_here(
         name,
         ..AgentFacts::default()
     };
-    let agents = expected.into_iter().map(agent).collect();
-    Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
+    Ok(Some(AskedFacts {
+        agents: expected.into_iter().map(agent).collect(),
+        undelivered: undelivered.saturating_sub(usual?),
+        forbidden_multicast: network.forbidden_multicast,
+        forbidden_unicast: network.forbidden_unicast,
+        ..AskedFacts::default()
+    }))
 }
 
 /// Asks those that stayed silent by unicast, and by multicast from the realm's port; pings all that
@@ -368,6 +384,12 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     if view.duplicate {
         (agent.roles, agent.labels) = (view.roles.clone(), view.labels.clone());
     }
+}
+
+/// Whether a node here has an interface to send to groups by.
+fn sends_to_groups() -> bool {
+    let found = interfaces::list().unwrap_or_default();
+    !interfaces::choose(&found, &Selection::Automatic).interfaces.is_empty()
 }
 
 /// Whether this host hears a group.

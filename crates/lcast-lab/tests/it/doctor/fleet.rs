@@ -36,14 +36,6 @@ fn filter(fleet: &Fleet, rules: &str) {
     fleet.lab.switch().command("nft").args(["-f", "-"]).input(rules).ok();
 }
 
-/// Rules of a host's own, for what comes in or goes out.
-fn rules(host: &Host, hook: &str, rules: &str) {
-    let rules = format!(
-        "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; {rules}\n}}\n}}\n"
-    );
-    host.command("nft").args(["-f", "-"]).input(rules).ok();
-}
-
 /// Lets in what the kernel needs, and tracks nothing.
 const CLOSED: &str = "policy drop; iif lo accept; meta l4proto ipv6-icmp accept;";
 

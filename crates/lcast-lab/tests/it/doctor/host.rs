@@ -214,6 +214,36 @@ fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
     assert_eq!(capture.datagrams(), []);
 }
 
+/// Agents beside the first have ports of their own, which no rule for the realm's port opens.
+#[test]
+fn a_firewall_inside_a_realm_of_one_host() {
+    for cards in [true, false] {
+        let lab = if cards { Lab::new(1).build() } else { Lab::new(1).attach(0, &[]).build() };
+        let host = lab.host(0);
+        let realm = Realm::create(&host, "prod", "--scope host");
+        let members = ["db1", "db2", "db3"].map(|name| (host.clone(), Member::agent(name)));
+        let mut agents = realm.start_all(&members, CONFIG);
+        let doctor = realm.admin("doctor");
+        content(&doctor);
+        for (hook, id) in [("input", "replies-filtered"), ("output", "questions-blocked")] {
+            for closed in ["meta l4proto udp drop;", "policy drop;"] {
+                rules(&host, hook, closed);
+                let finding = diagnosed(&doctor, id);
+                assert_eq!(finding["severity"], "error", "{finding}");
+                mend(&host, &finding);
+                sound(&doctor);
+                realm.ask("get host.name").check(0, &[("answered", 3)]);
+                host.shell("nft flush ruleset").ok();
+            }
+        }
+        // Those that do not run are no firewall.
+        agents[1].kill();
+        sound(&doctor);
+        agents.iter_mut().for_each(lcast_lab::Agent::kill);
+        sound(&doctor);
+    }
+}
+
 /// In `/tmp` anybody can be first to make something of that name.
 #[test]
 fn a_runtime_folder_that_is_not_the_users_own() {
