@@ -24,7 +24,11 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         findings.extend(loopback(host));
         findings.extend(runtime(host));
     } else {
-        for interface in meant(realm, host) {
+        let meant = meant(realm, host);
+        if meant.is_empty() && realm.interfaces == Selection::Automatic {
+            findings.push(none_of_use(realm, host));
+        }
+        for interface in meant {
             findings.extend(judge(facts, interface));
         }
         findings.extend(absent(realm, host));
@@ -77,6 +81,30 @@ fn meant<'a>(realm: &RealmFacts, host: &'a HostFacts) -> Vec<&'a InterfaceFacts>
     }
     let is_chosen = |it: &&InterfaceFacts| chosen.iter().any(|one| one.index == it.interface.index);
     host.interfaces.iter().filter(is_chosen).collect()
+}
+
+/// A host of which a realm that takes whatever is there can use nothing, were it mended: it has the
+/// loopback alone, or beside it what is a tunnel's or a container's.
+fn none_of_use(realm: &RealmFacts, host: &HostFacts) -> Finding {
+    let is_other = |it: &&InterfaceFacts| !it.interface.loopback;
+    let others = host.interfaces.iter().filter(is_other).map(|it| it.interface.name.as_str());
+    let others: Vec<&str> = others.collect();
+    let name = &realm.name;
+    let mut what = format!("this host has no interface that realm '{name}' could use");
+    if !others.is_empty() {
+        what += &format!(" unless it is named in agent.toml (there is {})", others.join(", "));
+    }
+    what += "; the command makes one that leads nowhere, for the programs of this host; a realm \
+             of this host alone needs none: 'librecast realm create NAME --scope host'";
+    let unused = |it: &String| !others.contains(&it.as_str());
+    let spare = (0..=others.len()).map(|it| format!("lan{it}")).find(unused);
+    let spare = spare.unwrap_or_else(|| "lan".to_owned());
+    // Two ends of a cable; by one alone nothing is sent twice.
+    let add = format!("ip link add dev {spare} type veth peer name {spare}-end");
+    let end = format!("ip link set dev {spare}-end multicast off up");
+    let set = format!("ip link set dev {spare} multicast on up");
+    let command = steps_as_root(host.root, &[&add, &end, &set]);
+    Finding::here(Cause::InterfaceAbsent, Severity::Error, what, command)
 }
 
 /// The first thing that is wrong with an interface.

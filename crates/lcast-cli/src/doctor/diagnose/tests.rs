@@ -576,3 +576,35 @@ fn a_firewall_inside_a_realm_of_one_host_is_named() {
     check(["", ""], |it| it.undelivered = 2, &[]);
     check(["u", "u"], |it| it.undelivered = 9, &[]);
 }
+
+#[test]
+fn a_host_without_an_interface_for_the_realm_is_told() {
+    let check = |change: fn(&mut Facts), expected: &[&str]| {
+        let mut facts = sound(&[]);
+        change(&mut facts);
+        assert_eq!(ids(&facts), expected);
+    };
+    let loopback: fn(&mut Facts) = |it| {
+        it.host.interfaces[0].interface.loopback = true;
+        it.host.interfaces[0].interface.multicast = false;
+    };
+    check(loopback, &["interface-absent"]);
+    check(|it| it.host.interfaces.clear(), &["interface-absent"]);
+    check(|it| it.host.interfaces[0].interface.name = "docker0".to_owned(), &["interface-absent"]);
+    // One that is down is there.
+    check(|it| it.host.interfaces[0].interface.up = false, &["interface-down"]);
+    let mut facts = sound(&[]);
+    loopback(&mut facts);
+    let finding = only(&facts);
+    assert!(finding.what.contains("realm create NAME --scope host"), "{}", finding.what);
+    let command = "ip link add dev lan0 type veth peer name lan0-end && ip link set dev lan0-end \
+                   multicast off up && ip link set dev lan0 multicast on up";
+    assert_eq!(finding.command, command);
+    let card = InterfaceFacts { interface: Interface { index: 3, ..card().interface }, ..card() };
+    facts.host.interfaces.push(card);
+    facts.host.interfaces[1].interface.name = "lan0".to_owned();
+    facts.host.interfaces[1].interface.point_to_point = true;
+    assert!(only(&facts).command.contains(" lan1 "), "{}", only(&facts).command);
+    facts.realm.scope = Scope::Host;
+    assert_eq!(ids(&facts), [""; 0]);
+}

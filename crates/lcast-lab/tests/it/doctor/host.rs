@@ -48,6 +48,22 @@ fn an_interface_that_is_absent() {
     assert!(what.contains("takes 'lan9' down") && what.contains("agent.toml"), "{finding}");
 }
 
+/// As in a virtual machine that nothing connects.
+#[test]
+fn a_host_without_any_interface() {
+    let lab = Lab::new(1).attach(0, &[]).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let doctor = realm.admin("doctor");
+    let finding = diagnosed(&doctor, "interface-absent");
+    assert!(finding["what"].as_str().unwrap().contains("--scope host"), "{finding}");
+    mend(&host, &finding);
+    content(&doctor);
+    let _agents = realm.start_all(&[(host.clone(), Member::agent("db1"))], CONFIG);
+    sound(&doctor);
+    realm.ask("get host.name").check(0, &[("answered", 1)]);
+}
+
 #[test]
 fn no_route_for_multicast() {
     let fault = "ip -6 route del multicast ff00::/8 dev eth0 table local";
