@@ -14,6 +14,9 @@ use crate::doctor::{Finding, Severity};
 /// What a full-size reply costs in a receive buffer, by the kernel's counting.
 const REPLY_COST: usize = 2304;
 
+/// The smallest MTU that the kernel has IPv6 with (RFC 8200, 5).
+const MTU_MIN: u32 = 1280;
+
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Facts { realm, host, .. } = facts;
     if !host.ipv6 {
@@ -51,6 +54,9 @@ fn loopback(host: &HostFacts) -> Option<Finding> {
     let loopback = host.interfaces.iter().find(|it| it.interface.loopback)?;
     if loopback.disabled {
         return Some(no_ipv6(host, loopback));
+    }
+    if loopback.interface.mtu < MTU_MIN {
+        return Some(small_packets(host, loopback));
     }
     (!loopback.interface.up).then(|| down(host, loopback))
 }
@@ -115,6 +121,9 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     if facts.disabled {
         return Some(no_ipv6(host, facts));
     }
+    if interface.mtu < MTU_MIN {
+        return Some(small_packets(host, facts));
+    }
     if !interface.up || !interface.carrier {
         return Some(down(host, facts));
     }
@@ -173,6 +182,16 @@ fn no_ipv6(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
     let scope = if host.all_disabled { "all" } else { name };
     let command = sysctl(host.root, &of_interface(scope, "disable_ipv6"), 0);
     Finding::here(Cause::NoIpv6, Severity::Error, what, command)
+}
+
+/// An interface whose packets are too small for IPv6, which the kernel switches off there.
+fn small_packets(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
+    let (name, mtu) = (&facts.interface.name, facts.interface.mtu);
+    let what = format!("'{name}' has no IPv6: its MTU is {mtu}, and IPv6 needs {MTU_MIN} or more");
+    let usual = if facts.interface.loopback { 65_536 } else { 1500 };
+    let command = format!("ip link set dev {} mtu {usual}", quoted(name));
+    let command = as_root(host.root, &command);
+    Finding::here(Cause::WrongScope, Severity::Error, what, command)
 }
 
 fn down(host: &HostFacts, facts: &InterfaceFacts) -> Finding {

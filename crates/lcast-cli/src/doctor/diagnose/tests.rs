@@ -608,3 +608,24 @@ fn a_host_without_an_interface_for_the_realm_is_told() {
     facts.realm.scope = Scope::Host;
     assert_eq!(ids(&facts), [""; 0]);
 }
+
+/// Nothing else gives such an interface an address.
+#[test]
+fn an_mtu_that_is_too_small_for_ipv6_is_raised() {
+    let check = |mtu: u32, expected: Option<&str>| {
+        let mut facts = sound(&[]);
+        facts.host.interfaces[0].interface.mtu = mtu;
+        facts.host.interfaces[0].interface.addresses.clear();
+        let command = "ip link set dev eth0 down && ip link set dev eth0 up";
+        let finding = only(&facts);
+        assert_eq!(finding.cause.id(), "wrong-scope");
+        assert_eq!(finding.command, expected.unwrap_or(command), "{mtu}");
+    };
+    check(1279, Some("ip link set dev eth0 mtu 1500"));
+    check(1280, None);
+    let mut facts = sound(&[]);
+    facts.realm.scope = Scope::Host;
+    let loopback = &mut facts.host.interfaces[0].interface;
+    (loopback.loopback, loopback.mtu, loopback.name) = (true, 1000, "lo".to_owned());
+    assert_eq!(only(&facts).command, "ip link set dev lo mtu 65536");
+}

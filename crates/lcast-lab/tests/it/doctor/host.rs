@@ -75,6 +75,10 @@ fn an_interface_without_an_address() {
     check("--scope link", "ip -6 address flush dev eth0", "wrong-scope");
     let fault = "sysctl -w net.ipv6.conf.eth0.addr_gen_mode=1; ip -6 address flush dev eth0";
     check("--scope link", fault, "wrong-scope");
+    let finding = check("", "ip link set dev eth0 mtu 1279", "wrong-scope");
+    assert_eq!(finding["command"], "ip link set dev eth0 mtu 1500");
+    let finding = check("--scope host", "ip link set dev lo mtu 1279", "wrong-scope");
+    assert_eq!(finding["command"], "ip link set dev lo mtu 65536");
 }
 
 #[test]
