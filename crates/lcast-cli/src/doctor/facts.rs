@@ -9,6 +9,7 @@ use lcast_net::interfaces::{Interface, Selection};
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
+use super::refused::RefusedFacts;
 use super::runtime::RuntimeFacts;
 
 /// Everything that a diagnosis looks at.
@@ -20,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) host: HostFacts,
     /// The credential; none when there is none to be had.
     pub(crate) credential: Option<CredentialFacts>,
+    /// Why the client's credential that is here is not the one that is used.
+    pub(crate) refused: Option<RefusedFacts>,
     /// What came of asking; none when nothing was asked.
     pub(crate) asked: Option<AskedFacts>,
 }

@@ -7,6 +7,7 @@ use lcast_proto::time::Timestamp;
 
 use super::{diagnose, duplicate};
 use crate::doctor::facts::*;
+use crate::doctor::refused::{RefusedFacts, Way};
 use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::{Finding, Place, Severity};
 
@@ -80,6 +81,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             runtime: None,
         },
         credential: Some(credential(3650)),
+        refused: None,
         asked: Some(AskedFacts { agents: agents.to_vec(), tracked: true, ..AskedFacts::default() }),
     }
 }
@@ -628,4 +630,26 @@ fn an_mtu_that_is_too_small_for_ipv6_is_raised() {
     let loopback = &mut facts.host.interfaces[0].interface;
     (loopback.loopback, loopback.mtu, loopback.name) = (true, 1000, "lo".to_owned());
     assert_eq!(only(&facts).command, "ip link set dev lo mtu 65536");
+}
+
+#[test]
+fn a_client_s_credential_that_is_refused_is_told() {
+    let check = |way: Way, command: &str| {
+        let mut facts = sound(&[]);
+        facts.host.root = false;
+        facts.refused = Some(RefusedFacts { what: "denied".to_owned(), way });
+        let finding = only(&facts);
+        assert_eq!(finding.cause.id(), "credential-refused");
+        assert_eq!((finding.severity, finding.command.as_str()), (Severity::Error, command));
+        assert!(finding.what.ends_with(": denied"), "{}", finding.what);
+    };
+    let file = std::path::PathBuf::from("/a b/credential");
+    let close = |owner| Way::Close { file: file.clone(), owner };
+    check(close(None), "chmod 600 '/a b/credential'");
+    let chown = "sudo chown 1000 '/a b/credential' && chmod 600 '/a b/credential'";
+    check(close(Some(1000)), chown);
+    let replace = "mv '/a b/credential' '/a b/credential'.old && librecast join FILE";
+    check(Way::Replace { file: file.clone() }, replace);
+    check(Way::Remove { file: file.clone() }, "rm '/a b/credential'");
+    check(Way::SetClock, "sudo timedatectl set-ntp true");
 }

@@ -208,6 +208,21 @@ fn an_agents_credential_promises_nothing_of_what_it_cannot_see() {
     assert_eq!((output.code, &*output.stderr), (0, expected), "{output}");
 }
 
+/// An agent's credential has begun as little, and it starts all the same.
+#[test]
+fn a_client_s_credential_that_has_not_begun_is_told_beside_an_agent_s() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let path = realm.issue(&Member::agent("web1"));
+    host.librecast(&format!("join {path}")).ok();
+    let doctor = realm.admin("doctor");
+    sound(&doctor);
+    let finding = diagnosed(&doctor.clone().clock("-10d"), "credential-refused");
+    assert!(finding["what"].as_str().unwrap().contains("the clock is likely behind"), "{finding}");
+    assert_eq!(finding["command"], "timedatectl set-ntp true");
+}
+
 /// As the demonstration leaves one behind.
 #[test]
 fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
