@@ -167,6 +167,9 @@ pub(crate) struct AskedFacts {
     /// of two questions, less the most of two pauses, and without the questions themselves, which
     /// come in as well.
     pub(crate) undelivered: u64,
+    /// Whether this host gave to nobody what it said to itself, as far as that was looked at: where
+    /// nobody of other hosts answers.
+    pub(crate) own_dropped: bool,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
     /// Whether it was listened for so long that every agent which is not heard, though multicast
@@ -209,6 +212,8 @@ pub(crate) struct AgentFacts {
     pub(crate) name: String,
     /// Whether it is on this host: it comes in by the loopback, whatever a firewall drops.
     pub(crate) here: bool,
+    /// The port that it is reached at: its own where another of its host has the realm's.
+    pub(crate) port: Option<u16>,
     /// Whether it answered a question that went by multicast alone.
     pub(crate) by_multicast: bool,
     /// Whether it answered such a question only when that came from the realm's port.

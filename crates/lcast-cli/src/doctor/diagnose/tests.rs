@@ -653,3 +653,25 @@ fn a_client_s_credential_that_is_refused_is_told() {
     check(Way::Remove { file: file.clone() }, "rm '/a b/credential'");
     check(Way::SetClock, "sudo timedatectl set-ntp true");
 }
+
+/// Of several agents on one host the first alone has the realm's port.
+#[test]
+fn agents_with_ports_of_their_own_are_not_blamed_on_firewalls_of_theirs() {
+    let check = |ways: &str, undelivered: u64, expected: (&str, Place, &str)| {
+        let other = AgentFacts { port: Some(40_001), ..agent("b", ways) };
+        let mut facts = sound(&[agent("a", "muh"), other]);
+        facts.asked.as_mut().unwrap().undelivered = undelivered;
+        let finding = only(&facts);
+        let (id, place, rule) = expected;
+        assert_eq!((finding.cause.id(), &finding.place), (id, &place), "{ways} {undelivered}");
+        assert!(finding.command.contains(rule), "{}", finding.command);
+    };
+    let there = Place::Nodes(vec!["b".to_owned()]);
+    let rule = "udp sport { 24242, 40001 } accept";
+    check("h", 2, ("questions-filtered", there, rule));
+    check("h", 3, ("replies-filtered", Place::Here, rule));
+    check("hb", 0, ("replies-filtered", Place::Here, "iif lo accept"));
+    let mut facts = sound(&[AgentFacts { port: Some(40_001), ..agent("b", "mh") }]);
+    facts.asked.as_mut().unwrap().forbidden_unicast = 1;
+    assert!(only(&facts).command.contains("udp dport { 24242, 40001 } accept"));
+}

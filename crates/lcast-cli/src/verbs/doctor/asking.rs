@@ -79,9 +79,12 @@ pub(super) async fn ask(
     note_here(&session, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
+    let mut own_dropped = false;
+    let is_deaf = |it: &AgentFacts| it.heard && !it.answered();
     if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
-        undelivered = undelivered_surely(&session, signals, undelivered, &agents).await?;
-    } else if tracked && undelivered > 0 && unanswered {
+        (undelivered, own_dropped) =
+            undelivered_surely(&session, signals, undelivered, &agents).await?;
+    } else if undelivered > 0 && ((tracked && unanswered) || agents.values().any(is_deaf)) {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
     }
@@ -92,6 +95,7 @@ pub(super) async fn ask(
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
+        own_dropped,
         tracked,
         listened_long,
         joined_before,
@@ -197,22 +201,23 @@ async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64
 /// How many packets the host gives to nobody for no other reason than that it asked: where nobody
 /// answers, nothing but this tells a firewall from agents that do not run. So noise is to be no
 /// reason even where it comes in bursts; and of the questions, which come back to who sent them, a
-/// firewall drops as many as it drops answers.
+/// firewall drops as many as it drops answers. Whether it does is told as well.
 async fn undelivered_surely(
     session: &Session,
     signals: &mut Signals,
     first: u64,
     agents: &BTreeMap<String, AgentFacts>,
-) -> Result<u64, Failure> {
+) -> Result<(u64, bool), Failure> {
     let usual = undelivered_usually(session, signals).await?;
     let before = sent(session).await;
     let (probe, second) = counted(session, signals).await?;
     if probe.answered.iter().any(|name| agents.get(name).is_none_or(|it| !it.here)) {
-        return Ok(0);
+        return Ok((0, false));
     }
     let own = sent(session).await.saturating_sub(before);
     let usual = usual.max(undelivered_usually(session, signals).await?);
-    Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
+    let own_dropped = own > 0 && second.saturating_sub(usual) >= own;
+    Ok((first.min(second).saturating_sub(usual).saturating_sub(own), own_dropped))
 }
 
 /// How many datagrams this session sent.
@@ -261,6 +266,7 @@ async fn note_here(session: &Session, agents: &mut BTreeMap<String, AgentFacts>)
     for view in session.nodes().await {
         if let Some(agent) = agents.get_mut(&view.name) {
             agent.here = view.address.is_some_and(is_own);
+            agent.port = view.address.map(|it| it.port());
         }
     }
 }

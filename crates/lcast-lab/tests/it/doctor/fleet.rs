@@ -158,6 +158,56 @@ fn this_hosts_firewall_lets_no_question_out() {
     }
 }
 
+/// Agents on a host: the first has the realm's port, and the others have ports of their own.
+fn crowd(on: usize) -> (Lab, Realm, Job, Vec<Agent>) {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let members = ["a", "b", "c"].map(|name| (lab.host(on), Member::agent(name)));
+    let agents = realm.start_all(&members, CONFIG);
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    (lab, realm, doctor, agents)
+}
+
+/// Lets the realm's port through and no other.
+const ONLY_PORT: &str = "udp dport 24242 accept; udp sport 24242 accept; meta l4proto udp drop;";
+
+/// Rules for a hook of the doctor's host are mended by one command.
+fn mended_at_once(crowd: &(Lab, Realm, Job, Vec<Agent>), hook: &str, closed: &str, id: &str) {
+    let (lab, realm, doctor, _) = crowd;
+    rules(&lab.host(0), hook, closed);
+    let finding = diagnosed(doctor, id);
+    assert_eq!(finding["where"], "here", "{hook} {closed}: {finding}");
+    mend(&lab.host(0), &finding);
+    content(doctor);
+    realm.ask("get host.name --on a,b,c").check(0, &[("answered", 3)]);
+    lab.host(0).shell("nft flush ruleset").ok();
+}
+
+#[test]
+fn a_firewall_is_between_several_agents_and_who_asks_on_their_host() {
+    let crowd = crowd(0);
+    for closed in ["meta l4proto udp drop;", ONLY_PORT] {
+        mended_at_once(&crowd, "input", closed, "replies-filtered");
+        mended_at_once(&crowd, "output", closed, "questions-blocked");
+    }
+}
+
+#[test]
+fn a_firewall_knows_one_port_of_several_agents_on_another_host() {
+    let crowd = crowd(1);
+    mended_at_once(&crowd, "output", ONLY_PORT, "questions-blocked");
+    let (lab, realm, doctor, _) = &crowd;
+    // Answers come to who has the realm's port; where another has it, they do not.
+    rules(&lab.host(0), "input", ONLY_PORT);
+    content(doctor);
+    realm.ask("get host.name").check(0, &[("answered", 3)]);
+    lab.host(0).shell("nft flush ruleset").ok();
+    let _beside = realm.start_all(&[(lab.host(0), Member::agent("beside"))], CONFIG);
+    content(doctor);
+    mended_at_once(&crowd, "input", ONLY_PORT, "replies-filtered");
+}
+
 #[test]
 fn the_rule_of_the_book_is_enough_for_an_asker() {
     let (fleet, doctor) = fleet(3);
