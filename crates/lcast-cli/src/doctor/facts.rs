@@ -170,6 +170,9 @@ pub(crate) struct AskedFacts {
     /// Whether this host gave to nobody what it said to itself, as far as that was looked at: where
     /// nobody of other hosts answers.
     pub(crate) own_dropped: bool,
+    /// How far an earlier command's clock was ahead of this one's, where it was by no more than a
+    /// minute: the clock was set back.
+    pub(crate) set_back: Option<Duration>,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
     /// Whether it was listened for so long that every agent which is not heard, though multicast

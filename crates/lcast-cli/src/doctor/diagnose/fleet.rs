@@ -36,7 +36,11 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     findings.extend(blocked(facts, asked));
-    let deaf = Deaf::of(asked);
+    let mut deaf = Deaf::of(asked);
+    if let Some(finding) = caught_up_soon(asked, deaf.here.iter().chain(&deaf.there).copied()) {
+        findings.push(finding);
+        deaf = Deaf { here: Vec::new(), there: Vec::new() };
+    }
     let nothing_comes_in = nothing_comes_in(facts, asked);
     let nothing_comes_in = nothing_comes_in.or_else(|| nothing_within(facts, asked));
     findings.extend(nothing_comes_in.or_else(|| kept_out(facts, &deaf)));
@@ -70,7 +74,7 @@ fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
         );
         (Cause::RepliesFiltered, what)
     } else {
-        return None;
+        return caught_up_soon(asked, asked.agents.iter().filter(|it| !it.answered()));
     };
     let command = open_loopback(facts.host.root);
     Some(Finding::here(cause, Severity::Error, what, command))
@@ -297,6 +301,22 @@ impl<'a> Deaf<'a> {
         }
         Self { here, there }
     }
+}
+
+/// Agents that may take what this client sends for replays, since its clock was set back.
+fn caught_up_soon<'a>(
+    asked: &AskedFacts,
+    agents: impl IntoIterator<Item = &'a AgentFacts>,
+) -> Option<Finding> {
+    let nodes = names(agents);
+    let seconds = asked.set_back.filter(|_| !nodes.is_empty())?.as_secs() + 1;
+    let what = format!(
+        "the clock of this host was set back since this client's last commands: {} may take new \
+         ones for old, until it has caught up in {seconds} s",
+        nodes.join(", ")
+    );
+    let command = format!("sleep {seconds}");
+    Some(Finding::here(Cause::ClockSkew, Severity::Warning, what, command))
 }
 
 /// Agents that a firewall of this host keeps from it, while others are let in: those on the same

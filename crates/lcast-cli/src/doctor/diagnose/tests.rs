@@ -675,3 +675,24 @@ fn agents_with_ports_of_their_own_are_not_blamed_on_firewalls_of_theirs() {
     facts.asked.as_mut().unwrap().forbidden_unicast = 1;
     assert!(only(&facts).command.contains("udp dport { 24242, 40001 } accept"));
 }
+
+/// Agents take what was sent by an earlier time for replays.
+#[test]
+fn a_clock_that_was_set_back_is_no_firewall() {
+    let check = |ways: &str, scope: Scope, expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways)]);
+        facts.realm.scope = scope;
+        let back = std::time::Duration::from_millis(29_500);
+        facts.asked.as_mut().unwrap().set_back = Some(back);
+        assert_eq!(ids(&facts), expected, "{ways} {scope:?}");
+        if let [finding] = &diagnose(&facts)[..] {
+            assert_eq!(finding.command, "sleep 30");
+        }
+    };
+    check("h", Scope::Site, &["clock-skew"]);
+    check("hb", Scope::Site, &["clock-skew"]);
+    check("muh", Scope::Site, &[]);
+    check("", Scope::Site, &[]);
+    check("", Scope::Host, &["clock-skew"]);
+    check("u", Scope::Host, &[]);
+}

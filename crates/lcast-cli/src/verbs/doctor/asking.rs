@@ -23,6 +23,7 @@ use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
+use lcast_proto::wire::cbor::Fields;
 
 use crate::backend::Session;
 use crate::doctor::diagnose::is_no_chance;
@@ -44,6 +45,8 @@ const LISTEN: Duration =
 const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
 /// Agents of a realm in which each can announce itself again within [`listen_to_silent`].
 const AGENTS_MADE_HEARD_MAX: usize = 50;
+/// How far ahead of its own clock a node remembers another's processes. [SEC-47]
+const SET_BACK_MAX: Duration = Duration::from_secs(60);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -55,6 +58,7 @@ pub(super) async fn ask(
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
     let begun = wall();
+    let set_back = set_back(&place);
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
     let members = place.credential.members().clone();
@@ -96,6 +100,7 @@ pub(super) async fn ask(
         agents: agents.into_values().collect(),
         undelivered,
         own_dropped,
+        set_back,
         tracked,
         listened_long,
         joined_before,
@@ -123,6 +128,7 @@ pub(super) async fn ask_here(
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
     // What goes to a group that nobody here listens to is given to nobody as well.
+    let set_back = set_back(&place);
     let joined = realm.group.is_some_and(is_joined) || !sends_to_groups();
     let session = match Session::open(place) {
         Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
@@ -152,6 +158,7 @@ pub(super) async fn ask_here(
     Ok(Some(AskedFacts {
         agents: expected.into_iter().map(agent).collect(),
         undelivered: undelivered.saturating_sub(usual?),
+        set_back,
         forbidden_multicast: network.forbidden_multicast,
         forbidden_unicast: network.forbidden_unicast,
         ..AskedFacts::default()
@@ -390,6 +397,15 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     if view.duplicate {
         (agent.roles, agent.labels) = (view.roles.clone(), view.labels.clone());
     }
+}
+
+/// How far the clock of who wrote the cache of this client last was ahead of this one.
+fn set_back(place: &Place) -> Option<Duration> {
+    let bytes = fs::read(place.state.as_ref()?.join("roster.cbor")).ok()?;
+    let saved_at = Fields::parse(&bytes).ok()?.int(1).ok()?;
+    let ahead =
+        Duration::from_millis(u64::try_from(saved_at.saturating_sub(wall().as_millis())).ok()?);
+    (ahead > Duration::ZERO && ahead <= SET_BACK_MAX).then_some(ahead)
 }
 
 /// Whether a node here has an interface to send to groups by.

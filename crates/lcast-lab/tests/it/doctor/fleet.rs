@@ -399,6 +399,21 @@ fn this_hosts_clock_is_wrong() {
     drop(fleet);
 }
 
+/// An agent remembers 64 processes of a client, and of the others how late they were. [SEC-47]
+#[test]
+fn this_hosts_clock_was_set_back() {
+    let (fleet, doctor) = fleet(1);
+    let ahead = fleet.realm.admin("get host.name --timeout 200ms").clock("+20s");
+    (0..70).for_each(|_| drop(ahead.run()));
+    // What fails leaves the trace of it as it is.
+    assert_eq!(fleet.realm.admin("get host.name").run().code, 4);
+    let finding = diagnosed(&doctor, "clock-skew");
+    assert!(finding["what"].as_str().unwrap().contains("was set back"), "{finding}");
+    mend(&fleet.lab.host(0), &finding);
+    sound(&doctor);
+    fleet.realm.ask("get host.name").check(0, &[("answered", 1)]);
+}
+
 #[test]
 fn two_agents_have_one_certificate() {
     let lab = Lab::new(3).build();
