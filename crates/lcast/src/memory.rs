@@ -34,6 +34,11 @@ const NEWER_BY: Duration = Duration::from_secs(5);
 /// How old the file may be before it is written again without news.
 const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
+/// A file that is no further ahead of the clock is left as it is: so long it shows that the clock
+/// was set back, and that nodes may take this one's processes for replays until it has caught up.
+/// [SEC-47]
+const CATCH_UP_MAX_MS: i64 = 60_000;
+
 /// What earlier processes of this node knew.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -149,6 +154,9 @@ impl Memory {
     /// Writes what is known, when it is news or the file has become old.
     pub(crate) fn save(&self, records: &[Record], wall: Timestamp) {
         let age = wall.as_millis().saturating_sub(self.saved_at.as_millis());
+        if (-CATCH_UP_MAX_MS..0).contains(&age) {
+            return;
+        }
         let fresh =
             (0..i64::try_from(REFRESH_AFTER.as_millis()).unwrap_or(i64::MAX)).contains(&age);
         let same = records.len() == self.records.len() && !self.is_later(records, wall);
@@ -265,6 +273,26 @@ mod tests {
         assert_eq!(age(at(4000)), Duration::from_millis(4000), "written for little");
         save(at(20_000), at(20_100));
         assert_eq!(age(at(22_000)), Duration::from_millis(2000));
+    }
+
+    /// What fails until the clock has caught up must not wipe out why.
+    #[test]
+    fn a_file_that_is_a_little_ahead_of_the_clock_is_left_as_it_is() {
+        let folder = Folder::new("memory");
+        let at = |seconds: i64| Timestamp::from_millis(1_000_000_000 + seconds * 1000);
+        for (ahead, kept) in [(60, true), (61, false)] {
+            let save = |wall: Timestamp| {
+                let mut memory = Memory::load(folder.path().to_owned(), wall);
+                memory.news = true;
+                memory.save(&[], wall);
+            };
+            save(at(0));
+            save(at(ahead));
+            save(at(0));
+            let saved_at = Memory::load(folder.path().to_owned(), at(0)).saved_at;
+            assert_eq!(saved_at == at(ahead), kept, "{ahead}");
+            std::fs::remove_file(folder.path().join(FILE)).unwrap();
+        }
     }
 
     /// The next command of a user must not look for a node where it was before.

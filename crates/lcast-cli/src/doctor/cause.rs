@@ -46,6 +46,8 @@ causes! {
     ReceiveOverflow = "receive-overflow",
     /// The user's runtime folder is not the user's own.
     RuntimeFolderForeign = "runtime-folder-foreign",
+    /// The client's credential is here and is refused.
+    CredentialRefused = "credential-refused",
     /// The credential has expired.
     CredentialExpired = "credential-expired",
     /// The credential expires soon.
@@ -99,6 +101,7 @@ impl Cause {
             Self::BuffersSmall
             | Self::ReceiveOverflow
             | Self::RuntimeFolderForeign
+            | Self::CredentialRefused
             | Self::CredentialSoonExpired
             | Self::CredentialOtherRealm
             | Self::CredentialForgotten
@@ -129,6 +132,7 @@ impl Cause {
             | Self::BuffersSmall
             | Self::ReceiveOverflow
             | Self::RuntimeFolderForeign
+            | Self::CredentialRefused
             | Self::CredentialSoonExpired
             | Self::CredentialForgotten
             | Self::ClockSkew

@@ -39,7 +39,8 @@ impl Checkup {
         let realm = self.realm.clone();
         let credential = CredentialFacts { wall, ..self.credential.clone() };
         let host = local::look(&realm);
-        let facts = Facts { realm, host, credential: Some(credential), asked: None };
+        let credential = Some(credential);
+        let facts = Facts { realm, host, credential, refused: None, asked: None };
         values(&diagnose(&facts))
     }
 }

@@ -9,6 +9,7 @@ use lcast_net::interfaces::{Interface, Selection};
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
+use super::refused::RefusedFacts;
 use super::runtime::RuntimeFacts;
 
 /// Everything that a diagnosis looks at.
@@ -20,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) host: HostFacts,
     /// The credential; none when there is none to be had.
     pub(crate) credential: Option<CredentialFacts>,
+    /// Why the client's credential that is here is not the one that is used.
+    pub(crate) refused: Option<RefusedFacts>,
     /// What came of asking; none when nothing was asked.
     pub(crate) asked: Option<AskedFacts>,
 }
@@ -164,6 +167,12 @@ pub(crate) struct AskedFacts {
     /// of two questions, less the most of two pauses, and without the questions themselves, which
     /// come in as well.
     pub(crate) undelivered: u64,
+    /// Whether this host gave to nobody what it said to itself, as far as that was looked at: where
+    /// nobody of other hosts answers.
+    pub(crate) own_dropped: bool,
+    /// How far an earlier command's clock was ahead of this one's, where it was by no more than a
+    /// minute: the clock was set back.
+    pub(crate) set_back: Option<Duration>,
     /// Whether the kernel tracked connections meanwhile, as it does for stateful firewalls alone.
     pub(crate) tracked: bool,
     /// Whether it was listened for so long that every agent which is not heard, though multicast
@@ -206,6 +215,8 @@ pub(crate) struct AgentFacts {
     pub(crate) name: String,
     /// Whether it is on this host: it comes in by the loopback, whatever a firewall drops.
     pub(crate) here: bool,
+    /// The port that it is reached at: its own where another of its host has the realm's.
+    pub(crate) port: Option<u16>,
     /// Whether it answered a question that went by multicast alone.
     pub(crate) by_multicast: bool,
     /// Whether it answered such a question only when that came from the realm's port.

@@ -11,6 +11,7 @@ pub(crate) mod diagnose;
 pub(crate) mod facts;
 pub(crate) mod local;
 mod mend;
+pub(crate) mod refused;
 pub(crate) mod runtime;
 pub(crate) mod subject;
 

@@ -105,6 +105,43 @@ fn the_doctor_looks_at_the_realm_of_the_system_s_agent() {
     assert_eq!(realm(), "prod");
 }
 
+/// An agent's credential beside it is none to ask with, and hid that.
+#[test]
+fn the_doctor_tells_why_the_client_s_credential_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = Home::new();
+    home.ok(&["realm", "create", "prod", "--scope", "host"]);
+    let file = home.path("home/realms/prod/credential");
+    let open = || fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let check = |words: &[&str], id: Option<&str>| {
+        let ended = Ended::of(&mut home.command(&[&["doctor", "--json"], words].concat()));
+        let document: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        let found = document["findings"].as_array().unwrap().clone();
+        let refused = found.iter().find(|it| it["id"] == "credential-refused").cloned();
+        assert_eq!(refused.as_ref().and_then(|it| it["id"].as_str()), id, "{document:#}");
+        if let Some(refused) = refused {
+            assert_eq!(ended.code, 3);
+            let command = refused["command"].as_str().unwrap();
+            assert!(command.starts_with("chmod 600 /"), "{command}");
+            let mended = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+            assert!(mended.success(), "{command}");
+        }
+    };
+    for words in [&[][..], &["--realm", "prod"]] {
+        check(words, None);
+        open();
+        check(words, Some("credential-refused"));
+        check(words, None);
+    }
+    home.ok(&["realm", "issue", "--name", "web1", "--out", "web1.credential"]);
+    home.ok(&["join", "web1.credential"]);
+    check(&[], None);
+    open();
+    check(&[], Some("credential-refused"));
+    check(&[], None);
+}
+
 #[test]
 fn bad_input_is_refused_and_changes_nothing() {
     let home = Home::new();

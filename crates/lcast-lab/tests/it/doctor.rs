@@ -66,3 +66,11 @@ fn narrow(host: &Host) {
     let address = host.addresses(0).1;
     host.shell(&format!("ip -6 address del {address}/64 dev eth0")).ok();
 }
+
+/// Rules of a host's own, for what comes in or goes out.
+fn rules(host: &Host, hook: &str, rules: &str) {
+    let rules = format!(
+        "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; {rules}\n}}\n}}\n"
+    );
+    host.command("nft").args(["-f", "-"]).input(rules).ok();
+}

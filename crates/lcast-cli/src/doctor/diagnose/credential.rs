@@ -15,7 +15,16 @@ const SOON: Duration = Duration::from_secs(30 * 86_400);
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let credential = facts.credential.iter();
     let findings = credential.filter_map(|credential| expiry(&facts.realm.name, credential));
+    let findings = refused(facts).into_iter().chain(findings);
     findings.chain(other_realm(facts)).chain(forgotten(facts)).collect()
+}
+
+/// A client's credential that other commands refuse: nobody is asked without it.
+fn refused(facts: &Facts) -> Option<Finding> {
+    let refused = facts.refused.as_ref()?;
+    let what = format!("no command can ask with the client's credential here: {}", refused.what);
+    let command = refused.command(facts.host.root);
+    Some(Finding::here(Cause::CredentialRefused, Severity::Error, what, command))
 }
 
 fn expiry(realm: &str, credential: &CredentialFacts) -> Option<Finding> {

@@ -15,7 +15,9 @@ use lcast_proto::keys::{NodeName, Scope};
 use super::credential::certified;
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, AskedFacts, Facts, InterfaceFacts};
-use crate::doctor::mend::{as_root, open_forward, open_input, open_output, quoted};
+use crate::doctor::mend::{
+    Ports, as_root, open_forward, open_input, open_loopback, open_output, quoted,
+};
 use crate::doctor::{Finding, Place, Severity};
 
 /// Packets that must be missing for each silent agent before this host is blamed: it is asked
@@ -30,23 +32,52 @@ const SKEW_MS_MAX: u64 = 30_000;
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Some(asked) = &facts.asked else { return Vec::new() };
     if facts.realm.scope == Scope::Host {
-        // Nothing goes by multicast, and whoever is silent does not run.
-        return Vec::new();
+        return shut_in(facts, asked).into_iter().collect();
     }
     let mut findings = Vec::new();
     findings.extend(blocked(facts, asked));
-    findings.extend(nothing_comes_in(facts, asked));
+    let mut deaf = Deaf::of(asked);
+    if let Some(finding) = caught_up_soon(asked, deaf.here.iter().chain(&deaf.there).copied()) {
+        findings.push(finding);
+        deaf = Deaf { here: Vec::new(), there: Vec::new() };
+    }
+    let nothing_comes_in = nothing_comes_in(facts, asked);
+    let nothing_comes_in = nothing_comes_in.or_else(|| nothing_within(facts, asked));
+    findings.extend(nothing_comes_in.or_else(|| kept_out(facts, &deaf)));
     let shut_out = shut_out(asked);
     if shut_out.is_empty() {
         findings.extend(unanswered(facts, asked));
     } else {
         findings.push(replies_filtered(facts, &shut_out));
     }
-    findings.extend(deaf_agents(facts, asked));
+    findings.extend(deaf_agents(facts, &deaf));
     findings.extend(unheard(facts, asked, &shut_out));
     findings.extend(clocks(facts, asked));
     findings.extend(duplicates(facts, asked));
     findings
+}
+
+/// In a realm of one host: agents that are silent because a firewall of this host drops what goes
+/// from one of its programs to another. Where nothing shows that, they do not run.
+fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let silent = names(asked.agents.iter().filter(|it| !it.answered())).join(", ");
+    if silent.is_empty() {
+        return None;
+    }
+    let (cause, what) = if asked.forbidden_multicast + asked.forbidden_unicast > 0 {
+        let what = format!("a firewall of this host forbids questions to its own agents: {silent}");
+        (Cause::QuestionsBlocked, what)
+    } else if asked.undelivered >= LOST_PER_AGENT_MIN {
+        let what = format!(
+            "a firewall of this host drops what its programs send to each other: nothing comes of \
+             {silent}, and packets came in that this host gave to nobody"
+        );
+        (Cause::RepliesFiltered, what)
+    } else {
+        return caught_up_soon(asked, asked.agents.iter().filter(|it| !it.answered()));
+    };
+    let command = open_loopback(facts.host.root);
+    Some(Finding::here(cause, Severity::Error, what, command))
 }
 
 fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
@@ -70,7 +101,9 @@ fn blocked(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     } else {
         (Severity::Error, format!("a firewall of this host forbids all questions {ways}"))
     };
-    let command = open_output(facts.host.root, facts.host.firewall, facts.realm.port);
+    let kept_off = asked.agents.iter().filter(|it| !it.by_unicast);
+    let ports = ports(facts, kept_off.filter(|_| unicast));
+    let command = open_output(facts.host.root, facts.host.firewall, &ports);
     Some(Finding::here(Cause::QuestionsBlocked, severity, what, command))
 }
 
@@ -84,9 +117,26 @@ fn nothing_comes_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let what = format!(
         "a firewall of this host lets no answer in: nothing comes of {}, and packets came in that \
          it gave to nobody",
-        names(others).join(", ")
+        names(others.iter().copied()).join(", ")
     );
-    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    let ports = ports(facts, others);
+    let command = open_input(facts.host.root, facts.host.firewall, &ports);
+    Some(Finding::here(Cause::RepliesFiltered, Severity::Error, what, command))
+}
+
+/// Nobody answers, a node of the realm runs on this host, and what this host says to itself is
+/// dropped.
+fn nothing_within(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
+    let is_here = facts.host.holders.iter().any(|it| Some(it.address) == facts.realm.group);
+    if !is_here || !asked.own_dropped || asked.agents.iter().any(AgentFacts::answered) {
+        return None;
+    }
+    let what = format!(
+        "a firewall of this host drops what its programs send to each other: nothing comes of {}",
+        names(&asked.agents).join(", ")
+    );
+    let ports = ports(facts, &asked.agents);
+    let command = open_input(facts.host.root, facts.host.firewall, &ports);
     Some(Finding::here(Cause::RepliesFiltered, Severity::Error, what, command))
 }
 
@@ -192,7 +242,8 @@ fn replies_filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
          spoke to each of them, so a question takes a round more",
         names(agents.iter().copied()).join(", ")
     );
-    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    let ports = ports(facts, agents.iter().copied());
+    let command = open_input(facts.host.root, facts.host.firewall, &ports);
     // Every agent that this is about answers in the end.
     Finding::here(Cause::RepliesFiltered, Severity::Warning, what, command)
 }
@@ -233,9 +284,65 @@ fn filtered(facts: &Facts, agents: &[&AgentFacts]) -> Finding {
 }
 
 /// Agents that are heard and answer nothing, however they are asked.
-fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
-    let is_such = |it: &&AgentFacts| it.heard && !it.by_multicast && !it.by_unicast;
-    let nodes = names(asked.agents.iter().filter(is_such));
+struct Deaf<'a> {
+    /// Those on this host, and those whose answers this host gave to nobody: its firewall is it.
+    here: Vec<&'a AgentFacts>,
+    /// The others: a firewall of theirs is it.
+    there: Vec<&'a AgentFacts>,
+}
+
+impl<'a> Deaf<'a> {
+    fn of(asked: &'a AskedFacts) -> Self {
+        let is_such = |it: &&AgentFacts| it.heard && !it.answered();
+        let all = asked.agents.iter().filter(is_such);
+        let (mut here, mut there): (Vec<_>, Vec<_>) = all.partition(|it| it.here);
+        if !there.is_empty() && are_lost(asked, &there) {
+            here.append(&mut there);
+        }
+        Self { here, there }
+    }
+}
+
+/// Agents that may take what this client sends for replays, since its clock was set back.
+fn caught_up_soon<'a>(
+    asked: &AskedFacts,
+    agents: impl IntoIterator<Item = &'a AgentFacts>,
+) -> Option<Finding> {
+    let nodes = names(agents);
+    let seconds = asked.set_back.filter(|_| !nodes.is_empty())?.as_secs() + 1;
+    let what = format!(
+        "the clock of this host was set back since this client's last commands: {} may take new \
+         ones for old, until it has caught up in {seconds} s",
+        nodes.join(", ")
+    );
+    let command = format!("sleep {seconds}");
+    Some(Finding::here(Cause::ClockSkew, Severity::Warning, what, command))
+}
+
+/// Agents that a firewall of this host keeps from it, while others are let in: those on the same
+/// host with another have ports of their own.
+fn kept_out(facts: &Facts, deaf: &Deaf<'_>) -> Option<Finding> {
+    if deaf.here.is_empty() {
+        return None;
+    }
+    let nodes = names(deaf.here.iter().copied()).join(", ");
+    let what = format!(
+        "a firewall of this host lets announcements of {nodes} in, and no answer: it does not open \
+         the ports that they have"
+    );
+    let ports = ports(facts, deaf.here.iter().copied());
+    let command = open_input(facts.host.root, facts.host.firewall, &ports);
+    Some(Finding::here(Cause::RepliesFiltered, Severity::Error, what, command))
+}
+
+/// The realm's port, and those of these agents.
+fn ports<'a>(facts: &Facts, agents: impl IntoIterator<Item = &'a AgentFacts>) -> Ports {
+    Ports::of(facts.realm.port, agents.into_iter().filter_map(|it| it.port))
+}
+
+/// Agents that do not get questions, since their own firewalls drop them.
+fn deaf_agents(facts: &Facts, deaf: &Deaf<'_>) -> Option<Finding> {
+    let nodes = names(deaf.there.iter().copied());
     if nodes.is_empty() {
         return None;
     }
@@ -251,7 +358,8 @@ fn deaf_agents(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
             several.join(", ")
         ),
     };
-    let command = open_input(facts.host.root, facts.host.firewall, facts.realm.port);
+    let ports = ports(facts, deaf.there.iter().copied());
+    let command = open_input(facts.host.root, facts.host.firewall, &ports);
     let (cause, severity) = (Cause::QuestionsFiltered, Severity::Error);
     Some(Finding { cause, severity, what, place: Place::Nodes(nodes), command })
 }

@@ -14,6 +14,9 @@ use crate::doctor::{Finding, Severity};
 /// What a full-size reply costs in a receive buffer, by the kernel's counting.
 const REPLY_COST: usize = 2304;
 
+/// The smallest MTU that the kernel has IPv6 with (RFC 8200, 5).
+const MTU_MIN: u32 = 1280;
+
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let Facts { realm, host, .. } = facts;
     if !host.ipv6 {
@@ -24,7 +27,11 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         findings.extend(loopback(host));
         findings.extend(runtime(host));
     } else {
-        for interface in meant(realm, host) {
+        let meant = meant(realm, host);
+        if meant.is_empty() && realm.interfaces == Selection::Automatic {
+            findings.push(none_of_use(realm, host));
+        }
+        for interface in meant {
             findings.extend(judge(facts, interface));
         }
         findings.extend(absent(realm, host));
@@ -47,6 +54,9 @@ fn loopback(host: &HostFacts) -> Option<Finding> {
     let loopback = host.interfaces.iter().find(|it| it.interface.loopback)?;
     if loopback.disabled {
         return Some(no_ipv6(host, loopback));
+    }
+    if loopback.interface.mtu < MTU_MIN {
+        return Some(small_packets(host, loopback));
     }
     (!loopback.interface.up).then(|| down(host, loopback))
 }
@@ -79,6 +89,30 @@ fn meant<'a>(realm: &RealmFacts, host: &'a HostFacts) -> Vec<&'a InterfaceFacts>
     host.interfaces.iter().filter(is_chosen).collect()
 }
 
+/// A host of which a realm that takes whatever is there can use nothing, were it mended: it has the
+/// loopback alone, or beside it what is a tunnel's or a container's.
+fn none_of_use(realm: &RealmFacts, host: &HostFacts) -> Finding {
+    let is_other = |it: &&InterfaceFacts| !it.interface.loopback;
+    let others = host.interfaces.iter().filter(is_other).map(|it| it.interface.name.as_str());
+    let others: Vec<&str> = others.collect();
+    let name = &realm.name;
+    let mut what = format!("this host has no interface that realm '{name}' could use");
+    if !others.is_empty() {
+        what += &format!(" unless it is named in agent.toml (there is {})", others.join(", "));
+    }
+    what += "; the command makes one that leads nowhere, for the programs of this host; a realm \
+             of this host alone needs none: 'librecast realm create NAME --scope host'";
+    let unused = |it: &String| !others.contains(&it.as_str());
+    let spare = (0..=others.len()).map(|it| format!("lan{it}")).find(unused);
+    let spare = spare.unwrap_or_else(|| "lan".to_owned());
+    // Two ends of a cable; by one alone nothing is sent twice.
+    let add = format!("ip link add dev {spare} type veth peer name {spare}-end");
+    let end = format!("ip link set dev {spare}-end multicast off up");
+    let set = format!("ip link set dev {spare} multicast on up");
+    let command = steps_as_root(host.root, &[&add, &end, &set]);
+    Finding::here(Cause::InterfaceAbsent, Severity::Error, what, command)
+}
+
 /// The first thing that is wrong with an interface.
 fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     let host = &all.host;
@@ -86,6 +120,9 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
     let name = &interface.name;
     if facts.disabled {
         return Some(no_ipv6(host, facts));
+    }
+    if interface.mtu < MTU_MIN {
+        return Some(small_packets(host, facts));
     }
     if !interface.up || !interface.carrier {
         return Some(down(host, facts));
@@ -145,6 +182,16 @@ fn no_ipv6(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
     let scope = if host.all_disabled { "all" } else { name };
     let command = sysctl(host.root, &of_interface(scope, "disable_ipv6"), 0);
     Finding::here(Cause::NoIpv6, Severity::Error, what, command)
+}
+
+/// An interface whose packets are too small for IPv6, which the kernel switches off there.
+fn small_packets(host: &HostFacts, facts: &InterfaceFacts) -> Finding {
+    let (name, mtu) = (&facts.interface.name, facts.interface.mtu);
+    let what = format!("'{name}' has no IPv6: its MTU is {mtu}, and IPv6 needs {MTU_MIN} or more");
+    let usual = if facts.interface.loopback { 65_536 } else { 1500 };
+    let command = format!("ip link set dev {} mtu {usual}", quoted(name));
+    let command = as_root(host.root, &command);
+    Finding::here(Cause::WrongScope, Severity::Error, what, command)
 }
 
 fn down(host: &HostFacts, facts: &InterfaceFacts) -> Finding {

@@ -7,6 +7,7 @@ use lcast_proto::time::Timestamp;
 
 use super::{diagnose, duplicate};
 use crate::doctor::facts::*;
+use crate::doctor::refused::{RefusedFacts, Way};
 use crate::doctor::runtime::RuntimeFacts;
 use crate::doctor::{Finding, Place, Severity};
 
@@ -80,6 +81,7 @@ fn sound(agents: &[AgentFacts]) -> Facts {
             runtime: None,
         },
         credential: Some(credential(3650)),
+        refused: None,
         asked: Some(AskedFacts { agents: agents.to_vec(), tracked: true, ..AskedFacts::default() }),
     }
 }
@@ -550,4 +552,147 @@ fn what_a_firewall_forbids_is_a_warning_where_others_get_out_that_way() {
     check(["muh", "u"], [7, 0], Severity::Warning);
     check(["mh", "mh"], [0, 7], Severity::Error);
     check(["mh", "muh"], [0, 7], Severity::Warning);
+}
+
+/// Whoever is silent there does not run, unless packets are forbidden or dropped.
+#[test]
+fn a_firewall_inside_a_realm_of_one_host_is_named() {
+    let check = |ways: [&str; 2], change: fn(&mut AskedFacts), expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways[0]), agent("b", ways[1])]);
+        facts.realm.scope = Scope::Host;
+        change(facts.asked.as_mut().unwrap());
+        assert_eq!(ids(&facts), expected, "{ways:?}");
+        for finding in diagnose(&facts) {
+            assert_eq!((finding.severity, finding.place), (Severity::Error, Place::Here));
+            // Agents beside the first have ports of their own.
+            assert!(!finding.command.contains("24242"), "{}", finding.command);
+        }
+    };
+    check(["", ""], |_| {}, &[]);
+    check(["", ""], |it| it.forbidden_unicast = 1, &["questions-blocked"]);
+    check(["", ""], |it| it.forbidden_multicast = 1, &["questions-blocked"]);
+    check(["u", ""], |it| it.forbidden_unicast = 1, &["questions-blocked"]);
+    check(["u", "u"], |it| it.forbidden_multicast = 1, &[]);
+    check(["", ""], |it| it.undelivered = 3, &["replies-filtered"]);
+    check(["u", ""], |it| it.undelivered = 3, &["replies-filtered"]);
+    check(["", ""], |it| it.undelivered = 2, &[]);
+    check(["u", "u"], |it| it.undelivered = 9, &[]);
+}
+
+#[test]
+fn a_host_without_an_interface_for_the_realm_is_told() {
+    let check = |change: fn(&mut Facts), expected: &[&str]| {
+        let mut facts = sound(&[]);
+        change(&mut facts);
+        assert_eq!(ids(&facts), expected);
+    };
+    let loopback: fn(&mut Facts) = |it| {
+        it.host.interfaces[0].interface.loopback = true;
+        it.host.interfaces[0].interface.multicast = false;
+    };
+    check(loopback, &["interface-absent"]);
+    check(|it| it.host.interfaces.clear(), &["interface-absent"]);
+    check(|it| it.host.interfaces[0].interface.name = "docker0".to_owned(), &["interface-absent"]);
+    // One that is down is there.
+    check(|it| it.host.interfaces[0].interface.up = false, &["interface-down"]);
+    let mut facts = sound(&[]);
+    loopback(&mut facts);
+    let finding = only(&facts);
+    assert!(finding.what.contains("realm create NAME --scope host"), "{}", finding.what);
+    let command = "ip link add dev lan0 type veth peer name lan0-end && ip link set dev lan0-end \
+                   multicast off up && ip link set dev lan0 multicast on up";
+    assert_eq!(finding.command, command);
+    let card = InterfaceFacts { interface: Interface { index: 3, ..card().interface }, ..card() };
+    facts.host.interfaces.push(card);
+    facts.host.interfaces[1].interface.name = "lan0".to_owned();
+    facts.host.interfaces[1].interface.point_to_point = true;
+    assert!(only(&facts).command.contains(" lan1 "), "{}", only(&facts).command);
+    facts.realm.scope = Scope::Host;
+    assert_eq!(ids(&facts), [""; 0]);
+}
+
+/// Nothing else gives such an interface an address.
+#[test]
+fn an_mtu_that_is_too_small_for_ipv6_is_raised() {
+    let check = |mtu: u32, expected: Option<&str>| {
+        let mut facts = sound(&[]);
+        facts.host.interfaces[0].interface.mtu = mtu;
+        facts.host.interfaces[0].interface.addresses.clear();
+        let command = "ip link set dev eth0 down && ip link set dev eth0 up";
+        let finding = only(&facts);
+        assert_eq!(finding.cause.id(), "wrong-scope");
+        assert_eq!(finding.command, expected.unwrap_or(command), "{mtu}");
+    };
+    check(1279, Some("ip link set dev eth0 mtu 1500"));
+    check(1280, None);
+    let mut facts = sound(&[]);
+    facts.realm.scope = Scope::Host;
+    let loopback = &mut facts.host.interfaces[0].interface;
+    (loopback.loopback, loopback.mtu, loopback.name) = (true, 1000, "lo".to_owned());
+    assert_eq!(only(&facts).command, "ip link set dev lo mtu 65536");
+}
+
+#[test]
+fn a_client_s_credential_that_is_refused_is_told() {
+    let check = |way: Way, command: &str| {
+        let mut facts = sound(&[]);
+        facts.host.root = false;
+        facts.refused = Some(RefusedFacts { what: "denied".to_owned(), way });
+        let finding = only(&facts);
+        assert_eq!(finding.cause.id(), "credential-refused");
+        assert_eq!((finding.severity, finding.command.as_str()), (Severity::Error, command));
+        assert!(finding.what.ends_with(": denied"), "{}", finding.what);
+    };
+    let file = std::path::PathBuf::from("/a b/credential");
+    let close = |owner| Way::Close { file: file.clone(), owner };
+    check(close(None), "chmod 600 '/a b/credential'");
+    let chown = "sudo chown 1000 '/a b/credential' && chmod 600 '/a b/credential'";
+    check(close(Some(1000)), chown);
+    let replace = "mv '/a b/credential' '/a b/credential'.old && librecast join FILE";
+    check(Way::Replace { file: file.clone() }, replace);
+    check(Way::Remove { file: file.clone() }, "rm '/a b/credential'");
+    check(Way::SetClock, "sudo timedatectl set-ntp true");
+}
+
+/// Of several agents on one host the first alone has the realm's port.
+#[test]
+fn agents_with_ports_of_their_own_are_not_blamed_on_firewalls_of_theirs() {
+    let check = |ways: &str, undelivered: u64, expected: (&str, Place, &str)| {
+        let other = AgentFacts { port: Some(40_001), ..agent("b", ways) };
+        let mut facts = sound(&[agent("a", "muh"), other]);
+        facts.asked.as_mut().unwrap().undelivered = undelivered;
+        let finding = only(&facts);
+        let (id, place, rule) = expected;
+        assert_eq!((finding.cause.id(), &finding.place), (id, &place), "{ways} {undelivered}");
+        assert!(finding.command.contains(rule), "{}", finding.command);
+    };
+    let there = Place::Nodes(vec!["b".to_owned()]);
+    let rule = "udp sport { 24242, 40001 } accept";
+    check("h", 2, ("questions-filtered", there, rule));
+    check("h", 3, ("replies-filtered", Place::Here, rule));
+    check("hb", 0, ("replies-filtered", Place::Here, "iif lo accept"));
+    let mut facts = sound(&[AgentFacts { port: Some(40_001), ..agent("b", "mh") }]);
+    facts.asked.as_mut().unwrap().forbidden_unicast = 1;
+    assert!(only(&facts).command.contains("udp dport { 24242, 40001 } accept"));
+}
+
+/// Agents take what was sent by an earlier time for replays.
+#[test]
+fn a_clock_that_was_set_back_is_no_firewall() {
+    let check = |ways: &str, scope: Scope, expected: &[&str]| {
+        let mut facts = sound(&[agent("a", ways)]);
+        facts.realm.scope = scope;
+        let back = std::time::Duration::from_millis(29_500);
+        facts.asked.as_mut().unwrap().set_back = Some(back);
+        assert_eq!(ids(&facts), expected, "{ways} {scope:?}");
+        if let [finding] = &diagnose(&facts)[..] {
+            assert_eq!(finding.command, "sleep 30");
+        }
+    };
+    check("h", Scope::Site, &["clock-skew"]);
+    check("hb", Scope::Site, &["clock-skew"]);
+    check("muh", Scope::Site, &[]);
+    check("", Scope::Site, &[]);
+    check("", Scope::Host, &["clock-skew"]);
+    check("u", Scope::Host, &[]);
 }

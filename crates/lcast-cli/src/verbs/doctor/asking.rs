@@ -13,7 +13,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use lcast::Node;
-use lcast_net::interfaces;
+use lcast_net::interfaces::{self, Selection};
 use lcast_proto::endpoint::{ForgottenSpeaker, NodeView};
 use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
@@ -23,6 +23,7 @@ use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
+use lcast_proto::wire::cbor::Fields;
 
 use crate::backend::Session;
 use crate::doctor::diagnose::is_no_chance;
@@ -44,6 +45,8 @@ const LISTEN: Duration =
 const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
 /// Agents of a realm in which each can announce itself again within [`listen_to_silent`].
 const AGENTS_MADE_HEARD_MAX: usize = 50;
+/// How far ahead of its own clock a node remembers another's processes. [SEC-47]
+const SET_BACK_MAX: Duration = Duration::from_secs(60);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -55,6 +58,7 @@ pub(super) async fn ask(
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
     let begun = wall();
+    let set_back = set_back(&place);
     let joined_before = realm.group.is_some_and(is_joined);
     let listener = listen(&place.credential);
     let members = place.credential.members().clone();
@@ -79,9 +83,12 @@ pub(super) async fn ask(
     note_here(&session, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
+    let mut own_dropped = false;
+    let is_deaf = |it: &AgentFacts| it.heard && !it.answered();
     if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
-        undelivered = undelivered_surely(&session, signals, undelivered, &agents).await?;
-    } else if tracked && undelivered > 0 && unanswered {
+        (undelivered, own_dropped) =
+            undelivered_surely(&session, signals, undelivered, &agents).await?;
+    } else if undelivered > 0 && ((tracked && unanswered) || agents.values().any(is_deaf)) {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
     }
@@ -92,6 +99,8 @@ pub(super) async fn ask(
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
+        own_dropped,
+        set_back,
         tracked,
         listened_long,
         joined_before,
@@ -112,21 +121,33 @@ pub(super) async fn ask(
     Ok(Some(asked))
 }
 
-/// Who answers in a realm of one host, where no packet goes by multicast or could be filtered.
+/// Who answers in a realm of one host, where no packet leaves the host.
 pub(super) async fn ask_here(
     place: Place,
+    realm: &RealmFacts,
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
-    let probed = match Session::open(place) {
-        Ok(session) => {
-            let probed = probe(&session, signals, Ways::All, None).await;
-            session.close().await;
-            probed
-        }
-        Err(failure) => Err(failure),
-    };
-    let Probe { expected, answered } = match probed {
+    // What goes to a group that nobody here listens to is given to nobody as well.
+    let set_back = set_back(&place);
+    let joined = realm.group.is_some_and(is_joined) || !sends_to_groups();
+    let session = match Session::open(place) {
         Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
+        opened => opened?,
+    };
+    let before = local::undelivered();
+    let probed = probe(&session, signals, Ways::All, None).await;
+    let undelivered = local::undelivered().saturating_sub(before);
+    let network = session.facts().await.map(|it| it.network).unwrap_or_default();
+    let is_silent = |it: &Probe| it.expected != it.answered;
+    let usual = if undelivered > 0 && joined && probed.as_ref().is_ok_and(is_silent) {
+        undelivered_usually(&session, signals).await
+    } else {
+        Ok(undelivered)
+    };
+    session.close().await;
+    let forbidden = network.forbidden_multicast + network.forbidden_unicast > 0;
+    let Probe { expected, answered } = match probed {
+        Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
     let agent = |name: String| AgentFacts {
@@ -134,8 +155,14 @@ pub(super) async fn ask_here(
         name,
         ..AgentFacts::default()
     };
-    let agents = expected.into_iter().map(agent).collect();
-    Ok(Some(AskedFacts { agents, ..AskedFacts::default() }))
+    Ok(Some(AskedFacts {
+        agents: expected.into_iter().map(agent).collect(),
+        undelivered: undelivered.saturating_sub(usual?),
+        set_back,
+        forbidden_multicast: network.forbidden_multicast,
+        forbidden_unicast: network.forbidden_unicast,
+        ..AskedFacts::default()
+    }))
 }
 
 /// Asks those that stayed silent by unicast, and by multicast from the realm's port; pings all that
@@ -181,22 +208,23 @@ async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64
 /// How many packets the host gives to nobody for no other reason than that it asked: where nobody
 /// answers, nothing but this tells a firewall from agents that do not run. So noise is to be no
 /// reason even where it comes in bursts; and of the questions, which come back to who sent them, a
-/// firewall drops as many as it drops answers.
+/// firewall drops as many as it drops answers. Whether it does is told as well.
 async fn undelivered_surely(
     session: &Session,
     signals: &mut Signals,
     first: u64,
     agents: &BTreeMap<String, AgentFacts>,
-) -> Result<u64, Failure> {
+) -> Result<(u64, bool), Failure> {
     let usual = undelivered_usually(session, signals).await?;
     let before = sent(session).await;
     let (probe, second) = counted(session, signals).await?;
     if probe.answered.iter().any(|name| agents.get(name).is_none_or(|it| !it.here)) {
-        return Ok(0);
+        return Ok((0, false));
     }
     let own = sent(session).await.saturating_sub(before);
     let usual = usual.max(undelivered_usually(session, signals).await?);
-    Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
+    let own_dropped = own > 0 && second.saturating_sub(usual) >= own;
+    Ok((first.min(second).saturating_sub(usual).saturating_sub(own), own_dropped))
 }
 
 /// How many datagrams this session sent.
@@ -245,6 +273,7 @@ async fn note_here(session: &Session, agents: &mut BTreeMap<String, AgentFacts>)
     for view in session.nodes().await {
         if let Some(agent) = agents.get_mut(&view.name) {
             agent.here = view.address.is_some_and(is_own);
+            agent.port = view.address.map(|it| it.port());
         }
     }
 }
@@ -368,6 +397,21 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     if view.duplicate {
         (agent.roles, agent.labels) = (view.roles.clone(), view.labels.clone());
     }
+}
+
+/// How far the clock of who wrote the cache of this client last was ahead of this one.
+fn set_back(place: &Place) -> Option<Duration> {
+    let bytes = fs::read(place.state.as_ref()?.join("roster.cbor")).ok()?;
+    let saved_at = Fields::parse(&bytes).ok()?.int(1).ok()?;
+    let ahead =
+        Duration::from_millis(u64::try_from(saved_at.saturating_sub(wall().as_millis())).ok()?);
+    (ahead > Duration::ZERO && ahead <= SET_BACK_MAX).then_some(ahead)
+}
+
+/// Whether a node here has an interface to send to groups by.
+fn sends_to_groups() -> bool {
+    let found = interfaces::list().unwrap_or_default();
+    !interfaces::choose(&found, &Selection::Automatic).interfaces.is_empty()
 }
 
 /// Whether this host hears a group.

@@ -16,6 +16,7 @@ use crate::args::{DoctorArgs, Everywhere, QuestionArgs};
 use crate::doctor::diagnose::diagnose;
 use crate::doctor::facts::Facts;
 use crate::doctor::local;
+use crate::doctor::refused::{RefusedFacts, Way};
 use crate::doctor::subject::{credential_of, realm_of, without_credential};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -38,14 +39,17 @@ pub(crate) async fn run(
                        they find: pick some, for example with --on 'web*'";
         return Err(Failure::usage(message));
     }
-    let place = find(everywhere, output)?;
+    let refused = refused(everywhere);
+    let place = find(everywhere, refused.is_some(), output)?;
     let realm = place.as_ref().map_or_else(without_credential, |it| realm_of(&it.credential));
     let host = local::look(&realm);
     let credential = place.as_ref().map(|it| credential_of(&it.credential, it.folder.as_ref()));
     let mut signals = Signals::watch()?;
     let asked = match place {
         Some(place) if !may_ask(&place) => Ok(None),
-        Some(place) if realm.scope == Scope::Host => asking::ask_here(place, &mut signals).await,
+        Some(place) if realm.scope == Scope::Host => {
+            asking::ask_here(place, &realm, &mut signals).await
+        }
         Some(place) => asking::ask(place, &realm, &mut signals).await,
         None => Ok(None),
     };
@@ -54,7 +58,7 @@ pub(crate) async fn run(
         Err(failure) if failure.exit == Exit::Interrupted => (None, true),
         Err(failure) => return Err(failure),
     };
-    let facts = Facts { realm, host, credential, asked };
+    let facts = Facts { realm, host, credential, refused, asked };
     let findings = diagnose(&facts);
     print::print(&facts, &findings, output)?;
     if interrupted {
@@ -91,8 +95,29 @@ fn passes_over_an_agent(place: &Place) -> bool {
     place.seen.iter().any(|it| matches!(it, Sighting::NoClient { .. }))
 }
 
-/// The credential to look with: a client's, else an agent's, else none when none was asked for.
-fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failure> {
+/// Why the client's credential that other commands would use is refused.
+fn refused(everywhere: &Everywhere) -> Option<RefusedFacts> {
+    if everywhere.common.credential.is_some() {
+        // Who names a file is told at once.
+        return None;
+    }
+    let (home, wall) = (place::home(), place::wall());
+    let name = place::realm_name(everywhere);
+    let folder = home.select(name.as_deref(), Purpose::Ask, wall).ok()?.folder;
+    match folder.credential(Purpose::Ask, &home.host_name(), wall) {
+        Err(error) => RefusedFacts::of(&error),
+        Ok(credential) => {
+            let certificate = credential.certificate();
+            let early = certificate.validity(wall) == Validity::NotYet;
+            let what = place::check_clock(certificate, wall).err().filter(|_| early)?.message;
+            Some(RefusedFacts { what, way: Way::SetClock })
+        }
+    }
+}
+
+/// The credential to look with: a client's, else an agent's, else none when none was asked for, or
+/// that which was is `refused`, which is told in the end.
+fn find(everywhere: &Everywhere, refused: bool, output: Output) -> Result<Option<Place>, Failure> {
     let error = match locate(everywhere) {
         // 'local' stands in for the realm whose agent runs here: that one is in question.
         Ok(place) => {
@@ -107,6 +132,10 @@ fn find(everywhere: &Everywhere, output: Output) -> Result<Option<Place>, Failur
     if let Ok(place) = place::resolve(everywhere, Purpose::Answer) {
         note_passed_over(&place, output);
         return Ok(Some(place));
+    }
+    if refused {
+        output.note("without a credential, only this host is looked at");
+        return Ok(None);
     }
     if everywhere.common.credential.is_some() || place::realm_name(everywhere).is_some() {
         return Err(error);

@@ -90,7 +90,7 @@ pub(super) fn finding_json(finding: &Finding) -> Json {
 }
 
 fn facts_json(facts: &Facts) -> Json {
-    let Facts { realm, host, credential, asked } = facts;
+    let Facts { realm, host, credential, asked, .. } = facts;
     let agents = asked.as_ref().map(|asked| {
         let agent = |it: &crate::doctor::facts::AgentFacts| {
             let trip = it.trip.map(|trip| (trip.as_secs_f64() * 1e6).round() / 1000.0);
@@ -149,7 +149,7 @@ mod tests {
         for (scope, word) in [(Scope::Org, "org"), (Scope::Host, "host")] {
             let realm = RealmFacts { scope, ..subject::without_credential() };
             let host = local::look(&realm);
-            let facts = Facts { realm, host, credential: None, asked: None };
+            let facts = Facts { realm, host, credential: None, refused: None, asked: None };
             assert_eq!(facts_json(&facts)["scope"], word);
         }
     }

@@ -36,14 +36,6 @@ fn filter(fleet: &Fleet, rules: &str) {
     fleet.lab.switch().command("nft").args(["-f", "-"]).input(rules).ok();
 }
 
-/// Rules of a host's own, for what comes in or goes out.
-fn rules(host: &Host, hook: &str, rules: &str) {
-    let rules = format!(
-        "table inet own {{ chain {hook} {{ type filter hook {hook} priority 0; {rules}\n}}\n}}\n"
-    );
-    host.command("nft").args(["-f", "-"]).input(rules).ok();
-}
-
 /// Lets in what the kernel needs, and tracks nothing.
 const CLOSED: &str = "policy drop; iif lo accept; meta l4proto ipv6-icmp accept;";
 
@@ -164,6 +156,56 @@ fn this_hosts_firewall_lets_no_question_out() {
         content(&doctor);
         fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     }
+}
+
+/// Agents on a host: the first has the realm's port, and the others have ports of their own.
+fn crowd(on: usize) -> (Lab, Realm, Job, Vec<Agent>) {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let members = ["a", "b", "c"].map(|name| (lab.host(on), Member::agent(name)));
+    let agents = realm.start_all(&members, CONFIG);
+    let doctor = realm.admin("doctor");
+    content(&doctor);
+    (lab, realm, doctor, agents)
+}
+
+/// Lets the realm's port through and no other.
+const ONLY_PORT: &str = "udp dport 24242 accept; udp sport 24242 accept; meta l4proto udp drop;";
+
+/// Rules for a hook of the doctor's host are mended by one command.
+fn mended_at_once(crowd: &(Lab, Realm, Job, Vec<Agent>), hook: &str, closed: &str, id: &str) {
+    let (lab, realm, doctor, _) = crowd;
+    rules(&lab.host(0), hook, closed);
+    let finding = diagnosed(doctor, id);
+    assert_eq!(finding["where"], "here", "{hook} {closed}: {finding}");
+    mend(&lab.host(0), &finding);
+    content(doctor);
+    realm.ask("get host.name --on a,b,c").check(0, &[("answered", 3)]);
+    lab.host(0).shell("nft flush ruleset").ok();
+}
+
+#[test]
+fn a_firewall_is_between_several_agents_and_who_asks_on_their_host() {
+    let crowd = crowd(0);
+    for closed in ["meta l4proto udp drop;", ONLY_PORT] {
+        mended_at_once(&crowd, "input", closed, "replies-filtered");
+        mended_at_once(&crowd, "output", closed, "questions-blocked");
+    }
+}
+
+#[test]
+fn a_firewall_knows_one_port_of_several_agents_on_another_host() {
+    let crowd = crowd(1);
+    mended_at_once(&crowd, "output", ONLY_PORT, "questions-blocked");
+    let (lab, realm, doctor, _) = &crowd;
+    // Answers come to who has the realm's port; where another has it, they do not.
+    rules(&lab.host(0), "input", ONLY_PORT);
+    content(doctor);
+    realm.ask("get host.name").check(0, &[("answered", 3)]);
+    lab.host(0).shell("nft flush ruleset").ok();
+    let _beside = realm.start_all(&[(lab.host(0), Member::agent("beside"))], CONFIG);
+    content(doctor);
+    mended_at_once(&crowd, "input", ONLY_PORT, "replies-filtered");
 }
 
 #[test]
@@ -355,6 +397,21 @@ fn this_hosts_clock_is_wrong() {
     assert!(finding["what"].as_str().unwrap().contains("ahead of"), "{finding}");
     content(&doctor);
     drop(fleet);
+}
+
+/// An agent remembers 64 processes of a client, and of the others how late they were. [SEC-47]
+#[test]
+fn this_hosts_clock_was_set_back() {
+    let (fleet, doctor) = fleet(1);
+    let ahead = fleet.realm.admin("get host.name --timeout 200ms").clock("+20s");
+    (0..70).for_each(|_| drop(ahead.run()));
+    // What fails leaves the trace of it as it is.
+    assert_eq!(fleet.realm.admin("get host.name").run().code, 4);
+    let finding = diagnosed(&doctor, "clock-skew");
+    assert!(finding["what"].as_str().unwrap().contains("was set back"), "{finding}");
+    mend(&fleet.lab.host(0), &finding);
+    sound(&doctor);
+    fleet.realm.ask("get host.name").check(0, &[("answered", 1)]);
 }
 
 #[test]

@@ -48,6 +48,22 @@ fn an_interface_that_is_absent() {
     assert!(what.contains("takes 'lan9' down") && what.contains("agent.toml"), "{finding}");
 }
 
+/// As in a virtual machine that nothing connects.
+#[test]
+fn a_host_without_any_interface() {
+    let lab = Lab::new(1).attach(0, &[]).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let doctor = realm.admin("doctor");
+    let finding = diagnosed(&doctor, "interface-absent");
+    assert!(finding["what"].as_str().unwrap().contains("--scope host"), "{finding}");
+    mend(&host, &finding);
+    content(&doctor);
+    let _agents = realm.start_all(&[(host.clone(), Member::agent("db1"))], CONFIG);
+    sound(&doctor);
+    realm.ask("get host.name").check(0, &[("answered", 1)]);
+}
+
 #[test]
 fn no_route_for_multicast() {
     let fault = "ip -6 route del multicast ff00::/8 dev eth0 table local";
@@ -59,6 +75,10 @@ fn an_interface_without_an_address() {
     check("--scope link", "ip -6 address flush dev eth0", "wrong-scope");
     let fault = "sysctl -w net.ipv6.conf.eth0.addr_gen_mode=1; ip -6 address flush dev eth0";
     check("--scope link", fault, "wrong-scope");
+    let finding = check("", "ip link set dev eth0 mtu 1279", "wrong-scope");
+    assert_eq!(finding["command"], "ip link set dev eth0 mtu 1500");
+    let finding = check("--scope host", "ip link set dev lo mtu 1279", "wrong-scope");
+    assert_eq!(finding["command"], "ip link set dev lo mtu 65536");
 }
 
 #[test]
@@ -188,6 +208,21 @@ fn an_agents_credential_promises_nothing_of_what_it_cannot_see() {
     assert_eq!((output.code, &*output.stderr), (0, expected), "{output}");
 }
 
+/// An agent's credential has begun as little, and it starts all the same.
+#[test]
+fn a_client_s_credential_that_has_not_begun_is_told_beside_an_agent_s() {
+    let lab = Lab::new(1).build();
+    let host = lab.host(0);
+    let realm = Realm::create(&host, "prod", "");
+    let path = realm.issue(&Member::agent("web1"));
+    host.librecast(&format!("join {path}")).ok();
+    let doctor = realm.admin("doctor");
+    sound(&doctor);
+    let finding = diagnosed(&doctor.clone().clock("-10d"), "credential-refused");
+    assert!(finding["what"].as_str().unwrap().contains("the clock is likely behind"), "{finding}");
+    assert_eq!(finding["command"], "timedatectl set-ntp true");
+}
+
 /// As the demonstration leaves one behind.
 #[test]
 fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
@@ -212,6 +247,36 @@ fn agents_of_a_realm_of_one_host_that_are_gone_are_named() {
     mend(&host, &diagnosed(&doctor, "no-ipv6"));
     sound(&doctor);
     assert_eq!(capture.datagrams(), []);
+}
+
+/// Agents beside the first have ports of their own, which no rule for the realm's port opens.
+#[test]
+fn a_firewall_inside_a_realm_of_one_host() {
+    for cards in [true, false] {
+        let lab = if cards { Lab::new(1).build() } else { Lab::new(1).attach(0, &[]).build() };
+        let host = lab.host(0);
+        let realm = Realm::create(&host, "prod", "--scope host");
+        let members = ["db1", "db2", "db3"].map(|name| (host.clone(), Member::agent(name)));
+        let mut agents = realm.start_all(&members, CONFIG);
+        let doctor = realm.admin("doctor");
+        content(&doctor);
+        for (hook, id) in [("input", "replies-filtered"), ("output", "questions-blocked")] {
+            for closed in ["meta l4proto udp drop;", "policy drop;"] {
+                rules(&host, hook, closed);
+                let finding = diagnosed(&doctor, id);
+                assert_eq!(finding["severity"], "error", "{finding}");
+                mend(&host, &finding);
+                sound(&doctor);
+                realm.ask("get host.name").check(0, &[("answered", 3)]);
+                host.shell("nft flush ruleset").ok();
+            }
+        }
+        // Those that do not run are no firewall.
+        agents[1].kill();
+        sound(&doctor);
+        agents.iter_mut().for_each(lcast_lab::Agent::kill);
+        sound(&doctor);
+    }
 }
 
 /// In `/tmp` anybody can be first to make something of that name.
