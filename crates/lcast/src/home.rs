@@ -185,9 +185,7 @@ impl Environment {
             librecast_group: group_id("librecast"),
         }
     }
-}
 
-impl Environment {
     /// Whose a credential file is: the system's in the system's folder.
     pub fn owner_of(&self, file: &Path) -> Owner {
         let absolute = std::path::absolute(file);

@@ -39,6 +39,7 @@ pub use lcast_proto::question::watching::{ChangedValue, LeaveReason};
 pub use lcast_proto::time::Timestamp;
 pub use lcast_proto::value::{Type, Value};
 pub use lcast_proto::variable::{Constraint, Definition};
+pub use memory::set_back;
 pub use node::{Builder, ExposeError, Facts, Node, NodeEnded, StartError};
 pub use presence::{PresenceChanges, PresenceItem};
 pub use question::{Question, QuestionError, Replies};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,14 @@ const REFRESH_AFTER: Duration = Duration::from_secs(60);
 /// A file that is no further ahead of the clock is left as it is: so long it shows that the clock
 /// was set back, and that nodes may take this one's processes for replays until it has caught up.
 /// [SEC-47]
-const CATCH_UP_MAX_MS: i64 = 60_000;
+const CATCH_UP_MAX: Duration = Duration::from_secs(60);
+
+/// How far the clock was set back since a process with this state folder wrote down what it knew:
+/// until it has caught up, nodes may take what a process of it says for replays. `None` where it
+/// was not, or by over a minute: nodes remember no more. [SEC-47]
+pub fn set_back(folder: &Path, wall: Timestamp) -> Option<Duration> {
+    Memory::load(folder.to_owned(), wall).ahead(wall)
+}
 
 /// What earlier processes of this node knew.
 #[derive(Debug)]
@@ -151,12 +158,19 @@ impl Memory {
         })
     }
 
+    /// How far the file is ahead of the clock, where it is, and by no more than [`CATCH_UP_MAX`].
+    fn ahead(&self, wall: Timestamp) -> Option<Duration> {
+        let ahead = self.saved_at.as_millis().saturating_sub(wall.as_millis());
+        let ahead = Duration::from_millis(u64::try_from(ahead).ok()?);
+        (!ahead.is_zero() && ahead <= CATCH_UP_MAX).then_some(ahead)
+    }
+
     /// Writes what is known, when it is news or the file has become old.
     pub(crate) fn save(&self, records: &[Record], wall: Timestamp) {
-        let age = wall.as_millis().saturating_sub(self.saved_at.as_millis());
-        if (-CATCH_UP_MAX_MS..0).contains(&age) {
+        if self.ahead(wall).is_some() {
             return;
         }
+        let age = wall.as_millis().saturating_sub(self.saved_at.as_millis());
         let fresh =
             (0..i64::try_from(REFRESH_AFTER.as_millis()).unwrap_or(i64::MAX)).contains(&age);
         let same = records.len() == self.records.len() && !self.is_later(records, wall);
@@ -288,6 +302,8 @@ mod tests {
             };
             save(at(0));
             save(at(ahead));
+            let expected = kept.then_some(Duration::from_secs(60));
+            assert_eq!(set_back(folder.path(), at(0)), expected, "{ahead}");
             save(at(0));
             let saved_at = Memory::load(folder.path().to_owned(), at(0)).saved_at;
             assert_eq!(saved_at == at(ahead), kept, "{ahead}");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lcast_proto::name::{Name, Step};
+use lcast_proto::name::Name;
 use lcast_proto::variable::Update;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
@@ -181,14 +181,11 @@ async fn keep_read(slow: Slow, wanted: Arc<Notify>, sender: mpsc::Sender<Vec<Cha
 /// What tells that the variables of a family are not read any more.
 fn frozen(family: Family) -> Vec<Change> {
     const ERROR: &str = "its reading failed, and it is read no more: restart the agent";
-    let segment = |text: &str| Step::Segment(text.to_owned());
     let rows = catalogue().iter().filter(|row| row.family == family);
     let prefixes: BTreeSet<&str> =
         rows.map(|row| row.template.split('[').next().unwrap_or(row.template)).collect();
     let told = prefixes.into_iter().filter_map(|prefix| {
-        let key = Step::Key(prefix.to_owned());
-        let steps = vec![segment("librecast"), segment("variable"), key, segment("error")];
-        let name = Name::new(steps).ok()?;
+        let name: Name = format!("librecast.variable[\"{prefix}\"].error").parse().ok()?;
         Some(Change::Update(Update { name, value: ERROR.into(), time: None, version: None }))
     });
     told.collect()

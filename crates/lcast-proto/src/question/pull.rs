@@ -50,8 +50,6 @@ struct Pull {
     size_max: usize,
     total: Option<usize>,
     bytes: Vec<u8>,
-    /// How many pages that is; 0 where the size is not known yet.
-    pages: usize,
     /// Which pages are here: up to the last of these, so that what waits its turn takes no memory.
     got: Vec<bool>,
     missing: usize,
@@ -106,7 +104,6 @@ impl Pulls {
             size_max,
             total: None,
             bytes: Vec::new(),
-            pages: 0,
             got: Vec::new(),
             missing: 0,
             tries: 0,
@@ -149,7 +146,7 @@ impl Pulls {
 
     /// How many pages a pull has brought.
     pub fn pages(&self, from: SenderId, blob: Blob) -> u64 {
-        self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.pages - pull.missing) as u64)
+        self.pulls.get(&(blob, from)).map_or(0, |pull| (pull.pages() - pull.missing) as u64)
     }
 
     /// How many bytes it is going to be, as far as is known.
@@ -222,9 +219,14 @@ impl Pulls {
 }
 
 impl Pull {
+    /// How many pages it is; 0 where the size is not known yet.
+    fn pages(&self) -> usize {
+        self.total.map_or(0, |total| total.div_ceil(PAGE_LEN))
+    }
+
     /// How many wishes may be sent: whoever gives a page at a time never ends.
     fn wishes_max(&self) -> u32 {
-        let pages = u32::try_from(self.pages).unwrap_or(u32::MAX);
+        let pages = u32::try_from(self.pages()).unwrap_or(u32::MAX);
         WISHES_MAX.saturating_add(pages / PAGES_PER_WISH)
     }
 
@@ -234,8 +236,7 @@ impl Pull {
             return false;
         }
         self.total = Some(total);
-        self.pages = total.div_ceil(PAGE_LEN);
-        self.missing = self.pages;
+        self.missing = self.pages();
         true
     }
 
@@ -247,7 +248,7 @@ impl Pull {
         }
         let index = page.index as usize;
         let start = index.saturating_mul(PAGE_LEN);
-        if index >= self.pages || page.bytes.len() != (total - start).min(PAGE_LEN) {
+        if index >= self.pages() || page.bytes.len() != (total - start).min(PAGE_LEN) {
             return Pulled::Failed;
         }
         // What was not wished for takes no memory: the last page alone would take all of it.
@@ -271,7 +272,7 @@ impl Pull {
 
     /// Whether every page of the last wish has come.
     fn window_is_empty(&self) -> bool {
-        let arrived = self.pages - self.missing;
+        let arrived = self.pages() - self.missing;
         arrived.is_multiple_of(PAGES_AT_ONCE as usize)
             && self.got.iter().take(arrived).all(|got| *got)
     }
@@ -289,13 +290,13 @@ impl Pull {
         let first = self.first_missing();
         let mut map = 0_u32;
         let mut count = 0;
-        for bit in 0..WINDOW.min(self.pages - first) {
+        for bit in 0..WINDOW.min(self.pages() - first) {
             if !self.has(first + bit) && count < PAGES_AT_ONCE {
                 map |= 1 << bit;
                 count += 1;
             }
         }
-        if self.pages == 0 {
+        if self.total.is_none() {
             map = (1 << PAGES_AT_ONCE) - 1;
         }
         (u32::try_from(first).unwrap_or(u32::MAX), map)

@@ -411,12 +411,11 @@ impl Watching {
     fn leave(&mut self, id: &NodeId, step: Step, reason: LeaveReason) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         node.step = step;
-        // What it told after it left is wanted all the same.
-        if step != Step::Live || node.much <= node.inside_by {
-            node.want = None;
-        }
         if step != Step::Live {
-            node.gap_at = None;
+            (node.want, node.gap_at) = (None, None);
+        } else if node.much <= node.inside_by {
+            // What it told after it left is wanted all the same.
+            node.want = None;
         }
         self.tracked -= node.known.len();
         node.known.clear();

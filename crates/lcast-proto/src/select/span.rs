@@ -24,7 +24,7 @@ impl Span {
         }
         // Nothing needs no unit.
         if rest == "0" {
-            rest = "";
+            return Some(Self(0));
         }
         while !rest.is_empty() {
             let number_end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;

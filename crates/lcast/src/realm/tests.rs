@@ -33,15 +33,7 @@ impl Fixture {
     }
 
     fn request(&self, name: &str) -> Request {
-        Request {
-            name: name.to_owned(),
-            kind: Kind::Agent,
-            roles: Vec::new(),
-            labels: Vec::new(),
-            days: None,
-            again: false,
-            out: self.folder.path().join(format!("{name}.credential")),
-        }
+        request(&self.folder, name)
     }
 
     fn issue(&self, names: &[&str]) -> Result<Vec<Issued>, RealmError> {
@@ -51,6 +43,18 @@ impl Fixture {
 
     fn version(&self) -> u64 {
         self.prod().overview().unwrap().members.version()
+    }
+}
+
+fn request(folder: &Folder, name: &str) -> Request {
+    Request {
+        name: name.to_owned(),
+        kind: Kind::Agent,
+        roles: Vec::new(),
+        labels: Vec::new(),
+        days: None,
+        again: false,
+        out: folder.path().join(format!("{name}.credential")),
     }
 }
 
@@ -414,15 +418,7 @@ fn a_realm_of_the_system_issues_with_a_credential_that_its_group_may_read() {
     create(&system(group), Network::default(), NOW).unwrap();
     let credential = system(group).path().join("credential");
     fs::set_permissions(&credential, fs::Permissions::from_mode(0o640)).unwrap();
-    let request = |name: &str| Request {
-        name: name.to_owned(),
-        kind: Kind::Agent,
-        roles: Vec::new(),
-        labels: Vec::new(),
-        days: None,
-        again: false,
-        out: folder.path().join(name),
-    };
+    let request = |name: &str| request(&folder, name);
     assert_eq!(issue(&system(group), &[request("web1")], NOW).unwrap().len(), 1);
     assert!(forget(&system(group), "web1").unwrap());
     fails(issue(&system(group + 1), &[request("web2")], NOW), &["credential'", "640"]);

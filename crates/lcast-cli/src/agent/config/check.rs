@@ -534,18 +534,15 @@ fn policy(raw: raw::Policy, file: &File<'_>) -> Checked<Policy> {
             );
             file.error(raw.span(), message)
         })?;
-        let is_key = |it: &&Step| matches!(it, Step::Key(_));
-        match name.steps().iter().find(is_key) {
-            None => Ok(name.steps().to_vec()),
-            Some(_) => {
-                let family = text.split('[').next().unwrap_or_default();
-                let message = format!(
-                    "read_deny: '{text}' has a key; what is hidden is hidden with every key: \
-                     write {family}"
-                );
-                Err(file.error(raw.span(), message))
-            }
+        if name.steps().iter().any(|it| matches!(it, Step::Key(_))) {
+            let family = text.split('[').next().unwrap_or_default();
+            let message = format!(
+                "read_deny: '{text}' has a key; what is hidden is hidden with every key: write \
+                 {family}"
+            );
+            return Err(file.error(raw.span(), message));
         }
+        Ok(name.steps().to_vec())
     };
     let read_deny = raw.read_deny.iter().map(prefix).collect::<Result<_, _>>()?;
     texts(raw.read_deny, "read_deny", file)?;

@@ -23,7 +23,6 @@ use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
-use lcast_proto::wire::cbor::Fields;
 
 use crate::backend::Session;
 use crate::doctor::diagnose::is_no_chance;
@@ -45,8 +44,6 @@ const LISTEN: Duration =
 const WANTED_EVERY: Duration = INTERVAL_MIN.saturating_add(Duration::from_millis(200));
 /// Agents of a realm in which each can announce itself again within [`listen_to_silent`].
 const AGENTS_MADE_HEARD_MAX: usize = 50;
-/// How far ahead of its own clock a node remembers another's processes. [SEC-47]
-const SET_BACK_MAX: Duration = Duration::from_secs(60);
 /// How often what was heard is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -399,13 +396,9 @@ fn note(view: &NodeView, agents: &mut BTreeMap<String, AgentFacts>) {
     }
 }
 
-/// How far the clock of who wrote the cache of this client last was ahead of this one.
+/// How far the clock was set back since this client's last commands.
 fn set_back(place: &Place) -> Option<Duration> {
-    let bytes = fs::read(place.state.as_ref()?.join("roster.cbor")).ok()?;
-    let saved_at = Fields::parse(&bytes).ok()?.int(1).ok()?;
-    let ahead =
-        Duration::from_millis(u64::try_from(saved_at.saturating_sub(wall().as_millis())).ok()?);
-    (ahead > Duration::ZERO && ahead <= SET_BACK_MAX).then_some(ahead)
+    lcast::set_back(place.state.as_ref()?, wall())
 }
 
 /// Whether a node here has an interface to send to groups by.

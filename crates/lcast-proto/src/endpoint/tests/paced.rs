@@ -17,11 +17,21 @@ impl Bench {
 
     /// n0 answers the watch, as if it had been asked.
     fn answer_falsely(&mut self, number: u64, answer: Answer) {
+        self.answer_with_schema(number, answer, None);
+    }
+
+    /// The same, with this schema.
+    pub(super) fn answer_with_schema(
+        &mut self,
+        number: u64,
+        answer: Answer,
+        schema: Option<[u8; 16]>,
+    ) {
         let client = self.nodes[0].endpoint.sender();
         let request = *self.nodes[0].endpoint.watches.keys().next().unwrap();
         let answer = Answer::Watched(number, Box::new(answer));
         let software = "".into();
-        let reply = ReplyFrame { request, answer, schema: None, members_version: 0, software };
+        let reply = ReplyFrame { request, answer, schema, members_version: 0, software };
         self.nodes[2].endpoint.send_pair(client, &PairFrame::Reply(reply), false, None);
         self.settle();
     }

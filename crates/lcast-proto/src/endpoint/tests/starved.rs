@@ -4,22 +4,12 @@ use super::watch::{FAR, LONG, watch};
 use super::*;
 use crate::question::watched::LEASES_OF_MEMBER_MAX;
 use crate::question::watching::WatchEvent;
-use crate::wire::frame::{Answer, PairFrame, ReplyFrame};
+use crate::wire::frame::{Answer, ReplyFrame};
 use crate::wire::watch::Change;
 
 const TICK: Duration = Duration::from_millis(1);
 
 impl Bench {
-    /// `n0` tells the client this, as an answer to its watch, with this schema.
-    fn answer_watch(&mut self, answer: Answer, schema: Option<[u8; 16]>) {
-        let client = self.nodes[0].endpoint.sender();
-        let request = *self.nodes[0].endpoint.watches.keys().next().unwrap();
-        let software = "".into();
-        let reply = ReplyFrame { request, answer, schema, members_version: 0, software };
-        self.nodes[2].endpoint.send_pair(client, &PairFrame::Reply(reply), false, None);
-        self.settle();
-    }
-
     /// 500 values of `n1` change, which are pulled, while `n0` does something each 50 ms: how long
     /// until the client was told of all.
     fn told_beside(&mut self, mut lie: impl FnMut(&mut Self, u64)) -> Option<Duration> {
@@ -54,20 +44,25 @@ impl Bench {
     }
 }
 
-/// One that announces a schema after the other, and gives the pages of none. [QST-33]
-#[test]
-fn schemas_that_a_member_announces_hold_up_no_values_of_others() {
+/// The client watches what `n0` and `n1` have, of which the second has disks.
+fn watched() -> Bench {
     let mut bench = bench(2);
     bench.define_disks(3);
     bench.begin(0, watch("app", Selector::default()));
     bench.pass(LONG);
+    bench
+}
+
+/// One that announces a schema after the other, and gives the pages of none. [QST-33]
+#[test]
+fn schemas_that_a_member_announces_hold_up_no_values_of_others() {
+    let mut bench = watched();
     bench.parted = Some(Box::new(|from, to| from == 0 && to == 2));
     let empty = EmptyReason::NoVariable.code();
     let told = bench.told_beside(|bench, number| {
         let mut schema = [9; 16];
         schema[..8].copy_from_slice(&number.to_be_bytes());
-        let answer = Answer::Watched(FAR + number, Box::new(Answer::Empty(empty)));
-        bench.answer_watch(answer, Some(schema));
+        bench.answer_with_schema(FAR + number, Answer::Empty(empty), Some(schema));
     });
     assert!(told.is_some_and(|it| it < LONG / 5), "{told:?}");
 }
@@ -75,10 +70,7 @@ fn schemas_that_a_member_announces_hold_up_no_values_of_others() {
 /// One that announces values by a process after the other, and gives the pages of none.
 #[test]
 fn values_that_the_processes_of_a_member_announce_hold_up_none_of_others() {
-    let mut bench = bench(2);
-    bench.define_disks(3);
-    bench.begin(0, watch("app", Selector::default()));
-    bench.pass(LONG);
+    let mut bench = watched();
     let told = bench.told_beside(|bench, number| {
         if (40..60).contains(&number) {
             bench.restart(2, u8::try_from(30 + number).unwrap());
