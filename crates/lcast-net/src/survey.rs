@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 use crate::netlink::{Message, Netlink, attributes, u32_at};
 use crate::socket::{self, Bound};
@@ -69,6 +72,35 @@ fn route_of(message: &Message<'_>) -> Option<MulticastRoute> {
 /// `AddrInUse` when another program holds the port for itself alone.
 pub fn try_group(group: Ipv6Addr, port: u16, link: Option<u32>) -> io::Result<()> {
     Bound::group(group, link, port, BUFFER_TRIED).map(drop)
+}
+
+/// Whether one socket of this host gets what another sends, by the loopback or to a group on a
+/// link: a firewall may stand between. Nothing leaves the host: the group is one of this node
+/// alone (RFC 4291, section 2.7). Where nothing comes, that takes half a second.
+///
+/// # Errors
+/// When no socket can be had or nothing can be sent: the loopback or the link is down, or a
+/// firewall forbids it (`PermissionDenied`).
+pub fn hears_itself(link: Option<u32>) -> io::Result<bool> {
+    let group = link.map(|link| SocketAddrV6::new(OWN_GROUP, 0, 0, link));
+    let hearer = UdpSocket::bind(group.unwrap_or(SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0)))?;
+    let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
+    if let Some(link) = link {
+        hearer.join_multicast_v6(&OWN_GROUP, link)?;
+        let sender = SockRef::from(&sender);
+        sender.set_multicast_if_v6(link)?;
+        sender.set_multicast_hops_v6(0)?;
+    }
+    hearer.set_read_timeout(Some(ITSELF_PATIENCE))?;
+    let (to, port) = (hearer.local_addr()?, sender.local_addr()?.port());
+    for number in 0..ITSELF_TRIES {
+        sender.send_to(&[number], to)?;
+        let heard = hearer.recv_from(&mut [0]);
+        if heard.is_ok_and(|(_, from)| from.port() == port) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The receive buffer that a socket of this process is granted when it asks for so many bytes, in
@@ -139,6 +171,12 @@ fn receive_buffer_of(message: &Message<'_>) -> Option<(u32, usize)> {
     Some((inode, usize::try_from(u32_at(memory, MEMORY_RECEIVE_BUFFER_AT)?).ok()?))
 }
 
+/// Of the scope that no interface sends anything of.
+const OWN_GROUP: Ipv6Addr = Ipv6Addr::new(0xff11, 0, 0, 0, 0, 0, 0x8000, 2);
+/// How often a host says something to itself at most, and how long it waits to hear it: a busy one
+/// may be late.
+const ITSELF_TRIES: u8 = 5;
+const ITSELF_PATIENCE: Duration = Duration::from_millis(100);
 const ROUTE_HEADER_LEN: usize = 12;
 /// Of a socket that receives nothing.
 const BUFFER_TRIED: usize = 4096;
@@ -168,10 +206,15 @@ const MEMORY_RECEIVE_BUFFER_AT: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
     use std::os::linux::fs::MetadataExt;
 
     use super::*;
+
+    #[test]
+    fn a_host_hears_itself_by_its_loopback() {
+        assert!(hears_itself(None).unwrap());
+        assert!(hears_itself(Some(u32::MAX)).is_err(), "there is no such link");
+    }
 
     #[test]
     fn the_buffer_of_a_socket_is_what_it_was_granted() {

@@ -50,7 +50,7 @@ struct Stray {
 static CHILDREN: Mutex<Option<Children>> = Mutex::new(None);
 
 /// How often killed strays are looked after, a millisecond apart: each may leave others.
-const LOOKS_MAX: usize = 100;
+const LOOKS_MAX: usize = 1000;
 
 /// The threads of this process.
 const TASKS: &str = "/proc/self/task";
@@ -119,13 +119,13 @@ impl Children {
         self.last
     }
 
-    /// Reaps and kills strays among the children that there are; whether any was killed that may
-    /// go soon. A child's id is not given to another process before it is reaped, which only this
-    /// does.
+    /// Reaps and kills strays among the children that there are; whether another look is due: one
+    /// was killed that may go soon, or had ended and may have left others since they were listed.
+    /// A child's id is not given to another process before it is reaped, which only this does.
     fn sweep(&mut self, present: &[Pid], kill: fn(Pid) -> Result<(), Errno>) -> bool {
         self.strays.retain(|id, _| present.iter().any(|pid| pid.as_raw_nonzero() == *id));
         let oldest = self.running.keys().next().copied().unwrap_or(u64::MAX);
-        let mut killed = false;
+        let mut again = false;
         for &pid in present {
             if self.running.values().any(|it| *it == pid) {
                 continue;
@@ -134,11 +134,12 @@ impl Children {
             let stray = *self.strays.entry(pid.as_raw_nonzero()).or_insert(stray);
             if !matches!(rustix::process::waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
                 self.strays.remove(&pid.as_raw_nonzero());
+                again |= !self.shared;
             } else if stray.left_by < oldest && !self.shared {
-                killed |= kill(pid) != Err(Errno::PERM) && !stray.hangs;
+                again |= kill(pid) != Err(Errno::PERM) && !stray.hangs;
             }
         }
-        killed
+        again
     }
 
     /// Waits no more for what was killed and is still there.
@@ -182,6 +183,8 @@ fn present(tasks: &Path) -> io::Result<Vec<Pid>> {
 mod tests {
     use std::process::{Child, Command};
 
+    use rustix::process::{WaitId, WaitIdOptions};
+
     use super::*;
 
     fn sleeper() -> (Child, Pid) {
@@ -190,14 +193,16 @@ mod tests {
         (child, pid)
     }
 
-    /// Sweeps until nothing is killed any more.
+    /// Sweeps until no other look is due; whether one was.
     fn sweep(children: &mut Children, present: &[Pid]) -> bool {
-        let mut killed = false;
-        while children.sweep(present, kill) {
-            killed = true;
+        let mut present = present.to_vec();
+        let mut again = false;
+        while children.sweep(&present, kill) {
+            again = true;
+            present.retain(|pid| Path::new(&format!("/proc/{}", pid.as_raw_pid())).exists());
             std::thread::yield_now();
         }
-        killed
+        again
     }
 
     #[test]
@@ -274,6 +279,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What it leaves becomes a child of this process before it can be reaped, and may have come
+    /// too late for the list that it stands in.
+    #[test]
+    fn who_has_ended_may_have_left_others() {
+        let mut children = Children::default();
+        let (_child, pid) = sleeper();
+        kill(pid).unwrap();
+        let zombie = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::Pid(pid), zombie).unwrap();
+        let in_vain = |_| panic!("it has ended");
+        assert!(children.sweep(&[pid], in_vain), "those are looked for");
+        assert!(!children.sweep(&[], in_vain));
     }
 
     #[test]

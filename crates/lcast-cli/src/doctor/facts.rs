@@ -167,7 +167,7 @@ pub(crate) struct AskedFacts {
     /// of two questions, less the most of two pauses, and without the questions themselves, which
     /// come in as well.
     pub(crate) undelivered: u64,
-    /// Whether this host gave to nobody what it said to itself, as far as that was looked at: where
+    /// Whether this host does not hear what it says to itself, as far as that was looked at: where
     /// nobody of other hosts answers.
     pub(crate) own_dropped: bool,
     /// How far an earlier command's clock was ahead of this one's, where it was by no more than a

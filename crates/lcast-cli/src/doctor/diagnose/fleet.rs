@@ -67,10 +67,10 @@ fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let (cause, what) = if asked.forbidden_multicast + asked.forbidden_unicast > 0 {
         let what = format!("a firewall of this host forbids questions to its own agents: {silent}");
         (Cause::QuestionsBlocked, what)
-    } else if asked.undelivered >= LOST_PER_AGENT_MIN {
+    } else if asked.own_dropped || asked.undelivered >= LOST_PER_AGENT_MIN {
         let what = format!(
             "a firewall of this host drops what its programs send to each other: nothing comes of \
-             {silent}, and packets came in that this host gave to nobody"
+             {silent}"
         );
         (Cause::RepliesFiltered, what)
     } else {
@@ -128,7 +128,8 @@ fn nothing_comes_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
 /// dropped.
 fn nothing_within(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let is_here = facts.host.holders.iter().any(|it| Some(it.address) == facts.realm.group);
-    if !is_here || !asked.own_dropped || asked.agents.iter().any(AgentFacts::answered) {
+    let is_silent = !asked.agents.iter().any(AgentFacts::answered);
+    if asked.agents.is_empty() || !is_here || !asked.own_dropped || !is_silent {
         return None;
     }
     let what = format!(

@@ -218,6 +218,16 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["muhb", "muhb"], open, &[]);
     check(["muh", ""], open, &[]);
     check(["", ""], |it| it.asked.as_mut().unwrap().undelivered = 5, &[]);
+    // What it says to itself does not come either: of agents elsewhere that tells nothing.
+    let deaf: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().own_dropped = true;
+    check(["", ""], deaf, &[]);
+    let beside = |it: &mut Facts| {
+        let address = it.realm.group.unwrap();
+        it.host.holders = vec![Holder { address, ..holder(None) }];
+        it.asked.as_mut().unwrap().own_dropped = true;
+    };
+    check(["", ""], beside, &["replies-filtered"]);
+    check(["", "muh"], beside, &[]);
     let other = |it: &mut Facts| it.asked.as_mut().unwrap().other_realm = 1;
     check(["", ""], other, &["credential-other-realm"]);
     check(["muh", ""], other, &[]);
@@ -577,6 +587,8 @@ fn a_firewall_inside_a_realm_of_one_host_is_named() {
     check(["u", ""], |it| it.undelivered = 3, &["replies-filtered"]);
     check(["", ""], |it| it.undelivered = 2, &[]);
     check(["u", "u"], |it| it.undelivered = 9, &[]);
+    check(["u", ""], |it| it.own_dropped = true, &["replies-filtered"]);
+    check(["u", "u"], |it| it.own_dropped = true, &[]);
 }
 
 #[test]

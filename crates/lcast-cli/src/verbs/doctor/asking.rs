@@ -13,7 +13,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use lcast::Node;
-use lcast_net::interfaces::{self, Selection};
+use lcast_net::interfaces;
+use lcast_net::survey;
 use lcast_proto::endpoint::{ForgottenSpeaker, NodeView};
 use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
@@ -80,11 +81,10 @@ pub(super) async fn ask(
     note_here(&session, &mut agents).await;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
-    let mut own_dropped = false;
+    let others_answer = agents.values().any(|it| !it.here && it.answered());
     let is_deaf = |it: &AgentFacts| it.heard && !it.answered();
-    if undelivered > 0 && !agents.values().any(|it| !it.here && it.answered()) {
-        (undelivered, own_dropped) =
-            undelivered_surely(&session, signals, undelivered, &agents).await?;
+    if undelivered > 0 && !others_answer {
+        undelivered = undelivered_surely(&session, signals, undelivered, &agents).await?;
     } else if undelivered > 0 && ((tracked && unanswered) || agents.values().any(is_deaf)) {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
@@ -96,7 +96,7 @@ pub(super) async fn ask(
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
-        own_dropped,
+        own_dropped: !others_answer && is_deaf_to_itself(links_of_use(realm)).await,
         set_back,
         tracked,
         listened_long,
@@ -126,7 +126,7 @@ pub(super) async fn ask_here(
 ) -> Result<Option<AskedFacts>, Failure> {
     // What goes to a group that nobody here listens to is given to nobody as well.
     let set_back = set_back(&place);
-    let joined = realm.group.is_some_and(is_joined) || !sends_to_groups();
+    let joined = realm.group.is_some_and(is_joined) || links_of_use(realm).is_empty();
     let session = match Session::open(place) {
         Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
         opened => opened?,
@@ -147,6 +147,8 @@ pub(super) async fn ask_here(
         Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
+    let usual = usual?;
+    let own_dropped = expected != answered && is_deaf_to_itself(vec![None]).await;
     let agent = |name: String| AgentFacts {
         by_unicast: answered.contains(&name),
         name,
@@ -154,7 +156,8 @@ pub(super) async fn ask_here(
     };
     Ok(Some(AskedFacts {
         agents: expected.into_iter().map(agent).collect(),
-        undelivered: undelivered.saturating_sub(usual?),
+        undelivered: undelivered.saturating_sub(usual),
+        own_dropped,
         set_back,
         forbidden_multicast: network.forbidden_multicast,
         forbidden_unicast: network.forbidden_unicast,
@@ -205,23 +208,22 @@ async fn counted(session: &Session, signals: &mut Signals) -> Result<(Probe, u64
 /// How many packets the host gives to nobody for no other reason than that it asked: where nobody
 /// answers, nothing but this tells a firewall from agents that do not run. So noise is to be no
 /// reason even where it comes in bursts; and of the questions, which come back to who sent them, a
-/// firewall drops as many as it drops answers. Whether it does is told as well.
+/// firewall drops as many as it drops answers.
 async fn undelivered_surely(
     session: &Session,
     signals: &mut Signals,
     first: u64,
     agents: &BTreeMap<String, AgentFacts>,
-) -> Result<(u64, bool), Failure> {
+) -> Result<u64, Failure> {
     let usual = undelivered_usually(session, signals).await?;
     let before = sent(session).await;
     let (probe, second) = counted(session, signals).await?;
     if probe.answered.iter().any(|name| agents.get(name).is_none_or(|it| !it.here)) {
-        return Ok((0, false));
+        return Ok(0);
     }
     let own = sent(session).await.saturating_sub(before);
     let usual = usual.max(undelivered_usually(session, signals).await?);
-    let own_dropped = own > 0 && second.saturating_sub(usual) >= own;
-    Ok((first.min(second).saturating_sub(usual).saturating_sub(own), own_dropped))
+    Ok(first.min(second).saturating_sub(usual).saturating_sub(own))
 }
 
 /// How many datagrams this session sent.
@@ -401,10 +403,22 @@ fn set_back(place: &Place) -> Option<Duration> {
     lcast::set_back(place.state.as_ref()?, wall())
 }
 
-/// Whether a node here has an interface to send to groups by.
-fn sends_to_groups() -> bool {
+/// The interfaces that a node here sends to the realm's groups by, by index.
+fn links_of_use(realm: &RealmFacts) -> Vec<Option<u32>> {
     let found = interfaces::list().unwrap_or_default();
-    !interfaces::choose(&found, &Selection::Automatic).interfaces.is_empty()
+    let chosen = interfaces::choose(&found, &realm.interfaces).interfaces;
+    chosen.into_iter().map(|it| Some(it.index)).collect()
+}
+
+/// Whether this host hears on none of these links what it says to itself there, as far as it can
+/// say anything; none is the loopback.
+async fn is_deaf_to_itself(links: Vec<Option<u32>>) -> bool {
+    let heard = move || {
+        let heard = links.into_iter().filter_map(|link| survey::hears_itself(link).ok());
+        heard.collect::<Vec<bool>>()
+    };
+    let heard = tokio::task::spawn_blocking(heard).await.unwrap_or_default();
+    !heard.is_empty() && !heard.contains(&true)
 }
 
 /// Whether this host hears a group.
