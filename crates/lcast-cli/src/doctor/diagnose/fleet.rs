@@ -67,7 +67,7 @@ fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let (cause, what) = if asked.forbidden_multicast + asked.forbidden_unicast > 0 {
         let what = format!("a firewall of this host forbids questions to its own agents: {silent}");
         (Cause::QuestionsBlocked, what)
-    } else if asked.own_dropped || asked.undelivered >= LOST_PER_AGENT_MIN {
+    } else if asked.own_dropped {
         let what = format!(
             "a firewall of this host drops what its programs send to each other: nothing comes of \
              {silent}"

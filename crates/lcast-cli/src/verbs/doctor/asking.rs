@@ -121,33 +121,21 @@ pub(super) async fn ask(
 /// Who answers in a realm of one host, where no packet leaves the host.
 pub(super) async fn ask_here(
     place: Place,
-    realm: &RealmFacts,
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
-    // What goes to a group that nobody here listens to is given to nobody as well.
     let set_back = set_back(&place);
-    let joined = realm.group.is_some_and(is_joined) || links_of_use(realm).is_empty();
     let session = match Session::open(place) {
         Err(failure) if failure.exit == Exit::Unsendable => return Ok(None),
         opened => opened?,
     };
-    let before = local::undelivered();
     let probed = probe(&session, signals, Ways::All, None).await;
-    let undelivered = local::undelivered().saturating_sub(before);
     let network = session.facts().await.map(|it| it.network).unwrap_or_default();
-    let is_silent = |it: &Probe| it.expected != it.answered;
-    let usual = if undelivered > 0 && joined && probed.as_ref().is_ok_and(is_silent) {
-        undelivered_usually(&session, signals).await
-    } else {
-        Ok(undelivered)
-    };
     session.close().await;
     let forbidden = network.forbidden_multicast + network.forbidden_unicast > 0;
     let Probe { expected, answered } = match probed {
         Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
-    let usual = usual?;
     let own_dropped = expected != answered && is_deaf_to_itself(vec![None]).await;
     let agent = |name: String| AgentFacts {
         by_unicast: answered.contains(&name),
@@ -156,7 +144,6 @@ pub(super) async fn ask_here(
     };
     Ok(Some(AskedFacts {
         agents: expected.into_iter().map(agent).collect(),
-        undelivered: undelivered.saturating_sub(usual),
         own_dropped,
         set_back,
         forbidden_multicast: network.forbidden_multicast,
