@@ -1,6 +1,7 @@
 //! What the kernel says about IPv6 multicast on this host, for who looks for a fault.
 //!
-//! For facts that an ordinary user can read without sending anything. Not for judging them.
+//! For facts that an ordinary user can have without sending anything to others. Not for judging
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -82,8 +83,10 @@ pub fn try_group(group: Ipv6Addr, port: u16, link: Option<u32>) -> io::Result<()
 /// When no socket can be had or nothing can be sent: the loopback or the link is down, or a
 /// firewall forbids it (`PermissionDenied`).
 pub fn hears_itself(link: Option<u32>) -> io::Result<bool> {
-    let group = link.map(|link| SocketAddrV6::new(OWN_GROUP, 0, 0, link));
-    let hearer = UdpSocket::bind(group.unwrap_or(SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0)))?;
+    let hearer = UdpSocket::bind(match link {
+        Some(link) => SocketAddrV6::new(OWN_GROUP, 0, 0, link),
+        None => SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0),
+    })?;
     let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
     if let Some(link) = link {
         hearer.join_multicast_v6(&OWN_GROUP, link)?;

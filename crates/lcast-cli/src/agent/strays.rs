@@ -281,8 +281,8 @@ mod tests {
         }
     }
 
-    /// What it leaves becomes a child of this process before it can be reaped, and may have come
-    /// too late for the list that it stands in.
+    /// The children of one that ends come to this process before it can be reaped, but maybe after
+    /// the list was read that it stands in.
     #[test]
     fn who_has_ended_may_have_left_others() {
         let mut children = Children::default();
@@ -290,9 +290,9 @@ mod tests {
         kill(pid).unwrap();
         let zombie = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         rustix::process::waitid(WaitId::Pid(pid), zombie).unwrap();
-        let in_vain = |_| panic!("it has ended");
-        assert!(children.sweep(&[pid], in_vain), "those are looked for");
-        assert!(!children.sweep(&[], in_vain));
+        let never = |_| panic!("it has ended");
+        assert!(children.sweep(&[pid], never), "those are looked for");
+        assert!(!children.sweep(&[], never));
     }
 
     #[test]

@@ -169,7 +169,7 @@ pub(crate) struct AskedFacts {
     pub(crate) undelivered: u64,
     /// Whether this host does not hear what it says to itself, as far as that was looked at: where
     /// nobody of other hosts answers.
-    pub(crate) own_dropped: bool,
+    pub(crate) deaf_to_itself: bool,
     /// How far an earlier command's clock was ahead of this one's, where it was by no more than a
     /// minute: the clock was set back.
     pub(crate) set_back: Option<Duration>,

@@ -67,7 +67,7 @@ fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let (cause, what) = if asked.forbidden_multicast + asked.forbidden_unicast > 0 {
         let what = format!("a firewall of this host forbids questions to its own agents: {silent}");
         (Cause::QuestionsBlocked, what)
-    } else if asked.own_dropped {
+    } else if asked.deaf_to_itself {
         let what = format!(
             "a firewall of this host drops what its programs send to each other: nothing comes of \
              {silent}"
@@ -128,8 +128,8 @@ fn nothing_comes_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
 /// dropped.
 fn nothing_within(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
     let is_here = facts.host.holders.iter().any(|it| Some(it.address) == facts.realm.group);
-    let is_silent = !asked.agents.iter().any(AgentFacts::answered);
-    if asked.agents.is_empty() || !is_here || !asked.own_dropped || !is_silent {
+    let some_answer = asked.agents.iter().any(AgentFacts::answered);
+    if asked.agents.is_empty() || !is_here || !asked.deaf_to_itself || some_answer {
         return None;
     }
     let what = format!(

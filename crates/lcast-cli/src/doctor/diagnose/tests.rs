@@ -219,12 +219,12 @@ fn what_comes_back_by_which_way_tells_the_cause() {
     check(["muh", ""], open, &[]);
     check(["", ""], |it| it.asked.as_mut().unwrap().undelivered = 5, &[]);
     // What it says to itself does not come either: of agents elsewhere that tells nothing.
-    let deaf: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().own_dropped = true;
+    let deaf: fn(&mut Facts) = |it| it.asked.as_mut().unwrap().deaf_to_itself = true;
     check(["", ""], deaf, &[]);
     let beside = |it: &mut Facts| {
         let address = it.realm.group.unwrap();
         it.host.holders = vec![Holder { address, ..holder(None) }];
-        it.asked.as_mut().unwrap().own_dropped = true;
+        it.asked.as_mut().unwrap().deaf_to_itself = true;
     };
     check(["", ""], beside, &["replies-filtered"]);
     check(["", "muh"], beside, &[]);
@@ -583,9 +583,9 @@ fn a_firewall_inside_a_realm_of_one_host_is_named() {
     check(["", ""], |it| it.forbidden_multicast = 1, &["questions-blocked"]);
     check(["u", ""], |it| it.forbidden_unicast = 1, &["questions-blocked"]);
     check(["u", "u"], |it| it.forbidden_multicast = 1, &[]);
-    check(["", ""], |it| it.own_dropped = true, &["replies-filtered"]);
-    check(["u", ""], |it| it.own_dropped = true, &["replies-filtered"]);
-    check(["u", "u"], |it| it.own_dropped = true, &[]);
+    check(["", ""], |it| it.deaf_to_itself = true, &["replies-filtered"]);
+    check(["u", ""], |it| it.deaf_to_itself = true, &["replies-filtered"]);
+    check(["u", "u"], |it| it.deaf_to_itself = true, &[]);
     // Packets to an agent that ended are given to nobody, too.
     check(["u", ""], |it| it.undelivered = 600, &[]);
 }

@@ -4,8 +4,8 @@
 //! spoke is pinged by unicast. Meanwhile the beacons of agents show what comes by multicast, and a
 //! second node listens at the realm's port for packets of other realms. Those that stayed silent
 //! are asked by multicast once more, from that port, since that is how commands ask: a firewall may
-//! open it and no other. In the end agents are asked whether they hear those that are not heard
-//! here.
+//! open it and no other. Agents are asked whether they hear those that are not heard here. Where
+//! nobody of other hosts answers, this host is asked whether it hears itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,6 +24,7 @@ use lcast_proto::question::report::Report;
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
+use tokio::task::JoinSet;
 
 use crate::backend::Session;
 use crate::doctor::diagnose::is_no_chance;
@@ -96,7 +97,7 @@ pub(super) async fn ask(
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
-        own_dropped: !others_answer && is_deaf_to_itself(links_of_use(realm)).await,
+        deaf_to_itself: !others_answer && is_deaf_to_itself(links_of_use(realm)).await,
         set_back,
         tracked,
         listened_long,
@@ -136,7 +137,7 @@ pub(super) async fn ask_here(
         Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
-    let own_dropped = expected != answered && is_deaf_to_itself(vec![None]).await;
+    let deaf_to_itself = expected != answered && is_deaf_to_itself(vec![None]).await;
     let agent = |name: String| AgentFacts {
         by_unicast: answered.contains(&name),
         name,
@@ -144,7 +145,7 @@ pub(super) async fn ask_here(
     };
     Ok(Some(AskedFacts {
         agents: expected.into_iter().map(agent).collect(),
-        own_dropped,
+        deaf_to_itself,
         set_back,
         forbidden_multicast: network.forbidden_multicast,
         forbidden_unicast: network.forbidden_unicast,
@@ -400,12 +401,13 @@ fn links_of_use(realm: &RealmFacts) -> Vec<Option<u32>> {
 /// Whether this host hears on none of these links what it says to itself there, as far as it can
 /// say anything; none is the loopback.
 async fn is_deaf_to_itself(links: Vec<Option<u32>>) -> bool {
-    let heard = move || {
-        let heard = links.into_iter().filter_map(|link| survey::hears_itself(link).ok());
-        heard.collect::<Vec<bool>>()
-    };
-    let heard = tokio::task::spawn_blocking(heard).await.unwrap_or_default();
-    !heard.is_empty() && !heard.contains(&true)
+    let mut looks = JoinSet::new();
+    for link in links {
+        looks.spawn_blocking(move || survey::hears_itself(link));
+    }
+    let looks = looks.join_all().await;
+    let mut heard = looks.into_iter().flatten().peekable();
+    heard.peek().is_some() && !heard.any(|it| it)
 }
 
 /// Whether this host hears a group.
