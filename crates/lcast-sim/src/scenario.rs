@@ -98,6 +98,8 @@ pub const ALL: &[Scenario] = &[
     row("thousand-5", "a thousand agents at 5 % loss", scale::thousand_lossy),
     row("deaths-10", "agents of ten die; all know within six seconds", presence::deaths_10),
     row("deaths-100", "agents of a hundred die; all know", presence::deaths_100),
+    row("deaths-young", "an agent dies in the first second of ten", presence::deaths_young),
+    row("deaths-300", "agents die after half of them were restarted", presence::deaths_300),
     row("calm-20", "ten minutes of 20 % loss, and nobody is gone", presence::calm_20),
     row("parted", "each side of a split realm holds the other gone", presence::parted),
     row("stopped", "a stopped process is gone, and comes back", presence::stopped),

@@ -7,10 +7,11 @@ use super::receiving::{Origin, is_same};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
-use crate::presence::{Heard, Ring, RingAct, UNHEARD_SKEW, Unfounded, Via, interval};
+use crate::presence::{Heard, Ring, RingAct, TARGETS_MAX, UNHEARD_SKEW, Unfounded, Via, interval};
+use crate::question::Way;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now, Timestamp};
-use crate::wire::frame::{GroupFrame, PairFrame, SuspectFrame};
+use crate::wire::frame::{Announcement, GroupFrame, PairFrame, SuspectFrame};
 use crate::wire::id::{NodeId, SenderId};
 
 /// A deadline missed by this much: the process was stopped. [PRE-28]
@@ -19,8 +20,10 @@ const STOPPED: Duration = Duration::from_secs(2);
 /// so that it was stopped for up to a second more; its predecessors on the ring suspect it after
 /// three rounds, and a second later it is gone. [PRE-21] [PRE-28]
 const MISSED: Duration = Duration::from_millis(2500);
-/// Successors kept ready to be pinged: those that are targets, and some that may become it.
-const NEAR: usize = 8;
+/// Agents after this one that are kept ready to be pinged: targets, and some that may become it.
+const AFTER: usize = 8;
+/// Agents before this one that may have to ping it. [PRE-27]
+const BEFORE: usize = TARGETS_MAX;
 /// How many packets of its sender may have overtaken a suspicion that counts. [PRE-24]
 const OVERTAKEN_MAX: u64 = 64;
 /// How soon a second process of this node is not news: the one before may have packets on the way.
@@ -148,9 +151,29 @@ impl Endpoint {
         self.twin.is_some_and(|(_, heard)| now.since(heard) <= lately)
     }
 
-    /// Keeps an agent at hand that this one may have to ping: it has announced its key.
-    pub(super) fn is_near(&self, id: &NodeId) -> bool {
-        self.ring.is_some() && self.roster.follows(&self.own.id(), id, NEAR)
+    /// Keeps an agent at hand that this one may have to ping, and makes itself known to one that
+    /// may have to ping this one: it has announced its key. Whether it stands so near. [PRE-27]
+    pub(super) fn meet_neighbour(
+        &mut self,
+        now: Instant,
+        origin: &Origin<'_>,
+        told: &Announcement,
+        way: Way,
+    ) -> bool {
+        let (own, id, process) = (self.own.id(), origin.certificate.id(), origin.sender);
+        let present = self.roster.voice(&id).is_some_and(|it| it.sender() == Some(process));
+        let stands = present && id != own && origin.certificate.kind() == Kind::Agent;
+        let Some(ring) = self.ring.as_mut().filter(|_| stands) else { return false };
+        let before = self.roster.between(&id, &own).nth(BEFORE - 1).is_none();
+        let after = self.roster.between(&own, &id).nth(AFTER - 1).is_none();
+        if before && self.peers.peer(&process).is_none() {
+            ring.greet(now, process);
+        }
+        if before || after {
+            let session = Some(told.session);
+            self.peers.meet(now, process, &origin.certificate, session, Some(way));
+        }
+        before || after
     }
 
     /// Takes the claim that a process does not answer. [PRE-22] [PRE-24]
@@ -166,11 +189,9 @@ impl Endpoint {
         self.note(origin, heard);
         let told = &frame.announcement;
         let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
-        if named && self.is_near(&origin.certificate.id()) {
-            // It may have to be pinged, as one that announces itself by a beacon.
-            let (session, way) =
-                (Some(told.session), Some(self.way_to(now.instant, origin.way, &told.addresses)));
-            self.peers.meet(now.instant, origin.sender, &origin.certificate, session, way);
+        if named {
+            let way = self.way_to(now.instant, origin.way, &told.addresses);
+            self.meet_neighbour(now.instant, origin, told, way);
         }
         if origin.certificate.kind() != Kind::Agent {
             return Err(Dropped::Suspicion);

@@ -349,7 +349,8 @@ impl Endpoint {
         let helps = newer || self.sync.wants_helpers();
         let known = self.peers.peer(&sender).and_then(|peer| peer.way);
         let strays = known.is_some_and(|known| self.strays(&known, addresses));
-        if helps || strays || self.is_near(&id) {
+        let near = self.meet_neighbour(now.instant, origin, &beacon.announcement, way);
+        if !near && (helps || strays) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
         if helps {

@@ -1,7 +1,8 @@
-//! The ring: each agent pings its two successors, and says when one does not answer.
+//! The ring: each agent pings its two successors, says when one does not answer, and makes itself
+//! known to those before it that have just started.
 //!
 //! Pure bookkeeping of rounds, tries and failures; it never seals or sends. Rules [PRE-20] to
-//! [PRE-23] of `docs/spec/presence.md`.
+//! [PRE-23] and [PRE-27] of `docs/spec/presence.md`.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::wire::id::{NodeId, SenderId};
 pub const SUCCESSORS: usize = 2;
 /// Most successors pinged at once: those that do not answer are pinged beside the next. [PRE-20]
 pub const TARGETS_MAX: usize = 6;
+/// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-20]
+const SETTLED: u32 = 3;
 /// The length of a round, and how much shorter it may be at random. [PRE-20]
 const ROUND: Duration = Duration::from_secs(1);
 const JITTER: Duration = Duration::from_millis(50);
@@ -22,6 +25,10 @@ const TRIES_MAX: u32 = 6;
 const RETRY: Duration = Duration::from_millis(150);
 /// The try from which a ping introduces its sender again. [PRE-29]
 const REINTRODUCE: u32 = 3;
+/// Pings of a newcomer that does not answer, one a round. [PRE-27]
+const GREETINGS_MAX: u32 = 6;
+/// Newcomers pinged at once; the first gives way to one more. [PRE-27]
+const NEWCOMERS_MAX: usize = 16;
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
 /// The pauses after which a suspicion is said again. [PRE-21]
@@ -65,6 +72,7 @@ pub struct Ring {
     token_before: u64,
     targets: Vec<Target>,
     repeats: Vec<Repeat>,
+    newcomers: Vec<Newcomer>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +84,8 @@ struct Target {
     heard_at: Instant,
     /// Rounds in which it was not heard, in a row.
     failed: u32,
+    /// Rounds in which it was heard, in a row.
+    answers: u32,
     /// Whether a ping of it was ever answered.
     reached: bool,
     /// Whether it was suspected and has not been heard since.
@@ -93,6 +103,26 @@ struct Repeat {
     said: usize,
 }
 
+/// A process that stands before this agent and may not know it yet.
+#[derive(Clone, Debug)]
+struct Newcomer {
+    process: SenderId,
+    at: Instant,
+    said: u32,
+}
+
+impl Target {
+    /// Whether it answers, and has long enough to know those after it.
+    fn is_sound(&self) -> bool {
+        self.answers >= SETTLED && !self.deaf
+    }
+
+    /// Whether it is not known yet if it answers.
+    fn is_doubted(&self) -> bool {
+        self.failed > 0 && !self.suspected && !self.deaf
+    }
+}
+
 impl Ring {
     /// A ring that begins within a second of `now`.
     pub fn new(now: Instant, random: &mut Random) -> Self {
@@ -101,19 +131,31 @@ impl Ring {
             round_ends: start,
             next_try: start,
             tries: 0,
-            token: 0,
+            token: token(random),
             token_before: 0,
             targets: Vec::new(),
             repeats: Vec::new(),
+            newcomers: Vec::new(),
         }
     }
 
     /// When something is due.
     pub fn due(&self) -> Instant {
-        let repeat = self.repeats.iter().map(|it| it.at).min();
+        let repeats = self.repeats.iter().map(|it| it.at);
+        let newcomers = self.newcomers.iter().map(|it| it.at);
         let open = self.tries < TRIES_MAX && self.targets.iter().any(|it| !it.answered);
         let next = if open { self.next_try.min(self.round_ends) } else { self.round_ends };
-        repeat.map_or(next, |at| at.min(next))
+        repeats.chain(newcomers).fold(next, Instant::min)
+    }
+
+    /// A process before this agent on the ring has announced itself, and this agent never spoke
+    /// with it. [PRE-27]
+    pub fn greet(&mut self, now: Instant, process: SenderId) {
+        self.newcomers.retain(|it| it.process != process);
+        if self.newcomers.len() >= NEWCOMERS_MAX {
+            self.newcomers.remove(0);
+        }
+        self.newcomers.push(Newcomer { process, at: now, said: 0 });
     }
 
     /// A process was heard, by whatever way. [PRE-4]
@@ -128,15 +170,13 @@ impl Ring {
 
     /// Takes an echo; whether it is one of this ring's.
     pub fn pong(&mut self, process: SenderId, token: u64) -> bool {
-        let ours = token == self.token || token == self.token_before;
-        let mut targets = self.targets.iter_mut();
-        match targets.find(|it| ours && it.process == process) {
-            Some(target) => {
-                (target.reached, target.deaf) = (true, false);
-                true
-            }
-            None => false,
+        if token != self.token && token != self.token_before {
+            return false;
         }
+        let greeted = self.newcomers.iter().position(|it| it.process == process);
+        let newcomer = greeted.map(|at| self.newcomers.remove(at));
+        let target = self.targets.iter_mut().find(|it| it.process == process);
+        newcomer.is_some() | target.map(|it| (it.reached, it.deaf) = (true, false)).is_some()
     }
 
     /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
@@ -163,7 +203,7 @@ impl Ring {
         if now >= self.round_ends {
             acts.extend(self.end_round(now, silence));
             self.targets = self.next_targets(now, own, roster, may_ping);
-            (self.token_before, self.token) = (self.token, random.next_u64().max(1));
+            (self.token_before, self.token) = (self.token, token(random));
             let jitter = Duration::from_micros(random.below(micros(JITTER)));
             self.round_ends = now + (ROUND - jitter);
             self.tries = 0;
@@ -174,6 +214,19 @@ impl Ring {
             self.next_try = now + RETRY;
             acts.extend(self.pings());
         }
+        acts.extend(self.greetings(now));
+        acts
+    }
+
+    /// Pings of newcomers that are due.
+    fn greetings(&mut self, now: Instant) -> Vec<RingAct> {
+        let token = self.token;
+        let mut acts = Vec::new();
+        for newcomer in self.newcomers.iter_mut().filter(|it| it.at <= now) {
+            (newcomer.said, newcomer.at) = (newcomer.said + 1, now + ROUND);
+            acts.push(RingAct::Ping { to: newcomer.process, token, introduce: true });
+        }
+        self.newcomers.retain(|it| it.said < GREETINGS_MAX);
         acts
     }
 
@@ -189,7 +242,10 @@ impl Ring {
     fn end_round(&mut self, now: Instant, silence: Duration) -> Vec<RingAct> {
         let mut acts = Vec::new();
         for target in &mut self.targets {
-            target.failed = if target.answered { 0 } else { target.failed.saturating_add(1) };
+            (target.answers, target.failed) = match target.answered {
+                true => (target.answers.saturating_add(1), 0),
+                false => (0, target.failed.saturating_add(1)),
+            };
             // By time: rounds are shorter than a second, each by another bit.
             let silent = if target.deaf {
                 now.since(target.heard_at) >= silence
@@ -224,8 +280,9 @@ impl Ring {
         acts
     }
 
-    /// The next two successors that answer, and those before them that do not, or whom unicast does
-    /// not reach. Who cannot be pinged is none: its silence would mean nothing. [PRE-20] [PRE-23]
+    /// The next two successors that answer, and those before them that do not or have not for
+    /// long, or whom unicast does not reach; and whoever has begun to fail. Who cannot be pinged is
+    /// none: its silence would mean nothing. [PRE-20] [PRE-23]
     fn next_targets(
         &self,
         now: Instant,
@@ -235,19 +292,20 @@ impl Ring {
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         for node in roster.successors(own).take(TARGETS_MAX) {
-            let sound = targets.iter().filter(|it| it.failed == 0 && !it.deaf).count();
-            if sound >= SUCCESSORS {
-                break;
-            }
             let process = roster.voice(&node).and_then(Voice::sender);
             let Some(process) = process.filter(may_ping) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
+            let enough = targets.iter().filter(|it| it.is_sound()).count() >= SUCCESSORS;
+            if enough && !known.is_some_and(Target::is_doubted) {
+                continue;
+            }
             let target = known.cloned().unwrap_or(Target {
                 node,
                 process,
                 answered: false,
                 heard_at: now,
                 failed: 0,
+                answers: 0,
                 reached: false,
                 suspected: false,
                 deaf: false,
@@ -256,6 +314,11 @@ impl Ring {
         }
         targets
     }
+}
+
+/// What an echo brings back; zero is none.
+fn token(random: &mut Random) -> u64 {
+    random.next_u64().max(1)
 }
 
 fn micros(duration: Duration) -> u64 {

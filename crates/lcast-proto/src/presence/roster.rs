@@ -391,12 +391,15 @@ impl Roster {
 
     /// Whether at most [`BETWEEN_MAX`] agents held alive stand on the ring between these. [PRE-25]
     fn is_near(&self, from: &NodeId, to: &NodeId) -> bool {
-        let (start, end) = (self.members.position(from), self.members.position(to));
-        let between = self.living.between(start, end).filter(|position| {
-            let id = self.id_at(*position);
-            id != Some(*from) && id != Some(*to)
-        });
-        between.take(BETWEEN_MAX + 1).count() <= BETWEEN_MAX
+        self.between(from, to).nth(BETWEEN_MAX).is_none()
+    }
+
+    /// The agents held alive that stand on the ring after one node and before another.
+    pub fn between(&self, from: &NodeId, to: &NodeId) -> impl Iterator<Item = NodeId> {
+        let (from, to) = (*from, *to);
+        let (start, end) = (self.members.position(&from), self.members.position(&to));
+        let between = self.living.between(start, end).filter_map(|position| self.id_at(position));
+        between.filter(move |id| *id != from && *id != to)
     }
 
     /// The agents held alive that follow a node on the ring, nearest first. [PRE-20]
@@ -404,14 +407,6 @@ impl Roster {
         let of = *of;
         let around = self.living.around(self.members.position(&of));
         around.filter_map(|position| self.id_at(position)).filter(move |id| *id != of)
-    }
-
-    /// Whether a member is among so many agents held alive that follow a node on the ring first.
-    pub fn follows(&self, of: &NodeId, id: &NodeId, count: usize) -> bool {
-        let (start, place) = (self.members.position(of), self.members.position(id));
-        let is_own = |position: &u32| *position == start && self.id_at(start) == Some(*of);
-        let mut around = self.living.around(start).filter(|it| !is_own(it)).take(count);
-        around.any(|it| it == place && self.id_at(it) == Some(*id))
     }
 
     fn id_at(&self, position: u32) -> Option<NodeId> {

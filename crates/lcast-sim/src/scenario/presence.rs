@@ -2,31 +2,39 @@
 
 use std::time::Duration;
 
+use lcast_proto::presence::State;
+
 use super::plain::warm;
+use super::whole::is_alive;
 use crate::fault::Conditions;
 use crate::net::NodeIndex;
 use crate::queue::Time;
+use crate::random::Random;
 use crate::world::script::Change;
-use crate::world::{Gone, Setup, World};
+use crate::world::{Setup, World};
 
 /// Within this time everybody knows of a death. [PRE-21] [PRE-22]
 pub(super) const KNOWN: Duration = Duration::from_secs(6);
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
 
-/// Kills the agent of this number; when everybody else holds it gone, at the latest.
+/// Kills the agent of this number: soon nobody holds it alive.
 fn kill(world: &mut World, victim: u32) {
     let name = format!("a{victim:04}");
     let dead = world.node_named(&name);
+    let id = world.node(dead).credential.certificate().id();
     let at = world.now();
     world.change(Change::Crash(dead));
     world.run(KNOWN);
-    let others = world.nodes().filter(|(index, it)| *index != dead && it.is_up()).count();
-    let knows = |seen: &Gone| seen.at >= at && seen.node == dead;
-    let known = world.gone().iter().filter(|it| knows(it)).count();
-    let last = world.gone().iter().filter(|it| knows(it)).map(|it| it.at - at).max();
-    world.insist(known == others, || {
-        format!("{known} of {others} nodes know that {name} is gone, the last after {last:?}")
+    let now = world.now();
+    let others = world.nodes().filter(|(index, _)| *index != dead);
+    let states: Vec<State> =
+        others.filter_map(|(_, node)| Some(node.endpoint()?.state(node.now(now), &id))).collect();
+    let alive = states.iter().filter(|it| is_alive(**it)).count();
+    let told = world.gone().iter().filter(|it| it.at >= at && it.node == dead);
+    let last = told.map(|it| it.at - at).max();
+    world.insist(alive == 0, || {
+        format!("{alive} of {} hold {name} alive, the last who knew after {last:?}", states.len())
     });
 }
 
@@ -68,6 +76,39 @@ pub(super) fn deaths_10(seed: u64) -> World {
 
 pub(super) fn deaths_100(seed: u64) -> World {
     deaths(seed, 100)
+}
+
+/// An agent dies within a second of the start of ten: some of them began after it had announced
+/// itself, and it before it did so again.
+pub(super) fn deaths_young(seed: u64) -> World {
+    let setup = Setup { agents: 10, spread: Duration::from_millis(500), ..Setup::default() };
+    let mut world = World::new(seed, &setup);
+    let mut random = Random::new(seed, "deaths-young");
+    world.run(Duration::from_millis(500) + random.duration(Duration::from_millis(500)));
+    kill(&mut world, 1 + random.index(10) as u32);
+    world
+}
+
+/// Agents of three hundred die after half of them were started again: most of what stands before
+/// one on the ring began since it last announced itself.
+pub(super) fn deaths_300(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 300, ..Setup::default() });
+    let mut random = Random::new(seed, "deaths-300");
+    world.run(Duration::from_secs(5));
+    let span = Duration::from_secs(10);
+    for agent in world.agents() {
+        if random.chance(0.5) {
+            let at = random.duration(span);
+            world.after(at, Change::Crash(agent));
+            world.after(at + Duration::from_secs(1), Change::Start(agent));
+        }
+    }
+    world.run(span + Duration::from_secs(5));
+    for _ in 0..4 {
+        let victim = 1 + random.index(300) as u32;
+        kill(&mut world, victim);
+    }
+    world
 }
 
 /// Ten minutes of heavy loss: nobody dies, so nobody is gone.

@@ -422,7 +422,7 @@ impl Run {
     }
 }
 
-fn is_alive(state: State) -> bool {
+pub(super) fn is_alive(state: State) -> bool {
     matches!(state, State::Alive | State::Suspect)
 }
 

@@ -161,6 +161,44 @@ fn a_start_is_verified_once_and_heard_though_the_first_packet_is_lost() {
     assert!(state(&bench));
 }
 
+/// Those after it have nothing to announce for ten seconds. [PRE-27]
+#[test]
+fn whoever_starts_hears_of_those_that_follow_it_at_once() {
+    let mut bench = bench(12);
+    bench.pass(seconds(15));
+    let id = bench.nodes[4].endpoint.certificate().id();
+    let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
+    let known = |bench: &Bench| -> BTreeSet<NodeId> {
+        let roster = &bench.nodes[4].endpoint.roster;
+        roster.successors(&id).collect()
+    };
+    bench.sent.clear();
+    bench.restart(4, 91);
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(known(&bench), following.iter().copied().collect());
+    // They are answered, and ping no more than that once, whatever it announces later.
+    let last = bench.nodes.iter().position(|it| it.endpoint.certificate().id() == following[5]);
+    let last = last.unwrap();
+    let between = |bench: &Bench| {
+        let addresses = [4, last].map(|it| Destination::Unicast(bench.nodes[it].address));
+        let count = |from: usize, to: &Destination| {
+            bench.sent.iter().filter(|(it, sent)| *it == from && sent.to == *to).count()
+        };
+        [count(4, &addresses[1]), count(last, &addresses[0])]
+    };
+    assert_eq!(between(&bench), [1, 1]);
+    bench.pass(seconds(6));
+    bench.sent.clear();
+    bench.pass(seconds(30));
+    assert_eq!(between(&bench), [0, 0]);
+    // Nor does a client that announces its key.
+    bench.sent.clear();
+    bench.accuse(0, 3);
+    bench.pass(Duration::from_millis(1));
+    let to_client = Destination::Unicast(bench.nodes[0].address);
+    assert!(bench.sent.iter().all(|(_, it)| it.to != to_client));
+}
+
 /// [PRE-13]
 #[test]
 fn whose_links_change_at_the_start_says_so() {

@@ -48,8 +48,10 @@ fn the_ring_is_the_same_for_all() {
         let expected: Vec<NodeId> = (1..12).map(|step| ring[(at + step) % 12]).collect();
         assert_eq!(rest, expected, "from {at}");
         for other in &ring {
-            let follows = rest[..5].contains(other);
-            assert_eq!(roster.follows(id, other, 5), follows, "from {at}");
+            let between = rest.iter().take_while(|it| *it != other);
+            let expected: Vec<&NodeId> = between.take_while(|_| other != id).collect();
+            let found: Vec<NodeId> = roster.between(id, other).collect();
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "from {at}");
         }
     }
 }
@@ -408,4 +410,111 @@ fn who_was_absolved_is_suspected_again() {
         }
     }
     assert_eq!(suspected, 2);
+}
+
+/// One ping a round, and no more than a few; the first of too many newcomers gives way. [PRE-27]
+#[test]
+fn a_newcomer_is_pinged_until_it_answers() {
+    let (roster, ids) = living(START, 1);
+    let newcomers: Vec<SenderId> = (1..=20).map(|it| SenderId([it; 12])).collect();
+    for (answers_after, count, expected) in [(10, 1, 6), (3, 1, 3), (10, 20, 6 * 16)] {
+        let mut random = Random::from_seed([3; 32]);
+        let mut ring = Ring::new(START, &mut random);
+        newcomers[..count].iter().for_each(|it| ring.greet(START, *it));
+        assert_eq!(ring.due(), START, "at once");
+        let (mut pinged, mut rounds) = (Vec::new(), 0);
+        while ring.due() < START + Duration::from_secs(20) {
+            let now = ring.due();
+            let around = (&roster, &(|_: &SenderId| true) as &dyn Fn(&SenderId) -> bool);
+            let acts = ring.handle_timeout(now, &ids[0], around, SILENCE, &mut random);
+            rounds += u32::from(!acts.is_empty());
+            for act in acts {
+                let RingAct::Ping { to, token, introduce: true } = act else { panic!("{act:?}") };
+                assert_eq!(now, START + Duration::from_secs(u64::from(rounds) - 1));
+                pinged.push(to);
+                if rounds == answers_after {
+                    assert!(!ring.pong(to, token ^ 1) && ring.pong(to, token));
+                    assert!(!ring.pong(to, token), "it is asked no more");
+                }
+            }
+        }
+        assert_eq!(pinged.len(), expected, "{count}, answered in round {answers_after}");
+        assert!(newcomers[count.saturating_sub(16)..count].iter().all(|it| pinged.contains(it)));
+    }
+}
+
+/// The ring of the first of ten agents; the process of each has its place for a name.
+struct Rounds {
+    ring: Ring,
+    random: Random,
+    roster: Roster,
+    ids: Vec<NodeId>,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        let (_, ids) = living(START, 10);
+        let mut random = Random::from_seed([3; 32]);
+        let ring = Ring::new(START, &mut random);
+        Self { ring, random, roster: Roster::new(members(10)), ids }
+    }
+
+    fn start(&mut self, place: usize, process: u8) {
+        self.roster.note(self.ids[place], heard(self.ring.due(), process, 1), None);
+    }
+
+    /// One round; the processes that were pinged, and whether `silent`, which does not answer, was
+    /// suspected.
+    fn round(&mut self, silent: u8) -> (Vec<u8>, bool) {
+        let (begin, mut pinged, mut suspected) = (self.ring.due(), BTreeSet::new(), false);
+        while self.ring.due() < begin + Duration::from_millis(900) {
+            let (now, around) = (self.ring.due(), (&self.roster, &(|_: &SenderId| true) as _));
+            let acts =
+                self.ring.handle_timeout(now, &self.ids[0], around, SILENCE, &mut self.random);
+            for act in acts {
+                match act {
+                    RingAct::Ping { to, .. } => drop(pinged.insert(to.0[0])),
+                    RingAct::Suspect { .. } => suspected = true,
+                }
+            }
+            for id in &self.ids {
+                let process = self.roster.voice(id).and_then(|it| it.sender());
+                if let Some(process) = process.filter(|it| it.0[0] != silent) {
+                    self.ring.heard(now, id, process);
+                }
+            }
+        }
+        (pinged.into_iter().collect(), suspected)
+    }
+}
+
+/// [PRE-20]
+#[test]
+fn whoever_has_just_started_is_not_relied_on() {
+    let mut rounds = Rounds::new();
+    (1..10).for_each(|place| rounds.start(place.into(), place));
+    for expected in [&[1, 2, 3, 4, 5, 6][..], &[1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5, 6], &[1, 2]] {
+        assert_eq!(rounds.round(0).0, expected, "at the start");
+    }
+    rounds.start(1, 91);
+    for expected in [&[2, 3, 4, 5, 6, 91][..], &[2, 3, 4, 5, 6, 91], &[2, 3, 4, 5, 6, 91], &[2, 91]]
+    {
+        assert_eq!(rounds.round(0).0, expected, "when the first was started again");
+    }
+}
+
+/// One dies a round after two were started that stand before it. [PRE-20]
+#[test]
+fn whoever_has_begun_to_fail_is_not_let_go_before_that_is_decided() {
+    let mut rounds = Rounds::new();
+    (3..10).for_each(|place| rounds.start(place.into(), place));
+    (0..4).for_each(|_| drop(rounds.round(0)));
+    rounds.start(1, 1);
+    rounds.start(2, 2);
+    assert_eq!(rounds.round(0).0[..3], [1, 2, 3]);
+    for _ in 0..3 {
+        let (pinged, suspected) = rounds.round(3);
+        assert!(pinged.contains(&3) && !suspected, "{pinged:?}");
+    }
+    assert_eq!(rounds.round(3), (vec![1, 2], true));
 }
