@@ -102,6 +102,12 @@ fn who_follows_hears_of_deaths_within_six_seconds() {
         last.is_some_and(|it| it.contains(&format!("\"state\":\"{state}\"")))
     };
     watch.wait_stdout("the roster", DEADLINE, |text| says(text, "web1", "alive"));
+    // All begin at once, before the network passes multicast on to them: what they say at 200 ms
+    // and at 800 ms is heard, and nobody watches over one that dies before.
+    wait_until("web1 to have announced its start", DEADLINE, || {
+        let uptime = fleet.realm.admin("get librecast.uptime --on web1 --value").ok();
+        uptime.trim().parse::<f64>().unwrap() > 1.0
+    });
     fleet.agent("web1").kill();
     let limit = std::time::Duration::from_secs(6);
     watch.wait_stdout("web1 to be gone", limit, |text| says(text, "web1", "gone"));

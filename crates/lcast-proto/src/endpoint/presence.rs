@@ -62,6 +62,9 @@ impl Endpoint {
                     }
                     self.send_suspicion(now, node, process);
                 }
+                RingAct::Announce => {
+                    self.beacons.iter_mut().for_each(|it| it.soonest(now.instant));
+                }
             }
         }
     }

@@ -492,6 +492,10 @@ impl Endpoint {
             self.roster.note_answer(now.instant, &id, before);
         }
         if let PairFrame::Ping(token) = frame {
+            let by_agent = origin.certificate.kind() == Kind::Agent;
+            if let Some(ring) = self.ring.as_mut().filter(|_| by_agent) {
+                ring.watched(now.instant);
+            }
             // What was the way to its sender may be so no more. [SEC-45]
             let pong = PairFrame::Pong(token);
             self.send_pair_by(origin.way, origin.sender, &pong, false, None);

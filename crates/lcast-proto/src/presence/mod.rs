@@ -162,7 +162,8 @@ impl Beacons {
         }
     }
 
-    fn soonest(&mut self, now: Instant) {
+    /// Makes the next beacon due as soon as beacons may follow each other. [PRE-2]
+    pub fn soonest(&mut self, now: Instant) {
         let allowed = self.last.map_or(now, |last| now.max(last + INTERVAL_MIN));
         self.next = self.next.min(allowed);
     }

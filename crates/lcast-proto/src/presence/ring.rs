@@ -1,8 +1,8 @@
-//! The ring: each agent pings its two successors, says when one does not answer, and makes itself
-//! known to those before it that have just started.
+//! The ring: each agent pings its two successors, says when one does not answer, and sees to it
+//! that those before it know whom they have to ping.
 //!
 //! Pure bookkeeping of rounds, tries and failures; it never seals or sends. Rules [PRE-20] to
-//! [PRE-23] and [PRE-27] of `docs/spec/presence.md`.
+//! [PRE-23], [PRE-27] and [PRE-31] of `docs/spec/presence.md`.
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ const REINTRODUCE: u32 = 3;
 const GREETINGS_MAX: u32 = 6;
 /// Newcomers pinged at once; the first gives way to one more. [PRE-27]
 const NEWCOMERS_MAX: usize = 16;
+/// After how long an agent that nobody pings announces itself; then after twice that. [PRE-31]
+const UNWATCHED: Duration = Duration::from_secs(3);
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
 /// The pauses after which a suspicion is said again. [PRE-21]
@@ -60,6 +62,8 @@ pub enum RingAct {
         /// Whether it is news.
         first: bool,
     },
+    /// Announce this process: nobody watches over it.
+    Announce,
 }
 
 /// The successors of this agent, and how they answer.
@@ -73,6 +77,9 @@ pub struct Ring {
     targets: Vec<Target>,
     repeats: Vec<Repeat>,
     newcomers: Vec<Newcomer>,
+    /// Since when no agent has pinged this one, and when it announces itself if that stays so.
+    unwatched_since: Instant,
+    announce_after: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -136,6 +143,8 @@ impl Ring {
             targets: Vec::new(),
             repeats: Vec::new(),
             newcomers: Vec::new(),
+            unwatched_since: now,
+            announce_after: UNWATCHED,
         }
     }
 
@@ -168,6 +177,11 @@ impl Ring {
         self.repeats.retain(|it| it.node != *node);
     }
 
+    /// An agent has pinged this one. [PRE-31]
+    pub fn watched(&mut self, now: Instant) {
+        (self.unwatched_since, self.announce_after) = (now, UNWATCHED);
+    }
+
     /// Takes an echo; whether it is one of this ring's.
     pub fn pong(&mut self, process: SenderId, token: u64) -> bool {
         if token != self.token && token != self.token_before {
@@ -186,6 +200,7 @@ impl Ring {
             target.heard_at = now;
         }
         self.repeats.clear();
+        self.watched(now);
         self.round_ends = now;
     }
 
@@ -202,6 +217,10 @@ impl Ring {
         let mut acts = self.say_again(now, roster);
         if now >= self.round_ends {
             acts.extend(self.end_round(now, silence));
+            if now.since(self.unwatched_since) >= self.announce_after {
+                self.announce_after = self.announce_after.saturating_mul(2);
+                acts.push(RingAct::Announce);
+            }
             self.targets = self.next_targets(now, own, roster, may_ping);
             (self.token_before, self.token) = (self.token, token(random));
             let jitter = Duration::from_micros(random.below(micros(JITTER)));

@@ -8,6 +8,7 @@ use super::plain::warm;
 use super::whole::is_alive;
 use crate::fault::Conditions;
 use crate::net::NodeIndex;
+use crate::node::Node;
 use crate::queue::Time;
 use crate::random::Random;
 use crate::world::script::Change;
@@ -36,6 +37,15 @@ fn kill(world: &mut World, victim: u32) {
     world.insist(alive == 0, || {
         format!("{alive} of {} hold {name} alive, the last who knew after {last:?}", states.len())
     });
+}
+
+/// What the others hold of a node.
+fn states(world: &World, of: NodeIndex) -> Vec<State> {
+    let id = world.node(of).credential.certificate().id();
+    let others = world.nodes().filter(|(index, _)| *index != of);
+    let state =
+        |(_, node): (NodeIndex, &Node)| Some(node.endpoint()?.state(node.now(world.now()), &id));
+    others.filter_map(state).collect()
 }
 
 /// Insists that no living node is held gone.
@@ -108,6 +118,29 @@ pub(super) fn deaths_300(seed: u64) -> World {
         let victim = 1 + random.index(300) as u32;
         kill(&mut world, victim);
     }
+    world
+}
+
+/// Nobody hears an agent of three hundred start, as behind a port that a switch opens late. Soon
+/// all know of it all the same, and of its death.
+pub(super) fn unheard(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 300, ..Setup::default() });
+    let mut random = Random::new(seed, "unheard");
+    let number = 1 + random.index(300) as u32;
+    let late = world.node_named(&format!("a{number:04}"));
+    world.change(Change::Crash(late));
+    world.run(KNOWN);
+    world.change(Change::From(late, Conditions::loss(1.0)));
+    world.change(Change::Start(late));
+    world.run(Duration::from_secs(2));
+    world.change(Change::Heal);
+    world.run(Duration::from_secs(6));
+    let states = states(&world, late);
+    let alive = states.iter().filter(|it| is_alive(**it)).count();
+    world.insist(alive == states.len(), || {
+        format!("{alive} of {} know the agent that nobody heard start", states.len())
+    });
+    kill(&mut world, number);
     world
 }
 

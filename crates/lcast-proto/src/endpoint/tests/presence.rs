@@ -199,6 +199,27 @@ fn whoever_starts_hears_of_those_that_follow_it_at_once() {
     assert!(bench.sent.iter().all(|(_, it)| it.to != to_client));
 }
 
+/// A client that pings it is no watch over it. [PRE-31]
+#[test]
+fn whom_no_agent_heard_start_says_so_until_one_pings_it() {
+    let mut bench = bench(4);
+    bench.pass(seconds(15));
+    bench.nodes[4].up = false;
+    bench.pass(seconds(6));
+    bench.parted = Some(Box::new(|from, to| (from == 4 && to != 0) || (to == 4 && from != 0)));
+    bench.restart(4, 91);
+    let ping = |bench: &mut Bench| {
+        bench.input(0, Input::Ping("n2".to_owned()));
+        bench.pass(Duration::from_millis(500));
+    };
+    bench.ask(0, get("app.load", Selector::default()));
+    (0..4).for_each(|_| ping(&mut bench));
+    assert_eq!([bench.state(0, 4), bench.state(3, 4)], [State::Alive, State::Gone]);
+    bench.parted = None;
+    (0..5).for_each(|_| ping(&mut bench));
+    assert!(bench.all(4, State::Alive), "{:?}", bench.states(4));
+}
+
 /// [PRE-13]
 #[test]
 fn whose_links_change_at_the_start_says_so() {

@@ -102,7 +102,7 @@ fn another_successor_is_pinged_in_the_place_of_one_that_unicast_does_not_reach()
                 RingAct::Ping { to, .. } if now > START + Duration::from_secs(10) => {
                     pinged.insert(to);
                 }
-                RingAct::Ping { .. } => {}
+                RingAct::Ping { .. } | RingAct::Announce => {}
             }
         }
         (2..ids.len()).for_each(|at| ring.heard(now, &ids[at], processes[at]));
@@ -425,6 +425,7 @@ fn a_newcomer_is_pinged_until_it_answers() {
         let (mut pinged, mut rounds) = (Vec::new(), 0);
         while ring.due() < START + Duration::from_secs(20) {
             let now = ring.due();
+            ring.watched(now);
             let around = (&roster, &(|_: &SenderId| true) as &dyn Fn(&SenderId) -> bool);
             let acts = ring.handle_timeout(now, &ids[0], around, SILENCE, &mut random);
             rounds += u32::from(!acts.is_empty());
@@ -441,6 +442,32 @@ fn a_newcomer_is_pinged_until_it_answers() {
         assert_eq!(pinged.len(), expected, "{count}, answered in round {answers_after}");
         assert!(newcomers[count.saturating_sub(16)..count].iter().all(|it| pinged.contains(it)));
     }
+}
+
+/// [PRE-31]
+#[test]
+fn who_is_watched_by_nobody_announces_itself_ever_less_often() {
+    let (roster, ids) = living(START, 1);
+    let mut random = Random::from_seed([3; 32]);
+    let mut ring = Ring::new(START, &mut random);
+    let pinged_at = START + Duration::from_secs(60);
+    let (mut announced, mut pinged) = (Vec::new(), false);
+    while ring.due() < START + Duration::from_secs(80) {
+        let now = ring.due();
+        if now >= pinged_at && !std::mem::replace(&mut pinged, true) {
+            ring.watched(now);
+        }
+        let around = (&roster, &(|_: &SenderId| true) as &dyn Fn(&SenderId) -> bool);
+        for act in ring.handle_timeout(now, &ids[0], around, SILENCE, &mut random) {
+            assert_eq!(act, RingAct::Announce);
+            announced.push(now.since(START).as_secs());
+        }
+    }
+    // Rounds are up to a second long.
+    for (at, expected) in announced.iter().zip([3, 6, 12, 24, 48, 63, 66, 72]) {
+        assert!((expected..=expected + 1).contains(at), "{announced:?}");
+    }
+    assert_eq!(announced.len(), 8);
 }
 
 /// The ring of the first of ten agents; the process of each has its place for a name.
@@ -475,6 +502,7 @@ impl Rounds {
                 match act {
                     RingAct::Ping { to, .. } => drop(pinged.insert(to.0[0])),
                     RingAct::Suspect { .. } => suspected = true,
+                    RingAct::Announce => {}
                 }
             }
             for id in &self.ids {
