@@ -53,11 +53,12 @@ fn a_realm_may_have_a_port_of_its_own() {
 #[test]
 fn a_ping_tells_as_multicast_only_what_multicast_drew() {
     let fleet = Fleet::new(2, 0, CONFIG);
-    let answer = fleet.realm.ask("ping --count 2");
+    let answer = fleet.realm.ask("ping --count 5");
     answer.check(0, &[("answered", 2)]);
+    // On a busy host some are answered so late that copies by unicast went out before.
     for (node, reply) in answer.replies() {
         assert!(reply["multicast_ms"].is_number(), "{node}: {reply}");
-        assert_eq!((&reply["sent"], &reply["count"]), (&2.into(), &2.into()), "{node}: {reply}");
+        assert_eq!((&reply["sent"], &reply["count"]), (&5.into(), &5.into()), "{node}: {reply}");
     }
     fleet.lab.host(0).firewall(Firewall::Stateful);
     let answer = fleet.realm.ask("ping");

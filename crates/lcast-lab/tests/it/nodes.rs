@@ -105,8 +105,8 @@ fn who_follows_hears_of_deaths_within_six_seconds() {
     // All begin at once, before the network passes multicast on to them: what they say at 200 ms
     // and at 800 ms is heard, and nobody watches over one that dies before.
     wait_until("web1 to have announced its start", DEADLINE, || {
-        let uptime = fleet.realm.admin("get librecast.uptime --on web1 --value").ok();
-        uptime.trim().parse::<f64>().unwrap() > 1.0
+        let answer = fleet.realm.ask("get librecast.uptime --on web1");
+        answer.value("web1", "librecast.uptime").as_f64().unwrap() > 1.0
     });
     fleet.agent("web1").kill();
     let limit = std::time::Duration::from_secs(6);
