@@ -7,7 +7,9 @@ use super::receiving::{Origin, is_same};
 use super::sending::Copies;
 use crate::io::Event;
 use crate::keys::subject::Kind;
-use crate::presence::{Heard, Ring, RingAct, TARGETS_MAX, UNHEARD_SKEW, Unfounded, Via, interval};
+use crate::presence::{
+    AROUND, Heard, Ring, RingAct, State, TARGETS_MAX, UNHEARD_SKEW, Unfounded, Via, interval,
+};
 use crate::question::Way;
 use crate::stats::Dropped;
 use crate::time::{Instant, Now, Timestamp};
@@ -20,10 +22,6 @@ const STOPPED: Duration = Duration::from_secs(2);
 /// so that it was stopped for up to a second more; its predecessors on the ring suspect it after
 /// three rounds, and a second later it is gone. [PRE-21] [PRE-28]
 const MISSED: Duration = Duration::from_millis(2500);
-/// Agents after this one that are kept ready to be pinged: targets, and some that may become it.
-const AFTER: usize = 8;
-/// Agents before this one that may have to ping it. [PRE-27]
-const BEFORE: usize = TARGETS_MAX;
 /// How many packets of its sender may have overtaken a suspicion that counts. [PRE-24]
 const OVERTAKEN_MAX: u64 = 64;
 /// How soon a second process of this node is not news: the one before may have packets on the way.
@@ -154,29 +152,46 @@ impl Endpoint {
         self.twin.is_some_and(|(_, heard)| now.since(heard) <= lately)
     }
 
-    /// Keeps an agent at hand that this one may have to ping, and makes itself known to one that
-    /// may have to ping this one: it has announced its key. Whether it stands so near. [PRE-27]
+    /// Whether the roster holds this process alive, or merely suspects it.
+    pub(super) fn holds_alive(&self, now: Instant, id: &NodeId, process: SenderId) -> bool {
+        let known = self.roster.voice(id).is_some_and(|it| it.sender() == Some(process));
+        known && matches!(self.roster.state(now, id), State::Alive | State::Suspect)
+    }
+
+    /// Keeps an agent that announced itself at hand where it stands so near that one of both may
+    /// have to ping the other; whether it does. It is greeted where it may have to ping this one,
+    /// and may not know it: it was not held alive before. [PRE-27]
     pub(super) fn meet_neighbour(
         &mut self,
         now: Instant,
         origin: &Origin<'_>,
         told: &Announcement,
-        way: Way,
+        (way, was_alive): (Way, bool),
     ) -> bool {
         let (own, id, process) = (self.own.id(), origin.certificate.id(), origin.sender);
-        let present = self.roster.voice(&id).is_some_and(|it| it.sender() == Some(process));
-        let stands = present && id != own && origin.certificate.kind() == Kind::Agent;
-        let Some(ring) = self.ring.as_mut().filter(|_| stands) else { return false };
-        let before = self.roster.between(&id, &own).nth(BEFORE - 1).is_none();
-        let after = self.roster.between(&own, &id).nth(AFTER - 1).is_none();
-        if before && self.peers.peer(&process).is_none() {
-            ring.greet(now, process);
+        let is_agent = id != own && origin.certificate.kind() == Kind::Agent;
+        if self.ring.is_none() || !is_agent || !self.holds_alive(now, &id, process) {
+            return false;
         }
-        if before || after {
+        let before = self.stands_before(&id);
+        let near = before || self.roster.between(&own, &id).nth(AROUND - 1).is_none();
+        let is_new = !was_alive || self.peers.peer(&process).is_none();
+        if near {
             let session = Some(told.session);
             self.peers.meet(now, process, &origin.certificate, session, Some(way));
         }
-        before || after
+        if let Some(ring) = self.ring.as_mut().filter(|_| near) {
+            ring.announced(now, process);
+            if before && is_new {
+                ring.greet(now, id, process);
+            }
+        }
+        near
+    }
+
+    /// Whether an agent may have to ping this one: it stands among the first before it. [PRE-27]
+    pub(super) fn stands_before(&self, id: &NodeId) -> bool {
+        self.roster.between(id, &self.own.id()).nth(TARGETS_MAX - 1).is_none()
     }
 
     /// Takes the claim that a process does not answer. [PRE-22] [PRE-24]
@@ -188,21 +203,23 @@ impl Endpoint {
     ) -> Result<(), Dropped> {
         self.check_membership(now, &origin.certificate)?;
         let fresh = self.is_fresh(now.wall, origin, frame.announcement.wall);
+        let was_alive = self.holds_alive(now.instant, &origin.certificate.id(), origin.sender);
         let heard = self.heard(now, origin);
         self.note(origin, heard);
         let told = &frame.announcement;
         let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
         if named {
             let way = self.way_to(now.instant, origin.way, &told.addresses);
-            self.meet_neighbour(now.instant, origin, told, way);
+            self.meet_neighbour(now.instant, origin, told, (way, was_alive));
         }
         if origin.certificate.kind() != Kind::Agent {
             return Err(Dropped::Suspicion);
         }
         if frame.node == self.own.id() {
-            // What the others do not look at needs no refutation.
+            // What the others do not look at needs no refutation. An earlier process is not this
+            // one; but who has not heard this one holds its node gone.
             let looked_at = self.roster.looks_at(now.instant, &origin.certificate.id());
-            if looked_at && frame.process == self.sender && self.beacons.is_some() {
+            if looked_at && self.beacons.is_some() {
                 self.refutation.suspected(now.instant);
                 self.refute_if_due(now);
             }

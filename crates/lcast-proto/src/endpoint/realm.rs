@@ -14,7 +14,7 @@ use crate::io::{Destination, Event, Link};
 use crate::keys::certificate::Certificate;
 use crate::keys::members::{Member, MemberList};
 use crate::keys::subject::Kind;
-use crate::presence::{Beacons, Refutation, Via, interval};
+use crate::presence::{Beacons, Refutation, State, Via, interval};
 use crate::question::QuestionId;
 use crate::question::budget::{Budget, Shares};
 use crate::question::pull::{self, Due, Pulled};
@@ -351,6 +351,11 @@ impl Endpoint {
         for Stranger { id, heard, told } in self.sync.strangers.named(now, names) {
             let sender = heard.sender;
             self.roster.note(id, heard, None);
+            let before = self.stands_before(&id);
+            let greeted = sender.filter(|it| before && self.peers.peer(it).is_some());
+            if let (Some(ring), Some(sender)) = (&mut self.ring, greeted) {
+                ring.greet(now, id, sender);
+            }
             if let (Some(sender), Some(told)) = (sender, told) {
                 self.roster.told_time(&id, sender, told);
             }
@@ -504,10 +509,13 @@ impl Endpoint {
         if !self.may_serve(now.instant, sender, false) {
             return;
         }
-        let mut looks = 0;
-        let records = self.roster.records(now.instant, RECORDS_MAX, |id, heard| {
+        let (mut looks, roster) = (0, &self.roster);
+        let records = roster.records(now.instant, RECORDS_MAX, |id, heard| {
             looks += 1;
-            matches!(heard.via, Via::Multicast | Via::Unicast) && filter.contains(id)
+            let heard_here = matches!(heard.via, Via::Multicast | Via::Unicast);
+            // Of whom it suspects it said so already: who did not know it then would miss the end.
+            let suspects = || roster.state(now.instant, id) == State::Suspect;
+            heard_here && filter.contains(id) && !suspects()
         });
         self.serving.looked(now.instant, member, looks);
         let mut packets: Vec<&[Record]> = records.chunks(RECORDS_PER_PACKET).collect();

@@ -340,6 +340,7 @@ impl Endpoint {
         if newer && self.roster.members().by_id(&id).is_none() {
             self.sync.strangers.keep(Stranger { id, heard: heard.clone(), told: origin.told });
         }
+        let was_alive = self.holds_alive(now.instant, &id, origin.sender);
         self.note(origin, heard);
         if beacon.leaving || !named {
             return Ok(());
@@ -349,7 +350,8 @@ impl Endpoint {
         let helps = newer || self.sync.wants_helpers();
         let known = self.peers.peer(&sender).and_then(|peer| peer.way);
         let strays = known.is_some_and(|known| self.strays(&known, addresses));
-        let near = self.meet_neighbour(now.instant, origin, &beacon.announcement, way);
+        let announcement = &beacon.announcement;
+        let near = self.meet_neighbour(now.instant, origin, announcement, (way, was_alive));
         if !near && (helps || strays) {
             self.peers.meet(now.instant, sender, &origin.certificate, Some(session), Some(way));
         }
@@ -492,9 +494,10 @@ impl Endpoint {
             self.roster.note_answer(now.instant, &id, before);
         }
         if let PairFrame::Ping(token) = frame {
-            let by_agent = origin.certificate.kind() == Kind::Agent;
-            if let Some(ring) = self.ring.as_mut().filter(|_| by_agent) {
-                ring.watched(now.instant);
+            let is_agent = origin.certificate.kind() == Kind::Agent;
+            let watches = is_agent && self.stands_before(&id);
+            if let Some(ring) = self.ring.as_mut().filter(|_| watches) {
+                ring.watched(now.instant, origin.sender);
             }
             // What was the way to its sender may be so no more. [SEC-45]
             let pong = PairFrame::Pong(token);

@@ -134,6 +134,10 @@ impl Entry {
         }
     }
 
+    pub(super) fn heard_at(&self) -> Instant {
+        self.at
+    }
+
     /// What was heard of it.
     pub(super) fn heard(&self) -> Heard {
         let voice = &*self.voice;

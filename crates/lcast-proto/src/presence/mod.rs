@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use entry::{Heard, SharedVoice, Voice};
 pub use refutation::Refutation;
-pub use ring::{Ring, RingAct, SUCCESSORS, TARGETS_MAX};
+pub use ring::{AROUND, Ring, RingAct, SUCCESSORS, TARGETS_MAX};
 pub use roster::{
     ACCUSATIONS_MAX, ACCUSATIONS_SPAN, BETWEEN_MAX, Presence, REFUTABLE, Roster, State,
     UNHEARD_SKEW, Unfounded, Via,
@@ -73,8 +73,9 @@ pub fn doubt_after(interval: Duration) -> Duration {
 
 /// When to send the next beacon.
 ///
-/// A start is announced three times within a second, so that one lost packet does not hide it;
-/// after that the interval is kept, a tenth more or less, so that agents do not march in step.
+/// A start is announced three times within a second, so that one lost packet does not hide it, and
+/// again after the usual interval; after that the realm's is kept, a tenth more or less, so that
+/// agents do not march in step.
 #[derive(Debug)]
 pub struct Beacons {
     next: Instant,
@@ -134,7 +135,8 @@ impl Beacons {
                 self.repeats -= 1;
                 INTERVAL_MIN
             }
-            _ => {
+            sent => {
+                let interval = if sent == STARTS { interval.min(INTERVAL_USUAL) } else { interval };
                 let tenth = u64::try_from(interval.as_micros() / 10).unwrap_or(u64::MAX).max(1);
                 let jitter = Duration::from_micros(random.below(2 * tenth));
                 interval - Duration::from_micros(tenth) + jitter

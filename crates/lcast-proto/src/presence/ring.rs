@@ -4,6 +4,7 @@
 //! Pure bookkeeping of rounds, tries and failures; it never seals or sends. Rules [PRE-20] to
 //! [PRE-23], [PRE-27] and [PRE-31] of `docs/spec/presence.md`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Roster, Voice};
@@ -15,6 +16,10 @@ use crate::wire::id::{NodeId, SenderId};
 pub const SUCCESSORS: usize = 2;
 /// Most successors pinged at once: those that do not answer are pinged beside the next. [PRE-20]
 pub const TARGETS_MAX: usize = 6;
+/// Successors that are looked at: as many may have to be pinged in time. [PRE-20]
+pub const AROUND: usize = 32;
+/// Announcements that are remembered; what is not looked at in the next round is forgotten.
+const ANNOUNCED_MAX: usize = 256;
 /// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-20]
 const SETTLED: u32 = 3;
 /// The length of a round, and how much shorter it may be at random. [PRE-20]
@@ -25,11 +30,12 @@ const TRIES_MAX: u32 = 6;
 const RETRY: Duration = Duration::from_millis(150);
 /// The try from which a ping introduces its sender again. [PRE-29]
 const REINTRODUCE: u32 = 3;
-/// Pings of a newcomer that does not answer, one a round. [PRE-27]
+/// Pings of a newcomer that does not answer, one a second. [PRE-27]
 const GREETINGS_MAX: u32 = 6;
-/// Newcomers pinged at once; the first gives way to one more. [PRE-27]
+/// Newcomers pinged at a time; the first gives way to one more. [PRE-27]
 const NEWCOMERS_MAX: usize = 16;
-/// After how long an agent that nobody pings announces itself; then after twice that. [PRE-31]
+/// After how long an agent that too few ping announces itself; then at least as long again, and at
+/// random up to twice as long. [PRE-31]
 const UNWATCHED: Duration = Duration::from_secs(3);
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
@@ -62,7 +68,7 @@ pub enum RingAct {
         /// Whether it is news.
         first: bool,
     },
-    /// Announce this process: nobody watches over it.
+    /// Announce this process: too few watch over it.
     Announce,
 }
 
@@ -77,21 +83,32 @@ pub struct Ring {
     targets: Vec<Target>,
     repeats: Vec<Repeat>,
     newcomers: Vec<Newcomer>,
-    /// Since when no agent has pinged this one, and when it announces itself if that stays so.
+    /// What was announced by processes that are looked at, or may be from the next round on.
+    announced: BTreeMap<SenderId, Announced>,
+    began: Instant,
+    /// Who pinged this agent last, and who before that.
+    watchers: [(Option<SenderId>, Instant); 2],
+    /// Since when there are too few, and how long after that this one announces itself.
     unwatched_since: Instant,
     announce_after: Duration,
 }
 
+/// A successor that is looked at.
 #[derive(Clone, Debug)]
 struct Target {
     node: NodeId,
     process: SenderId,
+    /// Since when it is there, as far as matters: the beginning of time for one that this agent
+    /// found when it started.
+    since: Instant,
+    /// Whether it is pinged in this round.
+    pinged: bool,
     /// Whether it was heard in this round.
     answered: bool,
     heard_at: Instant,
     /// Rounds in which it was not heard, in a row.
     failed: u32,
-    /// Rounds in which it was heard, in a row.
+    /// Rounds in which it was pinged and heard, in a row.
     answers: u32,
     /// Whether a ping of it was ever answered.
     reached: bool,
@@ -110,23 +127,50 @@ struct Repeat {
     said: usize,
 }
 
-/// A process that stands before this agent and may not know it yet.
+/// A process that stands before this agent and may not know it yet. It stays for a second after it
+/// has answered, so that a node with many processes is pinged no more often.
 #[derive(Clone, Debug)]
 struct Newcomer {
+    node: NodeId,
     process: SenderId,
     at: Instant,
     said: u32,
 }
 
+/// When a process announced itself first and last, since it stands after this agent.
+type Announced = (Instant, Instant);
+
 impl Target {
-    /// Whether it answers, and has long enough to know those after it.
-    fn is_sound(&self) -> bool {
-        self.answers >= SETTLED && !self.deaf
+    fn new(node: NodeId, process: SenderId, since: Instant, heard_at: Instant) -> Self {
+        Self {
+            node,
+            process,
+            since,
+            pinged: false,
+            answered: false,
+            heard_at,
+            failed: 0,
+            answers: 0,
+            reached: false,
+            suspected: false,
+            deaf: false,
+        }
     }
 
-    /// Whether it is not known yet if it answers.
-    fn is_doubted(&self) -> bool {
-        self.failed > 0 && !self.suspected && !self.deaf
+    /// A round begins, in which it is pinged or not.
+    fn ping(&mut self, pinged: bool) {
+        self.failed = if pinged { self.failed } else { 0 };
+        (self.pinged, self.answered) = (pinged, false);
+    }
+
+    /// Whether its answer is awaited.
+    fn is_open(&self) -> bool {
+        self.pinged && !self.answered
+    }
+
+    /// Whether it answers, and has for long enough to know those after it.
+    fn is_sound(&self) -> bool {
+        self.answers >= SETTLED && !self.deaf
     }
 }
 
@@ -143,6 +187,9 @@ impl Ring {
             targets: Vec::new(),
             repeats: Vec::new(),
             newcomers: Vec::new(),
+            announced: BTreeMap::new(),
+            began: now,
+            watchers: [(None, now); 2],
             unwatched_since: now,
             announce_after: UNWATCHED,
         }
@@ -152,19 +199,27 @@ impl Ring {
     pub fn due(&self) -> Instant {
         let repeats = self.repeats.iter().map(|it| it.at);
         let newcomers = self.newcomers.iter().map(|it| it.at);
-        let open = self.tries < TRIES_MAX && self.targets.iter().any(|it| !it.answered);
+        let open = self.tries < TRIES_MAX && self.targets.iter().any(Target::is_open);
         let next = if open { self.next_try.min(self.round_ends) } else { self.round_ends };
         repeats.chain(newcomers).fold(next, Instant::min)
     }
 
-    /// A process before this agent on the ring has announced itself, and this agent never spoke
-    /// with it. [PRE-27]
-    pub fn greet(&mut self, now: Instant, process: SenderId) {
-        self.newcomers.retain(|it| it.process != process);
+    /// A process of a node before this agent on the ring has announced itself, and may not know
+    /// this agent. [PRE-27]
+    pub fn greet(&mut self, now: Instant, node: NodeId, process: SenderId) {
+        let known = self.newcomers.iter().position(|it| it.node == node);
+        let at = known.map_or(now, |place| self.newcomers.remove(place).at);
         if self.newcomers.len() >= NEWCOMERS_MAX {
             self.newcomers.remove(0);
         }
-        self.newcomers.push(Newcomer { process, at: now, said: 0 });
+        self.newcomers.push(Newcomer { node, process, at, said: 0 });
+    }
+
+    /// A process of an agent after this one announced itself. [PRE-20]
+    pub fn announced(&mut self, now: Instant, process: SenderId) {
+        if self.announced.len() < ANNOUNCED_MAX || self.announced.contains_key(&process) {
+            self.announced.entry(process).or_insert((now, now)).1 = now;
+        }
     }
 
     /// A process was heard, by whatever way. [PRE-4]
@@ -177,9 +232,16 @@ impl Ring {
         self.repeats.retain(|it| it.node != *node);
     }
 
-    /// An agent has pinged this one. [PRE-31]
-    pub fn watched(&mut self, now: Instant) {
-        (self.unwatched_since, self.announce_after) = (now, UNWATCHED);
+    /// A process of an agent before this one has pinged it. [PRE-31]
+    pub fn watched(&mut self, now: Instant, process: SenderId) {
+        let [last, before] = &mut self.watchers;
+        if last.0 != Some(process) {
+            std::mem::swap(last, before);
+        }
+        *last = (Some(process), now);
+        if before.0.is_some() && now.since(before.1) < UNWATCHED {
+            (self.unwatched_since, self.announce_after) = (now, UNWATCHED);
+        }
     }
 
     /// Takes an echo; whether it is one of this ring's.
@@ -187,10 +249,10 @@ impl Ring {
         if token != self.token && token != self.token_before {
             return false;
         }
-        let greeted = self.newcomers.iter().position(|it| it.process == process);
-        let newcomer = greeted.map(|at| self.newcomers.remove(at));
+        let newcomer = self.newcomers.iter_mut().find(|it| it.process == process);
+        let greeted = newcomer.map(|it| it.said = GREETINGS_MAX).is_some();
         let target = self.targets.iter_mut().find(|it| it.process == process);
-        newcomer.is_some() | target.map(|it| (it.reached, it.deaf) = (true, false)).is_some()
+        target.map(|it| (it.reached, it.deaf) = (true, false)).is_some() || greeted
     }
 
     /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
@@ -200,7 +262,7 @@ impl Ring {
             target.heard_at = now;
         }
         self.repeats.clear();
-        self.watched(now);
+        self.unwatched_since = now;
         self.round_ends = now;
     }
 
@@ -218,10 +280,14 @@ impl Ring {
         if now >= self.round_ends {
             acts.extend(self.end_round(now, silence));
             if now.since(self.unwatched_since) >= self.announce_after {
-                self.announce_after = self.announce_after.saturating_mul(2);
+                // Those that are alone together do not speak together.
+                let more = Duration::from_micros(random.below(micros(self.announce_after)));
+                self.announce_after = self.announce_after.saturating_mul(2) + more;
                 acts.push(RingAct::Announce);
             }
             self.targets = self.next_targets(now, own, roster, may_ping);
+            let targets = &self.targets;
+            self.announced.retain(|it, _| targets.iter().any(|target| target.process == *it));
             (self.token_before, self.token) = (self.token, token(random));
             let jitter = Duration::from_micros(random.below(micros(JITTER)));
             self.round_ends = now + (ROUND - jitter);
@@ -240,17 +306,17 @@ impl Ring {
     /// Pings of newcomers that are due.
     fn greetings(&mut self, now: Instant) -> Vec<RingAct> {
         let token = self.token;
-        let mut acts = Vec::new();
-        for newcomer in self.newcomers.iter_mut().filter(|it| it.at <= now) {
-            (newcomer.said, newcomer.at) = (newcomer.said + 1, now + ROUND);
-            acts.push(RingAct::Ping { to: newcomer.process, token, introduce: true });
-        }
-        self.newcomers.retain(|it| it.said < GREETINGS_MAX);
-        acts
+        self.newcomers.retain(|it| it.at > now || it.said < GREETINGS_MAX);
+        let due = self.newcomers.iter_mut().filter(|it| it.at <= now);
+        due.map(|it| {
+            (it.said, it.at) = (it.said + 1, now + ROUND);
+            RingAct::Ping { to: it.process, token, introduce: true }
+        })
+        .collect()
     }
 
     fn pings(&self) -> impl Iterator<Item = RingAct> {
-        self.targets.iter().filter(|it| !it.answered).map(|it| RingAct::Ping {
+        self.targets.iter().filter(|it| it.is_open()).map(|it| RingAct::Ping {
             to: it.process,
             token: self.token,
             introduce: !it.reached || self.tries >= REINTRODUCE,
@@ -260,7 +326,7 @@ impl Ring {
     /// Counts who did not answer; those that did not for too long are suspected.
     fn end_round(&mut self, now: Instant, silence: Duration) -> Vec<RingAct> {
         let mut acts = Vec::new();
-        for target in &mut self.targets {
+        for target in self.targets.iter_mut().filter(|it| it.pinged) {
             (target.answers, target.failed) = match target.answered {
                 true => (target.answers.saturating_add(1), 0),
                 false => (0, target.failed.saturating_add(1)),
@@ -299,9 +365,20 @@ impl Ring {
         acts
     }
 
-    /// The next two successors that answer, and those before them that do not or have not for
-    /// long, or whom unicast does not reach; and whoever has begun to fail. Who cannot be pinged is
-    /// none: its silence would mean nothing. [PRE-20] [PRE-23]
+    /// Whether a successor watches over a process after it that was last heard at that time: it
+    /// answers, and knows that one, which has announced itself since this successor is there, or
+    /// was alive after this successor had announced itself, and so has greeted it. [PRE-27]
+    fn watches(&self, target: &Target, process: &SenderId, heard_at: Instant) -> bool {
+        let first = self.announced.get(&target.process).map(|it| it.0);
+        let last = self.announced.get(process).map(|it| it.1);
+        let knows = target.since == Instant::default()
+            || last.is_some_and(|last| last >= target.since)
+            || first.is_some_and(|first| first <= heard_at);
+        target.is_sound() && knows
+    }
+
+    /// The next successors, and which of them are pinged: those that fewer than two before them
+    /// watch over. Who cannot be pinged is none: its silence would mean nothing. [PRE-20] [PRE-23]
     fn next_targets(
         &self,
         now: Instant,
@@ -309,27 +386,19 @@ impl Ring {
         roster: &Roster,
         may_ping: &dyn Fn(&SenderId) -> bool,
     ) -> Vec<Target> {
+        let found = now.since(self.began) < ROUND * (SETTLED + 1);
         let mut targets: Vec<Target> = Vec::new();
-        for node in roster.successors(own).take(TARGETS_MAX) {
-            let process = roster.voice(&node).and_then(Voice::sender);
-            let Some(process) = process.filter(may_ping) else { continue };
+        for node in roster.successors(own).take(AROUND) {
+            let process = roster.voice(&node).and_then(Voice::sender).filter(may_ping);
+            let Some((process, heard_at)) = process.zip(roster.heard_at(&node)) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
-            let enough = targets.iter().filter(|it| it.is_sound()).count() >= SUCCESSORS;
-            if enough && !known.is_some_and(Target::is_doubted) {
-                continue;
-            }
-            let target = known.cloned().unwrap_or(Target {
-                node,
-                process,
-                answered: false,
-                heard_at: now,
-                failed: 0,
-                answers: 0,
-                reached: false,
-                suspected: false,
-                deaf: false,
-            });
-            targets.push(Target { answered: false, ..target });
+            let since = if found { Instant::default() } else { heard_at };
+            let new = || Target::new(node, process, since, heard_at);
+            let mut target = known.cloned().unwrap_or_else(new);
+            let watchers = targets.iter().filter(|it| self.watches(it, &process, heard_at)).count();
+            let pinged = targets.iter().filter(|it| it.pinged).count();
+            target.ping(watchers < SUCCESSORS && pinged < TARGETS_MAX);
+            targets.push(target);
         }
         targets
     }

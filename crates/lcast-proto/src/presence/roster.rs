@@ -111,7 +111,7 @@ pub const BETWEEN_MAX: usize = 16;
 /// Most suspicions of one member that are looked at in [`ACCUSATIONS_SPAN`]. [PRE-26]
 pub const ACCUSATIONS_MAX: u32 = 32;
 /// The time over which suspicions are counted. [PRE-26]
-pub const ACCUSATIONS_SPAN: Duration = Duration::from_secs(4);
+pub const ACCUSATIONS_SPAN: Duration = Duration::from_secs(2);
 
 impl Via {
     /// The word for it.
@@ -213,6 +213,11 @@ impl Roster {
     /// The same without when it was heard: for who looks at every packet.
     pub fn voice(&self, id: &NodeId) -> Option<&Voice> {
         self.entry(id).map(Entry::voice)
+    }
+
+    /// When a member was last heard; where others told of it, as they say.
+    pub fn heard_at(&self, id: &NodeId) -> Option<Instant> {
+        self.entry(id).map(Entry::heard_at)
     }
 
     /// The members of which no process was heard here.

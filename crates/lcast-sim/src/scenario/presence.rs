@@ -19,6 +19,17 @@ pub(super) const KNOWN: Duration = Duration::from_secs(6);
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
 
+/// Kills the agent of this number, which all hold alive: soon nobody does.
+fn kill_known(world: &mut World, victim: u32) {
+    let name = format!("a{victim:04}");
+    let states = states(world, world.node_named(&name));
+    let known = states.iter().filter(|it| is_alive(**it)).count();
+    world.insist(known == states.len(), || {
+        format!("{known} of {} hold {name} alive before it dies", states.len())
+    });
+    kill(world, victim);
+}
+
 /// Kills the agent of this number: soon nobody holds it alive.
 fn kill(world: &mut World, victim: u32) {
     let name = format!("a{victim:04}");
@@ -48,6 +59,11 @@ fn states(world: &World, of: NodeIndex) -> Vec<State> {
     others.filter_map(state).collect()
 }
 
+/// How many of these are held alive by somebody.
+fn held_alive(world: &World, dead: &[NodeIndex]) -> usize {
+    dead.iter().filter(|it| states(world, **it).into_iter().any(is_alive)).count()
+}
+
 /// Insists that no living node is held gone.
 fn nobody_is_gone(world: &mut World, since: Time) {
     let held: Vec<String> = world
@@ -75,8 +91,8 @@ fn deaths(seed: u64, agents: u32) -> World {
         format!("presence costs {packets:.2} packets a second and node")
     });
     nobody_is_gone(&mut world, Duration::ZERO);
-    kill(&mut world, 3);
-    kill(&mut world, agents);
+    kill_known(&mut world, 3);
+    kill_known(&mut world, agents);
     world
 }
 
@@ -114,8 +130,8 @@ pub(super) fn deaths_300(seed: u64) -> World {
         }
     }
     world.run(span + Duration::from_secs(5));
-    for _ in 0..4 {
-        let victim = 1 + random.index(300) as u32;
+    for quarter in 0..4 {
+        let victim = 1 + quarter * 75 + random.index(75) as u32;
         kill(&mut world, victim);
     }
     world
@@ -128,6 +144,8 @@ pub(super) fn unheard(seed: u64) -> World {
     let mut random = Random::new(seed, "unheard");
     let number = 1 + random.index(300) as u32;
     let late = world.node_named(&format!("a{number:04}"));
+    // Nobody announces itself in these seconds but a few.
+    world.run(Duration::from_secs(20));
     world.change(Change::Crash(late));
     world.run(KNOWN);
     world.change(Change::From(late, Conditions::loss(1.0)));
@@ -135,12 +153,57 @@ pub(super) fn unheard(seed: u64) -> World {
     world.run(Duration::from_secs(2));
     world.change(Change::Heal);
     world.run(Duration::from_secs(6));
-    let states = states(&world, late);
-    let alive = states.iter().filter(|it| is_alive(**it)).count();
-    world.insist(alive == states.len(), || {
-        format!("{alive} of {} know the agent that nobody heard start", states.len())
-    });
-    kill(&mut world, number);
+    kill_known(&mut world, number);
+    world
+}
+
+/// Of sixteen agents most are killed at once, and some of those start again: they know nothing of
+/// the dead between them. Soon nobody holds those alive.
+pub(super) fn deaths_many(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 16, ..Setup::default() });
+    let mut random = Random::new(seed, "deaths-many");
+    world.run(Duration::from_secs(20));
+    let mut dead = Vec::new();
+    // Of those that nobody else knew, who has just started cannot know.
+    for agent in world.agents().into_iter().skip(2) {
+        if random.chance(0.3) {
+            continue;
+        }
+        world.change(Change::Crash(agent));
+        if random.chance(0.4) {
+            let at = Duration::from_millis(300) + random.duration(Duration::from_millis(500));
+            world.after(at, Change::Start(agent));
+        } else {
+            dead.push(agent);
+        }
+    }
+    // Six are pinged at once.
+    world.run(KNOWN * 3);
+    let held = held_alive(&world, &dead);
+    world.insist(held == 0, || format!("{held} of {} dead are held alive", dead.len()));
+    world
+}
+
+/// Some agents of three hundred die after half of the realm was cut off from the other half, and
+/// both have found each other again.
+pub(super) fn deaths_healed(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 300, ..Setup::default() });
+    let mut random = Random::new(seed, "deaths-healed");
+    world.run(Duration::from_secs(5));
+    let agents = world.agents();
+    let island = agents.iter().copied().filter(|_| random.chance(0.5)).collect();
+    world.change(Change::Partition(vec![island]));
+    world.run(Duration::from_secs(30));
+    world.change(Change::Heal);
+    let mut dead = Vec::new();
+    for part in agents.chunks(25) {
+        world.run(Duration::from_secs(6));
+        dead.push(part[random.index(part.len())]);
+        world.change(Change::Crash(dead[dead.len() - 1]));
+    }
+    world.run(KNOWN);
+    let held = held_alive(&world, &dead);
+    world.insist(held == 0, || format!("{held} of {} dead are held alive", dead.len()));
     world
 }
 

@@ -90,6 +90,8 @@ scenarios! {
     deaths_100: "deaths-100", 1..3;
     deaths_young: "deaths-young", 1..61;
     deaths_300: "deaths-300", 1..4;
+    deaths_many: "deaths-many", 1..41;
+    deaths_healed: "deaths-healed", 1..3;
     unheard: "unheard", 1..4;
     calm_20: "calm-20", 1..2;
     parted: "parted", 1..4;

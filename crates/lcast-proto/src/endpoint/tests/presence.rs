@@ -216,8 +216,32 @@ fn whom_no_agent_heard_start_says_so_until_one_pings_it() {
     (0..4).for_each(|_| ping(&mut bench));
     assert_eq!([bench.state(0, 4), bench.state(3, 4)], [State::Alive, State::Gone]);
     bench.parted = None;
-    (0..5).for_each(|_| ping(&mut bench));
+    (0..6).for_each(|_| ping(&mut bench));
     assert!(bench.all(4, State::Alive), "{:?}", bench.states(4));
+}
+
+/// Nobody heard it start but those that it pings; the others hear that its process before does not
+/// answer. [PRE-22]
+#[test]
+fn a_suspicion_of_an_earlier_process_is_refuted_by_the_present_one() {
+    let mut bench = bench(6);
+    bench.pass(seconds(5));
+    let before = bench.nodes[4].endpoint.sender();
+    bench.lost = Box::new(|_, to| to != 4);
+    bench.restart(4, 91);
+    bench.pass(seconds(2));
+    bench.lost = Box::new(|_, _| false);
+    let (node, now) = (bench.nodes[4].endpoint.certificate().id(), bench.now);
+    let accuser = &mut bench.nodes[3].endpoint;
+    let announcement = accuser.announcement(now);
+    let frame = GroupFrame::Suspect(SuspectFrame { announcement, node, process: before });
+    accuser.send_group(&frame, crate::endpoint::sending::Copies::default());
+    bench.pass(Duration::from_millis(10));
+    let present = bench.nodes[4].endpoint.sender();
+    for at in [0, 1, 2, 3, 5, 6, 7] {
+        let known = bench.nodes[at].endpoint.roster.voice(&node).and_then(|it| it.sender());
+        assert_eq!(known, Some(present), "at {at}");
+    }
 }
 
 /// [PRE-13]
