@@ -2,7 +2,7 @@
 //! that those before it know whom they have to ping.
 //!
 //! Pure bookkeeping of rounds, tries and failures; it never seals or sends. Rules [PRE-20] to
-//! [PRE-23], [PRE-27] and [PRE-31] of `docs/spec/presence.md`.
+//! [PRE-23], [PRE-27], [PRE-31] and [PRE-32] of `docs/spec/presence.md`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub const TARGETS_MAX: usize = 6;
 pub const AROUND: usize = 32;
 /// Announcements that are remembered; what is not looked at in the next round is forgotten.
 const ANNOUNCED_MAX: usize = 256;
-/// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-20]
+/// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-32]
 const SETTLED: u32 = 3;
 /// The length of a round, and how much shorter it may be at random. [PRE-20]
 const ROUND: Duration = Duration::from_secs(1);
@@ -215,7 +215,7 @@ impl Ring {
         self.newcomers.push(Newcomer { node, process, at, said: 0 });
     }
 
-    /// A process of an agent after this one announced itself. [PRE-20]
+    /// A process of an agent near this one announced itself. [PRE-32]
     pub fn announced(&mut self, now: Instant, process: SenderId) {
         if self.announced.len() < ANNOUNCED_MAX || self.announced.contains_key(&process) {
             self.announced.entry(process).or_insert((now, now)).1 = now;
@@ -367,7 +367,7 @@ impl Ring {
 
     /// Whether a successor watches over a process after it that was last heard at that time: it
     /// answers, and knows that one, which has announced itself since this successor is there, or
-    /// was alive after this successor had announced itself, and so has greeted it. [PRE-27]
+    /// was alive after this successor had announced itself, and so has greeted it. [PRE-32]
     fn watches(&self, target: &Target, process: &SenderId, heard_at: Instant) -> bool {
         let first = self.announced.get(&target.process).map(|it| it.0);
         let last = self.announced.get(process).map(|it| it.1);

@@ -585,7 +585,7 @@ impl Rounds {
     }
 }
 
-/// [PRE-20]
+/// [PRE-20] [PRE-32]
 #[test]
 fn whoever_has_just_started_watches_over_nobody_yet() {
     let mut rounds = Rounds::new();
@@ -610,7 +610,7 @@ fn whoever_has_just_started_watches_over_nobody_yet() {
 }
 
 /// Many die at once, and most are started again: those know nothing of the dead between them.
-/// [PRE-20]
+/// [PRE-32]
 #[test]
 fn the_dead_between_those_that_were_started_again_are_found() {
     let mut rounds = Rounds::new();
