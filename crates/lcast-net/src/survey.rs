@@ -75,18 +75,25 @@ pub fn try_group(group: Ipv6Addr, port: u16, link: Option<u32>) -> io::Result<()
     Bound::group(group, link, port, BUFFER_TRIED).map(drop)
 }
 
-/// Whether one socket of this host gets what another sends, by the loopback or to a group on a
-/// link: a firewall may stand between. Nothing leaves the host: the group is one of this node
-/// alone (RFC 4291, section 2.7). Where nothing comes, that takes half a second.
+/// Whether one socket of this host gets what another sends to this port, by the loopback or to a
+/// group on a link: a firewall may stand between. Nothing leaves the host: the group is one of this
+/// node alone (RFC 4291, section 2.7). Where nothing comes, that takes half a second.
 ///
 /// # Errors
-/// When no socket can be had or nothing can be sent: the loopback or the link is down, or a
-/// firewall forbids it (`PermissionDenied`).
-pub fn hears_itself(link: Option<u32>) -> io::Result<bool> {
-    let hearer = UdpSocket::bind(match link {
-        Some(link) => SocketAddrV6::new(OWN_GROUP, 0, 0, link),
+/// When no socket can be had or nothing can be sent: the loopback or the link is down, another
+/// program holds the port for itself alone, or a firewall forbids it (`PermissionDenied`).
+pub fn hears_itself(link: Option<u32>, port: u16) -> io::Result<bool> {
+    let to = match link {
+        Some(link) => SocketAddrV6::new(OWN_GROUP, port, 0, link),
+        // A node has the port there: one of its own serves as well.
         None => SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0),
-    })?;
+    };
+    let hearer = socket::new_socket()?;
+    hearer.set_nonblocking(false)?;
+    // Others have the port with other groups.
+    hearer.set_reuse_address(true)?;
+    hearer.bind(&to.into())?;
+    let hearer = UdpSocket::from(hearer);
     let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
     if let Some(link) = link {
         hearer.join_multicast_v6(&OWN_GROUP, link)?;
@@ -215,8 +222,8 @@ mod tests {
 
     #[test]
     fn a_host_hears_itself_by_its_loopback() {
-        assert!(hears_itself(None).unwrap());
-        assert!(hears_itself(Some(u32::MAX)).is_err(), "there is no such link");
+        assert!(hears_itself(None, 24_242).unwrap());
+        assert!(hears_itself(Some(u32::MAX), 24_242).is_err(), "there is no such link");
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub(crate) async fn explain(exit: Exit, report: &Report, session: &Session, outp
             let start = if local {
                 "start one on this host with 'librecast agent'"
             } else {
-                "check that agents run, and that multicast of the realm's scope gets through"
+                "check that agents run; 'librecast doctor' looks for what keeps them off"
             };
             output.note(&format!("no agent of realm '{realm}' was heard; {start}"));
         }

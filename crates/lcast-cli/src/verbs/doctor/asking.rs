@@ -83,10 +83,10 @@ pub(super) async fn ask(
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
     let others_answer = agents.values().any(|it| !it.here && it.answered());
-    let is_deaf = |it: &AgentFacts| it.heard && !it.answered();
+    let is_mute = |it: &AgentFacts| it.heard && !it.answered();
     if undelivered > 0 && !others_answer {
         undelivered = undelivered_surely(&session, signals, undelivered, &agents).await?;
-    } else if undelivered > 0 && ((tracked && unanswered) || agents.values().any(is_deaf)) {
+    } else if undelivered > 0 && ((tracked && unanswered) || agents.values().any(is_mute)) {
         let usual = undelivered_usually(&session, signals).await?;
         undelivered = undelivered.saturating_sub(usual);
     }
@@ -97,7 +97,7 @@ pub(super) async fn ask(
     let mut asked = AskedFacts {
         agents: agents.into_values().collect(),
         undelivered,
-        deaf_to_itself: !others_answer && is_deaf_to_itself(links_of_use(realm)).await,
+        deaf_to_itself: !others_answer && is_deaf(realm, links_of_use(realm)).await,
         set_back,
         tracked,
         listened_long,
@@ -122,6 +122,7 @@ pub(super) async fn ask(
 /// Who answers in a realm of one host, where no packet leaves the host.
 pub(super) async fn ask_here(
     place: Place,
+    realm: &RealmFacts,
     signals: &mut Signals,
 ) -> Result<Option<AskedFacts>, Failure> {
     let set_back = set_back(&place);
@@ -137,7 +138,12 @@ pub(super) async fn ask_here(
         Err(failure) if failure.exit == Exit::Unsendable && !forbidden => return Ok(None),
         probed => probed?,
     };
-    let deaf_to_itself = expected != answered && is_deaf_to_itself(vec![None]).await;
+    // Questions go by the first card, where there is one, and answers by the loopback.
+    let ways = links_of_use(realm).into_iter().take(1).chain([None]).map(|way| vec![way]);
+    let mut deaf_to_itself = false;
+    for way in ways.filter(|_| expected != answered) {
+        deaf_to_itself |= is_deaf(realm, way).await;
+    }
     let agent = |name: String| AgentFacts {
         by_unicast: answered.contains(&name),
         name,
@@ -398,12 +404,12 @@ fn links_of_use(realm: &RealmFacts) -> Vec<Option<u32>> {
     chosen.into_iter().map(|it| Some(it.index)).collect()
 }
 
-/// Whether this host hears on none of these links what it says to itself there, as far as it can
-/// say anything; none is the loopback.
-async fn is_deaf_to_itself(links: Vec<Option<u32>>) -> bool {
-    let mut looks = JoinSet::new();
+/// Whether this host hears on none of these links what it says to itself there at the realm's port,
+/// as far as it can say anything; none is the loopback.
+async fn is_deaf(realm: &RealmFacts, links: Vec<Option<u32>>) -> bool {
+    let (port, mut looks) = (realm.port, JoinSet::new());
     for link in links {
-        looks.spawn_blocking(move || survey::hears_itself(link));
+        looks.spawn_blocking(move || survey::hears_itself(link, port));
     }
     let looks = looks.join_all().await;
     let mut heard = looks.into_iter().flatten().peekable();

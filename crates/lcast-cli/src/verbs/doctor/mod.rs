@@ -47,7 +47,9 @@ pub(crate) async fn run(
     let mut signals = Signals::watch()?;
     let asked = match place {
         Some(place) if !may_ask(&place) => Ok(None),
-        Some(place) if realm.scope == Scope::Host => asking::ask_here(place, &mut signals).await,
+        Some(place) if realm.scope == Scope::Host => {
+            asking::ask_here(place, &realm, &mut signals).await
+        }
         Some(place) => asking::ask(place, &realm, &mut signals).await,
         None => Ok(None),
     };

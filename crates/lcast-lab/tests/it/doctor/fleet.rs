@@ -271,8 +271,22 @@ fn agents_of_one_host_alone_hear_each_other() {
     let host = lab.host(0);
     let realm = Realm::create(&host, "prod", "");
     let members = ["web1", "web2"].map(|name| (host.clone(), Member::agent(name)));
-    let _agents = realm.start_all(&members, CONFIG);
-    sound(&realm.admin("doctor"));
+    let mut agents = realm.start_all(&members, CONFIG);
+    let doctor = realm.admin("doctor");
+    sound(&doctor);
+    // A firewall that opens the realm's port alone is no reason why those are not heard that do not
+    // run, though somebody here listens.
+    rules(
+        &host,
+        "input",
+        "policy drop; iif lo accept; ct state established,related accept; \
+         meta l4proto ipv6-icmp accept; udp dport 24242 accept;",
+    );
+    agents.iter_mut().for_each(Agent::kill);
+    let mut watch = realm.admin("nodes --watch --jsonl").start();
+    watch.wait_stdout("the roster", DEADLINE, |text| !text.is_empty());
+    sound(&doctor);
+    watch.kill();
 }
 
 #[test]

@@ -259,6 +259,16 @@ fn a_firewall_inside_a_realm_of_one_host() {
         let members = ["db1", "db2", "db3"].map(|name| (host.clone(), Member::agent(name)));
         let mut agents = realm.start_all(&members, CONFIG);
         let doctor = realm.admin("doctor");
+        // The most usual one lets in what comes by the loopback: who was never heard is asked by
+        // the card alone.
+        let usual = "policy drop; iif lo accept; ct state established,related accept; \
+                     meta l4proto ipv6-icmp accept;";
+        if cards {
+            rules(&host, "input", usual);
+            mend(&host, &diagnosed(&doctor, "replies-filtered"));
+            sound(&doctor);
+            host.shell("nft flush ruleset").ok();
+        }
         content(&doctor);
         for (hook, id) in [("input", "replies-filtered"), ("output", "questions-blocked")] {
             for closed in ["meta l4proto udp drop;", "policy drop;"] {
@@ -271,10 +281,12 @@ fn a_firewall_inside_a_realm_of_one_host() {
                 host.shell("nft flush ruleset").ok();
             }
         }
-        // Those that do not run are no firewall.
+        // Those that do not run are no firewall, whatever else is closed.
         agents[1].kill();
         sound(&doctor);
         agents.iter_mut().for_each(lcast_lab::Agent::kill);
+        sound(&doctor);
+        rules(&host, "input", &format!("{usual} udp dport 24242 accept;"));
         sound(&doctor);
     }
 }
