@@ -12,7 +12,6 @@ macro_rules! causes {
 
         impl Cause {
             /// Every cause, in the order in which they are told.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Its id: what programs see, and what the book explains.
@@ -75,6 +74,11 @@ causes! {
 }
 
 impl Cause {
+    /// The cause of this id, where this program knows it.
+    pub(crate) fn of(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.id() == id)
+    }
+
     /// Whether this, as an error, brings the other about: the other is not told beside it.
     pub(crate) const fn explains(self, other: Self) -> bool {
         match self {

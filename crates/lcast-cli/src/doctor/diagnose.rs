@@ -10,16 +10,16 @@ mod host;
 mod tests;
 
 pub(crate) use self::fleet::{duplicate, is_no_chance};
+use super::Finding;
 use super::cause::Cause;
 use super::facts::Facts;
-use super::{Finding, Severity};
 
 /// What is wrong, judged by these facts.
 pub(crate) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut findings = host::diagnose(facts);
     findings.extend(credential::diagnose(facts));
     findings.extend(fleet::diagnose(facts));
-    let errors = findings.iter().filter(|it| it.severity == Severity::Error);
+    let errors = findings.iter().filter(|it| it.is_of_this_host());
     let errors: Vec<Cause> = errors.map(|it| it.cause).collect();
     findings.retain(|it| !errors.iter().any(|error| error.explains(it.cause)));
     findings

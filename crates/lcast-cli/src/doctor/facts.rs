@@ -9,6 +9,7 @@ use lcast_net::interfaces::{Interface, Selection};
 use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
+use super::cause::Cause;
 use super::refused::RefusedFacts;
 use super::runtime::RuntimeFacts;
 
@@ -95,6 +96,8 @@ pub(crate) struct InterfaceFacts {
     pub(crate) queries: u64,
     /// Whether it is a bridge that snoops MLD.
     pub(crate) snoops: bool,
+    /// Whether a firewall of this host forbids what goes to the realm's group by it.
+    pub(crate) forbids: bool,
 }
 
 /// A socket at the realm's port.
@@ -237,6 +240,9 @@ pub(crate) struct AgentFacts {
     pub(crate) labels: Vec<(String, String)>,
     /// The round trip by unicast.
     pub(crate) trip: Option<Duration>,
+    /// What it finds on its own host that keeps packets off, and the command that looks closer
+    /// there: asked of those between which and this host multicast does not pass.
+    pub(crate) finds: Vec<(Cause, String)>,
 }
 
 impl AgentFacts {
@@ -250,6 +256,11 @@ impl AgentFacts {
     /// Whether it answered, however it was asked.
     pub(crate) fn answered(&self) -> bool {
         self.by_multicast || self.by_unicast
+    }
+
+    /// Whether it answers, and multicast does not get through in both directions.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        !self.here && self.answered() && !(self.by_multicast && self.heard)
     }
 
     /// Whether nothing at all was heard of it.

@@ -8,6 +8,7 @@ use std::path::Path;
 use lcast_net::NetworkConfig;
 use lcast_net::interfaces;
 use lcast_net::survey;
+use lcast_proto::keys::Scope;
 
 use super::facts::{Firewall, Holder, HostFacts, InterfaceFacts, Process, RealmFacts};
 use super::mend::quoted;
@@ -34,6 +35,7 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
             route: routed.as_ref().map_or(true, |routed| routed.contains(&interface.index)),
             queries: count(&format!("/proc/net/dev_snmp6/{name}"), "Icmp6InGroupMembQueries"),
             snoops: snoops(name),
+            forbids: realm.scope != Scope::Host && forbids(realm, &interface),
             interface,
         }
     };
@@ -52,6 +54,15 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
         firewall: firewall(),
         runtime: RuntimeFacts::look(),
     }
+}
+
+/// Whether a firewall of this host forbids what goes to the realm's group by an interface.
+fn forbids(realm: &RealmFacts, interface: &interfaces::Interface) -> bool {
+    let usable = interface.up && interface.multicast && !interface.loopback;
+    let group = realm.group.filter(|_| usable);
+    group.is_some_and(|group| {
+        matches!(survey::lets_out(group, realm.port, interface.index), Ok(false))
+    })
 }
 
 /// The largest receive buffer that may be asked for without a privilege.

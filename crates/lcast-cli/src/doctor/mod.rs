@@ -66,6 +66,11 @@ impl Severity {
 }
 
 impl Finding {
+    /// Whether it is an error that may bring others about here: not one on a node's own host.
+    pub(crate) fn is_of_this_host(&self) -> bool {
+        self.severity == Severity::Error && !matches!(self.place, Place::Nodes(_))
+    }
+
     fn here(cause: Cause, severity: Severity, what: String, command: String) -> Self {
         Self { cause, severity, what, place: Place::Here, command }
     }

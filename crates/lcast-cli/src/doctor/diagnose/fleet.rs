@@ -36,6 +36,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     findings.extend(blocked(facts, asked));
+    findings.extend(found_there(asked));
     let mut deaf = Deaf::of(asked);
     if let Some(finding) = caught_up_soon(asked, deaf.here.iter().chain(&deaf.there).copied()) {
         findings.push(finding);
@@ -82,6 +83,26 @@ fn shut_in(facts: &Facts, asked: &AskedFacts) -> Option<Finding> {
 
 fn names<'a>(agents: impl IntoIterator<Item = &'a AgentFacts>) -> Vec<String> {
     agents.into_iter().map(|it| it.name.clone()).collect()
+}
+
+/// What keeps multicast from agents that find the reason on their own hosts: nothing on the way is
+/// to blame before that is mended.
+fn found_there(asked: &AskedFacts) -> Vec<Finding> {
+    let mut by_cause: BTreeMap<(Cause, &str), Vec<String>> = BTreeMap::new();
+    for agent in &asked.agents {
+        for (cause, command) in &agent.finds {
+            by_cause.entry((*cause, command)).or_default().push(agent.name.clone());
+        }
+    }
+    let finding = |((cause, command), nodes): ((Cause, &str), Vec<String>)| {
+        let what = format!(
+            "multicast does not pass between this host and {}, and the doctor there finds why",
+            nodes.join(", ")
+        );
+        let (severity, command) = (Severity::Error, command.to_owned());
+        Finding { cause, severity, what, place: Place::Nodes(nodes), command }
+    };
+    by_cause.into_iter().map(finding).collect()
 }
 
 /// Packets that this host's own firewall forbids: the kernel says so to who sends them. That is a
@@ -170,7 +191,8 @@ fn are_lost(asked: &AskedFacts, agents: &[&AgentFacts]) -> bool {
 /// on this host has its port, so that answers come to another: a firewall may let in what goes to
 /// that port, announcements that is, and no answers.
 fn unanswered(facts: &Facts, asked: &AskedFacts) -> Vec<Finding> {
-    let is_such = |it: &&AgentFacts| it.by_unicast && !it.by_multicast && !it.here;
+    let is_such =
+        |it: &&AgentFacts| it.by_unicast && !it.by_multicast && !it.here && it.finds.is_empty();
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     if such.is_empty() {
         return Vec::new();
@@ -369,7 +391,8 @@ fn deaf_agents(facts: &Facts, deaf: &Deaf<'_>) -> Option<Finding> {
 /// were made to announce themselves several times, or nobody is heard of many.
 fn unheard(facts: &Facts, asked: &AskedFacts, shut_out: &[&AgentFacts]) -> Option<Finding> {
     let is_shut_out = |agent: &AgentFacts| shut_out.iter().any(|it| it.name == agent.name);
-    let is_such = |it: &&AgentFacts| it.by_multicast && !it.heard && !is_shut_out(it);
+    let is_such =
+        |it: &&AgentFacts| it.by_multicast && !it.heard && !is_shut_out(it) && it.finds.is_empty();
     let such: Vec<&AgentFacts> = asked.agents.iter().filter(is_such).collect();
     let no_chance = asked.listened_long || is_no_chance(&asked.agents, such.len());
     if such.is_empty() || !no_chance {

@@ -8,7 +8,9 @@ use lcast_proto::keys::Scope;
 
 use crate::doctor::cause::Cause;
 use crate::doctor::facts::{AgentFacts, Facts, Holder, HostFacts, InterfaceFacts, RealmFacts};
-use crate::doctor::mend::{as_root, of_interface, quoted, steps_as_root, sysctl};
+use crate::doctor::mend::{
+    Ports, as_root, of_interface, open_output, quoted, steps_as_root, sysctl,
+};
 use crate::doctor::{Finding, Severity};
 
 /// What a full-size reply costs in a receive buffer, by the kernel's counting.
@@ -141,6 +143,12 @@ fn judge(all: &Facts, facts: &InterfaceFacts) -> Option<Finding> {
         let command = format!("ip -6 route add multicast ff00::/8 dev {device} table local");
         let command = as_root(host.root, &command);
         return Some(Finding::here(Cause::NoMulticastRoute, Severity::Error, what, command));
+    }
+    if facts.forbids && all.asked.is_none() {
+        // Who asks sees it by what becomes of the questions.
+        let what = format!("a firewall of this host forbids what goes to the realm by '{name}'");
+        let command = open_output(host.root, host.firewall, &Ports::of(all.realm.port, []));
+        return Some(Finding::here(Cause::QuestionsBlocked, Severity::Error, what, command));
     }
     narrow(all, facts)
 }

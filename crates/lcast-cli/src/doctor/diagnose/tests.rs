@@ -6,6 +6,7 @@ use lcast_proto::keys::Scope;
 use lcast_proto::time::Timestamp;
 
 use super::{diagnose, duplicate};
+use crate::doctor::cause::Cause;
 use crate::doctor::facts::*;
 use crate::doctor::refused::{RefusedFacts, Way};
 use crate::doctor::runtime::RuntimeFacts;
@@ -40,6 +41,7 @@ fn card() -> InterfaceFacts {
         route: true,
         queries: 0,
         snoops: false,
+        forbids: false,
     }
 }
 
@@ -706,4 +708,36 @@ fn a_clock_that_was_set_back_is_no_firewall() {
     check("", Scope::Site, &[]);
     check("", Scope::Host, &["clock-skew"]);
     check("u", Scope::Host, &[]);
+}
+
+/// What keeps multicast from an agent on its own host is looked at before the switch is blamed.
+#[test]
+fn what_an_agent_finds_on_its_own_host_comes_before_what_is_on_the_way() {
+    let command = "librecast doctor --credential /srv/web1.credential";
+    for ways in ["u", "uh", "mu"] {
+        let mut agents = [agent("web1", ways), agent("web2", "muh")];
+        agents[0].finds = vec![(Cause::NoMulticastRoute, command.to_owned())];
+        let mut facts = sound(&agents);
+        facts.asked.as_mut().unwrap().listened_long = true;
+        let finding = only(&facts);
+        assert_eq!((finding.cause, finding.command.as_str()), (Cause::NoMulticastRoute, command));
+        assert_eq!(finding.place, Place::Nodes(vec!["web1".to_owned()]));
+    }
+    // Which says nothing of another, to whom the way is closed.
+    let mut agents = [agent("web1", "u"), agent("web2", "u")];
+    agents[0].finds = vec![(Cause::NoMulticastRoute, command.to_owned())];
+    let mut facts = sound(&agents);
+    facts.host.interfaces[0].queries = 1;
+    assert_eq!(ids(&facts), ["no-multicast-route", "multicast-filtered"]);
+}
+
+/// An agent asks nobody, and sees all the same that nothing of it gets out.
+#[test]
+fn a_closed_way_out_shows_to_whoever_does_not_ask() {
+    let mut facts = sound(&[]);
+    facts.host.interfaces[0].forbids = true;
+    assert_eq!(ids(&facts), [""; 0], "what became of the questions tells it");
+    facts.asked = None;
+    assert_eq!(ids(&facts), ["questions-blocked"]);
+    assert_eq!(only(&facts).place, Place::Here);
 }

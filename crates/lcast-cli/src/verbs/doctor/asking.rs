@@ -20,7 +20,7 @@ use lcast_proto::keys::Kind;
 use lcast_proto::keys::credential::Credential;
 use lcast_proto::keys::members::MemberList;
 use lcast_proto::presence::{INTERVAL_MIN, Via, interval};
-use lcast_proto::question::report::Report;
+use lcast_proto::question::report::{Outcome, Reply, Report};
 use lcast_proto::question::{Ask, Deadline, Verb, Ways};
 use lcast_proto::stats::Dropped;
 use lcast_proto::time::Timestamp;
@@ -35,6 +35,8 @@ use crate::failure::Failure;
 use crate::place::{Place, wall};
 use crate::signals::Signals;
 use crate::verbs::question;
+
+use super::remote;
 
 /// How long each of the two questions waits for the silent.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -78,8 +80,11 @@ pub(super) async fn ask(
         agents.entry(name.clone()).or_default().by_multicast = true;
     }
     let spoke = ask_singly(&session, signals, listener.as_ref(), first, &mut agents).await?;
+    // Whoever is asked looks again, and tells what it found when it is asked the next time.
+    note_finds(&session, signals, &mut agents).await?;
     let listened_long = hear(&session, signals, &mut agents).await?;
     note_here(&session, &mut agents).await;
+    note_finds(&session, signals, &mut agents).await?;
     let unanswered =
         agents.values().any(|it| it.by_unicast && (!it.by_multicast || it.by_port_only));
     let others_answer = agents.values().any(|it| !it.here && it.answered());
@@ -269,6 +274,32 @@ async fn note_here(session: &Session, agents: &mut BTreeMap<String, AgentFacts>)
             agent.port = view.address.map(|it| it.port());
         }
     }
+}
+
+/// Notes what agents find on their own hosts between which and this one multicast does not pass.
+async fn note_finds(
+    session: &Session,
+    signals: &mut Signals,
+    agents: &mut BTreeMap<String, AgentFacts>,
+) -> Result<(), Failure> {
+    let cut_off: Vec<String> =
+        agents.values().filter(|it| it.is_cut_off()).map(|it| it.name.clone()).collect();
+    if cut_off.is_empty() {
+        return Ok(());
+    }
+    let verb = Verb::Get(remote::patterns()?);
+    let deadline = Deadline::after(PATIENCE);
+    let ask = Ask { only: Some(cut_off), ways: Ways::Unicast, deadline, ..Ask::new(verb) };
+    let take = |reply: Reply| {
+        if let (Outcome::Values(values), Some(agent)) =
+            (&reply.outcome, agents.get_mut(&reply.node))
+        {
+            agent.finds = remote::keeps_off(values);
+        }
+        Ok(())
+    };
+    let asked = question::ask(session, signals, ask, take).await?;
+    if asked.interrupted { Err(question::interrupted()) } else { Ok(()) }
 }
 
 /// Notes which agents others have heard since the doctor began.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::doctor::facts::{Facts, InterfaceFacts};
-use crate::doctor::{Finding, Place, Severity};
+use crate::doctor::{Finding, Place};
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::text::sanitise;
@@ -33,7 +33,7 @@ pub(super) fn print(facts: &Facts, findings: &[Finding], output: Output) -> Resu
 /// Names the agents of which nothing at all was heard: they may just not run. Where an error here
 /// is reason enough, they are looked for when it is mended.
 fn note_silent(facts: &Facts, findings: &[Finding], output: Output) {
-    if findings.iter().any(|it| it.severity == Severity::Error && it.cause.silences()) {
+    if findings.iter().any(|it| it.is_of_this_host() && it.cause.silences()) {
         return;
     }
     let agents = facts.asked.iter().flat_map(|asked| &asked.agents);

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use lcast_proto::question::Verb;
 use lcast_proto::question::report::{Outcome, ReplyValue};
+use lcast_proto::select::Pattern;
 use lcast_proto::value::Value;
 use serde_json::{Value as Json, json};
 
 use super::print::{finding_json, text};
 use crate::args::{DoctorArgs, Everywhere};
 use crate::backend::Session;
+use crate::doctor::cause::Cause;
 use crate::doctor::checkup::{ERRORS, VARIABLE};
 use crate::doctor::diagnose::duplicate;
 use crate::doctor::{Finding, Severity, quoted};
@@ -59,9 +61,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let target = args.ask.target.resolve()?;
-    let patterns =
-        [VARIABLE, ERRORS, FILE].map(str::parse).into_iter().collect::<Result<Vec<_>, _>>();
-    let patterns = patterns.map_err(Failure::internal)?;
+    let patterns = patterns()?;
     get::check_size(&target.selector, &patterns)?;
     let mut signals = Signals::watch()?;
     let place = question::place(everywhere)?;
@@ -128,6 +128,20 @@ fn complaints_of(values: &[ReplyValue]) -> Vec<Complaint> {
         Complaint { id, severity, command: command.clone() }
     };
     ids(values, VARIABLE).into_iter().map(complaint).collect()
+}
+
+/// What an agent that answers this finds on its own host that keeps packets off, and the command
+/// that looks closer there.
+pub(super) fn keeps_off(values: &[ReplyValue]) -> Vec<(Cause, String)> {
+    let errors = complaints_of(values).into_iter().filter(|it| it.severity == Severity::Error);
+    let known = errors.filter_map(|it| Some((Cause::of(&it.id)?, it.command)));
+    known.filter(|(cause, _)| cause.silences()).collect()
+}
+
+/// The variables that tell what an agent finds.
+pub(super) fn patterns() -> Result<Vec<Pattern>, Failure> {
+    let patterns = [VARIABLE, ERRORS, FILE].map(str::parse).into_iter();
+    patterns.collect::<Result<_, _>>().map_err(Failure::internal)
 }
 
 /// The ids in a variable; an agent may know causes that this program does not.

@@ -313,6 +313,38 @@ fn multicast_does_not_pass_the_switch() {
     content(&doctor);
 }
 
+/// The agent's own doctor knows better than whoever asks; and the command that is printed says it
+/// there, with the one that mends it.
+#[test]
+fn what_an_agent_finds_on_its_own_host_is_told_before_the_switch_is_blamed() {
+    let (fleet, doctor) = fleet(3);
+    let host = fleet.lab.host(1);
+    host.shell("ip -6 route del multicast ff00::/8 dev eth0 table local").ok();
+    let finding = diagnosed(&doctor, "no-multicast-route");
+    assert_eq!((&finding["where"], nodes(&finding)), (&Value::from("nodes"), vec!["web1"]));
+    let there = host.shell(&format!("{} --json", finding["command"].as_str().unwrap())).run();
+    let there: Value = serde_json::from_str(&there.stdout).unwrap();
+    mend(&host, &there["findings"][0]);
+    content(&doctor);
+}
+
+/// It answers nobody and is heard by nobody; who looks at its host sees it.
+#[test]
+fn an_agent_whose_firewall_lets_nothing_out() {
+    let lab = Lab::new(2).build();
+    let realm = Realm::create(&lab.host(0), "prod", "");
+    let (host, path) = (lab.host(1), realm.issue(&Member::agent("web1")));
+    let doctor = host.librecast(&format!("doctor --credential {path}"));
+    content(&doctor);
+    for closed in ["meta l4proto udp drop;", "ip6 daddr ff00::/8 drop;", "policy drop;"] {
+        rules(&host, "output", closed);
+        let finding = diagnosed(&doctor, "questions-blocked");
+        mend(&host, &finding);
+        content(&doctor);
+        host.shell("nft flush ruleset").ok();
+    }
+}
+
 #[test]
 fn multicast_passes_in_one_direction_only() {
     for direction in ["iifname", "oifname"] {
