@@ -139,6 +139,35 @@ fn who_was_just_issued_is_there_as_soon_as_the_list_is() {
     }
 }
 
+/// Those that follow the newcomer have to fetch the list that names it first. [PRE-27]
+#[test]
+fn who_was_just_issued_hears_of_those_that_follow_it() {
+    let mut bench = bench(20);
+    bench.pass(Duration::from_secs(15));
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = [subject("n99", Kind::Agent, "web")];
+    let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
+    let mut random = Random::from_seed([42; 32]);
+    let enrolled =
+        authority.enroll(edit, &newcomer, &network(), bench.now.wall, &mut random).unwrap();
+    // They fetch it from another, so that nobody speaks with the newcomer meanwhile.
+    bench.parted = Some(Box::new(|_, to| to == 22));
+    bench.add(enrolled.credentials.into_iter().next().unwrap());
+    bench.pass(Duration::from_millis(100));
+    let (now, list) = (bench.now, bench.nodes[22].endpoint.members().clone());
+    bench.nodes[2].endpoint.install_members(now, list);
+    bench.nodes[2].endpoint.send_beacon(now, Duration::from_secs(10), false);
+    bench.pass(Duration::from_millis(300));
+    bench.parted = None;
+    bench.pass(Duration::from_millis(1_200));
+    let id = bench.nodes[22].endpoint.certificate().id();
+    let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
+    let state = |it: &NodeId| bench.nodes[22].endpoint.state(bench.now, it);
+    assert_eq!(following.iter().map(state).collect::<Vec<_>>(), [State::Alive; 6]);
+    let known: Vec<NodeId> = bench.nodes[22].endpoint.roster.successors(&id).take(6).collect();
+    assert_eq!(known, following, "it heard them itself");
+}
+
 /// Who told the newest list to others sees who holds it.
 #[test]
 fn a_report_names_those_that_hold_an_older_list() {
