@@ -1,5 +1,5 @@
-//! The ring: each agent pings its two successors, says when one does not answer, and sees to it
-//! that those before it know whom they have to ping.
+//! The ring: each agent pings those after it that too few watch over, says when one does not
+//! answer, and sees to it that those before it know whom they have to ping.
 //!
 //! Pure bookkeeping of rounds, tries and failures; it never seals or sends. Rules [PRE-20] to
 //! [PRE-23], [PRE-27], [PRE-31] and [PRE-32] of `docs/spec/presence.md`.
@@ -12,12 +12,14 @@ use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::id::{NodeId, SenderId};
 
-/// Successors that must answer. [PRE-20]
+/// How many watch over each agent. [PRE-20]
 pub const SUCCESSORS: usize = 2;
 /// Most successors pinged at once: those that do not answer are pinged beside the next. [PRE-20]
 pub const TARGETS_MAX: usize = 6;
 /// Successors that are looked at: as many may have to be pinged in time. [PRE-20]
 pub const AROUND: usize = 32;
+/// Living agents among which these are looked for: of some nothing is known but that they live.
+const SEARCHED_MAX: usize = 1024;
 /// Announcements that are remembered; what is not looked at in the next round is forgotten.
 const ANNOUNCED_MAX: usize = 256;
 /// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-32]
@@ -229,7 +231,7 @@ impl Ring {
             (target.answered, target.heard_at) = (true, now);
             target.deaf |= std::mem::take(&mut target.suspected);
         }
-        self.repeats.retain(|it| it.node != *node);
+        self.repeats.retain(|it| (&it.node, it.process) != (node, process));
     }
 
     /// A process of an agent before this one has pinged it. [PRE-31]
@@ -240,7 +242,7 @@ impl Ring {
         }
         *last = (Some(process), now);
         if before.0.is_some() && now.since(before.1) < UNWATCHED {
-            (self.unwatched_since, self.announce_after) = (now, UNWATCHED);
+            (self.unwatched_since, self.announce_after) = (before.1, UNWATCHED);
         }
     }
 
@@ -365,16 +367,23 @@ impl Ring {
         acts
     }
 
-    /// Whether a successor watches over a process after it that was last heard at that time: it
-    /// answers, and knows that one, which has announced itself since this successor is there, or
-    /// was alive after this successor had announced itself, and so has greeted it. [PRE-32]
-    fn watches(&self, target: &Target, process: &SenderId, heard_at: Instant) -> bool {
-        let first = self.announced.get(&target.process).map(|it| it.0);
-        let last = self.announced.get(process).map(|it| it.1);
-        let knows = target.since == Instant::default()
-            || last.is_some_and(|last| last >= target.since)
-            || first.is_some_and(|first| first <= heard_at);
-        target.is_sound() && knows
+    /// Whether a successor watches over a process with so many between them that was last heard at
+    /// that time: it answers, and knows that one, which has announced itself since this successor
+    /// is there, or was alive after this one had announced itself, and so has greeted it. [PRE-32]
+    fn watches(
+        &self,
+        target: &Target,
+        between: usize,
+        (process, heard_at): (&SenderId, Instant),
+    ) -> bool {
+        if !target.is_sound() {
+            return false;
+        }
+        let last = || self.announced.get(process).map(|it| it.1);
+        let first = || self.announced.get(&target.process).map(|it| it.0);
+        target.since == Instant::default()
+            || last().is_some_and(|last| last >= target.since)
+            || (between < TARGETS_MAX && first().is_some_and(|first| first <= heard_at))
     }
 
     /// The next successors, and which of them are pinged: those that fewer than two before them
@@ -386,16 +395,22 @@ impl Ring {
         roster: &Roster,
         may_ping: &dyn Fn(&SenderId) -> bool,
     ) -> Vec<Target> {
-        let found = now.since(self.began) < ROUND * (SETTLED + 1);
+        let began_lately = now.since(self.began) < ROUND * (SETTLED + 1);
         let mut targets: Vec<Target> = Vec::new();
-        for node in roster.successors(own).take(AROUND) {
+        for node in roster.successors(own).take(SEARCHED_MAX) {
+            if targets.len() >= AROUND {
+                break;
+            }
             let process = roster.voice(&node).and_then(Voice::sender).filter(may_ping);
             let Some((process, heard_at)) = process.zip(roster.heard_at(&node)) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
+            let found = began_lately && !self.announced.contains_key(&process);
             let since = if found { Instant::default() } else { heard_at };
             let new = || Target::new(node, process, since, heard_at);
             let mut target = known.cloned().unwrap_or_else(new);
-            let watchers = targets.iter().filter(|it| self.watches(it, &process, heard_at)).count();
+            let after = (&process, heard_at);
+            let before = targets.iter().rev().enumerate();
+            let watchers = before.filter(|(between, it)| self.watches(it, *between, after)).count();
             let pinged = targets.iter().filter(|it| it.pinged).count();
             target.ping(watchers < SUCCESSORS && pinged < TARGETS_MAX);
             targets.push(target);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::circle::Living;
 use super::entry::{Entry, Heard, SharedVoice, Shown, ShownProcess, Voice};
+use super::ring::AROUND;
 use super::signs::{Sign, Signs};
 use super::{INTERVAL_MAX, INTERVAL_MIN, silence_max};
 use crate::keys::members::{Member, MemberList};
@@ -107,7 +108,7 @@ pub const REFUTABLE: Duration = Duration::from_secs(1);
 /// Who was heard as lately as this is not suspected on the word of others. [PRE-24]
 const HEARD_LATELY: Duration = Duration::from_millis(1500);
 /// Most agents held alive between who suspects and who is suspected. [PRE-25]
-pub const BETWEEN_MAX: usize = 16;
+pub const BETWEEN_MAX: usize = AROUND;
 /// Most suspicions of one member that are looked at in [`ACCUSATIONS_SPAN`]. [PRE-26]
 pub const ACCUSATIONS_MAX: u32 = 32;
 /// The time over which suspicions are counted. [PRE-26]
