@@ -113,19 +113,19 @@ pub fn hears_itself(link: Option<u32>, port: u16) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether this host lets packets to a group out by a link, as far as a firewall of its own can
-/// forbid it (`EPERM`). Nothing leaves the host, and nobody on it hears anything: the packet may
-/// take no hop (RFC 3493, section 5.2) and is not looped back.
+/// Whether this host lets multicast to this port out by a link, as far as a firewall of its own can
+/// forbid it (`EPERM`). Nothing leaves the host: the group is one of this node alone (RFC 4291,
+/// section 2.7), and nobody on it hears anything, since the packet is not looped back.
 ///
 /// # Errors
 /// When no socket can be had, or the packet cannot be sent for another reason.
-pub fn lets_out(group: Ipv6Addr, port: u16, link: u32) -> io::Result<bool> {
+pub fn lets_out(port: u16, link: u32) -> io::Result<bool> {
     let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
     let socket = SockRef::from(&sender);
     socket.set_multicast_if_v6(link)?;
     socket.set_multicast_hops_v6(0)?;
     socket.set_multicast_loop_v6(false)?;
-    match sender.send_to(&[0], (group, port)) {
+    match sender.send_to(&[0], (OWN_GROUP, port)) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
         Err(error) => Err(error),

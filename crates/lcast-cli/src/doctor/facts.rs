@@ -96,7 +96,7 @@ pub(crate) struct InterfaceFacts {
     pub(crate) queries: u64,
     /// Whether it is a bridge that snoops MLD.
     pub(crate) snoops: bool,
-    /// Whether a firewall of this host forbids what goes to the realm's group by it.
+    /// Whether a firewall of this host forbids multicast to the realm's port by it.
     pub(crate) forbids: bool,
 }
 

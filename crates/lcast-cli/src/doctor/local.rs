@@ -56,13 +56,10 @@ pub(crate) fn look(realm: &RealmFacts) -> HostFacts {
     }
 }
 
-/// Whether a firewall of this host forbids what goes to the realm's group by an interface.
+/// Whether a firewall of this host forbids multicast to the realm's port by an interface.
 fn forbids(realm: &RealmFacts, interface: &interfaces::Interface) -> bool {
     let usable = interface.up && interface.multicast && !interface.loopback;
-    let group = realm.group.filter(|_| usable);
-    group.is_some_and(|group| {
-        matches!(survey::lets_out(group, realm.port, interface.index), Ok(false))
-    })
+    usable && matches!(survey::lets_out(realm.port, interface.index), Ok(false))
 }
 
 /// The largest receive buffer that may be asked for without a privilege.
