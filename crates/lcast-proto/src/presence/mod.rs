@@ -1,7 +1,7 @@
 //! Presence: who of the realm is there.
 //!
-//! Agents announce themselves by beacons, four a second in a large realm, and each pings
-//! its two successors on a ring: who does not answer is suspected before all, has a second to
+//! Agents announce themselves by beacons, four a second in a large realm, and each is pinged by
+//! two before it on a ring: who does not answer is suspected before all, has a second to
 //! refute that, and is gone. Any verified packet counts as heard. The [`Roster`] joins that with
 //! the member list. Not here: how packets are sealed (`keys`), and who is asked what (`question`).
 //! See `docs/spec/presence.md`.

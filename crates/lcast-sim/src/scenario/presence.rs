@@ -34,14 +34,10 @@ fn kill_known(world: &mut World, victim: u32) {
 fn kill(world: &mut World, victim: u32) {
     let name = format!("a{victim:04}");
     let dead = world.node_named(&name);
-    let id = world.node(dead).credential.certificate().id();
     let at = world.now();
     world.change(Change::Crash(dead));
     world.run(KNOWN);
-    let now = world.now();
-    let others = world.nodes().filter(|(index, _)| *index != dead);
-    let states: Vec<State> =
-        others.filter_map(|(_, node)| Some(node.endpoint()?.state(node.now(now), &id))).collect();
+    let states = states(world, dead);
     let alive = states.iter().filter(|it| is_alive(**it)).count();
     let told = world.gone().iter().filter(|it| it.at >= at && it.node == dead);
     let last = told.map(|it| it.at - at).max();

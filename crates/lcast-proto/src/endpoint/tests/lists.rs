@@ -105,6 +105,16 @@ fn a_liar_that_delivers_without_end_delays_the_true_list_by_a_moment() {
     }
 }
 
+/// The credential of an agent that nobody knows yet, with the list that names it.
+fn issued(bench: &Bench, name: &str) -> Credential {
+    let edit = bench.nodes[0].endpoint.members().edit();
+    let newcomer = [subject(name, Kind::Agent, "web")];
+    let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
+    let mut random = Random::from_seed([42; 32]);
+    let enrolled = authority.enroll(edit, &newcomer, &network(), bench.now.wall, &mut random);
+    enrolled.unwrap().credentials.into_iter().next().unwrap()
+}
+
 /// [PRE-41]: the third beacon of a start is the first, sent again, where another agent tells of the
 /// list already; who had to fetch that list heard the newcomer an interval later.
 #[test]
@@ -112,14 +122,9 @@ fn who_was_just_issued_is_there_as_soon_as_the_list_is() {
     for leaves in [false, true] {
         let mut bench = bench(2);
         bench.pass(Duration::from_secs(5));
-        let edit = bench.nodes[0].endpoint.members().edit();
-        let newcomer = [subject("n9", Kind::Agent, "web")];
-        let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
-        let mut random = Random::from_seed([42; 32]);
-        let enrolled =
-            authority.enroll(edit, &newcomer, &network(), bench.now.wall, &mut random).unwrap();
+        let credential = issued(&bench, "n9");
         bench.events.clear();
-        bench.add(enrolled.credentials.into_iter().next().unwrap());
+        bench.add(credential);
         bench.pass(Duration::from_millis(100));
         let (now, id) = (bench.now, bench.nodes[4].endpoint.certificate().id());
         bench.nodes[2].endpoint.send_beacon(now, Duration::from_secs(10), false);
@@ -144,15 +149,10 @@ fn who_was_just_issued_is_there_as_soon_as_the_list_is() {
 fn who_was_just_issued_hears_of_those_that_follow_it() {
     let mut bench = bench(20);
     bench.pass(Duration::from_secs(15));
-    let edit = bench.nodes[0].endpoint.members().edit();
-    let newcomer = [subject("n99", Kind::Agent, "web")];
-    let authority = Authority::create("prod", &mut Random::from_seed([9; 32])).unwrap();
-    let mut random = Random::from_seed([42; 32]);
-    let enrolled =
-        authority.enroll(edit, &newcomer, &network(), bench.now.wall, &mut random).unwrap();
+    let credential = issued(&bench, "n99");
     // They fetch it from another, so that nobody speaks with the newcomer meanwhile.
     bench.parted = Some(Box::new(|_, to| to == 22));
-    bench.add(enrolled.credentials.into_iter().next().unwrap());
+    bench.add(credential);
     bench.pass(Duration::from_millis(100));
     let (now, list) = (bench.now, bench.nodes[22].endpoint.members().clone());
     bench.nodes[2].endpoint.install_members(now, list);

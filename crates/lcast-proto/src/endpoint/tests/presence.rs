@@ -45,7 +45,10 @@ impl Bench {
     }
 
     fn accuse(&mut self, accuser: usize, of: usize) {
-        let process = self.nodes[of].endpoint.sender();
+        self.accuse_process(accuser, of, self.nodes[of].endpoint.sender());
+    }
+
+    fn accuse_process(&mut self, accuser: usize, of: usize, process: SenderId) {
         let node = self.nodes[of].endpoint.certificate().id();
         let now = self.now;
         let endpoint = &mut self.nodes[accuser].endpoint;
@@ -231,11 +234,8 @@ fn a_suspicion_of_an_earlier_process_is_refuted_by_the_present_one() {
     bench.restart(4, 91);
     bench.pass(seconds(2));
     bench.lost = Box::new(|_, _| false);
-    let (node, now) = (bench.nodes[4].endpoint.certificate().id(), bench.now);
-    let accuser = &mut bench.nodes[3].endpoint;
-    let announcement = accuser.announcement(now);
-    let frame = GroupFrame::Suspect(SuspectFrame { announcement, node, process: before });
-    accuser.send_group(&frame, crate::endpoint::sending::Copies::default());
+    let node = bench.nodes[4].endpoint.certificate().id();
+    bench.accuse_process(3, 4, before);
     bench.pass(Duration::from_millis(10));
     let present = bench.nodes[4].endpoint.sender();
     for at in [0, 1, 2, 3, 5, 6, 7] {
