@@ -189,6 +189,12 @@ impl Endpoint {
         near
     }
 
+    /// Whether what comes so was said to everybody: by unicast it could be said to some, and unheard
+    /// by who is suspected. [PRE-24]
+    pub(super) fn is_for_all(&self, via: Via) -> bool {
+        via != Via::Unicast || !self.links.iter().any(|link| link.multicast)
+    }
+
     /// Whether an agent may have to ping this one: it stands among the first before it. [PRE-27]
     pub(super) fn stands_before(&self, id: &NodeId) -> bool {
         self.roster.between(id, &self.own.id()).nth(TARGETS_MAX - 1).is_none()
@@ -225,9 +231,7 @@ impl Endpoint {
             }
             return Ok(());
         }
-        // By unicast it could be said to some, and unheard by who is suspected.
-        let alone = origin.via == Via::Unicast && self.links.iter().any(|link| link.multicast);
-        if alone {
+        if !self.is_for_all(origin.via) {
             return Err(Dropped::Suspicion);
         }
         let accuser = origin.certificate.id();

@@ -154,9 +154,11 @@ impl Wishes {
 
 /// What is being caught up with.
 pub(super) struct Sync {
-    /// Helpers still to be asked for the roster.
-    helpers_wanted: usize,
+    /// How many members are asked for the roster, those that are or were, and of them the ones that
+    /// have not been yet. [PRE-7]
+    helpers_max: usize,
     helpers: Vec<SenderId>,
+    helpers_due: usize,
     pub(super) wishes: Wishes,
     pub(super) fetching: Fetching,
     pub(super) strangers: Strangers,
@@ -164,10 +166,10 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) fn new(kind: Kind) -> Self {
-        let helpers_wanted = if kind == Kind::Agent { HELPERS_MAX } else { 0 };
         Self {
-            helpers_wanted,
+            helpers_max: if kind == Kind::Agent { HELPERS_MAX } else { 0 },
             helpers: Vec::new(),
+            helpers_due: 0,
             wishes: Wishes::default(),
             fetching: Fetching::default(),
             strangers: Strangers::default(),
@@ -175,13 +177,13 @@ impl Sync {
     }
 
     pub(super) fn wants_helpers(&self) -> bool {
-        self.helpers_wanted > 0
+        self.helpers.len() < self.helpers_max
     }
 
     pub(super) fn met_helper(&mut self, sender: SenderId) {
-        if self.helpers_wanted > 0 {
-            self.helpers_wanted -= 1;
+        if self.wants_helpers() && !self.helpers.contains(&sender) {
             self.helpers.push(sender);
+            self.helpers_due += 1;
         }
     }
 
@@ -213,6 +215,9 @@ impl Endpoint {
         if let Some(ring) = self.ring.as_mut().filter(|_| self.links.is_empty()) {
             // Without a link nobody could answer.
             ring.absolve(now.instant);
+            if self.beacons.as_ref().is_some_and(Beacons::is_unsaid) {
+                ring.begin(now.instant);
+            }
         }
         self.links = links;
         if let Some(beacons) = &mut self.beacons {
@@ -310,9 +315,9 @@ impl Endpoint {
                 None => break,
             }
         }
-        for sender in std::mem::take(&mut self.sync.helpers) {
+        let asked = self.sync.helpers.len() - std::mem::take(&mut self.sync.helpers_due);
+        for (turn, sender) in (0_u16..).zip(self.sync.helpers.clone()).skip(asked) {
             let ids: Vec<NodeId> = self.roster.unheard().map(|it| it.id).collect();
-            let turn = u16::try_from(self.sync.helpers_wanted).unwrap_or_default();
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);
             self.wish_for_roster(now, sender, filter, None);

@@ -288,9 +288,13 @@ impl Endpoint {
         let way = self.way_to(now.instant, origin.way, &announcement.addresses);
         let origin = Origin { way, ..origin };
         if timely && self.check_membership(now, &origin.certificate).is_ok() {
+            let (member, sender) = (origin.certificate.id(), origin.sender);
+            let was_alive = self.holds_alive(now.instant, &member, sender);
             let heard = Heard { address: Some(origin.way.to), ..self.heard(now, &origin) };
             self.note(&origin, heard);
-            let (member, sender) = (origin.certificate.id(), origin.sender);
+            if self.is_for_all(origin.via) {
+                self.meet_neighbour(now.instant, &origin, announcement, (way, was_alive));
+            }
             let version = announcement.members_version;
             self.members_seen(now, Claim { member, sender, version });
             if question.verb == VerbCode::Ping && question.by_group {

@@ -37,6 +37,9 @@ pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
 /// How often a start is announced. [PRE-2]
 const STARTS: u32 = 3;
+/// A beacon sooner than this after the first is followed by another in [`INTERVAL_USUAL`] at most:
+/// those of the start may have been lost. [PRE-2]
+const STARTED: Duration = Duration::from_secs(8);
 /// How long what was said first of a start may be said again as it was. [PRE-13]
 const START: Duration = Duration::from_secs(1);
 /// Beacons a second that the agents of a large realm share: everybody verifies each. [PRE-2]
@@ -79,6 +82,7 @@ pub fn doubt_after(interval: Duration) -> Duration {
 #[derive(Debug)]
 pub struct Beacons {
     next: Instant,
+    first: Option<Instant>,
     last: Option<Instant>,
     sent: u32,
     /// How many more tell against loss what has changed.
@@ -93,7 +97,15 @@ pub struct Beacons {
 impl Beacons {
     /// Beacons of an agent that starts at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { next: now, last: None, sent: 0, repeats: 0, wanted: false, abreast: None }
+        Self {
+            next: now,
+            first: None,
+            last: None,
+            sent: 0,
+            repeats: 0,
+            wanted: false,
+            abreast: None,
+        }
     }
 
     /// Notes whether another process holds a member list that is at least as new.
@@ -119,6 +131,11 @@ impl Beacons {
         self.next
     }
 
+    /// Whether none was sent.
+    pub fn is_unsaid(&self) -> bool {
+        self.sent == 0
+    }
+
     /// Whether only one was sent.
     pub fn is_first(&self) -> bool {
         self.sent == 1
@@ -128,6 +145,7 @@ impl Beacons {
     pub fn sent(&mut self, now: Instant, interval: Duration, random: &mut Random) {
         self.sent = self.sent.saturating_add(1);
         (self.last, self.wanted) = (Some(now), false);
+        let starts = now.since(*self.first.get_or_insert(now)) < STARTED;
         let pause = match self.sent {
             1 => Duration::from_millis(200),
             2 => Duration::from_millis(600),
@@ -135,8 +153,8 @@ impl Beacons {
                 self.repeats -= 1;
                 INTERVAL_MIN
             }
-            sent => {
-                let interval = if sent == STARTS { interval.min(INTERVAL_USUAL) } else { interval };
+            _ => {
+                let interval = if starts { interval.min(INTERVAL_USUAL) } else { interval };
                 let tenth = u64::try_from(interval.as_micros() / 10).unwrap_or(u64::MAX).max(1);
                 let jitter = Duration::from_micros(random.below(2 * tenth));
                 interval - Duration::from_micros(tenth) + jitter
@@ -306,6 +324,29 @@ mod tests {
                 count += 1;
             }
             assert_eq!(count, after, "stopped after {sent}");
+        }
+    }
+
+    /// Something else had one said meanwhile, and the others come in minutes. [PRE-2]
+    #[test]
+    fn a_start_is_announced_once_more_after_ten_seconds_whatever_was_said_before() {
+        for early in [None, Some(2_900), Some(7_900)] {
+            let mut random = Random::from_seed([1; 32]);
+            let start = Instant::from_micros(1_000_000);
+            let mut beacons = Beacons::new(start);
+            let mut times = Vec::new();
+            while beacons.due() < start + Duration::from_secs(60) {
+                let mut now = beacons.due();
+                if let Some(early) = early.filter(|_| times.len() == 3) {
+                    now = start + Duration::from_millis(early);
+                    beacons.soonest(now);
+                    assert_eq!(beacons.due(), now);
+                }
+                times.push(now.since(start).as_secs());
+                beacons.sent(now, Duration::from_secs(250), &mut random);
+            }
+            let fourth: Vec<u64> = times[3..].iter().copied().filter(|it| *it > 8).collect();
+            assert!(fourth.len() == 1 && (9..=18).contains(&fourth[0]), "{early:?}: {times:?}");
         }
     }
 

@@ -14,7 +14,8 @@ use crate::wire::id::{NodeId, SenderId};
 
 /// How many watch over each agent. [PRE-20]
 pub const SUCCESSORS: usize = 2;
-/// Most successors pinged at once: those that do not answer are pinged beside the next. [PRE-20]
+/// Most successors pinged at once: those that do not answer are pinged beside the next; and as many
+/// that unicast does not reach. [PRE-20] [PRE-23]
 pub const TARGETS_MAX: usize = 6;
 /// Successors that are looked at: as many may have to be pinged in time. [PRE-20]
 pub const AROUND: usize = 32;
@@ -30,8 +31,8 @@ const JITTER: Duration = Duration::from_millis(50);
 /// Tries in a round, and the pause between them. [PRE-20]
 const TRIES_MAX: u32 = 6;
 const RETRY: Duration = Duration::from_millis(150);
-/// The try from which a ping introduces its sender again. [PRE-29]
-const REINTRODUCE: u32 = 3;
+/// The tries in vain after which a ping introduces its sender again. [PRE-29]
+const REINTRODUCE: u32 = 2;
 /// Pings of a newcomer that does not answer, one a second. [PRE-27]
 const GREETINGS_MAX: u32 = 6;
 /// Newcomers pinged at a time; the first gives way to one more. [PRE-27]
@@ -41,6 +42,9 @@ const NEWCOMERS_MAX: usize = 16;
 const UNWATCHED: Duration = Duration::from_secs(3);
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
+/// Suspicions that are refuted, and no ping answered meanwhile, by one that unicast does not reach.
+/// After the first it may have died. [PRE-23]
+const REFUTED_MAX: u32 = 2;
 /// The pauses after which a suspicion is said again. [PRE-21]
 const REPEATS: [Duration; 4] = [
     Duration::from_millis(150),
@@ -116,9 +120,8 @@ struct Target {
     reached: bool,
     /// Whether it was suspected and has not been heard since.
     suspected: bool,
-    /// Whether it refuted a suspicion, and no ping of it was answered since: unicast does not reach
-    /// it. [PRE-23]
-    deaf: bool,
+    /// How many suspicions it has refuted since a ping of it was answered.
+    refuted: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -155,7 +158,7 @@ impl Target {
             answers: 0,
             reached: false,
             suspected: false,
-            deaf: false,
+            refuted: 0,
         }
     }
 
@@ -165,14 +168,20 @@ impl Target {
         (self.pinged, self.answered) = (pinged, false);
     }
 
-    /// Whether its answer is awaited.
-    fn is_open(&self) -> bool {
-        self.pinged && !self.answered
+    /// Whether unicast does not reach it. [PRE-23]
+    fn is_deaf(&self) -> bool {
+        self.refuted >= REFUTED_MAX
+    }
+
+    /// Whether it is pinged, in vain until now, and so many tries are not enough: of one that
+    /// unicast does not reach one is.
+    fn is_open(&self, tries: u32) -> bool {
+        self.pinged && !self.answered && tries < if self.is_deaf() { 1 } else { TRIES_MAX }
     }
 
     /// Whether it answers, and has for long enough to know those after it.
     fn is_sound(&self) -> bool {
-        self.answers >= SETTLED && !self.deaf
+        self.answers >= SETTLED && !self.is_deaf()
     }
 }
 
@@ -201,9 +210,14 @@ impl Ring {
     pub fn due(&self) -> Instant {
         let repeats = self.repeats.iter().map(|it| it.at);
         let newcomers = self.newcomers.iter().map(|it| it.at);
-        let open = self.tries < TRIES_MAX && self.targets.iter().any(Target::is_open);
+        let open = self.targets.iter().any(|it| it.is_open(self.tries));
         let next = if open { self.next_try.min(self.round_ends) } else { self.round_ends };
         repeats.chain(newcomers).fold(next, Instant::min)
+    }
+
+    /// The first link is there: those that are heard now were there before. [PRE-32]
+    pub fn begin(&mut self, now: Instant) {
+        self.began = now;
     }
 
     /// A process of a node before this agent on the ring has announced itself, and may not know
@@ -229,7 +243,7 @@ impl Ring {
         let same = |it: &&mut Target| it.node == *node && it.process == process;
         if let Some(target) = self.targets.iter_mut().find(same) {
             (target.answered, target.heard_at) = (true, now);
-            target.deaf |= std::mem::take(&mut target.suspected);
+            target.refuted += u32::from(std::mem::take(&mut target.suspected));
         }
         self.repeats.retain(|it| (&it.node, it.process) != (node, process));
     }
@@ -254,7 +268,7 @@ impl Ring {
         let newcomer = self.newcomers.iter_mut().find(|it| it.process == process);
         let greeted = newcomer.map(|it| it.said = GREETINGS_MAX).is_some();
         let target = self.targets.iter_mut().find(|it| it.process == process);
-        target.map(|it| (it.reached, it.deaf) = (true, false)).is_some() || greeted
+        target.map(|it| (it.reached, it.refuted) = (true, 0)).is_some() || greeted
     }
 
     /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
@@ -297,9 +311,9 @@ impl Ring {
             self.next_try = now;
         }
         if now >= self.next_try && self.tries < TRIES_MAX {
+            acts.extend(self.pings());
             self.tries += 1;
             self.next_try = now + RETRY;
-            acts.extend(self.pings());
         }
         acts.extend(self.greetings(now));
         acts
@@ -318,7 +332,7 @@ impl Ring {
     }
 
     fn pings(&self) -> impl Iterator<Item = RingAct> {
-        self.targets.iter().filter(|it| it.is_open()).map(|it| RingAct::Ping {
+        self.targets.iter().filter(|it| it.is_open(self.tries)).map(|it| RingAct::Ping {
             to: it.process,
             token: self.token,
             introduce: !it.reached || self.tries >= REINTRODUCE,
@@ -334,7 +348,7 @@ impl Ring {
                 false => (0, target.failed.saturating_add(1)),
             };
             // By time: rounds are shorter than a second, each by another bit.
-            let silent = if target.deaf {
+            let silent = if target.is_deaf() {
                 now.since(target.heard_at) >= silence
             } else {
                 target.failed >= ROUNDS_MAX
@@ -411,8 +425,10 @@ impl Ring {
             let after = (&process, heard_at);
             let before = targets.iter().rev().enumerate();
             let watchers = before.filter(|(between, it)| self.watches(it, *between, after)).count();
-            let pinged = targets.iter().filter(|it| it.pinged).count();
-            target.ping(watchers < SUCCESSORS && pinged < TARGETS_MAX);
+            // Those that unicast does not reach have places of their own.
+            let same = |it: &&Target| it.pinged && it.is_deaf() == target.is_deaf();
+            let places = targets.iter().filter(same).count();
+            target.ping(watchers < SUCCESSORS && places < TARGETS_MAX);
             targets.push(target);
         }
         targets
