@@ -233,7 +233,9 @@ fn whose_first_link_comes_late_relies_on_those_that_it_finds() {
     let credential = bench.nodes[4].endpoint.credential.clone();
     bench.nodes[4].endpoint = Endpoint::new(Config::default(), credential, [91; 32], bench.now);
     bench.nodes[4].groups.clear();
+    bench.lost = Box::new(|_, to| to == 4);
     bench.pass(seconds(20));
+    bench.lost = Box::new(|_, _| false);
     let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
     let link = Link { index: 2, addresses: vec![bench.nodes[4].address], multicast: true };
     bench.input(4, Input::Links(vec![link]));
