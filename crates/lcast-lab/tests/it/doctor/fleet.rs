@@ -8,6 +8,9 @@ use serde_json::json;
 use super::*;
 use crate::fleet::{CONFIG, Fleet};
 
+/// The bytes that every packet of a realm has: its header and its seal.
+const SEALED_MIN: usize = 42;
+
 /// What a switch lets through so that neighbours still find each other.
 const NEIGHBOURS: &str = "ip6 daddr { ff02::1:ff00:0/104, ff02::1, ff02::2, ff02::16 } accept;";
 
@@ -156,6 +159,18 @@ fn this_hosts_firewall_lets_no_question_out() {
         content(&doctor);
         fleet.realm.ask("get host.name").check(0, &[("answered", 3)]);
     }
+}
+
+/// What is sent to see whether a firewall forbids it is for this node alone.
+#[test]
+fn only_sealed_packets_leave_the_host_of_a_doctor() {
+    let (fleet, doctor) = fleet(2);
+    let mut capture = fleet.lab.host(0).capture("eth0");
+    sound(&doctor);
+    let sent = capture.datagrams();
+    assert!(sent.iter().any(|it| it.is_multicast()), "its question: {sent:?}");
+    let open = sent.iter().find(|it| it.payload.len() < SEALED_MIN);
+    assert_eq!(open, None, "no packet of the realm");
 }
 
 /// Agents on a host: the first has the realm's port, and the others have ports of their own.
