@@ -102,6 +102,7 @@ pub const ALL: &[Scenario] = &[
     row("deaths-300", "agents die after half of them were restarted", presence::deaths_300),
     row("deaths-many", "most of sixteen die, some start again", presence::deaths_many),
     row("deaths-healed", "agents die after a partition has healed", presence::deaths_healed),
+    row("deaf", "unicast reaches nobody for a minute", presence::deaf),
     row("unheard", "nobody hears an agent start, and soon all know of it", presence::unheard),
     row("calm-20", "ten minutes of 20 % loss, and nobody is gone", presence::calm_20),
     row("parted", "each side of a split realm holds the other gone", presence::parted),

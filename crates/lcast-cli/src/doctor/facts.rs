@@ -96,7 +96,8 @@ pub(crate) struct InterfaceFacts {
     pub(crate) queries: u64,
     /// Whether it is a bridge that snoops MLD.
     pub(crate) snoops: bool,
-    /// Whether a firewall of this host forbids multicast to the realm's port by it.
+    /// Whether a firewall of this host forbids multicast to the realm's port by it. A rule that
+    /// names the realm's groups is not met: what is tried goes to one of this node alone.
     pub(crate) forbids: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What this host knows without sending anything, as an ordinary user sees it.
+//! What this host knows without a packet that leaves it, as an ordinary user sees it.
 
 use std::collections::BTreeMap;
 use std::fs;

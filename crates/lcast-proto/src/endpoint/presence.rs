@@ -114,12 +114,12 @@ impl Endpoint {
         if self.is_of_the_past(now, origin, heard.left) {
             return;
         }
-        self.roster.note(id, heard, origin.voice);
+        let refutes = self.roster.note(id, heard, origin.voice);
         if let Some(told) = origin.told {
             self.roster.told_time(&id, origin.sender, told);
         }
         if let Some(ring) = &mut self.ring {
-            ring.heard(now.instant, &id, origin.sender);
+            ring.heard(now.instant, &id, origin.sender, refutes);
         }
     }
 
@@ -189,8 +189,8 @@ impl Endpoint {
         near
     }
 
-    /// Whether what comes so was said to everybody: by unicast it could be said to some, and unheard
-    /// by who is suspected. [PRE-24]
+    /// Whether what comes so was said to everybody: by unicast it could be said to some, and
+    /// unheard by who is suspected. [PRE-24] [PRE-32]
     pub(super) fn is_for_all(&self, via: Via) -> bool {
         via != Via::Unicast || !self.links.iter().any(|link| link.multicast)
     }
@@ -214,7 +214,7 @@ impl Endpoint {
         self.note(origin, heard);
         let told = &frame.announcement;
         let named = told.addresses.iter().any(|it| is_same(it, &origin.way.to));
-        if named {
+        if named && self.is_for_all(origin.via) {
             let way = self.way_to(now.instant, origin.way, &told.addresses);
             self.meet_neighbour(now.instant, origin, told, (way, was_alive));
         }

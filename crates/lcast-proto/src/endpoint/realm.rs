@@ -154,11 +154,12 @@ impl Wishes {
 
 /// What is being caught up with.
 pub(super) struct Sync {
-    /// How many members are asked for the roster, those that are or were, and of them the ones that
-    /// have not been yet. [PRE-7]
+    /// How many processes are asked for their roster. [PRE-7]
     helpers_max: usize,
+    /// Those that are, or were.
     helpers: Vec<SenderId>,
-    helpers_due: usize,
+    /// How many of them were.
+    helpers_asked: usize,
     pub(super) wishes: Wishes,
     pub(super) fetching: Fetching,
     pub(super) strangers: Strangers,
@@ -169,7 +170,7 @@ impl Sync {
         Self {
             helpers_max: if kind == Kind::Agent { HELPERS_MAX } else { 0 },
             helpers: Vec::new(),
-            helpers_due: 0,
+            helpers_asked: 0,
             wishes: Wishes::default(),
             fetching: Fetching::default(),
             strangers: Strangers::default(),
@@ -183,7 +184,6 @@ impl Sync {
     pub(super) fn met_helper(&mut self, sender: SenderId) {
         if self.wants_helpers() && !self.helpers.contains(&sender) {
             self.helpers.push(sender);
-            self.helpers_due += 1;
         }
     }
 
@@ -315,8 +315,9 @@ impl Endpoint {
                 None => break,
             }
         }
-        let asked = self.sync.helpers.len() - std::mem::take(&mut self.sync.helpers_due);
-        for (turn, sender) in (0_u16..).zip(self.sync.helpers.clone()).skip(asked) {
+        while let Some(sender) = self.sync.helpers.get(self.sync.helpers_asked).copied() {
+            let turn = u16::try_from(self.sync.helpers_asked).unwrap_or_default();
+            self.sync.helpers_asked += 1;
             let ids: Vec<NodeId> = self.roster.unheard().map(|it| it.id).collect();
             let salt = self.random.next_u64() as u32;
             let filter = Filter::new(ids.iter(), salt, turn, Filter::BYTES_MAX);

@@ -51,8 +51,8 @@ pub enum SealError {
 #[error("not sealed under this key for this channel")]
 pub struct OpenError;
 
-/// A key of AES-128-GCM. The cipher's tables, 0.6 KB, are made for each packet, in 0.2 microseconds:
-/// a process keeps hundreds of keys, and few of them are in use.
+/// A key of AES-128-GCM. The cipher's tables, 0.6 KB, are made for each packet, in 0.2
+/// microseconds: a process keeps hundreds of keys, and few of them are in use.
 struct TrafficKey(Zeroizing<[u8; 16]>);
 
 /// The group keys of one epoch: seals what one sender sends, opens what all send.

@@ -299,6 +299,11 @@ impl Entry {
         self.rare.as_ref().and_then(|it| it.suspicion)
     }
 
+    /// Whether it is suspected, or gone by a suspicion.
+    pub(super) fn is_suspected(&self) -> bool {
+        self.suspicion().is_some()
+    }
+
     fn clear_suspicion(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.suspicion = None;

@@ -42,8 +42,8 @@ const NEWCOMERS_MAX: usize = 16;
 const UNWATCHED: Duration = Duration::from_secs(3);
 /// Rounds without an answer that make a suspicion. [PRE-21]
 const ROUNDS_MAX: u32 = 3;
-/// Suspicions that are refuted, and no ping answered meanwhile, by one that unicast does not reach.
-/// After the first it may have died. [PRE-23]
+/// So many refutations in a row, without an echo between them, show that unicast does not reach a
+/// successor: after one it may have died. [PRE-23]
 const REFUTED_MAX: u32 = 2;
 /// The pauses after which a suspicion is said again. [PRE-21]
 const REPEATS: [Duration; 4] = [
@@ -120,7 +120,7 @@ struct Target {
     reached: bool,
     /// Whether it was suspected and has not been heard since.
     suspected: bool,
-    /// How many suspicions it has refuted since a ping of it was answered.
+    /// How many suspicions, whoever said them, it has refuted without an answer to pings since.
     refuted: u32,
 }
 
@@ -173,10 +173,14 @@ impl Target {
         self.refuted >= REFUTED_MAX
     }
 
-    /// Whether it is pinged, in vain until now, and so many tries are not enough: of one that
-    /// unicast does not reach one is.
+    /// How often it is pinged in a round.
+    fn tries_max(&self) -> u32 {
+        if self.is_deaf() { 1 } else { TRIES_MAX }
+    }
+
+    /// Whether it is pinged once more after so many tries in vain.
     fn is_open(&self, tries: u32) -> bool {
-        self.pinged && !self.answered && tries < if self.is_deaf() { 1 } else { TRIES_MAX }
+        self.pinged && !self.answered && tries < self.tries_max()
     }
 
     /// Whether it answers, and has for long enough to know those after it.
@@ -226,7 +230,8 @@ impl Ring {
         let known = self.newcomers.iter().position(|it| it.node == node);
         let at = known.map_or(now, |place| self.newcomers.remove(place).at);
         if self.newcomers.len() >= NEWCOMERS_MAX {
-            self.newcomers.remove(0);
+            let answered = self.newcomers.iter().position(|it| it.said >= GREETINGS_MAX);
+            self.newcomers.remove(answered.unwrap_or(0));
         }
         self.newcomers.push(Newcomer { node, process, at, said: 0 });
     }
@@ -238,12 +243,14 @@ impl Ring {
         }
     }
 
-    /// A process was heard, by whatever way. [PRE-4]
-    pub fn heard(&mut self, now: Instant, node: &NodeId, process: SenderId) {
+    /// A process was heard, by whatever way ([PRE-4]); `refutes`: while somebody's suspicion of it
+    /// was open.
+    pub fn heard(&mut self, now: Instant, node: &NodeId, process: SenderId, refutes: bool) {
         let same = |it: &&mut Target| it.node == *node && it.process == process;
         if let Some(target) = self.targets.iter_mut().find(same) {
             (target.answered, target.heard_at) = (true, now);
-            target.refuted += u32::from(std::mem::take(&mut target.suspected));
+            let suspected = std::mem::take(&mut target.suspected);
+            target.refuted += u32::from(suspected || (refutes && target.failed > 0));
         }
         self.repeats.retain(|it| (&it.node, it.process) != (node, process));
     }
@@ -271,7 +278,8 @@ impl Ring {
         target.map(|it| (it.reached, it.refuted) = (true, 0)).is_some() || greeted
     }
 
-    /// Nothing is held against anybody: this process was stopped, or has no link. [PRE-28]
+    /// No failed round is held against anybody: this process was stopped, or has no link. (The
+    /// roster goes on counting silence without a link: who cannot hear knows of nobody.) [PRE-28]
     pub fn absolve(&mut self, now: Instant) {
         for target in &mut self.targets {
             (target.answered, target.failed, target.suspected) = (true, 0, false);
@@ -335,7 +343,7 @@ impl Ring {
         self.targets.iter().filter(|it| it.is_open(self.tries)).map(|it| RingAct::Ping {
             to: it.process,
             token: self.token,
-            introduce: !it.reached || self.tries >= REINTRODUCE,
+            introduce: !it.reached || it.is_deaf() || self.tries >= REINTRODUCE,
         })
     }
 
@@ -418,13 +426,18 @@ impl Ring {
             let process = roster.voice(&node).and_then(Voice::sender).filter(may_ping);
             let Some((process, heard_at)) = process.zip(roster.heard_at(&node)) else { continue };
             let known = self.targets.iter().find(|it| it.node == node && it.process == process);
-            let found = began_lately && !self.announced.contains_key(&process);
+            // Where announcements were too many to be remembered, anybody may have just started.
+            let known_all = self.announced.len() < ANNOUNCED_MAX;
+            let found = began_lately && known_all && !self.announced.contains_key(&process);
             let since = if found { Instant::default() } else { heard_at };
             let new = || Target::new(node, process, since, heard_at);
             let mut target = known.cloned().unwrap_or_else(new);
             let after = (&process, heard_at);
             let before = targets.iter().rev().enumerate();
             let watchers = before.filter(|(between, it)| self.watches(it, *between, after)).count();
+            if watchers >= SUCCESSORS {
+                target.refuted = 0;
+            }
             // Those that unicast does not reach have places of their own.
             let same = |it: &&Target| it.pinged && it.is_deaf() == target.is_deaf();
             let places = targets.iter().filter(same).count();

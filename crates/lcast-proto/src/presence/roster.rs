@@ -110,7 +110,7 @@ const HEARD_LATELY: Duration = Duration::from_millis(1500);
 /// Most agents held alive between who suspects and who is suspected. [PRE-25]
 pub const BETWEEN_MAX: usize = AROUND;
 /// Most suspicions of one member that are looked at in [`ACCUSATIONS_SPAN`]. [PRE-26]
-pub const ACCUSATIONS_MAX: u32 = 32;
+pub const ACCUSATIONS_MAX: u32 = 64;
 /// The time over which suspicions are counted. [PRE-26]
 pub const ACCUSATIONS_SPAN: Duration = Duration::from_secs(2);
 
@@ -229,15 +229,16 @@ impl Roster {
     }
 
     /// Notes that a member of the list was heard in a verified packet; `shared` keeps what others
-    /// who heard it heard as well. [PRE-4]
+    /// who heard it heard as well. [PRE-4] Whether that refutes a suspicion.
     ///
     /// A process heard again keeps what it said before; another process of the same node starts
     /// afresh.
-    pub fn note(&mut self, id: NodeId, heard: Heard, shared: Option<&SharedVoice>) {
-        let Some(rank) = self.members.rank(&id) else { return };
+    pub fn note(&mut self, id: NodeId, heard: Heard, shared: Option<&SharedVoice>) -> bool {
+        let Some(rank) = self.members.rank(&id) else { return false };
         let heard = Heard { software: cut(heard.software), ..heard };
         let now = heard.at;
         let slot = &mut self.slots[rank as usize];
+        let suspected = slot.entry.as_ref().is_some_and(Entry::is_suspected);
         match &mut slot.entry {
             Some(entry) => entry.note(heard, shared),
             None => {
@@ -246,7 +247,9 @@ impl Roster {
                 slot.entry = Some(Entry::new(heard, agent, shared));
             }
         }
+        let refuted = suspected && !slot.entry.as_ref().is_some_and(Entry::is_suspected);
         self.review(now, rank);
+        refuted
     }
 
     /// A process of a member told this time, in a packet that counts as heard. [PRE-36]

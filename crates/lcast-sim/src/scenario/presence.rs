@@ -6,18 +6,23 @@ use lcast_proto::presence::State;
 
 use super::plain::warm;
 use super::whole::is_alive;
-use crate::fault::Conditions;
+use crate::fault::{Conditions, Firewall};
 use crate::net::NodeIndex;
 use crate::node::Node;
 use crate::queue::Time;
 use crate::random::Random;
 use crate::world::script::Change;
-use crate::world::{Setup, World};
+use crate::world::{Gone, Setup, World};
 
 /// Within this time everybody knows of a death. [PRE-21] [PRE-22]
 pub(super) const KNOWN: Duration = Duration::from_secs(6);
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
+/// How long after a partition a suspicion from its time may still count.
+const HEALING: Duration = Duration::from_secs(3);
+/// Packets that presence costs a node in a second where unicast reaches nobody: most are pings in
+/// vain.
+const DEAF_PACKETS_MAX: f64 = 40.0;
 
 /// Kills the agent of this number, which all hold alive: soon nobody does.
 fn kill_known(world: &mut World, victim: u32) {
@@ -44,6 +49,7 @@ fn kill(world: &mut World, victim: u32) {
     world.insist(alive == 0, || {
         format!("{alive} of {} hold {name} alive, the last who knew after {last:?}", states.len())
     });
+    nobody_living_is_gone(world, Duration::ZERO);
 }
 
 /// What the others hold of a node.
@@ -60,12 +66,22 @@ fn held_alive(world: &World, dead: &[NodeIndex]) -> usize {
     dead.iter().filter(|it| states(world, **it).into_iter().any(is_alive)).count()
 }
 
-/// Insists that no living node is held gone.
+/// Insists that nobody was held gone.
 fn nobody_is_gone(world: &mut World, since: Time) {
+    insist_on_gone(world, |it| it.at < since);
+}
+
+/// Insists that nobody was held gone who lived and could be heard.
+fn nobody_living_is_gone(world: &mut World, since: Time) {
+    insist_on_gone(world, |it| it.at < since || !it.lives);
+}
+
+/// Insists that whoever was held gone was so rightly.
+fn insist_on_gone(world: &mut World, right: impl Fn(&Gone) -> bool) {
     let held: Vec<String> = world
         .gone()
         .iter()
-        .filter(|gone| gone.at >= since)
+        .filter(|gone| !right(gone))
         .map(|it| format!("{} at {} after {:?}", it.node.0, it.observer.0, it.at))
         .collect();
     world.insist(held.is_empty(), || format!("held gone: {}", held.join(", ")));
@@ -177,6 +193,7 @@ pub(super) fn deaths_many(seed: u64) -> World {
     world.run(KNOWN * 3);
     let held = held_alive(&world, &dead);
     world.insist(held == 0, || format!("{held} of {} dead are held alive", dead.len()));
+    nobody_living_is_gone(&mut world, Duration::ZERO);
     world
 }
 
@@ -191,7 +208,7 @@ pub(super) fn deaths_healed(seed: u64) -> World {
     world.change(Change::Partition(vec![island]));
     world.run(Duration::from_secs(30));
     world.change(Change::Heal);
-    let mut dead = Vec::new();
+    let (mut dead, healed) = (Vec::new(), world.now() + HEALING);
     for part in agents.chunks(25) {
         world.run(Duration::from_secs(6));
         dead.push(part[random.index(part.len())]);
@@ -200,6 +217,31 @@ pub(super) fn deaths_healed(seed: u64) -> World {
     world.run(KNOWN);
     let held = held_alive(&world, &dead);
     world.insist(held == 0, || format!("{held} of {} dead are held alive", dead.len()));
+    nobody_living_is_gone(&mut world, healed);
+    world
+}
+
+/// Unicast reaches nobody of a hundred for a minute: each is suspected, and refutes that.
+pub(super) fn deaf(seed: u64) -> World {
+    let mut world = warm(seed, &Setup { agents: 100, ..Setup::default() });
+    world.run(Duration::from_secs(10));
+    for agent in world.agents() {
+        world.change(Change::Firewall(agent, Firewall::Multicast));
+    }
+    let packets = cost(&mut world, Duration::from_secs(60), 100);
+    world.insist(packets < DEAF_PACKETS_MAX, || {
+        format!("presence costs {packets:.2} packets a second and node")
+    });
+    for agent in world.agents() {
+        world.change(Change::Firewall(agent, Firewall::Open));
+    }
+    world.run(Duration::from_secs(10));
+    nobody_is_gone(&mut world, Duration::ZERO);
+    let packets = cost(&mut world, Duration::from_secs(10), 100);
+    world.insist(packets < PACKETS_PER_SECOND_MAX, || {
+        format!("presence costs {packets:.2} packets a second and node after that")
+    });
+    kill_known(&mut world, 7);
     world
 }
 

@@ -92,6 +92,7 @@ scenarios! {
     deaths_300: "deaths-300", 1..4;
     deaths_many: "deaths-many", 1..41;
     deaths_healed: "deaths-healed", 1..3;
+    deaf: "deaf", 1..3;
     unheard: "unheard", 1..4;
     calm_20: "calm-20", 1..2;
     parted: "parted", 1..4;
