@@ -5,7 +5,7 @@ use std::time::Duration;
 use lcast_proto::presence::State;
 
 use super::plain::warm;
-use super::whole::is_alive;
+use super::whole::{HEALING, is_alive};
 use crate::fault::{Conditions, Firewall};
 use crate::net::NodeIndex;
 use crate::node::Node;
@@ -18,8 +18,6 @@ use crate::world::{Gone, Setup, World};
 pub(super) const KNOWN: Duration = Duration::from_secs(6);
 /// Packets that presence costs a node in a second, without loss. [PRE-30]
 const PACKETS_PER_SECOND_MAX: f64 = 5.0;
-/// How long after a partition a suspicion from its time may still count.
-const HEALING: Duration = Duration::from_secs(3);
 /// Packets that presence costs a node in a second where unicast reaches nobody: most are pings in
 /// vain.
 const DEAF_PACKETS_MAX: f64 = 40.0;

@@ -107,7 +107,7 @@ const WATCHED: &str = "app.text[\"whole\"]";
 /// How long the lying member speaks.
 const LIES: Duration = Duration::from_secs(3);
 /// How long a suspicion from before a partition healed may still count.
-const HEALING: Duration = Duration::from_secs(3);
+pub(super) const HEALING: Duration = Duration::from_secs(3);
 /// How long a suspicion that the lying member spread may count where packets are lost: who does not
 /// hear that it is suspected does not refute it, and a refutation, at most four packets, does not
 /// reach everybody. At 20 % loss one in a hundred held gone for a moment who was slandered.
