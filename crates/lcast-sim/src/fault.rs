@@ -68,8 +68,8 @@ pub enum Firewall {
     /// Only unicast from where this host sent unicast to within [`ESTABLISHED`]: the usual
     /// stateful firewall with policy drop. Replies to a multicast question are not let in.
     Stateful,
-    /// No unicast.
-    Multicast,
+    /// All but unicast.
+    NoUnicast,
 }
 
 /// How long a stateful firewall remembers that a packet went out (Linux: 30 s before the first

@@ -248,8 +248,8 @@ impl Network {
         let Sent { sender, from, group, .. } = *packet.sent;
         let admitted = match self.firewalls.get(&to).copied().unwrap_or_default() {
             Firewall::Open => true,
-            Firewall::Stateful | Firewall::Multicast if sender == to => true,
-            Firewall::Multicast => group.is_some(),
+            Firewall::Stateful | Firewall::NoUnicast if sender == to => true,
+            Firewall::NoUnicast => group.is_some(),
             Firewall::Stateful => {
                 let sent = self.established.get(&(to, from));
                 group.is_none() && sent.is_some_and(|at| now.saturating_sub(*at) < ESTABLISHED)

@@ -224,7 +224,7 @@ pub(super) fn deaf(seed: u64) -> World {
     let mut world = warm(seed, &Setup { agents: 100, ..Setup::default() });
     world.run(Duration::from_secs(10));
     for agent in world.agents() {
-        world.change(Change::Firewall(agent, Firewall::Multicast));
+        world.change(Change::Firewall(agent, Firewall::NoUnicast));
     }
     let packets = cost(&mut world, Duration::from_secs(60), 100);
     world.insist(packets < DEAF_PACKETS_MAX, || {

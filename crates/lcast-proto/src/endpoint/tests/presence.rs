@@ -33,6 +33,12 @@ impl Bench {
         self.events.iter().filter_map(told).collect()
     }
 
+    /// The six that follow a node on the ring, as node 0 knows them.
+    fn following(&self, of: usize) -> Vec<NodeId> {
+        let id = self.nodes[of].endpoint.certificate().id();
+        self.nodes[0].endpoint.roster.successors(&id).take(6).collect()
+    }
+
     pub(super) fn restart(&mut self, index: usize, seed: u8) {
         let credential = self.nodes[index].endpoint.credential.clone();
         let mut endpoint = Endpoint::new(Config::default(), credential, [seed; 32], self.now);
@@ -170,7 +176,7 @@ fn whoever_starts_hears_of_those_that_follow_it_at_once() {
     let mut bench = bench(12);
     bench.pass(seconds(15));
     let id = bench.nodes[4].endpoint.certificate().id();
-    let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
+    let following = bench.following(4);
     let known = |bench: &Bench| -> BTreeSet<NodeId> {
         let roster = &bench.nodes[4].endpoint.roster;
         roster.successors(&id).collect()
@@ -208,7 +214,7 @@ fn who_asks_before_its_start_is_heard_is_greeted_as_well() {
     let mut bench = bench(12);
     bench.pass(seconds(15));
     let id = bench.nodes[4].endpoint.certificate().id();
-    let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
+    let following = bench.following(4);
     let is_far = |at: &usize| !following.contains(&bench.nodes[*at].endpoint.certificate().id());
     let far = (2..14).find(|at| *at != 4 && is_far(at)).unwrap();
     let name = bench.nodes[far].endpoint.certificate().name().to_string();
@@ -229,14 +235,13 @@ fn who_asks_before_its_start_is_heard_is_greeted_as_well() {
 fn whose_first_link_comes_late_relies_on_those_that_it_finds() {
     let mut bench = bench(12);
     bench.pass(seconds(15));
-    let id = bench.nodes[4].endpoint.certificate().id();
     let credential = bench.nodes[4].endpoint.credential.clone();
     bench.nodes[4].endpoint = Endpoint::new(Config::default(), credential, [91; 32], bench.now);
     bench.nodes[4].groups.clear();
     bench.lost = Box::new(|_, to| to == 4);
     bench.pass(seconds(20));
     bench.lost = Box::new(|_, _| false);
-    let following: Vec<NodeId> = bench.nodes[0].endpoint.roster.successors(&id).take(6).collect();
+    let following = bench.following(4);
     let link = Link { index: 2, addresses: vec![bench.nodes[4].address], multicast: true };
     bench.input(4, Input::Links(vec![link]));
     bench.settle();
