@@ -37,8 +37,8 @@ pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
 /// How often a start is announced. [PRE-2]
 const STARTS: u32 = 3;
-/// A beacon sooner than this after the first is followed by another in [`INTERVAL_USUAL`] at most:
-/// those of the start may have been lost. [PRE-2]
+/// After a beacon sooner than this after the first the next one follows at any time within the
+/// interval: agents that start together would march in step. [PRE-2]
 const STARTED: Duration = Duration::from_secs(8);
 /// How long what was said first of a start may be said again as it was. [PRE-13]
 const START: Duration = Duration::from_secs(1);
@@ -77,8 +77,8 @@ pub fn doubt_after(interval: Duration) -> Duration {
 /// When to send the next beacon.
 ///
 /// A start is announced three times within a second, so that one lost packet does not hide it, and
-/// again after the usual interval; after that the realm's is kept, a tenth more or less, so that
-/// agents do not march in step.
+/// again at a random time within the interval; after that the interval is kept, a tenth more or
+/// less, so that agents do not march in step.
 #[derive(Debug)]
 pub struct Beacons {
     next: Instant,
@@ -154,10 +154,11 @@ impl Beacons {
                 INTERVAL_MIN
             }
             _ => {
-                let interval = if starts { interval.min(INTERVAL_USUAL) } else { interval };
-                let tenth = u64::try_from(interval.as_micros() / 10).unwrap_or(u64::MAX).max(1);
-                let jitter = Duration::from_micros(random.below(2 * tenth));
-                interval - Duration::from_micros(tenth) + jitter
+                let (least, most) =
+                    if starts { (INTERVAL_USUAL, interval) } else { (interval, interval) };
+                let least = least * 9 / 10;
+                let span = micros((most * 11 / 10).saturating_sub(least)).max(1);
+                least + Duration::from_micros(random.below(span))
             }
         };
         self.next = now + pause;
@@ -207,6 +208,10 @@ impl Beacons {
     pub fn soon(&mut self, now: Instant) {
         self.next = self.next.min(now + INTERVAL_MIN);
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -327,26 +332,28 @@ mod tests {
         }
     }
 
-    /// Something else had one said meanwhile, and the others come in minutes. [PRE-2]
+    /// Whatever else has had one said meanwhile. [PRE-2]
     #[test]
-    fn a_start_is_announced_once_more_after_ten_seconds_whatever_was_said_before() {
+    fn agents_that_start_together_do_not_march_in_step() {
+        let (start, interval) = (Instant::from_micros(1_000_000), Duration::from_secs(250));
         for early in [None, Some(2_900), Some(7_900)] {
-            let mut random = Random::from_seed([1; 32]);
-            let start = Instant::from_micros(1_000_000);
-            let mut beacons = Beacons::new(start);
-            let mut times = Vec::new();
-            while beacons.due() < start + Duration::from_secs(60) {
-                let mut now = beacons.due();
-                if let Some(early) = early.filter(|_| times.len() == 3) {
-                    now = start + Duration::from_millis(early);
+            let next = |seed: u8| {
+                let mut random = Random::from_seed([seed; 32]);
+                let mut beacons = Beacons::new(start);
+                (0..3).for_each(|_| beacons.sent(beacons.due(), interval, &mut random));
+                if let Some(early) = early {
+                    let now = start + Duration::from_millis(early);
                     beacons.soonest(now);
                     assert_eq!(beacons.due(), now);
+                    beacons.sent(now, interval, &mut random);
                 }
-                times.push(now.since(start).as_secs());
-                beacons.sent(now, Duration::from_secs(250), &mut random);
-            }
-            let fourth: Vec<u64> = times[3..].iter().copied().filter(|it| *it > 8).collect();
-            assert!(fourth.len() == 1 && (9..=18).contains(&fourth[0]), "{early:?}: {times:?}");
+                beacons.due().since(start).as_secs()
+            };
+            let mut times: Vec<u64> = (0..200).map(next).collect();
+            times.sort_unstable();
+            assert!(times[0] >= 9 && times[199] <= 283, "{early:?}: {times:?}");
+            let crowd = |at: &u64| times.iter().filter(|it| (*at..at + 10).contains(*it)).count();
+            assert!(times.iter().all(|at| crowd(at) < 20), "{early:?}: {times:?}");
         }
     }
 

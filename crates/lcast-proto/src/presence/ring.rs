@@ -23,7 +23,8 @@ pub const AROUND: usize = 32;
 const SEARCHED_MAX: usize = 1024;
 /// Announcements that are remembered; what is not looked at in the next round is forgotten.
 const ANNOUNCED_MAX: usize = 256;
-/// Rounds with an answer after which a successor is relied on to watch those after it. [PRE-32]
+/// Rounds in which a successor answered, or two watched over it, after which it is relied on to
+/// watch those after it. [PRE-32]
 const SETTLED: u32 = 3;
 /// The length of a round, and how much shorter it may be at random. [PRE-20]
 const ROUND: Duration = Duration::from_secs(1);
@@ -114,8 +115,10 @@ struct Target {
     heard_at: Instant,
     /// Rounds in which it was not heard, in a row.
     failed: u32,
-    /// Rounds in which it was pinged and heard, in a row.
-    answers: u32,
+    /// Whether two before it watch over it in this round.
+    watched: bool,
+    /// Rounds in which it was pinged and heard, or watched over, in a row.
+    sound: u32,
     /// Whether a ping of it was ever answered.
     reached: bool,
     /// Whether it was suspected and has not been heard since.
@@ -155,17 +158,19 @@ impl Target {
             answered: false,
             heard_at,
             failed: 0,
-            answers: 0,
+            watched: false,
+            sound: 0,
             reached: false,
             suspected: false,
             refuted: 0,
         }
     }
 
-    /// A round begins, in which it is pinged or not.
-    fn ping(&mut self, pinged: bool) {
+    /// A round begins, in which it is watched over by two others or not, and pinged or not.
+    fn begin_round(&mut self, watched: bool, pinged: bool) {
         self.failed = if pinged { self.failed } else { 0 };
-        (self.pinged, self.answered) = (pinged, false);
+        self.refuted = if watched { 0 } else { self.refuted };
+        (self.watched, self.pinged, self.answered) = (watched, pinged, false);
     }
 
     /// Whether unicast does not reach it. [PRE-23]
@@ -183,9 +188,10 @@ impl Target {
         self.pinged && !self.answered && tries < self.tries_max()
     }
 
-    /// Whether it answers, and has for long enough to know those after it.
+    /// Whether it answers, or others see to it that it would be missed, and has for long enough to
+    /// know those after it.
     fn is_sound(&self) -> bool {
-        self.answers >= SETTLED && !self.is_deaf()
+        self.sound >= SETTLED && !self.is_deaf()
     }
 }
 
@@ -350,9 +356,9 @@ impl Ring {
     /// Counts who did not answer; those that did not for too long are suspected.
     fn end_round(&mut self, now: Instant, silence: Duration) -> Vec<RingAct> {
         let mut acts = Vec::new();
-        for target in self.targets.iter_mut().filter(|it| it.pinged) {
-            (target.answers, target.failed) = match target.answered {
-                true => (target.answers.saturating_add(1), 0),
+        for target in self.targets.iter_mut().filter(|it| it.watched || it.pinged) {
+            (target.sound, target.failed) = match target.watched || target.answered {
+                true => (target.sound.saturating_add(1), 0),
                 false => (0, target.failed.saturating_add(1)),
             };
             // By time: rounds are shorter than a second, each by another bit.
@@ -435,13 +441,11 @@ impl Ring {
             let after = (&process, heard_at);
             let before = targets.iter().rev().enumerate();
             let watchers = before.filter(|(between, it)| self.watches(it, *between, after)).count();
-            if watchers >= SUCCESSORS {
-                target.refuted = 0;
-            }
+            let watched = watchers >= SUCCESSORS;
             // Those that unicast does not reach have places of their own.
             let same = |it: &&Target| it.pinged && it.is_deaf() == target.is_deaf();
             let places = targets.iter().filter(same).count();
-            target.ping(watchers < SUCCESSORS && places < TARGETS_MAX);
+            target.begin_round(watched, !watched && places < TARGETS_MAX);
             targets.push(target);
         }
         targets
