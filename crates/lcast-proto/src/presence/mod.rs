@@ -37,8 +37,8 @@ pub const INTERVAL_USUAL: Duration = Duration::from_secs(10);
 pub const INTERVAL_MAX: Duration = Duration::from_secs(1800);
 /// How often a start is announced. [PRE-2]
 const STARTS: u32 = 3;
-/// After a beacon sooner than this after the first the next one follows at any time within the
-/// interval: agents that start together would march in step. [PRE-2]
+/// After a beacon sooner than this after the first the next one follows at any time from
+/// [`INTERVAL_USUAL`] to the interval: agents that start together would march in step. [PRE-2]
 const STARTED: Duration = Duration::from_secs(8);
 /// How long what was said first of a start may be said again as it was. [PRE-13]
 const START: Duration = Duration::from_secs(1);
@@ -197,8 +197,7 @@ impl Beacons {
         }
         let spread =
             Duration::from_secs(1) * u32::try_from(agents).unwrap_or(u32::MAX) / WANTED_PER_SECOND;
-        let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX).max(1);
-        let at = now + Duration::from_micros(random.below(spread));
+        let at = now + Duration::from_micros(random.below(micros(spread).max(1)));
         let allowed = self.last.map_or(at, |last| at.max(last + INTERVAL_MIN));
         self.next = self.next.min(allowed);
     }

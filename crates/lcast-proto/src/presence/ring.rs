@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Roster, Voice};
+use super::{Roster, Voice, micros};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::id::{NodeId, SenderId};
@@ -117,7 +117,7 @@ struct Target {
     failed: u32,
     /// Whether two before it watch over it in this round.
     watched: bool,
-    /// Rounds in which it was pinged and heard, or watched over, in a row.
+    /// Rounds in which it was pinged and heard, or watched over, since a ping in vain.
     sound: u32,
     /// Whether a ping of it was ever answered.
     reached: bool,
@@ -396,7 +396,7 @@ impl Ring {
     }
 
     /// Whether a successor watches over a process with so many between them that was last heard at
-    /// that time: it answers, and knows that one, which has announced itself since this successor
+    /// that time: it is sound, and knows that one, which has announced itself since this successor
     /// is there, or was alive after this one had announced itself, and so has greeted it. [PRE-32]
     fn watches(
         &self,
@@ -455,8 +455,4 @@ impl Ring {
 /// What an echo brings back; zero is none.
 fn token(random: &mut Random) -> u64 {
     random.next_u64().max(1)
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

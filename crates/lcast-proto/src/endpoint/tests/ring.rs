@@ -700,6 +700,25 @@ fn whoever_has_just_started_watches_over_nobody_yet() {
     assert_eq!(rounds.round().0, [91, 92]);
 }
 
+/// Of those that started together, some stand too far from those that are pinged to be known to
+/// these for certain. [PRE-32]
+#[test]
+fn whom_two_watch_over_is_relied_on_like_one_that_answers() {
+    let mut rounds = Rounds::new();
+    for (place, millis) in (1..30).rev().zip(1..) {
+        let (now, process) = (START + Duration::from_millis(millis), SenderId([place; 12]));
+        rounds.roster.note(rounds.ids[usize::from(place)], heard(now, place, 1), None);
+        rounds.ring.announced(now, process);
+    }
+    let pings: Vec<usize> = (0..24).map(|_| rounds.round().0.len()).collect();
+    assert_eq!((pings[0], pings[23]), (6, 2), "{pings:?}");
+    // What stands after those that die is found to be watched by the next.
+    rounds.dead.extend([1, 2]);
+    let suspected: Vec<u8> = (0..8).flat_map(|_| rounds.round().1).collect();
+    assert_eq!(suspected, [1, 2]);
+    assert_eq!(rounds.round().0, [3, 4]);
+}
+
 /// Many die at once, and most are started again: those know nothing of the dead between them.
 /// [PRE-32]
 #[test]
