@@ -117,7 +117,7 @@ struct Target {
     failed: u32,
     /// Whether two before it watch over it in this round.
     watched: bool,
-    /// Rounds in which it was pinged and heard, or watched over, since a ping in vain.
+    /// Rounds in which it was pinged and heard, or watched over, since one of pings in vain.
     sound: u32,
     /// Whether a ping of it was ever answered.
     reached: bool,
